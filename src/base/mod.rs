@@ -1,0 +1,18 @@
+//! Ground that every room stands on: clocks, ids, the press as a value, the
+//! stop signal, counters for repeated errors.
+//!
+//! Not here: anything that knows a camera, a file format or a socket.
+//! Called by: every room. Calls: nobody.
+
+pub mod clock;
+pub mod counted;
+pub mod ids;
+pub mod press;
+pub mod stop;
+pub mod sys;
+
+pub use clock::{Clock, RealClock, SimClock, Wall};
+pub use counted::Counted;
+pub use ids::{BootId, CameraId, PressId};
+pub use press::{Press, PressAck, PressError, PressRequest, Refusal, Source};
+pub use stop::{Stop, StopLevel};

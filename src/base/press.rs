@@ -1,0 +1,83 @@
+//! The press as a value: *which cameras, at which instant, how long before and
+//! after, from whom*. A press is a timestamp, not a command.
+//!
+//! Not here: what becomes of it (`highlight`), where it comes from (`trigger`, `web`).
+
+use serde::{Deserialize, Serialize};
+
+use super::{BootId, CameraId, PressId};
+
+/// Who pressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    Http,
+    Keyboard,
+    Demo,
+}
+
+/// A wish for a highlight, not yet durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PressRequest {
+    /// The cameras meant, without duplicates; every id is configured.
+    pub cameras: Vec<CameraId>,
+    /// `CLOCK_MONOTONIC` at the press, in nanoseconds.
+    pub instant_mono_ns: u64,
+    pub pre_ms: u64,
+    pub post_ms: u64,
+    pub source: Source,
+}
+
+/// A press as the journal holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Press {
+    pub id: PressId,
+    pub boot_id: BootId,
+    /// `CLOCK_MONOTONIC` of `boot_id` at the press, in nanoseconds.
+    pub instant_mono_ns: u64,
+    pub pre_ms: u64,
+    pub post_ms: u64,
+    pub source: Source,
+    /// The cameras that took it, each of which must come to an end of law 3.
+    pub cameras: Vec<CameraId>,
+    /// Folder of its highlights below `highlights/`: the venue-local date as
+    /// believed at the press (`YYYY-MM-DD`), or `undated`.
+    pub folder: String,
+    /// Wall clock at the press, nanoseconds since 1970.
+    pub wall_unix_ns: i64,
+    pub wall_synchronised: bool,
+}
+
+/// A camera that did not take a press, and why, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    pub camera_id: CameraId,
+    pub reason: String,
+}
+
+/// The answer to a press that at least one camera took; it is durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PressAck {
+    pub press: Press,
+    pub refused: Vec<Refusal>,
+    /// What a person should know although the press was taken (a stale camera,
+    /// a ring that holds less than `pre`), one sentence per camera concerned.
+    pub notes: Vec<Refusal>,
+}
+
+/// Why no camera took a press. Nothing was kept of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PressError {
+    /// The service is stopping.
+    #[error("the service is stopping and takes no more presses")]
+    Stopping,
+    /// The disk has no room for the clips.
+    #[error("{0}")]
+    DiskFull(String),
+    /// The storage is missing, read-only or failing.
+    #[error("{0}")]
+    Storage(String),
+    /// Every camera refused.
+    #[error("no camera took the press")]
+    NoCamera(Vec<Refusal>),
+}

@@ -1,0 +1,45 @@
+//! Hindsight: press the button after it happened.
+//!
+//! ```text
+//!            RAM                              SSD
+//! camera ──▶ ingest ──▶ RING ──▶ highlight ──▶ clip + sidecar
+//!                        │          ▲
+//!                        │          └── press ◀── trigger ◀── HTTP · keyboard
+//!                        └──▶ tap ──▶ other programs
+//!   health watches all of it, and speaks through the API
+//! ```
+//!
+//! Everything flows one way, to something slower and more durable. A stage may
+//! lose time; its left neighbour never does.
+//!
+//! Rooms, from the ground up (who may import whom is checked by `tests/rules.rs`):
+//!
+//! * [`base`]: clocks, ids, the press as a value, rate-limited counters, the stop signal
+//! * [`config`]: what people write, and what the program trusts
+//! * [`media`]: access units, tracks, parameter sets, the 90 kHz timeline
+//! * [`mp4`]: the muxer, pure: sample facts in, bytes and offsets out
+//! * [`disk`]: temp → write → sync → rename → sync directory; free space
+//! * [`ring`]: the shared-memory ring: one writer, any number of readers
+//! * [`ingest`]: RTSP (retina) → ring; reconnect policy, stall watch, timeline
+//! * [`tap`]: ring → fragmented MP4 on a pipe
+//! * [`trigger`]: turns keys into presses
+//! * [`highlight`]: journal, window, export, commit, sidecar, verify
+//! * [`health`]: snapshots → one verdict
+//! * [`web`]: the HTTP API
+//! * [`demo`]: the built-in RTSP camera, and the faults tests script into it
+//! * [`app`]: composition root; the only place that knows all rooms
+
+pub mod app;
+pub mod base;
+pub mod config;
+pub mod demo;
+pub mod disk;
+pub mod health;
+pub mod highlight;
+pub mod ingest;
+pub mod media;
+pub mod mp4;
+pub mod ring;
+pub mod tap;
+pub mod trigger;
+pub mod web;

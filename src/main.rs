@@ -1,0 +1,3 @@
+//! Command line only: parse, call one function, print.
+
+fn main() {}
