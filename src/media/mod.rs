@@ -3,6 +3,8 @@
 //! Not here: containers (`mp4`), transport (`ingest`), storage (`ring`).
 //! Called by: mp4, ring, ingest, highlight, tap, demo.
 
+pub mod nal;
+
 use serde::{Deserialize, Serialize};
 
 /// Ticks per second of the presentation timeline on which windows are cut.
