@@ -21,6 +21,7 @@ pub struct Config {
     /// At least one; ids are unique.
     pub cameras: Vec<Camera>,
     pub http: Http,
+    pub log: Log,
 }
 
 #[derive(Clone, Debug)]
@@ -95,6 +96,30 @@ pub struct Http {
     pub listen: SocketAddr,
     /// Bearer token; `None` only on loopback.
     pub token: Option<Secret>,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Log {
+    pub level: log::LevelFilter,
+    pub format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Log {
+        Log {
+            level: log::LevelFilter::Info,
+            format: LogFormat::Text,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people: coloured where stderr is a terminal.
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 /// A password or token. Does not show itself.

@@ -1,15 +1,52 @@
 //! What people write, and what the program trusts.
 //!
-//! `written.rs` is the TOML file, the environment and the predecessors'
-//! `--env-file` as people write them; `checked.rs` is what the rest of the
-//! program sees. Errors name file, line, key, the value and what would be right.
+//! `written.rs` is what people write, key by key, with the place where it
+//! stands: the TOML file (`file.rs`), the environment (`environment.rs`) and the
+//! predecessors' `--env-file` (`env_file.rs`) all end there. `check.rs` turns it
+//! into `checked.rs`, which the rest of the program sees. Errors name file,
+//! line, key, the value and what would be right, as many at once as can be had.
 //!
 //! Not here: reaching a camera (`ingest`), opening a port (`web`).
 //! Called by: main, app; everybody takes parts of the checked types.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 pub mod checked;
+mod problem;
 
 pub use checked::{
-    Camera, Config, Credentials, Highlight, Http, Reconnect, RingSettings, Secret, Storage,
-    Transport, Trigger, Venue,
+    Camera, Config, Credentials, Highlight, Http, Log, LogFormat, Reconnect, RingSettings, Secret,
+    Storage, Transport, Trigger, Venue,
 };
+pub use problem::{ConfigError, Problem};
+
+/// Everything a configuration is made of. Later fields win over earlier ones.
+#[derive(Clone, Default)]
+pub struct Sources {
+    /// The TOML file. `None`: there is none, and the cameras come from `env_file`.
+    pub file: Option<PathBuf>,
+    /// The predecessors' file of `NAME=value` lines.
+    pub env_file: Option<PathBuf>,
+    /// The environment, as the process has it; names that do not start with
+    /// `HINDSIGHT_` are left alone (but for systemd's `CREDENTIALS_DIRECTORY`).
+    pub env: BTreeMap<String, String>,
+    /// `TABLE.KEY=VALUE` and `camera.ID.KEY=VALUE` from the command line (`--set`).
+    pub set: Vec<String>,
+}
+
+/// A configuration that can be trusted, and what its author should know.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    pub config: Config,
+    /// What should be changed although it works: one line each, with its place.
+    pub warnings: Vec<String>,
+    /// What was understood in another way than written, or not used.
+    pub notes: Vec<String>,
+}
+
+/// Reads and checks it all. Reads files; opens nothing else.
+pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
+    let _ = sources;
+    todo!()
+}
