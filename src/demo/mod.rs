@@ -1,1 +1,19 @@
-//! (being built)
+//! The built-in camera: a real RTSP server in the process that serves footage
+//! from memory in real time, and misbehaves when a [`Script`] tells it to.
+//!
+//! Not here: the guided tour (`app::demo`), anything that reads a camera (`ingest`).
+//! Called by: app (`hindsight demo`), tests, benches. Stands on ground only.
+//!
+//! * [`footage`]: what is served: coded frames of the bundled pattern, of an MP4, or made up
+//! * [`camera`]: the script, the server, its log
+//! * [`fault`]: all that can go wrong, by name
+//! * [`picture`]: the frame number drawn in the pattern, and how to read it back
+
+pub mod camera;
+pub mod fault;
+pub mod footage;
+pub mod picture;
+
+pub use camera::{Camera, Join, Login, Scheme, Script, Sent, StartAt};
+pub use fault::{Fault, Stage, When};
+pub use footage::{Footage, FootageError};

@@ -1,0 +1,85 @@
+//! All that can go wrong with a camera, by name.
+//!
+//! Not here: doing it (`camera` and what it is made of).
+
+use std::sync::Arc;
+
+use super::Footage;
+
+/// A step of an RTSP conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    Connect,
+    Options,
+    Describe,
+    Setup,
+    Play,
+}
+
+/// When a scripted fault strikes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// From the camera's start.
+    Start,
+    /// Directly before the camera's `n`-th video frame (counted in decoding
+    /// order from the camera's start of time, through all loops) is sent to a session.
+    Frame(u64),
+}
+
+/// One fault. Those of conversation hold for all requests from then on, until
+/// [`Fault::Behave`]; those of the stream strike the sessions that play.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    // --- the conversation ---
+    /// Accepts and answers up to and including this stage, then nothing more
+    /// (and sends no RTP either).
+    MuteAfter(Stage),
+    /// Answers requests of this stage and all later ones with this status: 401
+    /// (however often the password comes), 404, 503…
+    Refuse { from: Stage, status: u16 },
+    /// Answers DESCRIBE with 302 to this place.
+    Redirect(String),
+    /// No longer listens: connections are refused. Open ones live on.
+    CloseListener,
+    /// Listens again, on the same port.
+    OpenListener,
+    /// Answers with bytes that are no RTSP.
+    Nonsense,
+    /// Begins an answer whose headers never end.
+    EndlessHeaders,
+    /// Answers one byte at a time, so many milliseconds apart.
+    SlowBytes { ms: u64 },
+    /// An end to all of the above.
+    Behave,
+
+    // --- the stream ---
+    /// No RTP; TCP and RTSP live on. Then (if a time is given) live again.
+    Stall { ms: Option<u64> },
+    /// Neither reads nor writes any more, and does not close.
+    HalfOpen,
+    /// Closes the connections between the sessions' frames.
+    Close,
+    /// Closes the connection in the middle of an access unit.
+    CloseMidAu,
+    /// The next `packets` RTP packets of video are not sent.
+    Lose { packets: u32 },
+    /// From now on each video packet is lost with this probability (per
+    /// thousand), by the script's seed.
+    LoseAtRandom { per_mille: u16 },
+    /// The sequence numbers of video jump by so much, without loss.
+    SequenceJump(u16),
+    /// The next two video packets change places.
+    Reorder,
+    /// All tracks' timestamps jump, in ticks of 90 kHz.
+    TimestampJump { ticks_90k: i64 },
+    /// All tracks go on under another SSRC.
+    SsrcChange,
+    /// Bytes that are neither RTSP nor interleaved data, on the connection.
+    Garbage { bytes: usize },
+    /// One more slice of so many bytes in the next video frame.
+    HugeAu { bytes: usize },
+    /// Other footage from the next key frame on: new parameter sets in mid-stream.
+    Switch(Arc<Footage>),
+    /// RTCP sender reports on or off.
+    SenderReports(bool),
+}
