@@ -1,0 +1,28 @@
+# Two commands matter: `make demo` shows what Hindsight does, `make test` proves it.
+.PHONY: demo test bench lint cross help
+
+help:
+	@echo "make demo    a built-in camera, a live ring, ENTER presses the button"
+	@echo "make test    install what the tests need, run them all, name the ten slowest"
+	@echo "make bench   speed and memory, side by side with the alternatives"
+	@echo "make lint    format, clippy with warnings as errors, the rules of the house"
+	@echo "make cross   build for a 64-bit Raspberry Pi"
+
+demo:
+	cargo run --release --quiet -- demo
+
+test:
+	tests/install
+	tests/run
+
+bench:
+	tests/install
+	benches/run
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --all-targets -- -D warnings
+	cargo test --quiet --test rules
+
+cross:
+	cargo --config cross.toml build --release --target aarch64-unknown-linux-gnu
