@@ -27,7 +27,7 @@ pub enum Codec {
 }
 
 /// Parameters of a track, as a decoder needs them; one *generation* of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrackParams {
     pub codec: Codec,
     /// Ticks per second of this track's media time: 90 000 for video, the
@@ -66,7 +66,7 @@ pub enum Alignment {
 }
 
 /// What a decoder and a cutter must know of an access unit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuFlags {
     /// Decoding can start here (H.264 IDR; H.265 IDR, CRA, BLA). Audio: always.
     pub key: bool,
@@ -87,7 +87,7 @@ pub struct AuFlags {
 /// The bytes of video are NAL units with 4-byte big-endian lengths, parameter
 /// sets left out (they are in [`TrackParams`]); of audio one raw AAC frame.
 /// AUs of one track stand in decoding order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuMeta {
     pub track: Track,
     pub flags: AuFlags,
