@@ -1,6 +1,7 @@
 //! A press becomes a clip: journal, window, export, commit, sidecar, verify.
 //!
-//! Not here: RTSP and rings (`ingest`, `ring`), MP4 boxes (`mp4`).
+//! Not here: RTSP and rings (`ingest`, `ring`), MP4 boxes (`mp4`), file
+//! primitives (`disk`).
 //! Called by: app.
 
 pub mod cut;
@@ -8,3 +9,225 @@ pub mod mapping;
 pub mod sidecar;
 pub mod verify;
 pub mod window;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use crate::base::{
+    BootId, CameraId, Clock, Press, PressAck, PressError, PressId, PressRequest, Stop,
+};
+use crate::ring::RingReader;
+use cut::Ended;
+use sidecar::Sidecar;
+
+/// What the room must know of a camera.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CameraSettings {
+    pub id: CameraId,
+    pub name: String,
+    /// How much later than reality its picture arrives.
+    pub latency_ms: u64,
+}
+
+/// What the room is started with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `[storage] path`; `highlights/`, `tmp/` and the journal are below it.
+    pub storage: PathBuf,
+    pub ring_dir: PathBuf,
+    /// Of the venue: for folders and `created_at`.
+    pub timezone: TimeZone,
+    pub cameras: Vec<CameraSettings>,
+    pub boot_id: BootId,
+    /// How long open windows may run on after the first signal to stop.
+    pub stop_grace_ms: u64,
+    /// Rings that were replaced at this start; pending presses are exported from them.
+    pub old_rings: Vec<(CameraId, RingReader)>,
+}
+
+/// Why the room cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("{path}: {what}: {source}")]
+    Io {
+        path: PathBuf,
+        what: &'static str,
+        source: std::io::Error,
+    },
+    #[error(
+        "{path} is in use by another hindsight: only one service may write to a storage; stop the other, or give this one another [storage] path"
+    )]
+    Locked { path: PathBuf },
+    #[error("{path} cannot be read as a journal of presses: {why}")]
+    Journal { path: PathBuf, why: String },
+}
+
+/// What became of one camera of a press.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Outcome {
+    pub press_id: PressId,
+    pub camera_id: CameraId,
+    pub status: sidecar::Status,
+    pub ended: Option<Ended>,
+    /// Absolute; `None` without clip.
+    pub clip: Option<PathBuf>,
+    /// Absolute.
+    pub sidecar: PathBuf,
+    /// With `suspect` and `none`.
+    pub reason: Option<String>,
+    /// As played; 0 without clip.
+    pub duration_ms: u64,
+    pub size_bytes: u64,
+}
+
+/// What others want to hear of as it happens.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The clip has its final name and survives a power cut.
+    Committed {
+        press_id: PressId,
+        camera: CameraId,
+        /// Absolute.
+        path: PathBuf,
+        /// Arrival of the AU that completed the last track, or the press where
+        /// the window was over by then; `None` where no AU completed it.
+        end_of_window_mono_ns: Option<u64>,
+        committed_mono_ns: u64,
+        duration_ms: u64,
+        /// Sentences for people.
+        notes: Vec<String>,
+    },
+    /// The press ended without a clip of this camera; its sidecar says why.
+    NoClip {
+        press_id: PressId,
+        camera: CameraId,
+        reason: String,
+    },
+    /// Every camera of the press has its sidecar.
+    Retired { press_id: PressId },
+}
+
+/// How far one camera of a pending press is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// For one of the places among those who write.
+    Waiting,
+    /// Its window runs, or its data is being written.
+    Writing,
+    /// Index, sync, rename, hash, sidecar.
+    Closing,
+    /// The disk refused; tried again.
+    Retrying,
+    /// It has its sidecar.
+    Done,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PendingExport {
+    pub camera_id: CameraId,
+    pub phase: Phase,
+    pub written_bytes: u64,
+    /// Milliseconds until its window has ended; 0 where it has.
+    pub window_ends_in_ms: u64,
+    /// With `Retrying`: what the disk said.
+    pub trouble: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PendingPress {
+    pub press: Press,
+    pub exports: Vec<PendingExport>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StorageState {
+    pub path: PathBuf,
+    /// `None`: it is there and can be written.
+    pub trouble: Option<String>,
+    pub free_bytes: u64,
+    pub total_bytes: u64,
+}
+
+/// A snapshot for status and health.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Status {
+    pub storage: StorageState,
+    /// Acknowledged presses that are not retired, oldest first.
+    pub pending: Vec<PendingPress>,
+    /// Since this start.
+    pub presses_taken: u64,
+    pub presses_refused: u64,
+    pub clips_committed: u64,
+    pub clips_suspect: u64,
+    pub clips_none: u64,
+    /// Errors of the disk since this start.
+    pub disk_errors: u64,
+    pub last_disk_error: Option<String>,
+}
+
+/// A highlight on the disk.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Listed {
+    /// Below `highlights/`, with `/`; `None` without clip.
+    pub clip: Option<String>,
+    /// Below `highlights/`, with `/`.
+    pub sidecar_file: String,
+    pub sidecar: Sidecar,
+}
+
+/// The press that cannot get lost: takes presses, brings each to an end.
+pub struct Highlights {}
+
+impl Highlights {
+    /// Locks the storage, brings what earlier runs left to an end (in the
+    /// background where it takes time), and is ready for presses.
+    pub fn start(
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        stop: Stop,
+    ) -> Result<Highlights, StartError> {
+        let _ = (settings, clock, stop);
+        todo!()
+    }
+
+    /// Takes a press. Blocks until it is durable (a disk sync), seldom longer.
+    pub fn press(&self, request: &PressRequest) -> Result<PressAck, PressError> {
+        let _ = request;
+        todo!()
+    }
+
+    /// Blocks until every camera of the press has its sidecar; `None` if that
+    /// took longer than `limit`, or no such press is known to this run.
+    pub fn wait(&self, press: &PressId, limit: Duration) -> Option<Vec<Outcome>> {
+        let _ = (press, limit);
+        todo!()
+    }
+
+    pub fn status(&self) -> Status {
+        todo!()
+    }
+
+    /// The newest highlights on the disk, newest first.
+    pub fn list(&self, limit: usize) -> Vec<Listed> {
+        let _ = limit;
+        todo!()
+    }
+
+    /// From now on; a receiver that does not keep up loses the newest, nobody waits for it.
+    pub fn events(&self) -> crossbeam_channel::Receiver<Event> {
+        todo!()
+    }
+
+    /// After `Stop` was raised: returns when the exports have ended or left;
+    /// tells `say` what it waits for.
+    pub fn drain(&self, say: impl FnMut(&str)) {
+        let mut say = say;
+        say("");
+        todo!()
+    }
+}
