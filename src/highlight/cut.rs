@@ -23,6 +23,9 @@ use crate::mp4::ClipIndex;
 pub enum Offer {
     /// Its bytes belong at the offset it was offered with.
     Take,
+    /// It has no bytes for the clip, but says something about it (a gap, the
+    /// proof of its end): note the fact.
+    Note,
     Leave,
 }
 
@@ -180,8 +183,7 @@ impl Cut {
     }
 
     /// Offers the AU at `pos`; AUs come in ring order, from `plan.first_pos`.
-    /// `offset` is where its bytes would lie in the clip's data. An AU with
-    /// `flags.gap` is answered with `Take` and has no bytes: note the fact.
+    /// `offset` is where its bytes would lie in the clip's data.
     pub fn offer(&mut self, pos: u64, au: &AuMeta, offset: u64) -> Offer {
         let _ = (pos, au, offset);
         todo!()

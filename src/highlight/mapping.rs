@@ -7,7 +7,11 @@
 //! Not here: which access units are asked (`window`), what is cut (`cut`).
 //! Called by: window, cut.
 
+use std::collections::VecDeque;
+
 use serde::{Deserialize, Serialize};
+
+use crate::media::AuMeta;
 
 /// How far a mapping can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -31,4 +35,187 @@ pub struct Mapping {
     pub anchor_90k: i64,
     /// Its arrival, `CLOCK_MONOTONIC` in nanoseconds.
     pub anchor_mono_ns: u64,
+}
+
+/// Nanoseconds of one 90 kHz tick, as a fraction: 100 000 / 9.
+const TICK_NS_NUM: i128 = 100_000;
+const TICK_NS_DEN: i128 = 9;
+
+impl Mapping {
+    /// The media time at a monotonic instant, rounded down: a frame is on
+    /// screen from its presentation time on.
+    pub fn media_90k(&self, mono_ns: u64) -> i64 {
+        let passed_ns = i128::from(mono_ns) - i128::from(self.anchor_mono_ns);
+        let ticks = (passed_ns * TICK_NS_DEN).div_euclid(TICK_NS_NUM);
+        saturate_i64(i128::from(self.anchor_90k) + ticks)
+    }
+
+    /// The monotonic instant at which an undelayed access unit of this time would arrive.
+    pub fn mono_ns(&self, t_90k: i64) -> u64 {
+        let passed = i128::from(t_90k) - i128::from(self.anchor_90k);
+        let ns = i128::from(self.anchor_mono_ns) + passed * TICK_NS_NUM / TICK_NS_DEN;
+        u64::try_from(ns.max(0)).unwrap_or(u64::MAX)
+    }
+
+    /// Ticks to add to a time of this epoch to have it on the timeline of
+    /// `reference`. Whole ticks, so that distances stay what they are.
+    pub fn shift_to(&self, reference: &Mapping) -> i64 {
+        let later_ns = i128::from(self.anchor_mono_ns) - i128::from(reference.anchor_mono_ns);
+        // Rounded, not cut off: half a tick either way, whatever the sign.
+        let later = (later_ns * TICK_NS_DEN + TICK_NS_NUM / 2).div_euclid(TICK_NS_NUM);
+        saturate_i64(i128::from(reference.anchor_90k) - i128::from(self.anchor_90k) + later)
+    }
+
+    /// (arrival − presentation time), in ninths of a nanosecond.
+    fn delay(&self) -> i128 {
+        i128::from(self.anchor_mono_ns) * TICK_NS_DEN - i128::from(self.anchor_90k) * TICK_NS_NUM
+    }
+}
+
+fn saturate_i64(value: i128) -> i64 {
+    i64::try_from(value).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX })
+}
+
+/// Lower envelope of (arrival − presentation time) over an epoch's video.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Envelope {
+    best: Option<Mapping>,
+    first_mono_ns: u64,
+    last_mono_ns: u64,
+}
+
+impl Envelope {
+    /// From here on a mapping is certain, in nanoseconds of arrivals.
+    pub const CERTAIN_NS: u64 = 2_000_000_000;
+
+    /// One more video access unit of the epoch.
+    pub fn add(&mut self, au: &AuMeta) {
+        let seen = Mapping {
+            epoch: au.epoch,
+            anchor_90k: au.pts_90k,
+            anchor_mono_ns: au.arrival_mono_ns,
+        };
+        match self.best {
+            None => {
+                self.first_mono_ns = au.arrival_mono_ns;
+                self.best = Some(seen);
+            }
+            Some(best) if seen.delay() < best.delay() => self.best = Some(seen),
+            Some(_) => {}
+        }
+        self.last_mono_ns = self.last_mono_ns.max(au.arrival_mono_ns);
+    }
+
+    /// `None` before the first access unit.
+    pub fn mapping(&self) -> Option<Mapping> {
+        self.best
+    }
+
+    pub fn certainty(&self) -> Certainty {
+        if self.last_mono_ns.saturating_sub(self.first_mono_ns) >= Self::CERTAIN_NS {
+            Certainty::Certain
+        } else {
+            Certainty::Uncertain
+        }
+    }
+}
+
+/// How many access units stand, in decoding order, before one that is shown
+/// earlier. Learned from the stream; needed to know when no more can come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reorder {
+    recent_90k: VecDeque<i64>,
+    depth: usize,
+}
+
+impl Reorder {
+    /// No decoder holds back more pictures than this (H.264 and H.265 alike).
+    const MAX_DEPTH: usize = 16;
+
+    pub fn known(depth: usize) -> Reorder {
+        Reorder {
+            recent_90k: VecDeque::new(),
+            depth: depth.min(Self::MAX_DEPTH),
+        }
+    }
+
+    /// The next video access unit in decoding order.
+    pub fn add(&mut self, pts_90k: i64) {
+        let later = self.recent_90k.iter().filter(|p| **p > pts_90k).count();
+        self.depth = self.depth.max(later);
+        if self.recent_90k.len() == Self::MAX_DEPTH {
+            self.recent_90k.pop_front();
+        }
+        self.recent_90k.push_back(pts_90k);
+    }
+
+    /// Another epoch: its times have nothing to do with those before.
+    pub fn begin_epoch(&mut self) {
+        self.recent_90k.clear();
+    }
+
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(epoch: u32, anchor_90k: i64, anchor_mono_ns: u64) -> Mapping {
+        Mapping {
+            epoch,
+            anchor_90k,
+            anchor_mono_ns,
+        }
+    }
+
+    #[test]
+    fn a_frame_is_on_screen_from_its_own_tick_on_and_not_before() {
+        let mapping = at(0, 900, 1_000_000_000);
+        assert_eq!(mapping.media_90k(1_000_000_000), 900);
+        assert_eq!(mapping.media_90k(1_000_011_111), 900);
+        assert_eq!(mapping.media_90k(1_000_011_112), 901);
+        assert_eq!(mapping.media_90k(999_999_999), 899);
+        assert_eq!(mapping.media_90k(2_000_000_000), 90_900);
+    }
+
+    #[test]
+    fn the_ends_of_all_numbers_do_not_overflow() {
+        for anchor_90k in [i64::MIN, -1, 0, i64::MAX] {
+            for anchor_mono_ns in [0, 1, u64::MAX] {
+                let mapping = at(0, anchor_90k, anchor_mono_ns);
+                for other in [at(1, i64::MAX, 0), at(1, i64::MIN, u64::MAX)] {
+                    let _ = (mapping.shift_to(&other), other.shift_to(&mapping));
+                }
+                for mono_ns in [0, u64::MAX] {
+                    let _ = mapping.mono_ns(mapping.media_90k(mono_ns));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_shift_carries_times_of_one_epoch_to_another_by_their_mappings() {
+        let old = at(1, 1_000_000, 10_000_000_000);
+        let new = at(2, 500, 12_000_000_000);
+        assert_eq!(500 + new.shift_to(&old), 1_000_000 + 180_000);
+        assert_eq!(old.shift_to(&new), -new.shift_to(&old));
+    }
+
+    #[test]
+    fn reorder_depth_is_learned_and_forgets_times_of_another_epoch() {
+        let mut reorder = Reorder::default();
+        for pts in [0, 4, 2, 1, 3, 8, 6, 5, 7] {
+            reorder.add(pts);
+        }
+        assert_eq!(reorder.depth(), 2);
+        reorder.begin_epoch();
+        reorder.add(-1000);
+        assert_eq!(reorder.depth(), 2);
+        let mut plain = Reorder::default();
+        (0..100).for_each(|pts| plain.add(pts));
+        assert_eq!(plain.depth(), 0);
+    }
 }
