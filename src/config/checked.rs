@@ -67,7 +67,7 @@ pub struct Reconnect {
     pub max_attempts: Option<u32>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Camera {
     pub id: CameraId,
     pub name: String,
@@ -77,6 +77,72 @@ pub struct Camera {
     pub transport: Transport,
     /// How much later than reality its picture arrives.
     pub latency_ms: u64,
+}
+
+impl Camera {
+    /// The URL as people may see it.
+    pub fn shown_url(&self) -> String {
+        redacted(self.url.as_str())
+    }
+}
+
+// Some cameras want their password in the path, so the URL is shown with care.
+impl fmt::Debug for Camera {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Camera")
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .field("url", &self.shown_url())
+            .field("credentials", &self.credentials)
+            .field("transport", &self.transport)
+            .field("latency_ms", &self.latency_ms)
+            .finish()
+    }
+}
+
+/// A URL, or what somebody took for one, without credentials: neither those in
+/// front of the host nor those in the path or query (`user=admin&password=…`).
+pub fn redacted(url: &str) -> String {
+    let (scheme, rest) = match url.split_once("://") {
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None => (String::new(), url),
+    };
+    let (hidden, rest) = match rest.rsplit_once('@') {
+        Some((_, rest)) => ("***@", rest),
+        None => ("", rest),
+    };
+    format!("{scheme}{hidden}{}", without_password_fields(rest))
+}
+
+fn without_password_fields(text: &str) -> String {
+    const FIELDS: [&str; 7] = [
+        "password=",
+        "passwd=",
+        "pass=",
+        "pwd=",
+        "psw=",
+        "token=",
+        "auth=",
+    ];
+    let lower = text.to_ascii_lowercase();
+    let mut shown = String::new();
+    let mut at = 0;
+    while at < text.len() {
+        let next = FIELDS
+            .iter()
+            .filter_map(|field| {
+                lower[at..]
+                    .find(field)
+                    .map(|found| at + found + field.len())
+            })
+            .min();
+        let Some(value_at) = next else { break };
+        let value_end = text[value_at..].find(['&', '?', '/', ';']);
+        shown.push_str(&text[at..value_at]);
+        shown.push_str("***");
+        at = value_end.map_or(text.len(), |end| value_at + end);
+    }
+    shown + &text[at..]
 }
 
 #[derive(Clone, Debug)]
@@ -140,5 +206,37 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("<hidden>")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shown_url_holds_no_credentials_wherever_they_stand() {
+        for (url, want) in [
+            (
+                "rtsp://192.0.2.10:554/stream1",
+                "rtsp://192.0.2.10:554/stream1",
+            ),
+            ("rtsp://viewer:geheim@cam/s", "rtsp://***@cam/s"),
+            ("rtsp://viewer:ge@he/im@cam/s", "rtsp://***@cam/s"),
+            ("viewer:geheim@cam/s", "***@cam/s"),
+            (
+                "rtsp://c/user=a&password=geheim&channel=1",
+                "rtsp://c/user=a&password=***&channel=1",
+            ),
+            (
+                "rtsp://c/user=a_PassWord=geheim_channel=1",
+                "rtsp://c/user=a_PassWord=***",
+            ),
+            (
+                "rtsp://c/s?pwd=geheim&token=geheim",
+                "rtsp://c/s?pwd=***&token=***",
+            ),
+        ] {
+            assert_eq!(redacted(url), want);
+        }
     }
 }

@@ -12,14 +12,27 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+mod camera;
+mod check;
 pub mod checked;
+mod env_file;
+mod environment;
+mod file;
+mod near;
 mod problem;
+mod secret;
+pub mod units;
+mod written;
 
 pub use checked::{
     Camera, Config, Credentials, Highlight, Http, Log, LogFormat, Reconnect, RingSettings, Secret,
     Storage, Transport, Trigger, Venue,
 };
-pub use problem::{ConfigError, Problem};
+pub use problem::{ConfigError, Place, Problem};
+pub use written::KEYS;
+
+use problem::Findings;
+use written::Written;
 
 /// Everything a configuration is made of. Later fields win over earlier ones.
 #[derive(Clone, Default)]
@@ -47,6 +60,31 @@ pub struct Loaded {
 
 /// Reads and checks it all. Reads files; opens nothing else.
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
-    let _ = sources;
-    todo!()
+    let mut written = Written::default();
+    let mut found = Findings::default();
+    let mut readable = true;
+    if let Some(path) = &sources.file {
+        readable &= file::read(path, &mut written, &mut found);
+    }
+    if let Some(path) = &sources.env_file {
+        readable &= env_file::read(path, &mut written, &mut found);
+    }
+    if !readable {
+        // What is missing from it cannot be told from what was written wrong.
+        return Err(found.into_error());
+    }
+    environment::read(&sources.env, &mut written, &mut found);
+    environment::read_set(&sources.set, &mut written, &mut found);
+    let credentials = secret::Credentials {
+        dir: sources.env.get("CREDENTIALS_DIRECTORY").map(PathBuf::from),
+    };
+    let config = check::check(&written, &credentials, &mut found);
+    if !found.problems.is_empty() {
+        return Err(found.into_error());
+    }
+    Ok(Loaded {
+        config,
+        warnings: found.warnings,
+        notes: found.notes,
+    })
 }

@@ -1,0 +1,294 @@
+//! A camera's table, checked.
+
+use std::net::Ipv4Addr;
+
+use url::Url;
+
+use super::check::Check;
+use super::checked::{Camera, Credentials, Transport};
+use super::environment::id_in_names;
+use super::problem::Findings;
+use super::secret::secret;
+use super::written::{Cell, Table, Value};
+use crate::base::CameraId;
+
+const URL_EXAMPLE: &str = "\"rtsp://192.0.2.10:554/stream1\"";
+const LONGEST_LATENCY_MS: u64 = 10_000;
+
+/// All cameras; those that were refused are missing.
+pub fn cameras(check: &mut Check<'_>) -> Vec<Camera> {
+    let written = check.written;
+    if written.cameras.is_empty() {
+        let place = check.whole_place();
+        check.found.problem(
+            &place,
+            format!(
+                "there is no camera; add one: a line [[camera]], below it id = \"court1\" and url = {URL_EXAMPLE}"
+            ),
+        );
+    }
+    let mut ids: Vec<&Cell> = Vec::new();
+    let mut cameras: Vec<Camera> = Vec::new();
+    for table in &written.cameras {
+        let Some(id) = id(table, &mut ids, check.found) else {
+            // The rest of it may have mistakes too.
+            camera(table, None, check);
+            continue;
+        };
+        if let Some(camera) = camera(table, Some(id), check) {
+            if let Some(same) = cameras.iter().find(|other| other.url == camera.url) {
+                let text = format!("{} and {} have the same url", same.id, camera.id);
+                check.found.warn(&table.place, text);
+            }
+            cameras.push(camera);
+        }
+    }
+    cameras
+}
+
+/// The id, if it is one and no other camera has it or one that its variables would mix up.
+fn id<'a>(table: &'a Table, ids: &mut Vec<&'a Cell>, found: &mut Findings) -> Option<CameraId> {
+    let Some(cell) = table.get("id") else {
+        found.problem(&table.place, "[[camera]] has no id; write id = \"court1\"");
+        return None;
+    };
+    let rule = CameraId::RULE;
+    let Value::Text(text) = &cell.value else {
+        found.reject(cell, format!("is no id; an id is text: {rule}"));
+        return None;
+    };
+    let Ok(id) = CameraId::new(text) else {
+        let why = match text.as_str() {
+            "all" => "cannot be an id: it means all cameras; choose another".to_owned(),
+            _ => format!("cannot be an id: it names files; use {rule}"),
+        };
+        found.reject(cell, why);
+        return None;
+    };
+    let same_names = |other: &&&Cell| match &other.value {
+        Value::Text(other) => id_in_names(other) == id_in_names(text),
+        _ => false,
+    };
+    if let Some(other) = ids.iter().find(same_names) {
+        let why = if other.value == cell.value {
+            format!(
+                "is taken by the camera at {}; each needs an id of its own",
+                other.place
+            )
+        } else {
+            format!(
+                "is too like {} at {}: both would be HINDSIGHT_CAMERA_{}_… in the environment; rename one",
+                other.shown(),
+                other.place,
+                id_in_names(text)
+            )
+        };
+        found.reject(cell, why);
+        return None;
+    }
+    ids.push(cell);
+    Some(id)
+}
+
+fn camera(table: &Table, id: Option<CameraId>, check: &mut Check<'_>) -> Option<Camera> {
+    let url = url(table, id.as_ref(), check.found);
+    let shown_id = id.as_ref().map_or("", CameraId::as_str);
+    let name = check.label(Some(table), "name", shown_id);
+    let credentials = credentials(table, shown_id, check);
+    let transport = check.choice(
+        Some(table),
+        "transport",
+        &[("tcp", Transport::Tcp), ("udp", Transport::Udp)],
+        Transport::Tcp,
+    );
+    let latency_ms = check.duration_ms(Some(table), "latency", 0..=LONGEST_LATENCY_MS, "300ms", 0);
+    Some(Camera {
+        id: id?,
+        name,
+        url: url?,
+        credentials,
+        transport,
+        latency_ms,
+    })
+}
+
+fn credentials(table: &Table, id: &str, check: &mut Check<'_>) -> Option<Credentials> {
+    let credential = format!("camera.{id}.password");
+    let password = secret(
+        table,
+        "password",
+        check.credentials,
+        &credential,
+        check.found,
+    );
+    let any = table.get("password").or(table.get("password_file"));
+    let username = match table.get("username") {
+        None => {
+            if let Some(cell) = any {
+                check.found.problem(
+                    &cell.place,
+                    format!(
+                        "{} stands without a username; write username = \"…\" too",
+                        cell.name
+                    ),
+                );
+            }
+            return None;
+        }
+        Some(cell) => match &cell.value {
+            Value::Text(text) if !text.is_empty() => text,
+            _ => {
+                check
+                    .found
+                    .reject(cell, "is no user name; write it like \"viewer\"");
+                return None;
+            }
+        },
+    };
+    if password.is_none() && any.is_none() {
+        let cell = table.get("username")?;
+        check.found.reject(
+            cell,
+            "stands without a password; add password_file = \"/etc/hindsight/court1.password\" \
+             (or password = \"\" if it is empty)",
+        );
+    }
+    Some(Credentials {
+        username: username.clone(),
+        password: password?,
+    })
+}
+
+fn url(table: &Table, id: Option<&CameraId>, found: &mut Findings) -> Option<Url> {
+    let Some(cell) = table.get("url") else {
+        // A camera of the env file without one was reported there.
+        if !matches!(table.place, super::problem::Place::EnvFile { .. }) {
+            let which = id.map_or_else(String::new, |id| format!(" {id}"));
+            found.problem(
+                &table.place,
+                format!("[[camera]]{which} has no url; write url = {URL_EXAMPLE}"),
+            );
+        }
+        return None;
+    };
+    let Value::Text(text) = &cell.value else {
+        found.reject(cell, format!("is not text; write it like {URL_EXAMPLE}"));
+        return None;
+    };
+    let url = parsed(text).map_err(|why| found.reject(cell, why)).ok()?;
+    if url.path().contains(',') {
+        found.warn(
+            &cell.place,
+            format!(
+                "{} has a comma in its path, which some cameras do not answer to; choose another path if it fails",
+                cell.name
+            ),
+        );
+    }
+    Some(url)
+}
+
+fn parsed(text: &str) -> Result<Url, String> {
+    let text = text.trim();
+    let like = format!("write it like {URL_EXAMPLE}");
+    match text
+        .split_once("://")
+        .map(|(scheme, _)| scheme.to_ascii_lowercase())
+    {
+        None => return Err(format!("does not begin with rtsp://; {like}")),
+        Some(scheme) if scheme == "rtsps" => {
+            return Err(format!(
+                "is encrypted RTSP, which hindsight cannot do; {like}"
+            ));
+        }
+        Some(scheme) if scheme != "rtsp" => {
+            return Err(format!(
+                "is no camera stream: those begin with rtsp://; {like}"
+            ));
+        }
+        Some(_) => {}
+    }
+    if without_credentials(text).1.is_some() {
+        return Err(
+            "holds a user name or password; take them out of the url and write username = \"…\" \
+             and password_file = \"…\" (or password = \"…\") below it"
+                .to_owned(),
+        );
+    }
+    if text.contains(char::is_whitespace) {
+        return Err(format!("has a space in it; {like}"));
+    }
+    let url = Url::parse(text).map_err(|why| format!("is no address ({why}); {like}"))?;
+    let host = url.host_str().unwrap_or("");
+    let numeric = host.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    if host.is_empty() {
+        return Err(format!(
+            "names no camera between rtsp:// and the path; {like}"
+        ));
+    }
+    if numeric && host.parse::<Ipv4Addr>().is_err() {
+        return Err(format!("has {host} for an address, which is none; {like}"));
+    }
+    if url.port() == Some(0) {
+        return Err(format!("has port 0; {like}"));
+    }
+    Ok(url)
+}
+
+/// The URL without its credentials, and they: the last `@` before the path ends them.
+pub fn without_credentials(url: &str) -> (String, Option<(String, String)>) {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return (url.to_owned(), None);
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let Some(at) = rest[..end].rfind('@') else {
+        return (url.to_owned(), None);
+    };
+    let (username, password) = rest[..at].split_once(':').unwrap_or((&rest[..at], ""));
+    let bare = format!("{scheme}://{}", &rest[at + 1..]);
+    (bare, Some((unescaped(username), unescaped(password))))
+}
+
+/// `%40` → `@`. What is no escape stays as it is: the predecessors took it so.
+fn unescaped(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let hex = text.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                out.push(byte);
+                at += 3;
+            }
+            None => {
+                out.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8(out).unwrap_or_else(|_| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_come_out_of_a_url_whole() {
+        let (a, b) = ("viewer".to_owned(), "p@ss:w%rd".to_owned());
+        for url in [
+            "rtsp://viewer:p%40ss%3aw%25rd@cam:554/s?x=1",
+            "rtsp://viewer:p@ss:w%rd@cam:554/s?x=1",
+        ] {
+            let (bare, credentials) = without_credentials(url);
+            assert_eq!(bare, "rtsp://cam:554/s?x=1");
+            assert_eq!(credentials, Some((a.clone(), b.clone())), "{url}");
+        }
+        let (_, credentials) = without_credentials("rtsp://viewer@cam");
+        assert_eq!(credentials, Some((a, String::new())));
+        for none in ["rtsp://cam/a@b", "rtsp://cam?x=a@b", "cam"] {
+            assert_eq!(without_credentials(none), (none.to_owned(), None));
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The TOML file, as written. Keeps every line; stops at nothing it can step over.
+
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::near::did_you_mean;
+use super::problem::{Findings, Place};
+use super::written::{Cell, KEYS, Table, Value, Written, is_secret, keys_of, known};
+
+/// Reads the file into `written`. False if nothing can be concluded from it.
+pub fn read(path: &Path, written: &mut Written, found: &mut Findings) -> bool {
+    let shown = path.display().to_string();
+    match read_text(path) {
+        Ok(text) => parse(&shown, &text, written, found),
+        Err(why) => {
+            let whole = Place::File {
+                path: shown,
+                line: 0,
+            };
+            found.problem(&whole, why);
+            false
+        }
+    }
+}
+
+/// A text file of at most a megabyte, or why not.
+pub fn read_text(path: &Path) -> Result<String, String> {
+    const LARGEST: u64 = 1 << 20;
+    let explained = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            "there is no such file; copy hindsight.example.toml there and fill in the cameras, \
+             or name another with --config FILE (\"hindsight demo\" needs none)"
+                .to_owned()
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            "may not be read by this user; change its owner or group, or run as the service's user"
+                .to_owned()
+        }
+        _ => format!("cannot be read: {error}"),
+    };
+    let facts = std::fs::metadata(path).map_err(explained)?;
+    if facts.is_dir() {
+        return Err("is a folder; name the file in it".to_owned());
+    }
+    if facts.len() > LARGEST {
+        return Err("is larger than 1 MB; is it the right file?".to_owned());
+    }
+    let bytes = std::fs::read(path).map_err(explained)?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| "is not UTF-8 text; save it as UTF-8 in the editor".to_owned())?;
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned())
+}
+
+/// Takes TOML text apart. False if it is no TOML.
+pub fn parse(path: &str, text: &str, written: &mut Written, found: &mut Findings) -> bool {
+    let reading = Reading { path, text };
+    let (root, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        reading.report_syntax(&errors, found);
+        return false;
+    }
+    let mut entries: Vec<_> = root.get_ref().iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    for (key, value) in entries {
+        let place = reading.place(key.span().start);
+        let name: &str = key.get_ref();
+        match (name, value.get_ref()) {
+            ("camera", DeValue::Array(array)) => {
+                for element in array.iter() {
+                    reading.camera(element, written, found);
+                }
+            }
+            ("camera", DeValue::Table(_)) => {
+                found.problem(
+                    &place,
+                    "[camera] has single brackets; there may be several cameras, so write [[camera]]",
+                );
+            }
+            (_, DeValue::Table(table)) => reading.table(name, &place, table, written, found),
+            (_, value) => reading.stray(name, &place, value, found),
+        }
+    }
+    true
+}
+
+struct Reading<'a> {
+    path: &'a str,
+    text: &'a str,
+}
+
+impl Reading<'_> {
+    fn place(&self, at: usize) -> Place {
+        let before = &self.text.as_bytes()[..at.min(self.text.len())];
+        Place::File {
+            path: self.path.to_owned(),
+            line: 1 + before.iter().filter(|byte| **byte == b'\n').count(),
+        }
+    }
+
+    // The parser's own display shows the line, and a password may stand in it.
+    fn report_syntax(&self, errors: &[toml::de::Error], found: &mut Findings) {
+        let mut seen = None;
+        for error in errors {
+            let place = self.place(error.span().map_or(0, |span| span.start));
+            if seen.as_ref() == Some(&place) {
+                continue;
+            }
+            let message = error.message().replace('\n', ", ");
+            let hint = self.syntax_hint(&place);
+            found.problem(&place, format!("cannot be understood: {message}{hint}"));
+            seen = Some(place);
+        }
+    }
+
+    /// The commonest mistakes: text without quotes, a value missing.
+    fn syntax_hint(&self, place: &Place) -> &'static str {
+        let Place::File { line, .. } = place else {
+            return "";
+        };
+        let line = self.text.lines().nth(line - 1).unwrap_or("");
+        let value = line.split_once('=').map(|(_, value)| value.trim());
+        match value {
+            Some("") => "; write a value after the =",
+            Some(value) if value.starts_with(|c: char| c.is_alphabetic() || c == '/') => {
+                "; text stands in quotes: key = \"text\""
+            }
+            Some(value) if value.starts_with(|c: char| c.is_ascii_digit()) => {
+                "; a number with a unit stands in quotes: key = \"40s\""
+            }
+            _ => "",
+        }
+    }
+
+    fn table(
+        &self,
+        name: &str,
+        place: &Place,
+        table: &DeTable<'_>,
+        written: &mut Written,
+        found: &mut Findings,
+    ) {
+        let Some((name, _)) = KEYS.iter().find(|(known, _)| *known == name) else {
+            found.problem(place, unknown_table(name));
+            return;
+        };
+        let mut cells = Table::new(place.clone());
+        self.cells(name, &format!("[{name}]"), table, &mut cells, found);
+        let target = written.table_mut(name, place);
+        *target = cells;
+    }
+
+    fn camera(&self, element: &Spanned<DeValue<'_>>, written: &mut Written, found: &mut Findings) {
+        let place = self.place(element.span().start);
+        let DeValue::Table(table) = element.get_ref() else {
+            found.problem(
+                &place,
+                "camera is no table; begin each camera with a line [[camera]]",
+            );
+            return;
+        };
+        let mut cells = Table::new(place);
+        self.cells("camera", "[[camera]]", table, &mut cells, found);
+        written.cameras.push(cells);
+    }
+
+    fn cells(
+        &self,
+        name: &str,
+        shown: &str,
+        table: &DeTable<'_>,
+        into: &mut Table,
+        found: &mut Findings,
+    ) {
+        let mut entries: Vec<_> = table.iter().collect();
+        entries.sort_by_key(|(key, _)| key.span().start);
+        for (key, value) in entries {
+            let place = self.place(key.span().start);
+            match known(name, key.get_ref()) {
+                Some((_, key)) => {
+                    let value = self.value(key, value);
+                    into.set(key, Cell::new(place, format!("{shown} {key}"), key, value));
+                }
+                None => found.problem(&place, unknown_key(name, shown, key.get_ref())),
+            }
+        }
+    }
+
+    fn value(&self, key: &str, value: &Spanned<DeValue<'_>>) -> Value {
+        match value.get_ref() {
+            DeValue::String(text) => Value::Text(text.clone().into_owned()),
+            DeValue::Integer(number) => {
+                match i64::from_str_radix(number.as_str(), number.radix()) {
+                    Ok(number) => Value::Whole(number),
+                    Err(_) => Value::Other(number.to_string()),
+                }
+            }
+            _ if is_secret(key) => Value::Other(String::new()),
+            _ => Value::Other(self.text.get(value.span()).unwrap_or("").to_owned()),
+        }
+    }
+
+    fn stray(&self, name: &str, place: &Place, value: &DeValue<'_>, found: &mut Findings) {
+        let is_table = KEYS.iter().any(|(table, _)| *table == name);
+        let text = if is_table && matches!(value, DeValue::Array(_)) {
+            format!("[[{name}]] has double brackets; there is only one, so write [{name}]")
+        } else if is_table {
+            format!("{name} is a table; write [{name}] on a line of its own and its keys below")
+        } else if let Some(table) = table_with(name) {
+            format!("{name} stands outside of its table; write it below {table}")
+        } else {
+            unknown_table(name)
+        };
+        found.problem(place, text);
+    }
+}
+
+fn unknown_table(name: &str) -> String {
+    let tables = KEYS.iter().map(|(table, _)| *table);
+    let hint = match table_with(name) {
+        Some(table) => format!("; it is a key of {table}"),
+        None => did_you_mean(name, tables.clone()),
+    };
+    let all: Vec<&str> = tables.collect();
+    format!("{name} is unknown{hint} (there are: {})", all.join(", "))
+}
+
+fn unknown_key(table: &str, shown: &str, key: &str) -> String {
+    let keys = keys_of(table);
+    let mut hint = did_you_mean(key, keys.iter().copied());
+    if hint.is_empty() {
+        hint = table_with(key).map_or(hint, |other| format!("; it belongs below {other}"));
+    }
+    let all = keys.join(", ");
+    format!("{shown} {key} is unknown{hint} (there are: {all})")
+}
+
+/// The table that has this key, if one does.
+fn table_with(key: &str) -> Option<String> {
+    let (table, _) = KEYS.iter().find(|(_, keys)| keys.contains(&key))?;
+    Some(match *table {
+        "camera" => "[[camera]]".to_owned(),
+        table => format!("[{table}]"),
+    })
+}
