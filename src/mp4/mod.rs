@@ -4,9 +4,22 @@
 //! Not here: files (`disk`, `highlight`), which samples (`highlight::window`).
 //! Called by: highlight, tap.
 
+mod boxes;
+mod clip;
+pub mod inspect;
+mod read_back;
+mod timing;
+mod tree;
+
 use std::io::{Read, Seek};
 
 use crate::media::TrackParams;
+
+pub use inspect::{Inspected, InspectedSample, InspectedTrack, inspect};
+pub use read_back::second_opinion;
+
+/// Ticks per second of a clip as a whole.
+pub(crate) const MOVIE_TIMESCALE: u32 = 90_000;
 
 /// One sample as it lies in the clip's data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,30 +78,47 @@ pub enum Mp4Error {
     Unreadable(String),
 }
 
-/// Bytes to keep free for the index in the worst case of so many samples.
+/// Bytes to keep free for the index in the worst case of so many samples:
+/// every one in a chunk of its own and of its own duration. Rounded so that
+/// the data begins at a page.
 pub fn reserve_for(video_samples: u64, audio_samples: u64, params: &[TrackParams]) -> u64 {
-    let _ = (video_samples, audio_samples, params);
-    todo!()
+    clip::reserve_for(video_samples, audio_samples, params)
 }
+
 /// Where the data starts in a file with this reserve.
 pub fn data_offset(reserve: u64) -> u64 {
-    let _ = reserve;
-    todo!()
+    clip::data_offset(reserve)
 }
-/// The bytes around `data_len` bytes of data.
+
+/// The bytes around `data_len` bytes of data. Audio of which nothing is heard
+/// is left out.
+///
+/// # Errors
+/// [`Mp4Error::NothingToShow`] where no video sample lies in `[start, end)`;
+/// [`Mp4Error::Unwritable`] where the facts contradict each other.
 pub fn place(reserve: u64, data_len: u64, clip: &ClipIndex) -> Result<Placed, Mp4Error> {
-    let _ = (reserve, data_len, clip);
-    todo!()
+    clip::place(reserve, data_len, clip)
 }
-/// Reads a finished clip back with the independent reader (`mp4` crate) and
-/// compares sample sizes, offsets, times and sync samples of every track, as
-/// far as that reader can parse. `Ok(None)`: they agree; `Ok(Some(difference))`.
+
+/// Reads a finished clip back, with our strict reader and with the independent
+/// one (`mp4` crate), and compares sample sizes, offsets, times and sync
+/// samples of every track with each other and with the facts, as far as that
+/// reader can parse. `Ok(None)`: they agree; `Ok(Some(difference))`.
 pub fn read_back<R: Read + Seek>(
     file: R,
     size: u64,
     reserve: u64,
     clip: &ClipIndex,
 ) -> Result<Option<String>, Mp4Error> {
-    let _ = (file, size, reserve, clip);
-    todo!()
+    read_back::read_back(file, size, reserve, clip)
 }
+
+/// `ticks` of `from` per second in ticks of `to` per second, to the nearest;
+/// `None` where it does not fit.
+pub(crate) fn rescale(ticks: u64, from: u32, to: u32) -> Option<u64> {
+    let scaled = u128::from(ticks) * u128::from(to) + u128::from(from) / 2;
+    u64::try_from(scaled / u128::from(from.max(1))).ok()
+}
+
+#[cfg(test)]
+mod tests;

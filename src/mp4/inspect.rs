@@ -1,0 +1,515 @@
+//! A strict reader of our own clips, for `verify`, the read-back and salvage.
+//!
+//! It believes nothing: any bytes give either facts that hold together or an
+//! error that names what is wrong. Memory stays in proportion to the index.
+//! Not here: what the samples hold; foreign files (they are refused).
+
+use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
+
+use mp4_atom::{Atom, Codec as Entry, Decode, Encode, Moov, StszSamples, Trak};
+
+use super::tree::{self, TopBox, io, name, unreadable};
+use super::{MOVIE_TIMESCALE, Mp4Error, boxes};
+use crate::media::{Codec, Track, TrackParams};
+
+/// A clip as its index describes it; everything has been checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspected {
+    /// Video first.
+    pub tracks: Vec<InspectedTrack>,
+    /// The index stands before the data.
+    pub index_first: bool,
+    /// Bytes of the file that hold samples.
+    pub data: Range<u64>,
+    /// How long it plays, in 1/90000 s.
+    pub duration_90k: u64,
+    /// Seconds since 1970; 0 where unknown.
+    pub created_unix_s: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InspectedTrack {
+    pub id: u32,
+    /// Sample entries, all of one codec and timescale.
+    pub entries: Vec<TrackParams>,
+    /// In decoding order; at least one.
+    pub samples: Vec<InspectedSample>,
+    /// The edit list: nothing for so long (1/90000 s) …
+    pub lead_90k: u64,
+    /// … then from this presentation time (ticks) …
+    pub shown_from: u64,
+    /// … for so long (1/90000 s).
+    pub shown_90k: u64,
+}
+
+/// Times are ticks of the track, from its first decode time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InspectedSample {
+    /// In the file.
+    pub offset: u64,
+    pub size: u32,
+    pub dts: u64,
+    /// Presentation time, before the edit list.
+    pub cts: u64,
+    pub sync: bool,
+    /// Index into `InspectedTrack::entries`.
+    pub entry: u32,
+}
+
+impl InspectedTrack {
+    pub fn track(&self) -> Track {
+        self.entries
+            .first()
+            .map_or(Track::Video, TrackParams::track)
+    }
+
+    pub fn timescale(&self) -> u32 {
+        self.entries.first().map_or(1, |entry| entry.timescale)
+    }
+
+    /// The samples whose presentation begins within what is shown, in decoding order.
+    pub fn shown(&self) -> impl Iterator<Item = &InspectedSample> {
+        let ticks = super::rescale(self.shown_90k, MOVIE_TIMESCALE, self.timescale());
+        let to = self.shown_from.saturating_add(ticks.unwrap_or(u64::MAX));
+        let from = self.shown_from;
+        self.samples
+            .iter()
+            .filter(move |sample| (from..to).contains(&sample.cts))
+    }
+}
+
+/// Reads a clip's index and checks that all of it holds together.
+pub fn inspect<R: Read + Seek>(mut file: R, size: u64) -> Result<Inspected, Mp4Error> {
+    let outline = Outline::of(&mut file, size)?;
+    let index = outline.index(&mut file)?;
+    inspect_index(&index, &outline)
+}
+
+/// Where the parts of a clip stand.
+pub(super) struct Outline {
+    pub moov: TopBox,
+    pub mdat: TopBox,
+}
+
+impl Outline {
+    pub fn of<R: Read + Seek>(file: &mut R, size: u64) -> Result<Outline, Mp4Error> {
+        let boxes = tree::top_level(file, size)?;
+        if boxes.first().is_none_or(|first| &first.kind != b"ftyp") {
+            return unreadable("it does not begin as an MP4 does (ftyp)");
+        }
+        if let Some(other) = boxes[1..]
+            .iter()
+            .find(|b| ![b"moov", b"mdat", b"free"].contains(&&b.kind))
+        {
+            return unreadable(format!("box {} does not belong here", name(other.kind)));
+        }
+        let only = |kind: &[u8; 4]| {
+            let mut found = boxes.iter().filter(|b| &b.kind == kind);
+            match (found.next(), found.next()) {
+                (Some(only), None) => Ok(*only),
+                (None, _) => unreadable(format!("it has no box {}", name(*kind))),
+                (Some(_), Some(_)) => unreadable(format!("it has two boxes {}", name(*kind))),
+            }
+        };
+        Ok(Outline {
+            moov: only(b"moov")?,
+            mdat: only(b"mdat")?,
+        })
+    }
+
+    /// The whole `moov`, header included.
+    pub fn index<R: Read + Seek>(&self, file: &mut R) -> Result<Vec<u8>, Mp4Error> {
+        io("cannot seek", file.seek(SeekFrom::Start(self.moov.at)))?;
+        let mut index = Vec::new();
+        // Grows with what is really there, whatever the header says.
+        let read = file.take(self.moov.size).read_to_end(&mut index);
+        match io("cannot read the index", read)? as u64 == self.moov.size {
+            true => Ok(index),
+            false => unreadable("the index is cut short"),
+        }
+    }
+
+    fn data(&self) -> Range<u64> {
+        self.mdat.at + self.mdat.header..self.mdat.at + self.mdat.size
+    }
+}
+
+fn inspect_index(index: &[u8], outline: &Outline) -> Result<Inspected, Mp4Error> {
+    tree::walk(index, &mut |_, _, _| {})?;
+    let moov = Moov::decode(&mut &index[..])
+        .or_else(|e| unreadable(format!("the index does not decode: {e}")))?;
+    if moov.mvhd.timescale != MOVIE_TIMESCALE {
+        return unreadable(format!(
+            "{} ticks per second, not {MOVIE_TIMESCALE}",
+            moov.mvhd.timescale
+        ));
+    }
+    let data = outline.data();
+    let tracks = moov
+        .trak
+        .iter()
+        .map(|trak| {
+            inspect_track(trak, &data).map_err(|e| match e {
+                Mp4Error::Unreadable(what) => {
+                    Mp4Error::Unreadable(format!("track {}: {what}", trak.tkhd.track_id))
+                }
+                other => other,
+            })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    check_tracks(&tracks)?;
+    let longest = tracks.iter().map(|track| track.lead_90k + track.shown_90k);
+    if longest.max() != Some(moov.mvhd.duration) {
+        return unreadable(format!(
+            "it says it lasts {} ticks; its longest track does not",
+            moov.mvhd.duration
+        ));
+    }
+    let created = moov.mvhd.creation_time;
+    Ok(Inspected {
+        tracks,
+        index_first: outline.moov.at < outline.mdat.at,
+        data,
+        duration_90k: moov.mvhd.duration,
+        created_unix_s: created.saturating_sub(boxes::SECONDS_1904_TO_1970),
+    })
+}
+
+fn check_tracks(tracks: &[InspectedTrack]) -> Result<(), Mp4Error> {
+    let Some(first) = tracks.first() else {
+        return unreadable("it has no track");
+    };
+    if first.track() != Track::Video {
+        return unreadable("its first track is no video");
+    }
+    if let Some(extra) = tracks[1..].iter().find(|t| t.track() == Track::Video) {
+        return unreadable(format!("track {} is a second video", extra.id));
+    }
+    let mut ids: Vec<u32> = tracks.iter().map(|track| track.id).collect();
+    ids.sort_unstable();
+    if ids[0] == 0 || ids.windows(2).any(|pair| pair[0] == pair[1]) {
+        return unreadable(format!("track ids {ids:?}"));
+    }
+    if first.shown().next().is_none() {
+        return unreadable("none of its frames is shown");
+    }
+    if !first.samples.first().is_some_and(|sample| sample.sync) {
+        return unreadable("its first frame is no key frame");
+    }
+    let mut places: Vec<(u64, u64)> = tracks
+        .iter()
+        .flat_map(|track| &track.samples)
+        .map(|sample| (sample.offset, sample.offset + u64::from(sample.size)))
+        .collect();
+    places.sort_unstable();
+    match places.windows(2).find(|pair| pair[0].1 > pair[1].0) {
+        Some(pair) => unreadable(format!("two samples share byte {}", pair[1].0)),
+        None => Ok(()),
+    }
+}
+
+fn inspect_track(trak: &Trak, data: &Range<u64>) -> Result<InspectedTrack, Mp4Error> {
+    let entries = entries(trak)?;
+    let samples = samples(trak, data, entries.len())?;
+    let edits = trak.edts.as_ref().and_then(|edts| edts.elst.as_ref());
+    let edits = edits.map_or(&[][..], |elst| &elst.entries);
+    if edits.iter().any(|edit| edit.media_rate != 1.into()) {
+        return unreadable("an edit that does not play at normal speed");
+    }
+    let (lead_90k, shown_90k, shown_from) = match edits {
+        [shown] => (0, shown.segment_duration, shown.media_time),
+        [lead, shown] if lead.media_time.is_none() => (
+            lead.segment_duration,
+            shown.segment_duration,
+            shown.media_time,
+        ),
+        _ => return unreadable(format!("an edit list of {} entries", edits.len())),
+    };
+    let Some(shown_from) = shown_from else {
+        return unreadable("an edit list that shows nothing");
+    };
+    if lead_90k.checked_add(shown_90k) != Some(trak.tkhd.duration) {
+        return unreadable(format!(
+            "its header says {} ticks, its edit list {lead_90k} and {shown_90k}",
+            trak.tkhd.duration
+        ));
+    }
+    let track = InspectedTrack {
+        id: trak.tkhd.track_id,
+        entries,
+        samples,
+        lead_90k,
+        shown_from,
+        shown_90k,
+    };
+    check_edit(&track, trak.mdia.mdhd.duration)?;
+    Ok(track)
+}
+
+/// What is shown lies within the media, whose duration is that of its samples.
+fn check_edit(track: &InspectedTrack, media_duration: u64) -> Result<(), Mp4Error> {
+    let ticks = super::rescale(track.shown_90k, MOVIE_TIMESCALE, track.timescale());
+    let end = ticks.and_then(|ticks| track.shown_from.checked_add(ticks));
+    // Rounding to the movie's ticks and back is off by at most a tick.
+    if end.is_none_or(|end| end > media_duration.saturating_add(1)) {
+        return unreadable(format!(
+            "its edit list shows {} ticks of 1/90000 s from {} on, its media has {media_duration}",
+            track.shown_90k, track.shown_from
+        ));
+    }
+    let last = track.samples.iter().map(|sample| sample.cts).max();
+    if last.is_none_or(|last| last >= media_duration) {
+        return unreadable(format!(
+            "its media is said to last {media_duration} ticks, a sample comes later"
+        ));
+    }
+    Ok(())
+}
+
+fn entries(trak: &Trak) -> Result<Vec<TrackParams>, Mp4Error> {
+    let mdia = &trak.mdia;
+    let timescale = mdia.mdhd.timescale;
+    if timescale == 0 {
+        return unreadable("0 ticks per second");
+    }
+    let entries = mdia
+        .minf
+        .stbl
+        .stsd
+        .codecs
+        .iter()
+        .map(|entry| entry_params(entry, timescale))
+        .collect::<Result<Vec<_>, _>>()?;
+    let Some(first) = entries.first() else {
+        return unreadable("no sample entry");
+    };
+    if entries.iter().any(|entry| entry.codec != first.codec) {
+        return unreadable("sample entries of several codecs");
+    }
+    let handler = match first.track() {
+        Track::Video => b"vide",
+        Track::Audio => b"soun",
+    };
+    if mdia.hdlr.handler != handler.into() {
+        return unreadable(format!(
+            "{} in a track of {:?}",
+            mdia.hdlr.handler, first.codec
+        ));
+    }
+    Ok(entries)
+}
+
+fn entry_params(entry: &Entry, timescale: u32) -> Result<TrackParams, Mp4Error> {
+    let video = |codec, visual: &mp4_atom::Visual, pasp: &Option<mp4_atom::Pasp>, config| {
+        let aspect = |value: u32| u16::try_from(value).unwrap_or(1).max(1);
+        TrackParams {
+            codec,
+            timescale,
+            config,
+            width: visual.width,
+            height: visual.height,
+            pixel_aspect: pasp
+                .as_ref()
+                .map_or((1, 1), |p| (aspect(p.h_spacing), aspect(p.v_spacing))),
+            channels: 0,
+        }
+    };
+    Ok(match entry {
+        Entry::Avc1(avc1) => video(Codec::H264, &avc1.visual, &avc1.pasp, body(&avc1.avcc)?),
+        Entry::Hvc1(hvc1) => video(Codec::H265, &hvc1.visual, &hvc1.pasp, body(&hvc1.hvcc)?),
+        Entry::Mp4a(mp4a) => {
+            let config = &mp4a.esds.es_desc.dec_config;
+            let Some(specific) = config.dec_specific.as_ref().filter(|s| !s.raw.is_empty()) else {
+                return unreadable("AAC without its configuration");
+            };
+            TrackParams {
+                codec: Codec::Aac,
+                timescale,
+                config: specific.raw.clone(),
+                width: 0,
+                height: 0,
+                pixel_aspect: (1, 1),
+                channels: mp4a.audio.channel_count,
+            }
+        }
+        _ => return unreadable("a codec that is not ours"),
+    })
+}
+
+/// A box's bytes without its header.
+fn body<T: Atom>(atom: &T) -> Result<Vec<u8>, Mp4Error> {
+    let mut bytes = Vec::new();
+    atom.encode(&mut bytes)
+        .or_else(|e| unreadable(format!("{}: {e}", T::KIND)))?;
+    Ok(bytes.split_off(8))
+}
+
+fn samples(
+    trak: &Trak,
+    data: &Range<u64>,
+    entries: usize,
+) -> Result<Vec<InspectedSample>, Mp4Error> {
+    let stbl = &trak.mdia.minf.stbl;
+    let StszSamples::Different { sizes } = &stbl.stsz.samples else {
+        return unreadable("sample sizes that are not listed one by one");
+    };
+    if sizes.is_empty() {
+        return unreadable("no samples");
+    }
+    let mut samples = places(trak, data, sizes, entries)?;
+    times(trak, &mut samples)?;
+    sync_samples(trak, &mut samples)?;
+    Ok(samples)
+}
+
+/// Walks the chunks: where each sample lies and which entry it needs.
+fn places(
+    trak: &Trak,
+    data: &Range<u64>,
+    sizes: &[u32],
+    entries: usize,
+) -> Result<Vec<InspectedSample>, Mp4Error> {
+    let stbl = &trak.mdia.minf.stbl;
+    let chunk_offsets: Vec<u64> = match (&stbl.stco, &stbl.co64) {
+        (Some(stco), None) => stco.entries.iter().map(|at| u64::from(*at)).collect(),
+        (None, Some(co64)) => co64.entries.clone(),
+        _ => return unreadable("not exactly one table of chunk offsets"),
+    };
+    let runs = &stbl.stsc.entries;
+    if runs.first().is_none_or(|run| run.first_chunk != 1)
+        || runs
+            .windows(2)
+            .any(|pair| pair[0].first_chunk >= pair[1].first_chunk)
+    {
+        return unreadable("its table of chunks (stsc) does not rise from 1");
+    }
+    let mut samples: Vec<InspectedSample> = Vec::new();
+    let mut run = 0;
+    for (number, &chunk_offset) in (1u32..).zip(&chunk_offsets) {
+        if runs
+            .get(run + 1)
+            .is_some_and(|next| next.first_chunk == number)
+        {
+            run += 1;
+        }
+        let description = &runs[run];
+        let entry = description.sample_description_index.wrapping_sub(1);
+        if entry as usize >= entries {
+            return unreadable(format!(
+                "chunk {number} names a sample entry that is not there"
+            ));
+        }
+        let mut offset = chunk_offset;
+        for _ in 0..description.samples_per_chunk {
+            let Some(&size) = sizes.get(samples.len()) else {
+                return unreadable("its chunks hold more samples than have sizes");
+            };
+            let end = offset.checked_add(size.into());
+            if offset < data.start || end.is_none_or(|end| end > data.end) {
+                return unreadable(format!(
+                    "sample {} of {size} bytes at {offset} lies outside the data",
+                    samples.len() + 1
+                ));
+            }
+            samples.push(InspectedSample {
+                offset,
+                size,
+                dts: 0,
+                cts: 0,
+                sync: true,
+                entry,
+            });
+            offset += u64::from(size);
+        }
+    }
+    if samples.len() != sizes.len() || run + 1 != runs.len() {
+        return unreadable(format!(
+            "its chunks hold {} samples, {} have sizes",
+            samples.len(),
+            sizes.len()
+        ));
+    }
+    Ok(samples)
+}
+
+/// Runs of (count, value) must cover the samples exactly.
+fn expand<'a, T: Copy + 'a>(
+    table: &str,
+    samples: usize,
+    runs: impl Iterator<Item = (u32, T)> + 'a,
+) -> Result<Vec<T>, Mp4Error> {
+    let mut values = Vec::new();
+    for (count, value) in runs {
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        if count == 0 || count > samples - values.len() {
+            return unreadable(format!("{table} does not match its {samples} samples"));
+        }
+        values.resize(values.len() + count, value);
+    }
+    match values.len() == samples {
+        true => Ok(values),
+        false => unreadable(format!(
+            "{table} covers {} of its {samples} samples",
+            values.len()
+        )),
+    }
+}
+
+fn times(trak: &Trak, samples: &mut [InspectedSample]) -> Result<(), Mp4Error> {
+    let stbl = &trak.mdia.minf.stbl;
+    let runs = stbl.stts.entries.iter();
+    let deltas = expand(
+        "stts",
+        samples.len(),
+        runs.map(|run| (run.sample_count, run.sample_delta)),
+    )?;
+    if deltas.contains(&0) {
+        return unreadable("a sample that lasts no time");
+    }
+    let offsets = match &stbl.ctts {
+        None => vec![0; samples.len()],
+        Some(ctts) => expand(
+            "ctts",
+            samples.len(),
+            ctts.entries
+                .iter()
+                .map(|run| (run.sample_count, run.sample_offset)),
+        )?,
+    };
+    let mut dts = 0u64;
+    for ((sample, delta), offset) in samples.iter_mut().zip(deltas).zip(offsets) {
+        let Ok(offset) = u64::try_from(offset) else {
+            return unreadable("a sample that is shown before it is decoded");
+        };
+        sample.dts = dts;
+        // At most 2^32 samples of at most 2^32 ticks, plus 2^32: never overflows by much.
+        sample.cts = dts.saturating_add(offset);
+        dts = dts.saturating_add(delta.into());
+    }
+    let mut shown: Vec<u64> = samples.iter().map(|sample| sample.cts).collect();
+    shown.sort_unstable();
+    match shown.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => unreadable(format!("two samples are shown at tick {}", pair[0])),
+        None => Ok(()),
+    }
+}
+
+fn sync_samples(trak: &Trak, samples: &mut [InspectedSample]) -> Result<(), Mp4Error> {
+    let Some(stss) = &trak.mdia.minf.stbl.stss else {
+        return Ok(());
+    };
+    samples.iter_mut().for_each(|sample| sample.sync = false);
+    let mut previous = 0;
+    for &number in &stss.entries {
+        let index = usize::try_from(number)
+            .unwrap_or(usize::MAX)
+            .wrapping_sub(1);
+        let Some(sample) = samples.get_mut(index).filter(|_| number > previous) else {
+            return unreadable(format!("key frame {number} in its table (stss)"));
+        };
+        sample.sync = true;
+        previous = number;
+    }
+    Ok(())
+}
