@@ -1,32 +1,56 @@
 //! The HTTP API: presses in, status and highlights out.
 //!
+//! Belongs here: the server and its bounds (`server`), who may ask (`guard`),
+//! what was asked (`ask`), the answers (`api`), the highlights' files (`files`).
 //! Not here: what a press becomes (`highlight`), what is healthy (`health`).
 //! It sees the rest of the house only through [`Port`], which `app` implements.
 //! Called by: app.
+
+mod api;
+mod ask;
+mod files;
+mod guard;
+mod server;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::base::{CameraId, Clock, PressAck, PressError, PressId, PressRequest, Stop};
 use crate::config::Secret;
 use crate::health::Verdict;
 
-/// What the API needs from the house. All calls may block; they are made off the async threads.
+pub use server::Server;
+
+/// What the API needs from the house. All calls may block; none is made on the
+/// thread that serves the sockets.
 pub trait Port: Send + Sync + 'static {
     /// Returns when the press is durable.
     fn press(&self, request: &PressRequest) -> Result<PressAck, PressError>;
     /// The sidecars of a press when all are written; `None` when `limit` passed before.
     fn wait(&self, press: &PressId, limit: Duration) -> Option<Vec<Value>>;
-    /// What `/status` says below `captures` and `buffers`.
-    fn captures(&self) -> Value;
-    fn buffers(&self) -> Value;
+    /// What `/status` says.
+    fn status(&self) -> Parts;
+    /// What `/health` says.
     fn health(&self) -> Verdict;
-    /// The newest highlights, newest first, with paths below `highlights/`.
+    /// The newest highlights, newest first, with their addresses below `/highlights/`.
     fn highlights(&self, limit: usize) -> Vec<Value>;
+}
+
+/// `/status` without its time.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// `running` or `stopping`.
+    pub status: &'static str,
+    /// By camera id.
+    pub captures: Value,
+    /// By camera id.
+    pub buffers: Value,
+    pub health: Value,
 }
 
 /// How to serve.
@@ -41,15 +65,54 @@ pub struct Settings {
     pub post_ms: u64,
     /// What a ring holds: the longest window that can be asked for.
     pub ring_ms: u64,
+    pub timezone: TimeZone,
     /// The folder `highlights` of the storage.
     pub highlights: PathBuf,
-    /// `[trigger]` allows presses over HTTP.
+    /// Presses are taken over HTTP (`[trigger] http`).
     pub presses: bool,
+    pub limits: Limits,
+}
+
+/// What strangers can use up. The defaults are for a venue's network.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Open connections; one more displaces the one that was idle longest.
+    pub connections: usize,
+    /// From the first to the last byte of a request's headers; also how long a
+    /// connection may be idle.
+    pub headers: Duration,
+    /// The same for its body.
+    pub body: Duration,
+    /// How long a client may take nothing of an answer.
+    pub stalled: Duration,
+    /// How long a press may take to become durable before the answer is "unknown".
+    pub press: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            connections: 64,
+            headers: Duration::from_secs(10),
+            body: Duration::from_secs(5),
+            stalled: Duration::from_secs(20),
+            press: Duration::from_secs(30),
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum WebError {
-    #[error("cannot listen on {listen}: {source}")]
+    #[error(
+        "cannot listen on {listen}: {source}; is another hindsight running? otherwise give [http] listen another port"
+    )]
+    InUse {
+        listen: SocketAddr,
+        source: std::io::Error,
+    },
+    #[error(
+        "cannot listen on {listen}: {source}; [http] listen must be an address of this machine"
+    )]
     Listen {
         listen: SocketAddr,
         source: std::io::Error,
@@ -57,27 +120,9 @@ pub enum WebError {
     #[error("cannot start the web thread: {0}")]
     Thread(std::io::Error),
     #[error(
-        "{0} can be reached from the network and no token is configured: set [http] token_file, or listen on 127.0.0.1"
+        "[http] listen = \"{0}\" can be reached from the network, and there is no token: set [http] token_file, or listen on 127.0.0.1"
     )]
     OpenToAll(SocketAddr),
-}
-
-/// The running server.
-#[derive(Debug)]
-pub struct Server {
-    addr: SocketAddr,
-    thread: std::thread::JoinHandle<()>,
-}
-
-impl Server {
-    /// Where it really listens.
-    pub fn addr(&self) -> SocketAddr {
-        self.addr
-    }
-    /// Waits until it ended, soon after the stop signal reached `Now`.
-    pub fn join(self) {
-        let _ = self.thread.join();
-    }
 }
 
 /// Binds before it returns; serves on a thread of its own until `stop` is `Now`.
@@ -87,6 +132,13 @@ pub fn serve(
     clock: Arc<dyn Clock>,
     stop: Stop,
 ) -> Result<Server, WebError> {
-    let _ = (settings, port, clock, stop);
-    todo!()
+    let token = settings.token.as_ref().filter(|t| !t.reveal().is_empty());
+    if token.is_none() && !settings.listen.ip().is_loopback() {
+        return Err(WebError::OpenToAll(settings.listen));
+    }
+    let guard = guard::Guard::new(token);
+    let limits = settings.limits;
+    let listen = settings.listen;
+    let api = api::Api::new(settings, port, clock.clone());
+    server::start(listen, limits, guard, api.router(), clock, stop)
 }

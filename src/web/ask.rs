@@ -1,0 +1,296 @@
+//! What a `POST /save-clip` asks for. Pure: bytes in, a wish or a complaint
+//! that a clerk understands out.
+
+use serde_json::{Map, Value};
+
+use crate::base::CameraId;
+
+/// What can be asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Choice<'a> {
+    pub cameras: &'a [CameraId],
+    pub pre_ms: u64,
+    pub post_ms: u64,
+    /// Longest window.
+    pub ring_ms: u64,
+}
+
+/// What was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wish {
+    /// Without duplicates, in the config's order.
+    pub cameras: Vec<CameraId>,
+    /// `camera_id` as it was asked, for the answer.
+    pub camera_id: Value,
+    pub pre_ms: u64,
+    pub post_ms: u64,
+}
+
+const KEYS: &str = "\"camera_id\", \"duration\", \"pre\" and \"post\"";
+
+/// Reads a body; an empty one is a press of all cameras with the config's window.
+pub(super) fn read(body: &[u8], choice: &Choice) -> Result<Wish, String> {
+    let fields = if body.trim_ascii().is_empty() {
+        Map::new()
+    } else {
+        match serde_json::from_slice(body) {
+            Ok(Value::Object(fields)) => fields,
+            Ok(other) => {
+                return Err(format!(
+                    "the body must be a JSON object such as {{\"camera_id\": \"all\"}}, not {other}"
+                ));
+            }
+            Err(error) => return Err(format!("the body is not JSON: {error}")),
+        }
+    };
+    let known = ["camera_id", "duration", "pre", "post"];
+    if let Some(key) = fields.keys().find(|key| !known.contains(&key.as_str())) {
+        let key = short(key);
+        return Err(format!("\"{key}\" means nothing here; the keys are {KEYS}"));
+    }
+    let (pre_ms, post_ms) = window(&fields, choice)?;
+    let (cameras, camera_id) = cameras(fields.get("camera_id"), choice)?;
+    Ok(Wish {
+        cameras,
+        camera_id,
+        pre_ms,
+        post_ms,
+    })
+}
+
+fn cameras(asked: Option<&Value>, choice: &Choice) -> Result<(Vec<CameraId>, Value), String> {
+    let everybody = || (choice.cameras.to_vec(), Value::from("all"));
+    let one = |value: &Value| {
+        let text = value.as_str().ok_or_else(|| {
+            let value = short(&value.to_string());
+            format!("\"camera_id\" must be a camera's id, a list of ids, or \"all\", not {value}")
+        })?;
+        let known = choice.cameras.iter().find(|id| id.as_str() == text);
+        known.cloned().ok_or_else(|| {
+            let ids: Vec<&str> = choice.cameras.iter().map(CameraId::as_str).collect();
+            let (text, ids) = (short(text), ids.join(", "));
+            format!("there is no camera \"{text}\"; the cameras are {ids}, or \"all\"")
+        })
+    };
+    match asked {
+        None | Some(Value::Null) => Ok(everybody()),
+        Some(Value::String(text)) if text == "all" => Ok(everybody()),
+        Some(Value::Array(list)) if list.is_empty() => {
+            Err("\"camera_id\" is an empty list; leave it out for all cameras".to_owned())
+        }
+        Some(Value::Array(list)) => {
+            let asked: Vec<CameraId> = list.iter().map(one).collect::<Result<_, _>>()?;
+            let all = choice.cameras.iter();
+            let cameras: Vec<CameraId> = all.filter(|id| asked.contains(id)).cloned().collect();
+            let ids = cameras.iter().map(CameraId::as_str).collect();
+            Ok((cameras, ids))
+        }
+        Some(value) => Ok((vec![one(value)?], value.clone())),
+    }
+}
+
+/// `pre` and `post` in milliseconds.
+fn window(fields: &Map<String, Value>, choice: &Choice) -> Result<(u64, u64), String> {
+    let duration = seconds(fields, "duration")?;
+    let (pre, post) = (seconds(fields, "pre")?, seconds(fields, "post")?);
+    let (pre_ms, post_ms) = match duration {
+        Some(_) if pre.is_some() || post.is_some() => {
+            return Err(
+                "\"duration\" means the last seconds before the press; give either it or \"pre\" and \"post\""
+                    .to_owned(),
+            );
+        }
+        Some(0) => return Err("\"duration\" must be more than 0 seconds".to_owned()),
+        Some(ms) => (ms, 0),
+        None => (pre.unwrap_or(choice.pre_ms), post.unwrap_or(choice.post_ms)),
+    };
+    let whole_ms = pre_ms + post_ms;
+    if whole_ms == 0 {
+        return Err("\"pre\" and \"post\" are both 0: there would be nothing to see".to_owned());
+    }
+    if whole_ms > choice.ring_ms {
+        return Err(format!(
+            "{} s is more than the {} s that the rings hold; ask for less, or raise [ring] seconds",
+            whole_ms as f64 / 1000.0,
+            choice.ring_ms / 1000
+        ));
+    }
+    Ok((pre_ms, post_ms))
+}
+
+/// A number of seconds, as milliseconds; at most a day, so that sums cannot overflow.
+fn seconds(fields: &Map<String, Value>, key: &str) -> Result<Option<u64>, String> {
+    let value = match fields.get(key) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(value) => value,
+    };
+    let bad = |why: &str| {
+        let value = short(&value.to_string());
+        Err(format!("\"{key}\" must be {why}, not {value}"))
+    };
+    match value.as_f64() {
+        None => bad("a number of seconds, such as 40"),
+        Some(seconds) if seconds < 0.0 => bad("0 seconds or more"),
+        Some(seconds) if seconds > 86_400.0 => bad("less than a day"),
+        Some(seconds) => {
+            let span = std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default();
+            Ok(Some(u64::try_from(span.as_millis()).unwrap_or(0)))
+        }
+    }
+}
+
+/// No more of a stranger's text than a message has room for.
+fn short(text: &str) -> String {
+    if text.chars().count() <= 60 {
+        return text.to_owned();
+    }
+    text.chars().take(60).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn read_with(body: &str) -> Result<Wish, String> {
+        let cameras: Vec<CameraId> = ["court1", "court2", "goal"]
+            .map(|id| CameraId::new(id).unwrap())
+            .to_vec();
+        read(
+            body.as_bytes(),
+            &Choice {
+                cameras: &cameras,
+                pre_ms: 40_000,
+                post_ms: 10_000,
+                ring_ms: 90_000,
+            },
+        )
+    }
+
+    #[test]
+    fn nothing_asked_is_all_cameras_with_the_configs_window() {
+        for body in [
+            "",
+            " \n",
+            "{}",
+            r#"{"camera_id": null, "duration": null}"#,
+            r#"{"camera_id":"all"}"#,
+        ] {
+            let wish = read_with(body).unwrap();
+            assert_eq!(
+                (wish.cameras.len(), wish.pre_ms, wish.post_ms),
+                (3, 40_000, 10_000)
+            );
+            assert_eq!(wish.camera_id, "all");
+        }
+    }
+
+    #[test]
+    fn a_duration_is_the_last_seconds_and_a_window_can_be_asked_as_pre_and_post() {
+        let wish = read_with(r#"{"camera_id": "goal", "duration": 12.5}"#).unwrap();
+        assert_eq!((wish.pre_ms, wish.post_ms), (12_500, 0));
+        assert_eq!(wish.cameras[0].as_str(), "goal");
+        let wish = read_with(r#"{"pre": 5, "post": 0}"#).unwrap();
+        assert_eq!((wish.pre_ms, wish.post_ms), (5_000, 0));
+        let wish = read_with(r#"{"post": 20}"#).unwrap();
+        assert_eq!((wish.pre_ms, wish.post_ms), (40_000, 20_000));
+    }
+
+    #[test]
+    fn several_cameras_can_be_asked_and_each_counts_once() {
+        let wish = read_with(r#"{"camera_id": ["goal", "court1", "goal"]}"#).unwrap();
+        assert_eq!(wish.camera_id, serde_json::json!(["court1", "goal"]));
+        assert_eq!(wish.cameras.len(), 2);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_words() {
+        let table = [
+            (
+                "{",
+                "the body is not JSON: EOF while parsing an object at line 1 column 1",
+            ),
+            (
+                "[]",
+                r#"the body must be a JSON object such as {"camera_id": "all"}, not []"#,
+            ),
+            (
+                "null",
+                r#"the body must be a JSON object such as {"camera_id": "all"}, not null"#,
+            ),
+            (
+                r#"{"camera_id":"court9"}"#,
+                r#"there is no camera "court9"; the cameras are court1, court2, goal, or "all""#,
+            ),
+            (
+                r#"{"camera_id":["goal","../x"]}"#,
+                r#"there is no camera "../x"; the cameras are court1, court2, goal, or "all""#,
+            ),
+            (
+                r#"{"camera_id":[]}"#,
+                r#""camera_id" is an empty list; leave it out for all cameras"#,
+            ),
+            (
+                r#"{"camera_id":7}"#,
+                r#""camera_id" must be a camera's id, a list of ids, or "all", not 7"#,
+            ),
+            (
+                r#"{"duration":0}"#,
+                r#""duration" must be more than 0 seconds"#,
+            ),
+            (
+                r#"{"duration":0.0001}"#,
+                r#""duration" must be more than 0 seconds"#,
+            ),
+            (
+                r#"{"duration":-3}"#,
+                r#""duration" must be 0 seconds or more, not -3"#,
+            ),
+            (
+                r#"{"duration":"40s"}"#,
+                r#""duration" must be a number of seconds, such as 40, not "40s""#,
+            ),
+            (
+                r#"{"duration":true}"#,
+                r#""duration" must be a number of seconds, such as 40, not true"#,
+            ),
+            (
+                r#"{"duration":1e300}"#,
+                r#""duration" must be less than a day, not 1e+300"#,
+            ),
+            (
+                r#"{"duration":91}"#,
+                "91 s is more than the 90 s that the rings hold; ask for less, or raise [ring] seconds",
+            ),
+            (
+                r#"{"pre":0,"post":0}"#,
+                r#""pre" and "post" are both 0: there would be nothing to see"#,
+            ),
+            (
+                r#"{"duration":4,"pre":2}"#,
+                r#""duration" means the last seconds before the press; give either it or "pre" and "post""#,
+            ),
+            (
+                r#"{"durtion":4}"#,
+                r#""durtion" means nothing here; the keys are "camera_id", "duration", "pre" and "post""#,
+            ),
+        ];
+        for (body, complaint) in table {
+            assert_eq!(read_with(body).unwrap_err(), complaint, "for {body}");
+        }
+        let long = format!(r#"{{"camera_id":"{}"}}"#, "ä".repeat(500));
+        assert!(read_with(&long).unwrap_err().chars().count() < 200);
+        assert!(
+            read(
+                &[0xff, 0xfe],
+                &Choice {
+                    cameras: &[],
+                    pre_ms: 1,
+                    post_ms: 1,
+                    ring_ms: 1
+                }
+            )
+            .is_err()
+        );
+    }
+}

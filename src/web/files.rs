@@ -1,0 +1,303 @@
+//! The highlights' files, with ranges.
+//!
+//! A file is served only by the name that the house gives: a date, a press id,
+//! a camera with `.mp4`, `.suspect.mp4` or `.json`. Such a name cannot climb, and
+//! no symbolic link on the way is followed. A file under its final name is whole (law 4).
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use nix::fcntl::{OFlag, open as open_path, openat};
+use nix::sys::stat::Mode;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use super::api::Refused;
+use crate::base::{CameraId, PressId};
+
+/// A file that may be served.
+#[derive(Debug)]
+pub(super) struct Opened {
+    file: File,
+    size: u64,
+    etag: String,
+    video: bool,
+}
+
+pub(super) fn missing() -> Refused {
+    Refused::new(StatusCode::NOT_FOUND, "there is no such highlight")
+}
+
+/// Opens `<root>/<date>/<press>/<name>`. Blocks.
+pub(super) fn open(root: &Path, date: &str, press: &str, name: &str) -> Result<Opened, Refused> {
+    let video = name.ends_with(".mp4");
+    let stem = [".suspect.mp4", ".mp4", ".json"]
+        .iter()
+        .find_map(|ending| name.strip_suffix(ending))
+        .ok_or_else(missing)?;
+    let ours = is_folder(date)
+        && PressId::try_from(press.to_owned()).is_ok()
+        && CameraId::new(stem).is_ok();
+    if !ours {
+        return Err(missing());
+    }
+    let opened = open_below(root, &[date, press], name).and_then(|file| {
+        let facts = file.metadata()?;
+        Ok((file, facts))
+    });
+    match opened {
+        Ok((file, facts)) if facts.is_file() => Ok(Opened {
+            size: facts.len(),
+            etag: format!(
+                "\"{:x}-{:x}-{:x}\"",
+                facts.ino(),
+                facts.mtime_nsec(),
+                facts.len()
+            ),
+            file,
+            video,
+        }),
+        Err(error) if error.raw_os_error() == Some(libc::EIO) => Err(Refused::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the disk cannot read this file",
+        )),
+        _ => Err(missing()),
+    }
+}
+
+/// `YYYY-MM-DD`, or `undated`.
+fn is_folder(text: &str) -> bool {
+    let dated = text.len() == 10
+        && text.bytes().enumerate().all(|(i, b)| match i {
+            4 | 7 => b == b'-',
+            _ => b.is_ascii_digit(),
+        });
+    dated || text == "undated"
+}
+
+fn open_below(root: &Path, folders: &[&str], name: &str) -> io::Result<File> {
+    let folder = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let mut at: OwnedFd = open_path(root, folder, Mode::empty())?;
+    for name in folders {
+        at = openat(&at, *name, folder | OFlag::O_NOFOLLOW, Mode::empty())?;
+    }
+    // Not blocking: somebody may have put a pipe there.
+    let plain = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    Ok(File::from(openat(&at, name, plain, Mode::empty())?))
+}
+
+/// What of a file is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Whole,
+    /// First byte and count; the count is not 0.
+    Part(u64, u64),
+    /// Begins behind the end.
+    Nothing,
+}
+
+/// Reads a `Range` header. More ranges than one, and what is no range, mean the whole.
+fn wanted(range: &str, size: u64) -> Wanted {
+    let spec = match range.trim().strip_prefix("bytes=") {
+        Some(spec) if !spec.contains(',') => spec.trim(),
+        _ => return Wanted::Whole,
+    };
+    let number = |text: &str| match text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() {
+        true => Some(text.parse::<u64>().unwrap_or(u64::MAX)),
+        false => None,
+    };
+    let Some((first, last)) = spec.split_once('-') else {
+        return Wanted::Whole;
+    };
+    match (number(first), number(last)) {
+        (None, Some(0)) if first.is_empty() => Wanted::Nothing,
+        (None, Some(_)) if first.is_empty() && size == 0 => Wanted::Nothing,
+        (None, Some(tail)) if first.is_empty() => {
+            let count = tail.min(size);
+            Wanted::Part(size - count, count)
+        }
+        (Some(first), None) if last.is_empty() && first < size => Wanted::Part(first, size - first),
+        (Some(first), Some(last)) if first <= last && first < size => {
+            Wanted::Part(first, last.min(size - 1) - first + 1)
+        }
+        (Some(first), None) if last.is_empty() && first >= size => Wanted::Nothing,
+        (Some(first), Some(last)) if first <= last => Wanted::Nothing,
+        _ => Wanted::Whole,
+    }
+}
+
+/// The answer that sends it, or what is asked of it. `permit` is held until it is sent.
+pub(super) fn answer(opened: Opened, asked: &HeaderMap, permit: OwnedSemaphorePermit) -> Response {
+    let Opened {
+        file,
+        size,
+        etag,
+        video,
+    } = opened;
+    let text = |name| asked.get(name).and_then(|value| value.to_str().ok());
+    // A committed clip never changes; a sidecar does.
+    let (kind, caching) = match video {
+        true => ("video/mp4", "private, max-age=31536000, immutable"),
+        false => ("application/json", "no-cache"),
+    };
+    let common = [
+        (header::CONTENT_TYPE, kind),
+        (header::CACHE_CONTROL, caching),
+        (header::ACCEPT_RANGES, "bytes"),
+        (header::ETAG, etag.as_str()),
+    ];
+    if text(header::IF_NONE_MATCH).is_some_and(|known| known.contains(&etag)) {
+        return (StatusCode::NOT_MODIFIED, common).into_response();
+    }
+    let same = text(header::IF_RANGE).is_none_or(|known| known == etag);
+    let wanted = match text(header::RANGE) {
+        Some(range) if same => wanted(range, size),
+        _ => Wanted::Whole,
+    };
+    let (status, from, count) = match wanted {
+        Wanted::Whole => (StatusCode::OK, 0, size),
+        Wanted::Part(from, count) => (StatusCode::PARTIAL_CONTENT, from, count),
+        Wanted::Nothing => {
+            let text = format!("the file ends at byte {size}");
+            let refused = Refused::new(StatusCode::RANGE_NOT_SATISFIABLE, text);
+            let unit = [(header::CONTENT_RANGE, format!("bytes */{size}"))];
+            return (unit, refused).into_response();
+        }
+    };
+    let length = [(header::CONTENT_LENGTH, count.to_string())];
+    let part = (status == StatusCode::PARTIAL_CONTENT).then(|| {
+        let last = from + count - 1;
+        [(header::CONTENT_RANGE, format!("bytes {from}-{last}/{size}"))]
+    });
+    let body = Body::from_stream(stream(file, from, count, permit));
+    match part {
+        Some(part) => (status, common, length, part, body).into_response(),
+        None => (status, common, length, body).into_response(),
+    }
+}
+
+/// Read at once from the file.
+const CHUNK: u64 = 256 * 1024;
+/// A client that takes less than this for long only holds a place.
+const SLOWEST_BYTES_PER_S: u64 = 32 * 1024;
+
+fn stream(
+    file: File,
+    from: u64,
+    count: u64,
+    permit: OwnedSemaphorePermit,
+) -> impl futures::Stream<Item = io::Result<Bytes>> + Send {
+    let allowed = Duration::from_secs(60 + count / SLOWEST_BYTES_PER_S);
+    let deadline = Instant::now() + allowed;
+    let start = (Arc::new(file), from, count, permit);
+    futures::stream::try_unfold(start, move |(file, from, left, permit)| async move {
+        if left == 0 {
+            return Ok(None);
+        }
+        if Instant::now() > deadline {
+            return Err(io::Error::from(io::ErrorKind::TimedOut));
+        }
+        let reading = file.clone();
+        let chunk = tokio::task::spawn_blocking(move || read_chunk(&reading, from, left));
+        let chunk = chunk.await.map_err(io::Error::other)??;
+        let read = chunk.len() as u64;
+        Ok(Some((chunk, (file, from + read, left - read, permit))))
+    })
+}
+
+fn read_chunk(file: &File, from: u64, left: u64) -> io::Result<Bytes> {
+    let size = usize::try_from(left.min(CHUNK)).unwrap_or(usize::MAX);
+    let mut chunk = vec![0; size];
+    file.read_exact_at(&mut chunk, from)?;
+    Ok(Bytes::from(chunk))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_range_is_what_the_standard_says_and_nonsense_is_the_whole() {
+        let table = [
+            ("bytes=0-0", Wanted::Part(0, 1)),
+            ("bytes=0-", Wanted::Part(0, 100)),
+            ("bytes=10-19", Wanted::Part(10, 10)),
+            ("bytes=90-500", Wanted::Part(90, 10)),
+            ("bytes=99-", Wanted::Part(99, 1)),
+            ("bytes=-1", Wanted::Part(99, 1)),
+            ("bytes=-500", Wanted::Part(0, 100)),
+            ("bytes=100-", Wanted::Nothing),
+            ("bytes=100-200", Wanted::Nothing),
+            ("bytes=-0", Wanted::Nothing),
+            ("bytes=99999999999999999999999-", Wanted::Nothing),
+            ("bytes=5-99999999999999999999999", Wanted::Part(5, 95)),
+            ("bytes=20-10", Wanted::Whole),
+            ("bytes=0-1,5-6", Wanted::Whole),
+            ("bytes=a-b", Wanted::Whole),
+            ("bytes=+1-2", Wanted::Whole),
+            ("bytes=-", Wanted::Whole),
+            ("bytes=", Wanted::Whole),
+            ("lines=1-2", Wanted::Whole),
+        ];
+        for (range, right) in table {
+            assert_eq!(wanted(range, 100), right, "{range}");
+        }
+        assert_eq!(wanted("bytes=0-", 0), Wanted::Nothing);
+        assert_eq!(wanted("bytes=-5", 0), Wanted::Nothing);
+    }
+
+    #[test]
+    fn only_names_that_the_house_gives_are_opened_and_no_link_is_followed() {
+        let base = tempfile::tempdir().unwrap();
+        let root = base.path().join("highlights");
+        let press = "0123abcd-00000000abc-00010002";
+        let folder = root.join("2026-11-21").join(press);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(base.path().join("secret.json"), "x").unwrap();
+        for name in [
+            "court1.mp4",
+            "court1.json",
+            "court1.suspect.mp4",
+            "court1.mp4.part",
+            ".court1.mp4",
+        ] {
+            std::fs::write(folder.join(name), "x").unwrap();
+        }
+        std::os::unix::fs::symlink("../../../secret.json", folder.join("link.json")).unwrap();
+        std::os::unix::fs::symlink("2026-11-21", root.join("2026-11-22")).unwrap();
+        nix::unistd::mkfifo(&folder.join("pipe.mp4"), Mode::S_IRWXU).unwrap();
+
+        let taken = |date: &str, press: &str, name: &str| open(&root, date, press, name).is_ok();
+        for name in ["court1.mp4", "court1.json", "court1.suspect.mp4"] {
+            assert!(taken("2026-11-21", press, name), "{name}");
+        }
+        let wrong = [
+            "court1.mp4.part",
+            ".court1.mp4",
+            "link.json",
+            "pipe.mp4",
+            "court2.mp4",
+            "..",
+            "../../../secret.json",
+            "court1",
+            "",
+            "court1.mp4\0",
+            "COURT1.mp4",
+        ];
+        for name in wrong {
+            assert!(!taken("2026-11-21", press, name), "{name:?}");
+        }
+        assert!(!taken("2026-11-22", press, "court1.mp4"), "a linked folder");
+        assert!(!taken("..", "highlights", "court1.mp4"));
+        assert!(!taken("2026-11-21", "..", "court1.mp4"));
+    }
+}

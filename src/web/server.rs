@@ -1,0 +1,412 @@
+//! The sockets: one thread, one single-threaded runtime, bounded connections.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderValue, Request, Response, header};
+use axum::response::IntoResponse;
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+use tower::ServiceExt;
+
+use super::api::Stamp;
+use super::guard::Guard;
+use super::{Limits, WebError};
+use crate::base::{Clock, Counted, Stop, StopLevel};
+
+/// Threads for calls that block; more than `api` can ask for at once.
+const BLOCKING: usize = 80;
+/// Bytes and number of a request's headers.
+const HEADER_BYTES: usize = 16 * 1024;
+const HEADERS: usize = 64;
+/// How long answers may take to be sent after the stop.
+const LEAVE: Duration = Duration::from_secs(2);
+
+/// The running server.
+#[derive(Debug)]
+pub struct Server {
+    addr: SocketAddr,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Where it really listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Waits until it has ended, soon after the stop signal reached `Now`.
+    pub fn join(self) {
+        for thread in self.threads {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What every connection's task shares.
+struct Shared {
+    limits: Limits,
+    guard: Guard,
+    router: Router,
+    clock: Arc<dyn Clock>,
+    table: Table,
+}
+
+pub(super) fn start(
+    listen: SocketAddr,
+    limits: Limits,
+    guard: Guard,
+    router: Router,
+    clock: Arc<dyn Clock>,
+    stop: Stop,
+) -> Result<Server, WebError> {
+    let failed = |source: std::io::Error| match source.kind() {
+        std::io::ErrorKind::AddrInUse => WebError::InUse { listen, source },
+        _ => WebError::Listen { listen, source },
+    };
+    let listener = TcpListener::bind(listen).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    let addr = listener.local_addr().map_err(failed)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING)
+        .thread_name("web-blocking")
+        .build()
+        .map_err(WebError::Thread)?;
+    let shared = Arc::new(Shared {
+        limits,
+        guard,
+        router,
+        clock,
+        table: Table::default(),
+    });
+    let (end, ended) = watch::channel(false);
+    let serving = std::thread::Builder::new()
+        .name("web".to_owned())
+        .spawn(move || {
+            runtime.block_on(accept(listener, shared, ended));
+            // What still blocks (a stuck disk) must not keep the process.
+            runtime.shutdown_background();
+        })
+        .map_err(WebError::Thread)?;
+    let watching = std::thread::Builder::new()
+        .name("web-stop".to_owned())
+        .spawn(move || {
+            while !stop.wait(StopLevel::Now, Duration::from_secs(3600)) {}
+            let _ = end.send(true);
+        })
+        .map_err(WebError::Thread)?;
+    Ok(Server {
+        addr,
+        threads: vec![serving, watching],
+    })
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>, mut ended: watch::Receiver<bool>) {
+    let listener = match tokio::net::TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => {
+            log::error!(target: "hindsight", event = "error_http"; "cannot serve HTTP: {error}");
+            return;
+        }
+    };
+    let mut troubles = Counted::default();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = ended.wait_for(|ended| *ended) => break,
+        };
+        match accepted {
+            Ok((stream, _)) => admit(stream, &shared, &ended),
+            Err(error) => {
+                if let Some(times) = troubles.happened(shared.clock.mono_ns()) {
+                    log::warn!(target: "hindsight", event = "error_http", times;
+                        "cannot accept HTTP connections: {error}");
+                }
+                // Out of file descriptors, mostly: no busy loop.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+    drop(listener);
+    let _ = timeout(LEAVE, shared.table.empty()).await;
+}
+
+/// Gives the connection a task, in the place of an idle one if need be.
+fn admit(stream: TcpStream, shared: &Arc<Shared>, ended: &watch::Receiver<bool>) {
+    if !shared.table.make_room(shared.limits.connections) {
+        tokio::spawn(turn_away(stream));
+        return;
+    }
+    let id = shared.table.enter();
+    let task = tokio::spawn(serve(stream, shared.clone(), ended.clone(), id));
+    shared.table.handle(id, task.abort_handle());
+}
+
+/// Every connection is at work.
+async fn turn_away(mut stream: TcpStream) {
+    let body = r#"{"success":false,"message":"too many connections at once"}"#;
+    let length = body.len();
+    let text = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    );
+    let _ = timeout(
+        Duration::from_millis(500),
+        stream.write_all(text.as_bytes()),
+    )
+    .await;
+}
+
+async fn serve(stream: TcpStream, shared: Arc<Shared>, mut ended: watch::Receiver<bool>, id: u64) {
+    let _place = Place(&shared.table, id);
+    let _ = stream.set_nodelay(true);
+    let stalled = u32::try_from(shared.limits.stalled.as_millis()).unwrap_or(u32::MAX);
+    // The kernel gives up on a peer that takes nothing.
+    let _ =
+        nix::sys::socket::setsockopt(&stream, nix::sys::socket::sockopt::TcpUserTimeout, &stalled);
+    let service = service_fn(|request| {
+        let stamp = Stamp(shared.clock.mono_ns());
+        let shared = shared.clone();
+        async move { Ok::<_, std::convert::Infallible>(respond(request, stamp, shared, id).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(shared.limits.headers)
+        .max_headers(HEADERS)
+        .max_buf_size(HEADER_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    // An error here is the client's: it went away, or spoke nonsense.
+    tokio::select! {
+        _ = &mut connection => return,
+        _ = ended.wait_for(|ended| *ended) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = timeout(LEAVE, connection).await;
+}
+
+async fn respond(
+    request: Request<Incoming>,
+    stamp: Stamp,
+    shared: Arc<Shared>,
+    id: u64,
+) -> Response<Tracked> {
+    let busy = Busy::new(&shared, id);
+    let looked = shared
+        .guard
+        .look(request.method(), request.uri(), request.headers());
+    let mut response = match looked {
+        Ok(known) => {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(stamp);
+            request.extensions_mut().insert(known);
+            match shared.router.clone().oneshot(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            }
+        }
+        Err(refused) => refused.into_response(),
+    };
+    explain(&mut response);
+    response.map(|body| Tracked { body, _busy: busy })
+}
+
+/// What each answer carries: browsers must not guess, embed or cache.
+fn explain(response: &mut Response<Body>) {
+    let uncached = !response.headers().contains_key(header::CACHE_CONTROL);
+    let headers = response.headers_mut();
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(
+        "cross-origin-resource-policy",
+        HeaderValue::from_static("same-origin"),
+    );
+    if uncached {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}
+
+/// The open connections: who is idle since when, and how to end them.
+#[derive(Default)]
+struct Table(Mutex<Connections>);
+
+#[derive(Default)]
+struct Connections {
+    next: u64,
+    open: BTreeMap<u64, Connection>,
+    emptied: Arc<tokio::sync::Notify>,
+}
+
+struct Connection {
+    /// `None` while a request is at work; else a number that grows with each change.
+    idle_since: Option<u64>,
+    task: Option<AbortHandle>,
+}
+
+impl Table {
+    fn lock(&self) -> MutexGuard<'_, Connections> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// False if all places are taken by connections that are at work.
+    fn make_room(&self, places: usize) -> bool {
+        let mut table = self.lock();
+        if table.open.len() < places {
+            return true;
+        }
+        let idle = table
+            .open
+            .iter()
+            .filter_map(|(id, c)| Some((c.idle_since?, *id)));
+        let Some((_, longest)) = idle.min() else {
+            return false;
+        };
+        let task = table.open.remove(&longest).and_then(|c| c.task);
+        drop(table);
+        if let Some(task) = task {
+            task.abort();
+        }
+        true
+    }
+
+    fn enter(&self) -> u64 {
+        let mut table = self.lock();
+        table.next += 1;
+        let id = table.next;
+        let idle = Connection {
+            idle_since: Some(id),
+            task: None,
+        };
+        table.open.insert(id, idle);
+        id
+    }
+
+    fn handle(&self, id: u64, task: AbortHandle) {
+        if let Some(connection) = self.lock().open.get_mut(&id) {
+            connection.task = Some(task);
+        }
+    }
+
+    fn set_busy(&self, id: u64, busy: bool) {
+        let mut table = self.lock();
+        table.next += 1;
+        let now = table.next;
+        if let Some(connection) = table.open.get_mut(&id) {
+            connection.idle_since = (!busy).then_some(now);
+        }
+    }
+
+    fn leave(&self, id: u64) {
+        let mut table = self.lock();
+        table.open.remove(&id);
+        if table.open.is_empty() {
+            table.emptied.notify_one();
+        }
+    }
+
+    /// Until the last connection left.
+    async fn empty(&self) {
+        loop {
+            let emptied = {
+                let table = self.lock();
+                if table.open.is_empty() {
+                    return;
+                }
+                table.emptied.clone()
+            };
+            emptied.notified().await;
+        }
+    }
+}
+
+/// A connection's place in the table, until it is dropped.
+struct Place<'a>(&'a Table, u64);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.leave(self.1);
+    }
+}
+
+/// A request at work, from its headers to the last byte of its answer.
+struct Busy(Arc<Shared>, u64);
+
+impl Busy {
+    fn new(shared: &Arc<Shared>, id: u64) -> Busy {
+        shared.table.set_busy(id, true);
+        Busy(shared.clone(), id)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.table.set_busy(self.1, false);
+    }
+}
+
+/// An answer's body that keeps its connection busy until it is sent.
+struct Tracked {
+    body: Body,
+    _busy: Busy,
+}
+
+impl HttpBody for Tracked {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_one_idle_longest_makes_room_and_the_busy_stay() {
+        let table = Table::default();
+        let [first, second, third] = [table.enter(), table.enter(), table.enter()];
+        table.set_busy(first, true);
+        assert!(table.make_room(4));
+        assert!(table.make_room(3), "an idle one leaves");
+        assert!(table.lock().open.contains_key(&first));
+        assert!(
+            !table.lock().open.contains_key(&second),
+            "it was idle longest"
+        );
+        table.set_busy(third, true);
+        assert!(!table.make_room(2), "both are at work");
+        table.set_busy(first, false);
+        assert!(table.make_room(2));
+        assert!(!table.lock().open.contains_key(&first));
+    }
+}
