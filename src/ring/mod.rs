@@ -8,8 +8,20 @@
 
 use std::path::{Path, PathBuf};
 
+pub mod layout;
+mod protocol;
+mod reader;
+mod shm;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
 use crate::base::{BootId, CameraId};
-use crate::media::{AuMeta, TrackParams};
+
+use layout::Layout;
+pub use reader::RingReader;
+pub use writer::RingWriter;
 
 /// Size and place of one camera's ring.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +37,7 @@ pub struct RingSpec {
 
 impl RingSpec {
     /// `seconds` × `max_bitrate_bps`, with entries for 60 video frames and
-    /// 50 audio frames a second.
+    /// 50 audio frames a second, and for the bytes that filling up words costs.
     pub fn sized(
         dir: &Path,
         camera: CameraId,
@@ -33,17 +45,46 @@ impl RingSpec {
         seconds: u32,
         max_bitrate_bps: u64,
     ) -> RingSpec {
-        let _ = (dir, camera, boot_id, seconds, max_bitrate_bps);
-        todo!()
+        let entries = u64::from(seconds) * (60 + 50);
+        let bytes = u64::from(seconds).saturating_mul(max_bitrate_bps.div_ceil(8));
+        let layout = Layout::new(bytes.saturating_add(entries * protocol::WORD), entries);
+        RingSpec {
+            dir: dir.to_owned(),
+            camera,
+            boot_id,
+            data_bytes: layout.data_bytes,
+            entries: layout.entries,
+        }
     }
+
     /// `<dir>/hindsight-<camera>`.
     pub fn path(&self) -> PathBuf {
-        todo!()
+        path_of(&self.dir, &self.camera)
     }
+
     /// All of the file: header, index, bytes.
     pub fn file_bytes(&self) -> u64 {
-        todo!()
+        self.layout().file_bytes()
     }
+
+    /// The sizes as they become: at least 2 entries, bytes in whole pages.
+    fn layout(&self) -> Layout {
+        Layout::new(self.data_bytes, self.entries)
+    }
+
+    /// Who holds its lock writes the ring. Camera ids have no dot, so it is no ring's name.
+    fn lock_path(&self) -> PathBuf {
+        self.dir.join(format!("hindsight-{}.lock", self.camera))
+    }
+
+    /// Where the ring is made before it gets its name.
+    fn new_path(&self) -> PathBuf {
+        self.dir.join(format!("hindsight-{}.new", self.camera))
+    }
+}
+
+fn path_of(dir: &Path, camera: &CameraId) -> PathBuf {
+    dir.join(format!("hindsight-{camera}"))
 }
 
 /// How a writer found its ring.
@@ -75,6 +116,18 @@ pub enum RingError {
     NotTmpfs { path: PathBuf },
     #[error("{path} is written by another process: is a second hindsight running?")]
     Locked { path: PathBuf },
+    #[error(
+        "{path} has no room for a ring of {} MB, only {} MB are free: lower [ring] seconds or max_bitrate, or make that tmpfs larger",
+        .needed.div_ceil(1_000_000), .free / 1_000_000
+    )]
+    NoSpace {
+        /// The folder.
+        path: PathBuf,
+        /// Bytes.
+        needed: u64,
+        /// Bytes.
+        free: u64,
+    },
     #[error("{path} cannot be read as a ring: {why}")]
     Damaged { path: PathBuf, why: String },
 }
@@ -92,32 +145,6 @@ pub enum Pushed {
     },
 }
 
-/// The only one who writes. Dropping it leaves the file for the next start.
-#[derive(Debug)]
-pub struct RingWriter {}
-
-impl RingWriter {
-    pub fn open(spec: &RingSpec) -> Result<(RingWriter, Opened), RingError> {
-        let _ = spec;
-        todo!()
-    }
-    /// Starts the next epoch and returns its number; the first call after `open` must precede `push`.
-    pub fn begin_epoch(&mut self) -> u32 {
-        todo!()
-    }
-    /// Makes `params` known and returns their generation; the same parameters
-    /// as the newest of their track give the same generation again.
-    pub fn set_params(&mut self, params: &TrackParams) -> u32 {
-        let _ = params;
-        todo!()
-    }
-    /// Appends an AU. `meta.len` is ignored (it is `data.len()`). Never waits, never fails.
-    pub fn push(&mut self, meta: &AuMeta, data: &[u8]) -> Pushed {
-        let _ = (meta, data);
-        todo!()
-    }
-}
-
 /// Why a position could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
@@ -132,46 +159,4 @@ pub enum ReadError {
     Ended,
     #[error("the ring is damaged: {0}")]
     Damaged(String),
-}
-
-/// Follows a ring. Cheap to clone (one mapping behind it); `Send + Sync`.
-#[derive(Clone, Debug)]
-pub struct RingReader {}
-
-impl RingReader {
-    /// By camera; works on the ring of a dead process.
-    pub fn open(dir: &Path, camera: &CameraId) -> Result<RingReader, RingError> {
-        let _ = (dir, camera);
-        todo!()
-    }
-    pub fn boot_id(&self) -> BootId {
-        todo!()
-    }
-    /// Position after the newest AU.
-    pub fn head(&self) -> u64 {
-        todo!()
-    }
-    /// Oldest position still whole; equal to `head` when empty.
-    pub fn oldest(&self) -> u64 {
-        todo!()
-    }
-    /// True once a writer replaced the file.
-    pub fn ended(&self) -> bool {
-        todo!()
-    }
-    /// The entry at `pos` without its bytes.
-    pub fn meta(&self, pos: u64) -> Result<AuMeta, ReadError> {
-        let _ = pos;
-        todo!()
-    }
-    /// The entry at `pos`; its bytes are appended to `into` (left as it was on error).
-    pub fn read(&self, pos: u64, into: &mut Vec<u8>) -> Result<AuMeta, ReadError> {
-        let _ = (pos, into);
-        todo!()
-    }
-    /// Parameters of a generation that an entry still held names.
-    pub fn params(&self, generation: u32) -> Result<TrackParams, ReadError> {
-        let _ = generation;
-        todo!()
-    }
 }

@@ -1,0 +1,210 @@
+//! Those who follow a ring, from any process, registered nowhere.
+//!
+//! Not here: the order of loads (`protocol`), what stands where (`layout`).
+//! Called by: highlight, tap, app; `picture` for people.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::base::{BootId, CameraId};
+use crate::media::{AuMeta, TrackParams};
+
+use super::layout::{self, ENTRY_WORDS, Header, Layout};
+use super::protocol::{self, Fault, Load, Ring, START};
+use super::shm::{self, ReadMapping, ReadWord};
+use super::{ReadError, RingError, path_of};
+
+/// Follows a ring. Cheap to clone (one mapping behind it); `Send + Sync`.
+#[derive(Clone, Debug)]
+pub struct RingReader(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    mapping: ReadMapping,
+    /// As checked at `open`: never read again from the shared words.
+    header: Header,
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl RingReader {
+    /// By camera; works on the ring of a dead process.
+    pub fn open(dir: &Path, camera: &CameraId) -> Result<RingReader, RingError> {
+        let path = path_of(dir, camera);
+        let file = shm::open_existing(&path, false).map_err(|source| RingError::Io {
+            path: path.clone(),
+            what: "cannot open the ring",
+            source,
+        })?;
+        RingReader::from_file(&path, &file).map_err(|why| RingError::Damaged { path, why })
+    }
+
+    /// The error follows "cannot be read as a ring: ".
+    pub(super) fn from_file(path: &Path, file: &File) -> Result<RingReader, String> {
+        let of = file.metadata().map_err(|e| e.to_string())?;
+        let words = shm::read_words(file).map_err(|_| "it is too short".to_owned())?;
+        let header = Header::parse(&words, of.len())?;
+        let mapping = ReadMapping::of(file, of.len()).map_err(|e| e.to_string())?;
+        Ok(RingReader(Arc::new(Inner {
+            mapping,
+            header,
+            path: path.to_owned(),
+            identity: shm::identity(&of),
+        })))
+    }
+
+    pub(super) fn header(&self) -> &Header {
+        &self.0.header
+    }
+
+    fn words(&self) -> &[ReadWord] {
+        self.0.mapping.words()
+    }
+
+    fn ring(&self) -> Ring<'_, ReadWord, ENTRY_WORDS> {
+        parts_of(self.words(), &self.0.header.layout)
+    }
+
+    pub fn boot_id(&self) -> BootId {
+        self.0.header.boot_id
+    }
+
+    pub fn camera(&self) -> &CameraId {
+        &self.0.header.camera
+    }
+
+    /// Process id of the writer who opened it last, alive or dead.
+    pub fn writer_pid(&self) -> u32 {
+        u32::try_from(self.words()[layout::WRITER_PID].load()).unwrap_or(0)
+    }
+
+    /// The newest epoch begun; 0 before the first.
+    pub fn epoch(&self) -> u32 {
+        u32::try_from(self.words()[layout::EPOCH].load()).unwrap_or(0)
+    }
+
+    /// Bytes of the whole file, and so of memory.
+    pub fn file_bytes(&self) -> u64 {
+        self.0.header.layout.file_bytes()
+    }
+
+    /// Bytes of the area that holds AUs.
+    pub fn data_bytes(&self) -> u64 {
+        self.0.header.layout.data_bytes
+    }
+
+    /// Entries of the index.
+    pub fn entries(&self) -> u64 {
+        self.0.header.layout.entries
+    }
+
+    /// Position after the newest AU.
+    pub fn head(&self) -> u64 {
+        self.ring().head()
+    }
+
+    /// Oldest position still whole; equal to `head` when empty.
+    pub fn oldest(&self) -> u64 {
+        self.ring().oldest()
+    }
+
+    pub(super) fn marked_ended(&self) -> bool {
+        self.words()[layout::ENDED].load() != 0
+    }
+
+    /// True once a writer replaced the file, or somebody removed it.
+    pub fn ended(&self) -> bool {
+        // Without a file descriptor of our own, so that a reader per camera
+        // does not cost one. The mapping keeps the inode's number from reuse.
+        self.marked_ended()
+            || match std::fs::symlink_metadata(&self.0.path) {
+                Ok(of) => shm::identity(&of) != self.0.identity,
+                Err(e) => e.kind() == std::io::ErrorKind::NotFound,
+            }
+    }
+
+    /// The entry at `pos` without its bytes.
+    pub fn meta(&self, pos: u64) -> Result<AuMeta, ReadError> {
+        self.entry(pos).map(|(meta, _)| meta)
+    }
+
+    fn entry(&self, pos: u64) -> Result<(AuMeta, u64), ReadError> {
+        let entry = self.ring().entry(pos).map_err(|f| self.error(pos, f))?;
+        let meta = layout::meta_of(&entry, &self.0.header.layout)
+            .map_err(|why| ReadError::Damaged(format!("at position {pos} {why}")))?;
+        Ok((meta, entry[START]))
+    }
+
+    /// The entry at `pos`; its bytes are appended to `into` (left as it was on error).
+    pub fn read(&self, pos: u64, into: &mut Vec<u8>) -> Result<AuMeta, ReadError> {
+        let (meta, start) = self.entry(pos)?;
+        // At most a quarter of the ring: `meta_of` has checked it.
+        let len = usize::try_from(meta.len).unwrap_or(usize::MAX);
+        self.ring()
+            .bytes(start, len, into)
+            .map_err(|f| self.error(pos, f))?;
+        Ok(meta)
+    }
+
+    fn error(&self, pos: u64, fault: Fault) -> ReadError {
+        match fault {
+            Fault::NotYet if self.ended() => ReadError::Ended,
+            Fault::NotYet => ReadError::NotYet,
+            Fault::Overtaken => ReadError::Overtaken {
+                oldest: self.oldest(),
+            },
+            Fault::Damaged => {
+                ReadError::Damaged(format!("what stands at position {pos} is no entry of it"))
+            }
+        }
+    }
+
+    /// Parameters of a generation that an entry still held names.
+    pub fn params(&self, generation: u32) -> Result<TrackParams, ReadError> {
+        let mut words = [0; layout::PARAM_WORDS];
+        let held = (0..layout::SLOTS).any(|at| {
+            let slot = slot_of_table(self.words(), at);
+            protocol::get_slot(slot, u64::from(generation), &mut words)
+        });
+        if !held {
+            let why = format!("it holds no codec parameters of generation {generation}");
+            return Err(ReadError::Damaged(why));
+        }
+        layout::params_of(&words).ok_or_else(|| {
+            let why = format!("the codec parameters of generation {generation} make no sense");
+            ReadError::Damaged(why)
+        })
+    }
+}
+
+fn word_at(bytes: u64) -> usize {
+    usize::try_from(bytes / 8).unwrap_or(usize::MAX)
+}
+
+/// The parts of a ring whose words are all there.
+pub(super) fn parts_of<'a, W>(words: &'a [W], layout: &Layout) -> Ring<'a, W, ENTRY_WORDS> {
+    let index = word_at(layout.index_at());
+    let entries = word_at(layout.entries * layout::ENTRY_BYTES);
+    Ring {
+        control: &words[layout::CONTROL..layout::CONTROL + 3],
+        index: &words[index..index + entries],
+        data: &words[word_at(layout.data_at())..],
+    }
+}
+
+/// A slot of the parameter table; `at` is below [`layout::SLOTS`].
+pub(super) fn slot_of_table<W>(words: &[W], at: usize) -> &[W] {
+    let slot = word_at(layout::SLOT_BYTES);
+    let start = word_at(layout::HEADER_BYTES) + at * slot;
+    &words[start..start + slot]
+}
+
+/// Whatever a slot holds, if it makes sense.
+pub(super) fn newest_in_slot<W: Load>(slot: &[W]) -> Option<(u32, TrackParams)> {
+    let generation = u32::try_from(slot[0].load()).ok()?;
+    let mut words = [0; layout::PARAM_WORDS];
+    let whole = protocol::get_slot(slot, u64::from(generation), &mut words);
+    let params = whole.then(|| layout::params_of(&words)).flatten()?;
+    Some((generation, params))
+}
