@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use hindsight::base::{BootId, CameraId, Clock, PressRequest, RealClock, Source, Stop, StopLevel};
 use hindsight::highlight::{CameraSettings, Event, Highlights, Settings};
-use hindsight::media::{Alignment, AuFlags, AuMeta, Codec, Track, TrackParams};
+use hindsight::media::{Alignment, AuFlags, AuMeta, Track};
 use hindsight::ring::{RingSpec, RingWriter};
 use sha2::{Digest, Sha256};
 
 use crate::Row;
+use crate::coded::{Coded, load};
 use crate::process::{median, work_dir};
 
 const FPS: u64 = 25;
@@ -63,67 +64,16 @@ pub fn footage_file() -> PathBuf {
     file
 }
 
-struct Footage {
-    params: TrackParams,
-    aus: Vec<(Vec<u8>, bool)>,
-}
-
-fn load(file: &Path) -> Footage {
-    let size = std::fs::metadata(file).unwrap().len();
-    let reader = std::io::BufReader::new(std::fs::File::open(file).unwrap());
-    let mut mp4 = mp4::Mp4Reader::read_header(reader, size).unwrap();
-    let track = mp4.tracks().values().next().unwrap();
-    let (id, count) = (track.track_id(), track.sample_count());
-    let avcc = track.trak.mdia.minf.stbl.stsd.avc1.clone().unwrap().avcc;
-    let (sps, pps) = (
-        &avcc.sequence_parameter_sets[0].bytes,
-        &avcc.picture_parameter_sets[0].bytes,
-    );
-    let size_of = |set: &Vec<u8>| u16::try_from(set.len()).unwrap().to_be_bytes();
-    let config = [
-        &[
-            1,
-            avcc.avc_profile_indication,
-            avcc.profile_compatibility,
-            avcc.avc_level_indication,
-            0xff,
-            0xe1,
-        ][..],
-        &size_of(sps),
-        sps,
-        &[1],
-        &size_of(pps),
-        pps,
-    ]
-    .concat();
-    let aus = (1..=count)
-        .map(|n| {
-            let sample = mp4.read_sample(id, n).unwrap().unwrap();
-            (sample.bytes.to_vec(), sample.is_sync)
-        })
-        .collect();
-    let params = TrackParams {
-        codec: Codec::H264,
-        timescale: 90_000,
-        config,
-        width: 1920,
-        height: 1080,
-        pixel_aspect: (1, 1),
-        channels: 0,
-    };
-    Footage { params, aus }
-}
-
 /// Fills a ring with the last minute at once, then goes on in real time.
 fn feed(
     spec: RingSpec,
-    footage: Footage,
+    footage: Coded,
     filled: crossbeam_channel::Sender<()>,
     stop: Arc<AtomicBool>,
 ) {
     let (mut writer, _) = RingWriter::open(&spec).unwrap();
     let epoch = writer.begin_epoch();
-    let generation = writer.set_params(&footage.params);
+    let generation = writer.set_params(&footage.video);
     let start_ns = RealClock.mono_ns() - 60 * 1_000_000_000;
     for n in 0u64.. {
         let arrival_mono_ns = start_ns + n * FRAME_NS;
@@ -138,12 +88,12 @@ fn feed(
         if n == 60 * FPS {
             let _ = filled.send(());
         }
-        let (bytes, key) = &footage.aus[usize::try_from(n).unwrap() % footage.aus.len()];
+        let frame = &footage.frames[usize::try_from(n).unwrap() % footage.frames.len()];
         let pts = i64::try_from(n * 90_000 / FPS).unwrap();
         let meta = AuMeta {
             track: Track::Video,
             flags: AuFlags {
-                key: *key,
+                key: frame.key,
                 ..AuFlags::default()
             },
             generation,
@@ -156,7 +106,7 @@ fn feed(
             dropped_bytes: 0,
             len: 0,
         };
-        writer.push(&meta, bytes);
+        writer.push(&meta, &frame.bytes);
     }
 }
 

@@ -6,6 +6,8 @@
 
 mod cameras;
 mod clip;
+#[path = "../../tests/support/coded.rs"]
+mod coded;
 mod process;
 
 /// One line of the table.

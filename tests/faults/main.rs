@@ -7,6 +7,13 @@
 mod strike;
 
 #[cfg(target_arch = "x86_64")]
+#[path = "../support/coded.rs"]
+mod coded;
+
+#[cfg(target_arch = "x86_64")]
+mod sweep;
+
+#[cfg(target_arch = "x86_64")]
 mod rig {
     use super::strike::*;
     use std::process::Command;

@@ -1,0 +1,411 @@
+//! The sweep itself: a child takes a press for two cameras whose rings are full;
+//! it is struck at one system call; the next start picks up what is left.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hindsight::base::{
+    BootId, CameraId, Clock, PressId, PressRequest, RealClock, Source, Stop, StopLevel,
+};
+use hindsight::highlight::{CameraSettings, Highlights, Settings, StartError, verify};
+use hindsight::media::{Alignment, AuFlags, AuMeta, Track};
+use hindsight::ring::{RingSpec, RingWriter};
+use nix::errno::Errno;
+
+use crate::coded;
+use crate::rig::{again, is_child, wait_until_watched};
+use crate::strike::{Blow, Calls, Struck, strike};
+
+const CAMERAS: [&str; 2] = ["c1", "c2"];
+const PRE_MS: u64 = 3_000;
+const POST_MS: u64 = 1_000;
+
+/// Rings of a dead process, and a place for storages.
+struct Rig {
+    rings: tempfile::TempDir,
+    disk: tempfile::TempDir,
+    /// A press whose whole window the rings hold.
+    instant_mono_ns: u64,
+}
+
+impl Rig {
+    fn new() -> Rig {
+        let rings = tempfile::tempdir_in("/dev/shm").unwrap();
+        let newest_mono_ns = CAMERAS.map(|id| fill(rings.path(), &CameraId::new(id).unwrap()))[0];
+        Rig {
+            rings,
+            disk: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap(),
+            instant_mono_ns: newest_mono_ns - 2_000_000_000,
+        }
+    }
+
+    fn storage(&self, name: &str) -> PathBuf {
+        let storage = self.disk.path().join(name);
+        std::fs::create_dir_all(&storage).unwrap();
+        storage
+    }
+
+    /// Runs the child on `storage` and strikes it.
+    fn strike(&self, storage: &Path, calls: Calls, n: u64, blow: Blow) -> (Struck, Said) {
+        let said = self.disk.path().join("said");
+        let mut child = again("sweep::child_that_takes_one_press");
+        child
+            .env("HINDSIGHT_TEST_STORAGE", storage)
+            .env("HINDSIGHT_TEST_RINGS", self.rings.path())
+            .env("HINDSIGHT_TEST_INSTANT", self.instant_mono_ns.to_string())
+            .stdout(Stdio::from(std::fs::File::create(&said).unwrap()))
+            .stderr(Stdio::null());
+        let struck = strike(&mut child, storage, calls, n, blow);
+        (struck, Said::from(&std::fs::read_to_string(&said).unwrap()))
+    }
+}
+
+/// What the child told before it ended.
+#[derive(Debug, Default)]
+struct Said {
+    acknowledged: Option<PressId>,
+    refused: Option<String>,
+    finished: bool,
+}
+
+impl Said {
+    fn from(text: &str) -> Said {
+        let word = |name: &str| {
+            text.lines().find_map(|line| {
+                line.split_once(name)
+                    .map(|(_, rest)| rest.trim().to_owned())
+            })
+        };
+        Said {
+            acknowledged: word("ACKNOWLEDGED ")
+                .map(|id| serde_json::from_value(id.into()).unwrap()),
+            refused: word("REFUSED "),
+            finished: word("FINISHED").is_some(),
+        }
+    }
+}
+
+/// Eight seconds of the pattern that arrived just now.
+fn fill(dir: &Path, camera: &CameraId) -> u64 {
+    let pattern = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/pattern.mp4");
+    let coded = coded::load(&pattern);
+    let spec = RingSpec::sized(
+        dir,
+        camera.clone(),
+        BootId::of_this_boot().unwrap(),
+        30,
+        4_000_000,
+    );
+    let (mut writer, _) = RingWriter::open(&spec).unwrap();
+    let epoch = writer.begin_epoch();
+    let start_mono_ns = RealClock.mono_ns() - 10_000_000_000;
+    let (audio_params, audio) = coded.audio.expect("the pattern has sound");
+    let tracks = [
+        (
+            Track::Video,
+            writer.set_params(&coded.video),
+            90_000,
+            &coded.frames,
+        ),
+        (
+            Track::Audio,
+            writer.set_params(&audio_params),
+            i64::from(audio_params.timescale),
+            &audio,
+        ),
+    ];
+    let mut aus = Vec::new();
+    for (track, generation, timescale, frames) in tracks {
+        for frame in frames.iter().take_while(|f| f.pts < 8 * timescale) {
+            let pts_90k = frame.pts * 90_000 / timescale;
+            let arrival_mono_ns = start_mono_ns + u64::try_from(pts_90k * 100_000 / 9).unwrap();
+            let meta = AuMeta {
+                track,
+                flags: AuFlags {
+                    key: frame.key || track == Track::Audio,
+                    ..AuFlags::default()
+                },
+                generation,
+                epoch,
+                pts: frame.pts,
+                pts_90k,
+                alignment: Alignment::SenderReport,
+                arrival_mono_ns,
+                lost_packets: 0,
+                dropped_bytes: 0,
+                len: 0,
+            };
+            aus.push((meta, &frame.bytes));
+        }
+    }
+    aus.sort_by_key(|(meta, _)| meta.arrival_mono_ns);
+    for (meta, bytes) in &aus {
+        writer.push(meta, bytes);
+    }
+    aus.last().unwrap().0.arrival_mono_ns
+}
+
+fn settings(storage: &Path, rings: &Path) -> Settings {
+    Settings {
+        storage: storage.to_path_buf(),
+        ring_dir: rings.to_path_buf(),
+        timezone: jiff::tz::TimeZone::UTC,
+        cameras: CAMERAS
+            .iter()
+            .map(|id| CameraSettings {
+                id: CameraId::new(id).unwrap(),
+                name: (*id).to_owned(),
+                latency_ms: 0,
+            })
+            .collect(),
+        boot_id: BootId::of_this_boot().unwrap(),
+        stop_grace_ms: 0,
+        old_rings: Vec::new(),
+    }
+}
+
+fn env_path(name: &str) -> PathBuf {
+    PathBuf::from(std::env::var_os(name).unwrap())
+}
+
+#[test]
+fn child_that_takes_one_press() {
+    if !is_child() {
+        return;
+    }
+    wait_until_watched();
+    let stop = Stop::default();
+    let settings = settings(
+        &env_path("HINDSIGHT_TEST_STORAGE"),
+        &env_path("HINDSIGHT_TEST_RINGS"),
+    );
+    let highlights = match Highlights::start(settings, Arc::new(RealClock), stop.clone()) {
+        Ok(highlights) => highlights,
+        Err(error) => {
+            println!("REFUSED at start: {error}");
+            std::process::exit(3);
+        }
+    };
+    let request = PressRequest {
+        cameras: CAMERAS
+            .iter()
+            .map(|id| CameraId::new(id).unwrap())
+            .collect(),
+        instant_mono_ns: std::env::var("HINDSIGHT_TEST_INSTANT")
+            .unwrap()
+            .parse()
+            .unwrap(),
+        pre_ms: PRE_MS,
+        post_ms: POST_MS,
+        source: Source::Http,
+    };
+    match highlights.press(&request) {
+        Ok(ack) => {
+            println!("ACKNOWLEDGED {}", ack.press.id.as_str());
+            // A disk that fails for ever is tried again for ever: leave after a while.
+            if highlights
+                .wait(&ack.press.id, Duration::from_millis(1500))
+                .is_some()
+            {
+                println!("FINISHED");
+            }
+        }
+        Err(error) => println!("REFUSED {error}"),
+    }
+    stop.raise(StopLevel::Now);
+    highlights.drain(|_| {});
+    std::process::exit(0);
+}
+
+/// The next start: brings everything to an end.
+fn recover(storage: &Path, rings: &Path) {
+    let stop = Stop::default();
+    let highlights =
+        match Highlights::start(settings(storage, rings), Arc::new(RealClock), stop.clone()) {
+            Ok(highlights) => highlights,
+            Err(StartError::Locked { .. }) => panic!("the dead child still holds its lock"),
+            Err(error) => panic!("the next start fails: {error}"),
+        };
+    let limit = Instant::now() + Duration::from_secs(60);
+    while !highlights.status().pending.is_empty() {
+        assert!(
+            Instant::now() < limit,
+            "still pending: {:?}",
+            highlights.status().pending
+        );
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    stop.raise(StopLevel::Now);
+    highlights.drain(|_| {});
+}
+
+/// Law 3 for one storage after its recovery; returns the sidecars' `(status, ended, duration)`.
+fn judge(storage: &Path, said: &Said, context: &str) -> Vec<(String, String, f64)> {
+    let report = verify::verify(&[storage.to_path_buf()]);
+    assert!(report.faults.is_empty(), "{context}: {:?}", report.faults);
+    let mut outcomes = Vec::new();
+    let mut sidecars = Vec::new();
+    collect(&storage.join("highlights"), &mut sidecars);
+    for path in &sidecars {
+        let text = std::fs::read_to_string(path).unwrap();
+        let sidecar: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let text_of = |key: &str| sidecar[key].as_str().unwrap_or("").to_owned();
+        let clip = path.with_extension("mp4").exists();
+        assert_eq!(clip, text_of("status") == "queued", "{context}: {sidecar}");
+        assert!(
+            clip || !text_of("reason").is_empty(),
+            "{context}: {sidecar}"
+        );
+        let duration = sidecar["meta"]["duration_sec"].as_f64().unwrap_or(0.0);
+        outcomes.push((text_of("status"), text_of("ended"), duration));
+    }
+    if let Some(id) = &said.acknowledged {
+        let of_it = sidecars
+            .iter()
+            .filter(|p| p.to_string_lossy().contains(id.as_str()))
+            .count();
+        assert_eq!(
+            of_it,
+            CAMERAS.len(),
+            "{context}: sidecars of the acknowledged press: {sidecars:?}"
+        );
+    }
+    outcomes
+}
+
+fn collect(dir: &Path, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return;
+    };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, found);
+        } else if path.extension().is_some_and(|e| e == "json") {
+            found.push(path);
+        }
+    }
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_tree(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_kill_at_any_system_call_loses_no_acknowledged_press_and_no_footage_the_ring_holds() {
+    let rig = Rig::new();
+    let (whole, said) = rig.strike(&rig.storage("whole"), Calls::Changing, u64::MAX, Blow::Kill);
+    assert!(said.finished, "{said:?}");
+    let right = judge(&rig.storage("whole"), &said, "not struck");
+    assert!(
+        right.iter().all(|o| o.0 == "queued" && o.1 == "complete"),
+        "{right:?}"
+    );
+    assert!(whole.counted > 20, "{whole:?}");
+    let empty_rings = tempfile::tempdir_in("/dev/shm").unwrap();
+    let (mut killed, mut acknowledged, mut without_ring) =
+        (0, 0, std::collections::BTreeMap::new());
+    for n in 1.. {
+        let storage = rig.storage("killed");
+        let (struck, said) = rig.strike(&storage, Calls::Changing, n, Blow::Kill);
+        let Some(at) = struck.at else { break };
+        killed += 1;
+        let context = format!("killed at call {n}, {at}");
+        let copy = rig.disk.path().join("after-power-cut");
+        copy_tree(&storage, &copy);
+
+        recover(&storage, rig.rings.path());
+        let outcomes = judge(&storage, &said, &context);
+        if said.acknowledged.is_some() {
+            acknowledged += 1;
+            assert_eq!(outcomes, right, "{context}: the ring still held all of it");
+        }
+        // The same state, but memory is gone with the power.
+        recover(&copy, empty_rings.path());
+        for (status, ended, _) in judge(&copy, &said, &format!("{context}, without ring")) {
+            *without_ring.entry(format!("{status} {ended}")).or_insert(0) += 1;
+        }
+        std::fs::remove_dir_all(&storage).unwrap();
+        std::fs::remove_dir_all(&copy).unwrap();
+    }
+    println!(
+        "{killed} kills, {acknowledged} behind the acknowledgement; without ring: {without_ring:?}"
+    );
+    assert!(killed > 20 && acknowledged > 10);
+    assert!(
+        without_ring.keys().any(|k| k == "queued complete"),
+        "{without_ring:?}"
+    );
+}
+
+/// Every call fails with `error`, one after the other; the laws hold with the disk well again.
+fn sweep_errors(calls: Calls, blow: fn(Errno) -> Blow, error: Errno) {
+    let rig = Rig::new();
+    let (mut struck_calls, mut acknowledged, mut refused) = (0, 0, 0);
+    for n in 1.. {
+        let storage = rig.storage("failing");
+        let (struck, said) = rig.strike(&storage, calls, n, blow(error));
+        let Some(at) = &struck.at else { break };
+        struck_calls += 1;
+        let context = format!("{:?} at call {n}, {at}: {said:?}", blow(error));
+        assert!(
+            struck.exit_code.is_some_and(|c| c == 0 || c == 3),
+            "{context}: {struck:?}"
+        );
+        assert!(
+            said.acknowledged.is_some() != said.refused.is_some(),
+            "{context}"
+        );
+        recover(&storage, rig.rings.path());
+        let outcomes = judge(&storage, &said, &context);
+        if said.acknowledged.is_some() {
+            acknowledged += 1;
+            assert!(
+                outcomes.iter().all(|o| o.0 == "queued"),
+                "{context}: {outcomes:?}"
+            );
+        } else {
+            refused += 1;
+            // A disk that fails from here on also keeps the record from being taken back.
+            let may_return = matches!(blow(error), Blow::FailFrom(_));
+            assert!(
+                may_return || outcomes.is_empty(),
+                "{context}: a refused press came back: {outcomes:?}"
+            );
+        }
+        std::fs::remove_dir_all(&storage).unwrap();
+    }
+    println!("{struck_calls} calls struck, {acknowledged} acknowledged, {refused} refused");
+    assert!(struck_calls > 10 && acknowledged > 0);
+}
+
+#[test]
+fn a_disk_error_at_any_call_once_loses_nothing() {
+    sweep_errors(Calls::Any, Blow::FailOnce, Errno::EIO);
+}
+
+#[test]
+fn a_disk_that_fails_from_any_call_on_loses_nothing_once_it_works_again() {
+    sweep_errors(Calls::Changing, Blow::FailFrom, Errno::EIO);
+}
+
+#[test]
+fn a_full_disk_at_any_call_once_loses_nothing() {
+    sweep_errors(Calls::NeedingSpace, Blow::FailOnce, Errno::ENOSPC);
+}
+
+#[test]
+fn a_disk_full_from_any_call_on_loses_nothing_once_space_returns() {
+    sweep_errors(Calls::NeedingSpace, Blow::FailFrom, Errno::ENOSPC);
+}
