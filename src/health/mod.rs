@@ -19,11 +19,14 @@ pub enum Status {
 /// One thing that is not as it should be, for the staff of a venue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Reason {
+    /// Names nothing of the house: strangers may read it.
     pub what: String,
-    /// The camera's name and id, a folder, or "clock".
+    /// A camera, a folder, "clock".
     #[serde(rename = "where")]
     pub place: String,
     pub what_to_do: String,
+    #[serde(skip)]
+    weight: Status,
 }
 
 /// The verdict.
@@ -32,4 +35,304 @@ pub struct Verdict {
     pub status: Status,
     /// Worst first; empty when healthy.
     pub reasons: Vec<Reason>,
+}
+
+/// Whether a camera's pictures come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pictures {
+    Coming,
+    /// Connected, but nothing came for so long.
+    Stale {
+        ms: u64,
+    },
+    /// Being called for the first time, or again.
+    Connecting,
+    /// `why` as ingest says it.
+    Missing {
+        why: String,
+    },
+    WrongPassword,
+    GivenUp {
+        why: String,
+    },
+}
+
+/// A camera and its ring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CameraFacts {
+    pub id: String,
+    pub name: String,
+    pub pictures: Pictures,
+    /// What to change at the camera or the config so that clips come out whole.
+    pub warnings: Vec<String>,
+}
+
+/// Where the clips go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageFacts {
+    pub path: String,
+    /// Why it cannot be written to.
+    pub trouble: Option<String>,
+    pub free_bytes: u64,
+    /// What one press of all cameras needs at most.
+    pub press_bytes: u64,
+    /// How long nobody got an answer out of it.
+    pub silent_ms: u64,
+}
+
+/// All that a verdict rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct House {
+    pub cameras: Vec<CameraFacts>,
+    pub storage: StorageFacts,
+    /// The wall clock was set by somebody since power-on.
+    pub clock_set: bool,
+    /// Clips that should have been on the disk by now.
+    pub late_clips: usize,
+    /// What the disk said to the export that last failed, if one is still tried again.
+    pub trouble: Option<String>,
+}
+
+/// A storage that does not answer for so long is broken.
+const SILENT_MS: u64 = 10_000;
+/// Room for fewer presses than this is worth a warning.
+const FEW_PRESSES: u64 = 20;
+
+pub fn judge(house: &House) -> Verdict {
+    let mut reasons = cameras(&house.cameras);
+    reasons.extend(storage(&house.storage));
+    if house.late_clips > 0 {
+        let trouble = house
+            .trouble
+            .as_deref()
+            .unwrap_or("the disk is slow or full");
+        reasons.push(Reason {
+            what: format!("{} clips are late", house.late_clips),
+            place: house.storage.path.clone(),
+            what_to_do: format!("{trouble}; they are tried again while the rings hold them"),
+            weight: Status::Degraded,
+        });
+    }
+    if !house.clock_set {
+        reasons.push(Reason {
+            what: "the clock was never set since power-on".to_owned(),
+            place: "clock".to_owned(),
+            what_to_do:
+                "connect the box to the internet once, or set its clock; until then highlights go to the folder \"undated\""
+                    .to_owned(),
+            weight: Status::Degraded,
+        });
+    }
+    reasons.sort_by_key(|reason| std::cmp::Reverse(reason.weight));
+    let status = reasons.first().map_or(Status::Healthy, |r| r.weight);
+    Verdict { status, reasons }
+}
+
+fn cameras(cameras: &[CameraFacts]) -> Vec<Reason> {
+    let down = |c: &CameraFacts| c.pictures != Pictures::Coming;
+    let weight = match cameras.iter().all(down) {
+        true => Status::Unhealthy,
+        false => Status::Degraded,
+    };
+    let mut reasons = Vec::new();
+    for camera in cameras {
+        let place = format!("{} ({})", camera.name, camera.id);
+        if let Some((what, what_to_do)) = without_pictures(&camera.pictures) {
+            reasons.push(Reason {
+                what,
+                place: place.clone(),
+                what_to_do,
+                weight,
+            });
+        }
+        for warning in &camera.warnings {
+            reasons.push(Reason {
+                what: "a camera's clips may be incomplete".to_owned(),
+                place: place.clone(),
+                what_to_do: warning.clone(),
+                weight: Status::Degraded,
+            });
+        }
+    }
+    reasons
+}
+
+fn without_pictures(pictures: &Pictures) -> Option<(String, String)> {
+    let look = "see that it has power and network";
+    let (what, what_to_do) = match pictures {
+        Pictures::Coming => return None,
+        Pictures::Stale { ms } => (
+            format!("a camera sent nothing for {} s", ms / 1000),
+            format!("{look}; it is called again by itself"),
+        ),
+        Pictures::Connecting => (
+            "a camera is being called".to_owned(),
+            "wait some seconds".to_owned(),
+        ),
+        Pictures::Missing { why } => (
+            "a camera cannot be reached".to_owned(),
+            format!("{why}; {look}; it is called again by itself"),
+        ),
+        Pictures::WrongPassword => (
+            "a camera refuses the password".to_owned(),
+            "correct username and password of this camera in the config, and restart".to_owned(),
+        ),
+        Pictures::GivenUp { why } => (
+            "a camera was given up".to_owned(),
+            format!("{why}; {look}, and restart hindsight ([reconnect] max_attempts is spent)"),
+        ),
+    };
+    Some((what, what_to_do))
+}
+
+fn storage(storage: &StorageFacts) -> Option<Reason> {
+    let reason = |what: String, what_to_do: String, weight| {
+        Some(Reason {
+            what,
+            place: storage.path.clone(),
+            what_to_do,
+            weight,
+        })
+    };
+    let presses = storage.free_bytes / storage.press_bytes.max(1);
+    let free = format!("{} MB are free", storage.free_bytes / 1_000_000);
+    if storage.silent_ms >= SILENT_MS {
+        let what = format!(
+            "the disk has not answered for {} s",
+            storage.silent_ms / 1000
+        );
+        let what_to_do = "see whether it is connected; restart the box".to_owned();
+        return reason(what, what_to_do, Status::Unhealthy);
+    }
+    if let Some(trouble) = &storage.trouble {
+        let what = "clips cannot be written".to_owned();
+        return reason(what, trouble.clone(), Status::Unhealthy);
+    }
+    if presses == 0 {
+        let what_to_do = format!("{free}; delete or move old highlights");
+        return reason("the disk is full".to_owned(), what_to_do, Status::Unhealthy);
+    }
+    if presses < FEW_PRESSES {
+        let what_to_do =
+            format!("{free}, room for {presses} presses; delete or move old highlights");
+        return reason(
+            "the disk is nearly full".to_owned(),
+            what_to_do,
+            Status::Degraded,
+        );
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn camera(id: &str, pictures: Pictures) -> CameraFacts {
+        CameraFacts {
+            id: id.to_owned(),
+            name: format!("Court {id}"),
+            pictures,
+            warnings: Vec::new(),
+        }
+    }
+
+    fn house() -> House {
+        House {
+            cameras: vec![camera("a", Pictures::Coming), camera("b", Pictures::Coming)],
+            storage: StorageFacts {
+                path: "/data".to_owned(),
+                trouble: None,
+                free_bytes: 100_000_000_000,
+                press_bytes: 100_000_000,
+                silent_ms: 0,
+            },
+            clock_set: true,
+            late_clips: 0,
+            trouble: None,
+        }
+    }
+
+    fn missing() -> Pictures {
+        Pictures::Missing {
+            why: "connection refused".to_owned(),
+        }
+    }
+
+    /// The verdict on a house with one thing changed: status, and what and where of the first reason.
+    fn with(change: impl FnOnce(&mut House)) -> (Status, String) {
+        let mut house = house();
+        change(&mut house);
+        let verdict = judge(&house);
+        assert!(verdict.reasons.iter().all(|r| !r.what_to_do.is_empty()));
+        let first = verdict.reasons.first();
+        let first = first.map(|r| format!("{}: {}", r.place, r.what));
+        (verdict.status, first.unwrap_or_default())
+    }
+
+    #[test]
+    fn a_house_in_order_is_healthy_and_has_no_reasons() {
+        assert_eq!(with(|_| {}), (Status::Healthy, String::new()));
+    }
+
+    #[test]
+    fn one_camera_down_degrades_and_all_down_is_unhealthy() {
+        let (status, reason) = with(|h| h.cameras[1].pictures = missing());
+        assert_eq!(status, Status::Degraded);
+        assert_eq!(reason, "Court b (b): a camera cannot be reached");
+        let (status, _) = with(|h| {
+            h.cameras[0].pictures = Pictures::WrongPassword;
+            h.cameras[1].pictures = Pictures::Stale { ms: 4_000 };
+        });
+        assert_eq!(status, Status::Unhealthy);
+        let (status, _) = with(|h| {
+            h.cameras.truncate(1);
+            h.cameras[0].pictures = Pictures::Connecting;
+        });
+        assert_eq!(
+            status,
+            Status::Unhealthy,
+            "the only camera gives no clips yet"
+        );
+    }
+
+    #[test]
+    fn a_ring_too_short_for_its_camera_degrades() {
+        let (status, _) = with(|h| h.cameras[0].warnings.push("I-frame interval".to_owned()));
+        assert_eq!(status, Status::Degraded);
+    }
+
+    #[test]
+    fn a_disk_that_is_full_broken_or_silent_is_unhealthy_and_nearly_full_degrades() {
+        let unhealthy: [fn(&mut House); 3] = [
+            |h| h.storage.free_bytes = 99_000_000,
+            |h| h.storage.trouble = Some("not mounted".to_owned()),
+            |h| h.storage.silent_ms = 12_000,
+        ];
+        for change in unhealthy {
+            assert_eq!(with(change).0, Status::Unhealthy);
+        }
+        let (status, reason) = with(|h| h.storage.free_bytes = 1_900_000_000);
+        assert_eq!(status, Status::Degraded);
+        assert_eq!(reason, "/data: the disk is nearly full");
+    }
+
+    #[test]
+    fn late_clips_and_a_clock_that_was_never_set_degrade() {
+        assert_eq!(with(|h| h.late_clips = 2).0, Status::Degraded);
+        let (status, reason) = with(|h| h.clock_set = false);
+        assert_eq!(status, Status::Degraded);
+        assert_eq!(reason, "clock: the clock was never set since power-on");
+    }
+
+    #[test]
+    fn the_worst_reason_comes_first() {
+        let (status, reason) = with(|h| {
+            h.clock_set = false;
+            h.late_clips = 1;
+            h.storage.trouble = Some("not mounted".to_owned());
+        });
+        assert_eq!(status, Status::Unhealthy);
+        assert_eq!(reason, "/data: clips cannot be written");
+    }
 }

@@ -295,18 +295,16 @@ async fn health(
     State(api): State<Api>,
     Extension(known): Extension<Known>,
 ) -> Result<Json<Value>, Refused> {
-    let verdict = api
+    let mut verdict = api
         .blocking(&api.0.looks, LOOK, |port| port.health())
         .await?;
-    // A stranger learns that something is wrong, not the names and places of it.
-    let reasons = verdict.reasons.iter().map(|reason| match known.0 {
-        true => json!(reason),
-        false => json!({"what": reason.what}),
-    });
-    Ok(Json(json!({
-        "status": verdict.status,
-        "reasons": reasons.collect::<Vec<_>>(),
-    })))
+    if !known.0 {
+        // A stranger learns that something is wrong, not the names and places of it.
+        let reasons = verdict["reasons"].as_array().cloned().unwrap_or_default();
+        let short = reasons.iter().map(|reason| json!({"what": reason["what"]}));
+        verdict["reasons"] = short.collect::<Vec<_>>().into();
+    }
+    Ok(Json(verdict))
 }
 
 #[derive(Deserialize)]

@@ -22,7 +22,6 @@ use serde_json::Value;
 
 use crate::base::{CameraId, Clock, PressAck, PressError, PressId, PressRequest, Stop};
 use crate::config::Secret;
-use crate::health::Verdict;
 
 pub use server::Server;
 
@@ -35,8 +34,9 @@ pub trait Port: Send + Sync + 'static {
     fn wait(&self, press: &PressId, limit: Duration) -> Option<Vec<Value>>;
     /// What `/status` says.
     fn status(&self) -> Parts;
-    /// What `/health` says.
-    fn health(&self) -> Verdict;
+    /// What `/health` says: `status` and `reasons`, each with `what`; strangers
+    /// are told nothing else of a reason.
+    fn health(&self) -> Value;
     /// The newest highlights, newest first, with their addresses below `/highlights/`.
     fn highlights(&self, limit: usize) -> Vec<Value>;
 }
