@@ -3,9 +3,14 @@
 //! Not here: containers (`mp4`), transport (`ingest`), storage (`ring`).
 //! Called by: mp4, ring, ingest, highlight, tap, demo.
 
+mod bits;
 pub mod nal;
+pub mod params;
+pub mod sps;
 
 use serde::{Deserialize, Serialize};
+
+pub use params::{ParamsError, params_from_asc, params_from_avcc, params_from_hvcc};
 
 /// Ticks per second of the presentation timeline on which windows are cut.
 pub const TICKS_90K: i64 = 90_000;
