@@ -1,3 +1,16 @@
-//! Files that survive: temp → write → sync → rename → sync directory; free space.
+//! Files that survive: temp → write → sync → rename → sync directory; the
+//! lock of a storage; free space; whether the storage is there at all.
 //!
-//! Not here: what is in the files. Called by: highlight, ring's lock, config.
+//! Every call to the kernel that can fail goes through [`Disk`], so that tests
+//! let any of them fail (`Faults`) with real files underneath.
+//!
+//! Not here: what the files mean (`highlight`), rings (`ring`: those are memory).
+//! Called by: highlight, ring (lock only), app.
+
+pub mod files;
+pub mod lock;
+pub mod mounted;
+pub mod sys;
+
+pub use files::{Call, Disk, Fault, Faults, File, Space};
+pub use lock::Lock;
