@@ -6,18 +6,51 @@
 //! Not here: the ring itself (`ring`), what a window is (`highlight`), a
 //! verdict on the cameras' health (`health`).
 //! Called by: app.
+//!
+//! Each camera is a task, many tasks share a thread with a runtime of its own:
+//! `session` (retina) → `intake` (flags, epochs; `timeline`) → the ring.
+//!
+//! Limitations, each with a line in the log when it is met: H.264 streams that
+//! only have recovery points (intra refresh) and never a key frame are not
+//! stored; G.711 and all audio but AAC is left out.
 
+mod camera;
+mod gop;
+mod intake;
 mod probe;
+mod reason;
+mod reconnect;
+mod session;
 mod state;
+mod timeline;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
-use crate::base::{BootId, CameraId, Clock, Stop};
+use retina::client::SessionGroup;
+use tokio::runtime::Runtime;
+
+use crate::base::{BootId, CameraId, Clock, Stop, StopLevel};
 use crate::config::checked::{Camera, Reconnect, RingSettings};
-use crate::ring::{RingError, RingReader};
+use crate::ring::{Opened, RingError, RingReader, RingSpec, RingWriter};
 
+use camera::Task;
+use gop::Room;
+use state::{Shared, Words};
+
+pub use camera::Limits;
 pub use probe::{Probe, ProbeError, probe};
 pub use state::{CameraState, Phase};
+
+/// Cameras of 4 Mbit/s that one thread feeds with room to spare.
+const CAMERAS_PER_THREAD: usize = 120;
+/// Between two looks at the stop signal.
+const STOP_LOOK: Duration = Duration::from_millis(100);
+/// How long cameras are given to hear our good-bye.
+const POLITE: Duration = Duration::from_millis(300);
 
 /// All that ingest needs to know.
 #[derive(Clone, Debug)]
@@ -41,34 +74,216 @@ pub enum IngestError {
 
 /// Running ingest. Dropping it does not stop it; raise the `Stop` or call [`Ingest::stop`].
 #[derive(Debug)]
-pub struct Ingest {}
+pub struct Ingest {
+    shared: Vec<Arc<Shared>>,
+    old_rings: Vec<(CameraId, RingReader)>,
+    threads: Vec<JoinHandle<()>>,
+    ending: Arc<AtomicBool>,
+    clock: SharedClock,
+}
+
+/// `dyn Clock` has no `Debug`.
+#[derive(Clone)]
+struct SharedClock(Arc<dyn Clock>);
+
+impl std::fmt::Debug for SharedClock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("clock")
+    }
+}
 
 /// Opens all rings, then starts the cameras on threads of their own. Ends when
 /// `stop` reaches `Now` or [`Ingest::stop`] is called; `Finish` does not end it.
 pub fn start(settings: Settings, clock: Arc<dyn Clock>, stop: Stop) -> Result<Ingest, IngestError> {
-    let _ = (settings, clock, stop);
-    todo!()
+    start_with(settings, clock, stop, Limits::default())
+}
+
+/// [`start`] with other limits, for tests that cannot wait so long.
+pub fn start_with(
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    stop: Stop,
+    limits: Limits,
+) -> Result<Ingest, IngestError> {
+    let ending = Arc::new(AtomicBool::new(false));
+    let count = thread_count(settings.cameras.len());
+    let mut crews = (0..count)
+        .map(|_| Crew::new())
+        .collect::<std::io::Result<Vec<_>>>()
+        .map_err(IngestError::Thread)?;
+    let (mut old_rings, mut all_shared) = (Vec::new(), Vec::new());
+    for (index, camera) in settings.cameras.iter().enumerate() {
+        let (writer, found) = open_ring(&settings, camera)?;
+        let shared = Arc::new(Shared::new(camera.id.clone(), say_ring(&camera.id, &found)));
+        if let Opened::Replaced { old: Some(old), .. } = found {
+            old_rings.push((camera.id.clone(), old));
+        }
+        all_shared.push(shared.clone());
+        let crew = &mut crews[index % count];
+        crew.tasks.push(Task {
+            config: camera.clone(),
+            writer,
+            room: room(&settings.ring, settings.window_ms),
+            backoff: reconnect::Backoff::new(settings.reconnect),
+            limits,
+            clock: clock.clone(),
+            shared,
+            group: crew.group.clone(),
+            words: Words::default(),
+            untold: true,
+            said: BTreeSet::new(),
+            warned: BTreeSet::new(),
+        });
+    }
+    let threads = set_out(crews, &stop, &ending).map_err(IngestError::Thread)?;
+    Ok(Ingest {
+        shared: all_shared,
+        old_rings,
+        threads,
+        ending,
+        clock: SharedClock(clock),
+    })
 }
 
 impl Ingest {
     /// A snapshot of every camera, in the order of the config.
     pub fn states(&self) -> Vec<CameraState> {
-        todo!()
+        let now_mono_ns = self.clock.0.mono_ns();
+        self.shared
+            .iter()
+            .map(|shared| shared.snapshot(now_mono_ns))
+            .collect()
     }
 
     /// Rings of the time before this start that could not be adopted and can
     /// still be read: pending presses are exported from them.
     pub fn old_rings(&self) -> Vec<(CameraId, RingReader)> {
-        todo!()
+        self.old_rings.clone()
     }
 
     /// Tells the cameras' threads to end; does not wait for them.
     pub fn stop(&self) {
-        todo!()
+        self.ending.store(true, SeqCst);
     }
 
     /// Waits until all threads have ended.
     pub fn join(self) {
-        todo!()
+        for thread in self.threads {
+            if thread.join().is_err() {
+                log::error!(target: "hindsight", event = "error_ingest_thread"; "a thread of cameras ended by a fault in this program");
+            }
+        }
     }
+}
+
+fn thread_count(cameras: usize) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    cameras.div_ceil(CAMERAS_PER_THREAD).clamp(1, cores)
+}
+
+fn room(ring: &RingSettings, window_ms: u64) -> Room {
+    Room {
+        // Entries and bytes are sized together: bytes are what runs out first.
+        data_bytes: u64::from(ring.seconds).saturating_mul(ring.max_bitrate_bps) / 8,
+        seconds: ring.seconds,
+        max_bitrate_bps: ring.max_bitrate_bps,
+        window_ms,
+    }
+}
+
+fn open_ring(settings: &Settings, camera: &Camera) -> Result<(RingWriter, Opened), IngestError> {
+    let spec = RingSpec::sized(
+        &settings.ring.dir,
+        camera.id.clone(),
+        settings.boot_id,
+        settings.ring.seconds,
+        settings.ring.max_bitrate_bps,
+    );
+    RingWriter::open(&spec).map_err(|source| IngestError::Ring {
+        camera: camera.id.clone(),
+        source,
+    })
+}
+
+/// Logs how the ring was found; the same in words for the state.
+fn say_ring(camera: &CameraId, found: &Opened) -> String {
+    let (event, text) = match found {
+        Opened::Created => ("buffer_created", "created".to_owned()),
+        Opened::Adopted { entries_held } => (
+            "buffer_adopted",
+            format!("adopted with {entries_held} entries"),
+        ),
+        Opened::Replaced { why, .. } => ("buffer_replaced", format!("replaced: {why}")),
+    };
+    let id = camera.as_str();
+    log::info!(target: "hindsight", event = event, camera = id; "{id}: ring {text}");
+    text
+}
+
+/// The cameras of one thread.
+struct Crew {
+    runtime: Runtime,
+    group: Arc<SessionGroup>,
+    tasks: Vec<Task>,
+}
+
+impl Crew {
+    fn new() -> std::io::Result<Crew> {
+        Ok(Crew {
+            runtime: tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?,
+            group: Arc::new(SessionGroup::default()),
+            tasks: Vec::new(),
+        })
+    }
+
+    fn run(self, stop: &Stop, ending: &AtomicBool) {
+        let Crew {
+            runtime,
+            group,
+            tasks,
+        } = self;
+        runtime.block_on(async {
+            let running: Vec<_> = tasks
+                .into_iter()
+                .map(|task| tokio::spawn(task.run()))
+                .collect();
+            while stop.level() < StopLevel::Now && !ending.load(SeqCst) {
+                tokio::time::sleep(STOP_LOOK).await;
+            }
+            for task in &running {
+                task.abort();
+            }
+            for task in running {
+                let _ = task.await;
+            }
+            let _ = tokio::time::timeout(POLITE, group.await_teardown()).await;
+        });
+        // A name that is still being looked up must not hold us.
+        runtime.shutdown_background();
+    }
+}
+
+/// Starts a thread for each crew; all or none.
+fn set_out(
+    crews: Vec<Crew>,
+    stop: &Stop,
+    ending: &Arc<AtomicBool>,
+) -> std::io::Result<Vec<JoinHandle<()>>> {
+    let threads: std::io::Result<Vec<_>> = crews
+        .into_iter()
+        .enumerate()
+        .map(|(index, crew)| {
+            let (stop, ending) = (stop.clone(), ending.clone());
+            std::thread::Builder::new()
+                .name(format!("ingest-{index}"))
+                .spawn(move || crew.run(&stop, &ending))
+        })
+        .collect();
+    if threads.is_err() {
+        // Those already running would write for nobody.
+        ending.store(true, SeqCst);
+    }
+    threads
 }

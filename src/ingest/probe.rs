@@ -2,11 +2,20 @@
 //!
 //! Not here: the ring; nothing is stored. Called by: app.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use retina::client::SessionGroup;
 use serde::Serialize;
 
-use crate::config::checked::Camera;
+use crate::base::{Clock, RealClock};
+use crate::config::checked::{Camera, RingSettings};
+use crate::media::{AuMeta, Codec, Track, TrackParams};
+use crate::ring::Pushed;
+
+use super::camera::{Limits, describe};
+use super::intake::{Intake, Sink};
+use super::session::{self, Playing};
 
 /// What a camera sends.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -16,7 +25,7 @@ pub struct Probe {
     pub width: u16,
     pub height: u16,
     pub fps: f64,
-    /// Of all tracks taken.
+    /// Of all tracks taken; 0 if it was looked at for less than two seconds.
     pub bitrate_bps: u64,
     /// Distances between key frames; `None` where fewer than two were seen.
     pub shortest_gop_ms: Option<u64>,
@@ -30,8 +39,20 @@ pub struct Probe {
     pub lost_packets: u64,
     /// How long was looked at.
     pub watched_ms: u64,
-    /// Sentences for people: audio left out, recovery points only, …
+    /// Sentences for people: a track left out, a stream that ended early.
     pub warnings: Vec<String>,
+}
+
+impl Probe {
+    /// What to change at the camera or in the config so that clips come out
+    /// whole: key frames too far apart for the ring, or too many bits.
+    pub fn ring_warnings(&self, ring: &RingSettings, window_ms: u64) -> Vec<String> {
+        super::room(ring, window_ms)
+            .warnings(self.bitrate_bps, self.longest_gop_ms.unwrap_or(0))
+            .into_iter()
+            .map(|warning| warning.text)
+            .collect()
+    }
 }
 
 /// Why nothing can be said of a camera; the text is for people.
@@ -39,9 +60,164 @@ pub struct Probe {
 #[error("{0}")]
 pub struct ProbeError(pub String);
 
-/// Connects, watches until two whole GOPs were seen or `limit` is over, and
-/// leaves. Blocks; makes its own runtime.
+/// At least so long, for a bitrate that means something.
+const SHORTEST_NS: u64 = 3_000_000_000;
+/// With audio, sender reports are waited for; most cameras send one each 5 s.
+const REPORTS_NS: u64 = 6_000_000_000;
+
+/// Connects, watches until two whole GOPs were seen (and the sender reports of
+/// a camera with sound) or `limit` is over, and leaves. Blocks; makes its own
+/// runtime.
 pub fn probe(camera: &Camera, limit: Duration) -> Result<Probe, ProbeError> {
-    let _ = (camera, limit);
-    todo!()
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| ProbeError(format!("cannot start: {e}")))?;
+    let group = Arc::new(SessionGroup::default());
+    let result = runtime.block_on(async {
+        let result = look(camera, &group, limit).await;
+        let polite = group.await_teardown();
+        let _ = tokio::time::timeout(super::POLITE, polite).await;
+        result
+    });
+    runtime.shutdown_background();
+    result
+}
+
+async fn look(
+    camera: &Camera,
+    group: &Arc<SessionGroup>,
+    limit: Duration,
+) -> Result<Probe, ProbeError> {
+    let limits = Limits::default();
+    let mut playing = session::connect(camera, group, limits.connect)
+        .await
+        .map_err(|reason| ProbeError(reason.text))?;
+    let mut intake = playing.intake();
+    let mut seen = Seen::default();
+    let clock = RealClock;
+    let start = clock.mono_ns();
+    let until = tokio::time::Instant::now() + limit;
+    let mut newest_video = start;
+    let ended = loop {
+        let next = playing.next(&mut intake, &mut seen, &clock, camera);
+        match tokio::time::timeout_at(until, next).await {
+            Err(_) => break None,
+            Ok(Err(reason)) => break Some(reason.text),
+            Ok(Ok(item)) => {
+                seen.lost_packets += u64::from(item.lost_packets);
+                if item.track == Some(Track::Video) {
+                    newest_video = item.arrival_mono_ns;
+                }
+                if seen.enough(&mut intake, clock.mono_ns().saturating_sub(start)) {
+                    break None;
+                }
+            }
+        }
+    };
+    let now = clock.mono_ns();
+    if !intake.begun() {
+        return Err(ProbeError(
+            ended.unwrap_or_else(|| nothing(&intake, newest_video > start)),
+        ));
+    }
+    let mut probe = seen.report(&playing, &mut intake, now.saturating_sub(start));
+    probe.bitrate_bps = intake.watch.bitrate_bps(now);
+    probe.warnings.extend(ended);
+    Ok(probe)
+}
+
+fn nothing(intake: &Intake, pictures: bool) -> String {
+    let text = match (pictures, intake.has_video_params()) {
+        (false, _) => "the camera answers, but sends no pictures",
+        (true, false) => "the camera sends pictures but no parameter sets: nothing can be decoded",
+        (true, true) if intake.only_recovery_points() => {
+            "the camera sends recovery points (intra refresh) and no key frames: clips need key frames; set its I-frame interval (GOP) to 1 or 2 s"
+        }
+        _ => {
+            "the camera sends pictures but no key frame in all that time: set its I-frame interval (GOP) to 1 or 2 s"
+        }
+    };
+    text.to_owned()
+}
+
+/// Counts instead of storing.
+#[derive(Debug, Default)]
+struct Seen {
+    epochs: u32,
+    generations: u32,
+    frames: u64,
+    first_pts: Option<i64>,
+    newest_pts: i64,
+    b_frames: bool,
+    lost_packets: u64,
+}
+
+impl Sink for Seen {
+    fn begin_epoch(&mut self) -> u32 {
+        self.epochs += 1;
+        (self.frames, self.first_pts) = (0, None);
+        self.epochs
+    }
+
+    fn set_params(&mut self, _: &TrackParams) -> u32 {
+        self.generations += 1;
+        self.generations
+    }
+
+    fn push(&mut self, meta: &AuMeta, _: &[u8]) -> Pushed {
+        if meta.track == Track::Video {
+            let first = *self.first_pts.get_or_insert(meta.pts);
+            self.b_frames |= self.frames > 0 && meta.pts < self.newest_pts;
+            self.newest_pts = if self.frames == 0 {
+                meta.pts
+            } else {
+                self.newest_pts.max(meta.pts)
+            };
+            self.first_pts = Some(first.min(meta.pts));
+            self.frames += 1;
+        }
+        Pushed::Stored { pos: 0 }
+    }
+}
+
+impl Seen {
+    fn enough(&self, intake: &mut Intake, watched_ns: u64) -> bool {
+        let sound = intake.has_audio();
+        intake.watch.key_frames() >= 3
+            && watched_ns >= SHORTEST_NS
+            && (!sound || intake.timeline().reported() || watched_ns >= REPORTS_NS)
+    }
+
+    fn report(&self, playing: &Playing, intake: &mut Intake, watched_ns: u64) -> Probe {
+        let (video, audio) = playing.known();
+        let span = self.first_pts.map_or(0, |first| self.newest_pts - first);
+        let fps = match u32::try_from(span) {
+            Ok(span) if span > 0 => {
+                let frames = u32::try_from(self.frames.saturating_sub(1)).unwrap_or(u32::MAX);
+                f64::from(frames) * 90_000.0 / f64::from(span)
+            }
+            _ => 0.0,
+        };
+        let key_frames = intake.watch.key_frames();
+        Probe {
+            codec: match video.as_ref().map(|video| video.codec) {
+                Some(Codec::H265) => "H.265".to_owned(),
+                _ => "H.264".to_owned(),
+            },
+            width: video.as_ref().map_or(0, |video| video.width),
+            height: video.as_ref().map_or(0, |video| video.height),
+            fps: (fps * 100.0).round() / 100.0,
+            shortest_gop_ms: intake.watch.shortest_gop_ms(),
+            longest_gop_ms: (key_frames > 1).then(|| intake.watch.longest_gop_ms()),
+            key_frames,
+            audio: audio.as_ref().map(describe),
+            sender_reports: intake.timeline().reported(),
+            b_frames: self.b_frames,
+            lost_packets: self.lost_packets,
+            watched_ms: watched_ns / 1_000_000,
+            warnings: playing.left_out.clone(),
+            ..Probe::default()
+        }
+    }
 }

@@ -2,6 +2,9 @@
 //!
 //! Not here: what it means (`health`). Called by: app, through [`super::Ingest::states`].
 
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError, TryLockError};
+
 use serde::Serialize;
 
 use crate::base::CameraId;
@@ -65,4 +68,144 @@ pub struct CameraState {
     /// What to change at the camera or in the config so that clips come out
     /// whole: key frames too far apart, or more bits than the ring is sized for.
     pub warnings: Vec<String>,
+}
+
+/// The part of a camera's state that is text or changes rarely.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Words {
+    pub phase: Phase,
+    pub since_mono_ns: u64,
+    pub reason: String,
+    pub attempts: u64,
+    pub connections: u64,
+    pub video: Option<String>,
+    pub audio: Option<String>,
+    pub warnings: Vec<String>,
+}
+
+/// What the camera's task and those who ask share. Counters are written by the
+/// task alone; `words` too, and it never waits for the lock: a reader that was
+/// put to sleep while it held it must not hold up a camera (law 1).
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub camera: CameraId,
+    pub ring: String,
+    pub last_au_mono_ns: AtomicU64,
+    pub next_try_mono_ns: AtomicU64,
+    pub lost_packets: AtomicU64,
+    pub access_units: AtomicU64,
+    pub skipped: AtomicU64,
+    pub too_large: AtomicU64,
+    pub bytes: AtomicU64,
+    pub epochs: AtomicU32,
+    pub bitrate_bps: AtomicU64,
+    pub longest_gop_ms: AtomicU64,
+    words: Mutex<Words>,
+}
+
+impl Shared {
+    pub fn new(camera: CameraId, ring: String) -> Shared {
+        Shared {
+            camera,
+            ring,
+            last_au_mono_ns: AtomicU64::new(0),
+            next_try_mono_ns: AtomicU64::new(0),
+            lost_packets: AtomicU64::new(0),
+            access_units: AtomicU64::new(0),
+            skipped: AtomicU64::new(0),
+            too_large: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            epochs: AtomicU32::new(0),
+            bitrate_bps: AtomicU64::new(0),
+            longest_gop_ms: AtomicU64::new(0),
+            words: Mutex::new(Words::default()),
+        }
+    }
+
+    /// False if somebody is reading just now: to be told again later.
+    pub fn tell(&self, words: &Words) -> bool {
+        match self.words.try_lock() {
+            Ok(mut told) => told.clone_from(words),
+            Err(TryLockError::Poisoned(told)) => told.into_inner().clone_from(words),
+            Err(TryLockError::WouldBlock) => return false,
+        }
+        true
+    }
+
+    pub fn snapshot(&self, now_mono_ns: u64) -> CameraState {
+        let words = self
+            .words
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let some = |value: u64| (value > 0).then_some(value);
+        let waits = matches!(words.phase, Phase::Waiting | Phase::RefusedPassword);
+        CameraState {
+            camera: self.camera.clone(),
+            state: words.phase,
+            since_mono_ns: words.since_mono_ns,
+            last_au_mono_ns: some(self.last_au_mono_ns.load(Relaxed)),
+            reason: words.reason,
+            attempts: words.attempts,
+            connections: words.connections,
+            next_try_in_ms: waits.then(|| {
+                let at = self.next_try_mono_ns.load(Relaxed);
+                at.saturating_sub(now_mono_ns) / 1_000_000
+            }),
+            video: words.video,
+            audio: words.audio,
+            lost_packets: self.lost_packets.load(Relaxed),
+            access_units: self.access_units.load(Relaxed),
+            skipped_access_units: self.skipped.load(Relaxed),
+            too_large_access_units: self.too_large.load(Relaxed),
+            bytes: self.bytes.load(Relaxed),
+            epochs: self.epochs.load(Relaxed),
+            bitrate_bps: self.bitrate_bps.load(Relaxed),
+            longest_gop_ms: self.longest_gop_ms.load(Relaxed),
+            ring: self.ring.clone(),
+            warnings: words.warnings,
+        }
+    }
+
+    /// One writer: a plain load and store is enough, and cheaper than a locked add.
+    pub fn add(counter: &AtomicU64, by: u64) {
+        counter.store(counter.load(Relaxed).wrapping_add(by), Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shared() -> Shared {
+        Shared::new(CameraId::new("court1").unwrap(), "created".to_owned())
+    }
+
+    #[test]
+    fn a_reader_that_holds_the_words_holds_up_no_camera() {
+        let shared = shared();
+        let reader = shared.words.lock().unwrap();
+        assert!(!shared.tell(&Words::default()));
+        drop(reader);
+        let words = Words {
+            phase: Phase::Streaming,
+            ..Words::default()
+        };
+        assert!(shared.tell(&words));
+        assert_eq!(shared.snapshot(0).state, Phase::Streaming);
+    }
+
+    #[test]
+    fn a_waiting_camera_says_when_it_is_tried_again() {
+        let shared = shared();
+        let words = Words {
+            phase: Phase::Waiting,
+            ..Words::default()
+        };
+        shared.tell(&words);
+        shared.next_try_mono_ns.store(9_000_000_000, Relaxed);
+        assert_eq!(shared.snapshot(7_500_000_000).next_try_in_ms, Some(1_500));
+        assert_eq!(shared.snapshot(9_500_000_000).next_try_in_ms, Some(0));
+        assert_eq!(shared.snapshot(0).last_au_mono_ns, None);
+    }
 }

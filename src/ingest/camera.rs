@@ -1,0 +1,369 @@
+//! One camera's task: call, stream, notice that nothing comes, call again.
+//!
+//! Not here: RTSP (`session`), what becomes of frames (`intake`).
+//! Called by: `super::start`, one task a camera.
+
+use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use futures::FutureExt;
+use retina::client::SessionGroup;
+use tokio::time::MissedTickBehavior;
+
+use crate::base::Clock;
+use crate::config::checked::Camera;
+use crate::media::{Codec, Track, TrackParams};
+use crate::ring::RingWriter;
+
+use super::gop::{Room, Topic};
+use super::intake::{Intake, Taken};
+use super::reason::Reason;
+use super::reconnect::{Backoff, Ended};
+use super::session::{self, Item, Playing};
+use super::state::{Phase, Shared, Words};
+
+/// How long is waited for what.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// From the call to the answer to PLAY.
+    pub connect: Duration,
+    /// Without a picture.
+    pub stall: Duration,
+    /// Between two looks at the above.
+    pub tick: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            connect: Duration::from_secs(10),
+            stall: Duration::from_secs(5),
+            tick: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Pictures without a key frame for so long are worth a line.
+const NO_KEY_FRAME_NS: u64 = 15_000_000_000;
+
+/// All that one camera's task owns.
+pub(super) struct Task {
+    pub config: Camera,
+    pub writer: RingWriter,
+    pub room: Room,
+    pub backoff: Backoff,
+    pub limits: Limits,
+    pub clock: Arc<dyn Clock>,
+    pub shared: Arc<Shared>,
+    pub group: Arc<SessionGroup>,
+    pub words: Words,
+    /// `words` could not be told yet.
+    pub untold: bool,
+    /// Lines that were said and need not be said again at every connection.
+    pub said: BTreeSet<String>,
+    pub warned: BTreeSet<Topic>,
+}
+
+/// Whether the camera is to be called again.
+#[derive(PartialEq, Eq)]
+enum Go {
+    On,
+    GiveUp,
+}
+
+impl Task {
+    /// Runs until it gives up or is aborted.
+    pub async fn run(mut self) {
+        loop {
+            match AssertUnwindSafe(self.round()).catch_unwind().await {
+                Ok(Go::On) => {}
+                Ok(Go::GiveUp) => return,
+                Err(_) => self.after_panic().await,
+            }
+        }
+    }
+
+    /// A call, what comes of it, and the wait before the next.
+    async fn round(&mut self) -> Go {
+        self.words.attempts += 1;
+        self.enter(Phase::Connecting, String::new());
+        let called = session::connect(&self.config, &self.group, self.limits.connect).await;
+        let (reason, streamed_ms) = match called {
+            Ok(playing) => self.stream(playing).await,
+            Err(reason) => (reason, None),
+        };
+        self.shared.bitrate_bps.store(0, Relaxed);
+        let ended = match (reason.password, streamed_ms) {
+            (true, _) => Ended::WrongPassword,
+            (_, Some(streamed_ms)) => Ended::Lost { streamed_ms },
+            (_, None) => Ended::Failed,
+        };
+        let Some(delay) = self.backoff.after(ended, fastrand::f64()) else {
+            self.give_up(&reason);
+            return Go::GiveUp;
+        };
+        self.say_lost(ended, &reason, delay);
+        let phase = match ended {
+            Ended::WrongPassword => Phase::RefusedPassword,
+            _ => Phase::Waiting,
+        };
+        self.wait(phase, reason.text, delay).await;
+        Go::On
+    }
+
+    /// Takes what the camera sends until that ends. Also for how long it
+    /// stored pictures, if at all.
+    async fn stream(&mut self, mut playing: Playing) -> (Reason, Option<u64>) {
+        self.say_left_out(&playing);
+        let mut intake = playing.intake();
+        let mut pulse = Pulse::new(self.clock.mono_ns());
+        let mut tick = tokio::time::interval(self.limits.tick);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let reason = loop {
+            // Not biased: a camera that floods us must not starve the tick.
+            let item = tokio::select! {
+                item = playing.next(&mut intake, &mut self.writer, &*self.clock, &self.config) => item,
+                _ = tick.tick() => {
+                    let now = self.clock.mono_ns();
+                    if let Some(reason) = pulse.stalled(now, self.limits.stall) {
+                        break reason;
+                    }
+                    self.look(&intake, &mut pulse, now);
+                    continue;
+                }
+            };
+            match item {
+                Ok(item) => {
+                    self.count(&item);
+                    pulse.felt(&item);
+                    if intake.begun() && pulse.begun_mono_ns.is_none() {
+                        pulse.begun_mono_ns = Some(item.arrival_mono_ns);
+                        self.enter_streaming(&playing);
+                    }
+                }
+                Err(reason) => break reason,
+            }
+        };
+        let streamed_ms = pulse
+            .begun_mono_ns
+            .map(|begun| pulse.video_mono_ns.saturating_sub(begun) / 1_000_000);
+        (reason, streamed_ms)
+    }
+
+    fn count(&mut self, item: &Item) {
+        let shared = &*self.shared;
+        if item.lost_packets > 0 {
+            Shared::add(&shared.lost_packets, u64::from(item.lost_packets));
+        }
+        match (item.track, item.taken) {
+            (None, _) => {}
+            (Some(_), Taken::Skipped) => Shared::add(&shared.skipped, 1),
+            (Some(_), Taken::TooLarge { limit }) => {
+                Shared::add(&shared.too_large, 1);
+                self.say_too_large(item.len, limit);
+            }
+            (Some(_), Taken::Stored) => {
+                Shared::add(&shared.access_units, 1);
+                Shared::add(&shared.bytes, u64::try_from(item.len).unwrap_or(0));
+                shared.last_au_mono_ns.store(item.arrival_mono_ns, Relaxed);
+            }
+        }
+    }
+
+    /// Once a second while connected: what is odd, and what could not be told before.
+    fn look(&mut self, intake: &Intake, pulse: &mut Pulse, now_mono_ns: u64) {
+        let watch = &intake.watch;
+        self.shared
+            .bitrate_bps
+            .store(watch.bitrate_bps(now_mono_ns), Relaxed);
+        self.shared
+            .longest_gop_ms
+            .store(watch.longest_gop_ms(), Relaxed);
+        self.shared.epochs.store(intake.epoch(), Relaxed);
+        if !intake.begun() {
+            self.look_for_a_key_frame(intake, pulse, now_mono_ns);
+        }
+        let warnings = watch.warnings(&self.room, now_mono_ns);
+        for warning in &warnings {
+            if self.warned.insert(warning.topic) {
+                let event = match warning.topic {
+                    Topic::Bitrate => "buffer_bitrate_above_max",
+                    Topic::KeyFrames => "buffer_key_frames_far_apart",
+                };
+                let id = self.config.id.as_str();
+                log::warn!(target: "hindsight", event = event, camera = id; "{id}: {}", warning.text);
+            }
+        }
+        let texts: Vec<String> = warnings.into_iter().map(|warning| warning.text).collect();
+        if texts != self.words.warnings {
+            self.words.warnings = texts;
+            self.untold = true;
+        }
+        self.tell();
+    }
+
+    fn look_for_a_key_frame(&mut self, intake: &Intake, pulse: &mut Pulse, now_mono_ns: u64) {
+        if pulse.complained || now_mono_ns.saturating_sub(pulse.since_mono_ns) < NO_KEY_FRAME_NS {
+            return;
+        }
+        pulse.complained = true;
+        let reason = if !intake.has_video_params() {
+            "the camera sends pictures but no parameter sets: nothing can be decoded"
+        } else if intake.only_recovery_points() {
+            "the camera sends recovery points (intra refresh) and no key frames: clips need key frames; set its I-frame interval (GOP) to 1 or 2 s and switch intra refresh off"
+        } else {
+            "the camera sends pictures but no key frame: set its I-frame interval (GOP) to 1 or 2 s"
+        };
+        let id = self.config.id.as_str();
+        log::warn!(target: "hindsight", event = "camera_no_key_frame", camera = id; "{id}: {reason}");
+        self.words.reason = reason.to_owned();
+        self.untold = true;
+    }
+
+    fn enter_streaming(&mut self, playing: &Playing) {
+        let (video, audio) = playing.known();
+        self.words.video = video.as_ref().map(describe);
+        self.words.audio = audio.as_ref().map(describe);
+        self.words.connections += 1;
+        self.enter(Phase::Streaming, String::new());
+        let id = self.config.id.as_str();
+        let sound = self.words.audio.as_deref().unwrap_or("no audio");
+        let picture = self.words.video.as_deref().unwrap_or("video");
+        log::info!(target: "hindsight", event = "camera_connected", camera = id; "{id}: connected, {picture}, {sound}");
+    }
+
+    fn say_left_out(&mut self, playing: &Playing) {
+        for text in &playing.left_out {
+            if self.said.insert(text.clone()) {
+                let id = self.config.id.as_str();
+                log::info!(target: "hindsight", event = "camera_track_left_out", camera = id; "{id}: {text}");
+            }
+        }
+    }
+
+    fn say_too_large(&mut self, len: usize, limit: u64) {
+        // The number alone would make every line a new one.
+        if self.said.insert("too large".to_owned()) {
+            let id = self.config.id.as_str();
+            log::warn!(target: "hindsight", event = "buffer_frame_too_large", camera = id;
+                "{id}: a picture of {len} bytes was left out, the ring takes at most {limit}: raise ring.max_bitrate (said once)");
+        }
+    }
+
+    fn say_lost(&self, ended: Ended, reason: &Reason, delay: Duration) {
+        let id = self.config.id.as_str();
+        let (event, text) = (
+            match ended {
+                Ended::Lost { .. } => "camera_lost",
+                _ => "camera_retry",
+            },
+            &reason.text,
+        );
+        let delay_s = delay.as_secs_f32();
+        log::warn!(target: "hindsight", event = event, camera = id; "{id}: {text}; next try in {delay_s:.0} s");
+    }
+
+    fn give_up(&mut self, reason: &Reason) {
+        let id = self.config.id.as_str();
+        let text = format!("{}; given up after reconnect.max_attempts", reason.text);
+        log::error!(target: "hindsight", event = "camera_given_up", camera = id; "{id}: {text}");
+        self.enter(Phase::GivenUp, text);
+        // Nobody comes by later to tell it.
+        let mut tries = 0;
+        while self.untold && tries < 1_000 {
+            std::thread::yield_now();
+            self.tell();
+            tries += 1;
+        }
+    }
+
+    async fn after_panic(&mut self) {
+        let id = self.config.id.as_str();
+        log::error!(target: "hindsight", event = "error_camera_task", camera = id;
+            "{id}: a fault in this program ended the camera's connection; it is started again");
+        let delay = self
+            .backoff
+            .after(Ended::Failed, fastrand::f64())
+            .unwrap_or(Duration::from_secs(30));
+        let reason = "a fault in this program ended the connection".to_owned();
+        self.wait(Phase::Waiting, reason, delay).await;
+    }
+
+    async fn wait(&mut self, phase: Phase, reason: String, delay: Duration) {
+        let until = tokio::time::Instant::now() + delay;
+        let delay_ns = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
+        let next = self.clock.mono_ns().saturating_add(delay_ns);
+        self.shared.next_try_mono_ns.store(next, Relaxed);
+        self.enter(phase, reason);
+        loop {
+            let slice = tokio::time::Instant::now() + self.limits.tick;
+            tokio::time::sleep_until(slice.min(until)).await;
+            self.tell();
+            if tokio::time::Instant::now() >= until {
+                return;
+            }
+        }
+    }
+
+    fn enter(&mut self, phase: Phase, reason: String) {
+        self.words.phase = phase;
+        self.words.reason = reason;
+        self.words.since_mono_ns = self.clock.mono_ns();
+        if phase != Phase::Streaming {
+            self.words.warnings.clear();
+        }
+        self.untold = true;
+        self.tell();
+    }
+
+    fn tell(&mut self) {
+        if self.untold {
+            self.untold = !self.shared.tell(&self.words);
+        }
+    }
+}
+
+/// When something last came over one connection.
+struct Pulse {
+    since_mono_ns: u64,
+    video_mono_ns: u64,
+    begun_mono_ns: Option<u64>,
+    complained: bool,
+}
+
+impl Pulse {
+    fn new(now_mono_ns: u64) -> Pulse {
+        Pulse {
+            since_mono_ns: now_mono_ns,
+            video_mono_ns: now_mono_ns,
+            begun_mono_ns: None,
+            complained: false,
+        }
+    }
+
+    fn felt(&mut self, item: &Item) {
+        if item.track == Some(Track::Video) {
+            self.video_mono_ns = item.arrival_mono_ns;
+        }
+    }
+
+    fn stalled(&self, now_mono_ns: u64, limit: Duration) -> Option<Reason> {
+        let silent_ns = now_mono_ns.saturating_sub(self.video_mono_ns);
+        (u128::from(silent_ns) >= limit.as_nanos())
+            .then(|| Reason::new(format!("no picture for {} s", limit.as_secs().max(1))))
+    }
+}
+
+/// "H.264 1920x1080", "AAC 48000 Hz, 2 channels".
+pub(super) fn describe(params: &TrackParams) -> String {
+    let size = format!("{}x{}", params.width, params.height);
+    match params.codec {
+        Codec::H264 => format!("H.264 {size}"),
+        Codec::H265 => format!("H.265 {size}"),
+        Codec::Aac if params.channels == 1 => format!("AAC {} Hz, mono", params.timescale),
+        Codec::Aac => format!("AAC {} Hz, {} channels", params.timescale, params.channels),
+    }
+}

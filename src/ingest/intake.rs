@@ -1,0 +1,348 @@
+//! Frames of one connection → entries of the ring: what decoding may start at,
+//! what a loss has smeared, which epoch and parameters apply.
+//!
+//! Not here: sockets and retina (`session`), the ring (any [`Sink`] will do).
+//! Called by: `camera`, `probe`.
+
+use crate::media::{AuFlags, AuMeta, Codec, Track, TrackParams, nal};
+use crate::ring::{Pushed, RingWriter};
+
+use super::gop::Watch;
+use super::timeline::{Place, Timeline};
+
+/// Takes what is stored. The ring, or a counter in `check` and tests.
+pub trait Sink {
+    fn begin_epoch(&mut self) -> u32;
+    fn set_params(&mut self, params: &TrackParams) -> u32;
+    fn push(&mut self, meta: &AuMeta, data: &[u8]) -> Pushed;
+}
+
+impl Sink for RingWriter {
+    fn begin_epoch(&mut self) -> u32 {
+        RingWriter::begin_epoch(self)
+    }
+    fn set_params(&mut self, params: &TrackParams) -> u32 {
+        RingWriter::set_params(self, params)
+    }
+    fn push(&mut self, meta: &AuMeta, data: &[u8]) -> Pushed {
+        RingWriter::push(self, meta, data)
+    }
+}
+
+/// A frame as it came out of the network.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// In the track's ticks, already extended beyond 32 bits.
+    pub pts: i64,
+    /// `CLOCK_MONOTONIC` when its last packet was read.
+    pub arrival_mono_ns: u64,
+    /// RTP packets of this track lost directly before it.
+    pub lost_packets: u32,
+    pub data: &'a [u8],
+}
+
+/// What became of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    Stored,
+    /// Larger than the ring takes: a gap stands in its place.
+    TooLarge {
+        limit: u64,
+    },
+    /// Nothing could be decoded from it yet: before the first key frame,
+    /// without parameters, or no picture in it.
+    Skipped,
+}
+
+/// How far a loss has smeared what follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Smear {
+    None,
+    /// Only the pictures that refer across the last open key frame.
+    Leading,
+    All,
+}
+
+/// One connection's frames on their way into the ring.
+#[derive(Debug)]
+pub struct Intake {
+    timeline: Timeline,
+    pub watch: Watch,
+    codec: Codec,
+    video: Option<Known>,
+    audio: Option<Known>,
+    epoch: u32,
+    epoch_due: bool,
+    /// A key frame was stored; before it nothing can be decoded.
+    begun: bool,
+    smear: Smear,
+    /// Lost before frames that were skipped.
+    lost_video: u32,
+    lost_audio: u32,
+    /// AUs with a recovery point where a key frame was due.
+    recovery_points: u64,
+}
+
+/// A track's parameters, and their generation in the ring once it has them.
+#[derive(Debug)]
+struct Known {
+    params: TrackParams,
+    generation: Option<u32>,
+}
+
+impl Intake {
+    /// `codec` of the video; `audio_rate`: ticks per second of the audio's timestamps.
+    pub fn new(codec: Codec, audio_rate: Option<u32>) -> Intake {
+        Intake {
+            timeline: Timeline::new(audio_rate),
+            watch: Watch::default(),
+            codec,
+            video: None,
+            audio: None,
+            epoch: 0,
+            epoch_due: true,
+            begun: false,
+            smear: Smear::None,
+            lost_video: 0,
+            lost_audio: 0,
+            recovery_points: 0,
+        }
+    }
+
+    pub fn timeline(&mut self) -> &mut Timeline {
+        &mut self.timeline
+    }
+
+    /// The parameters that the next frames of their track need.
+    pub fn set_params(&mut self, params: TrackParams) {
+        let slot = match params.track() {
+            Track::Video => {
+                self.timeline.set_reorder(reorder_depth(&params));
+                &mut self.video
+            }
+            Track::Audio => &mut self.audio,
+        };
+        if slot.as_ref().is_none_or(|known| known.params != params) {
+            *slot = Some(Known {
+                params,
+                generation: None,
+            });
+        }
+    }
+
+    /// Number of the epoch of the newest stored AU.
+    pub fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    pub fn has_audio(&self) -> bool {
+        self.audio.is_some()
+    }
+
+    pub fn has_video_params(&self) -> bool {
+        self.video.is_some()
+    }
+
+    /// A key frame was stored.
+    pub fn begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Pictures came that only a recovery point starts, and no key frame.
+    pub fn only_recovery_points(&self) -> bool {
+        self.recovery_points > 0 && !self.begun
+    }
+
+    pub fn video(&mut self, sink: &mut impl Sink, frame: &Frame<'_>) -> Taken {
+        let place = self.timeline.video(frame.pts, frame.arrival_mono_ns);
+        self.note(&place);
+        self.lost_video = self.lost_video.saturating_add(frame.lost_packets);
+        if frame.lost_packets > 0 {
+            self.smear = Smear::All;
+        }
+        let kind = nal::classify(self.codec, frame.data);
+        // After a loss the front of the picture itself may be missing.
+        let whole = frame.lost_packets == 0 || starts_a_picture(self.codec, frame.data);
+        let key = kind.key && kind.has_slice && whole;
+        if !kind.has_slice || !(self.begun || key) {
+            self.recovery_points += u64::from(kind.recovery_point);
+            return Taken::Skipped;
+        }
+        let Some(generation) = self.generation(sink, Track::Video) else {
+            return Taken::Skipped;
+        };
+        if key {
+            self.smear = match (self.smear, kind.open_gop) {
+                (Smear::All, true) => Smear::Leading,
+                _ => Smear::None,
+            };
+        }
+        let flags = AuFlags {
+            key,
+            open_gop: key && kind.open_gop,
+            rasl: kind.rasl,
+            tainted: match self.smear {
+                Smear::None => false,
+                Smear::Leading => kind.rasl,
+                Smear::All => true,
+            },
+            gap: false,
+        };
+        self.watch.video(frame.pts, key);
+        let lost_packets = std::mem::take(&mut self.lost_video);
+        let taken = self.push(
+            sink,
+            (Track::Video, flags, generation, lost_packets),
+            &place,
+            frame,
+        );
+        match taken {
+            // What refers to the picture left out cannot be right.
+            Taken::TooLarge { .. } => self.smear = Smear::All,
+            _ => self.begun = true,
+        }
+        taken
+    }
+
+    pub fn audio(&mut self, sink: &mut impl Sink, frame: &Frame<'_>) -> Taken {
+        self.lost_audio = self.lost_audio.saturating_add(frame.lost_packets);
+        let Some(place) = self.timeline.audio(frame.pts, frame.arrival_mono_ns) else {
+            return Taken::Skipped;
+        };
+        self.note(&place);
+        if !self.begun || frame.data.is_empty() {
+            return Taken::Skipped;
+        }
+        let Some(generation) = self.generation(sink, Track::Audio) else {
+            return Taken::Skipped;
+        };
+        let flags = AuFlags {
+            key: true,
+            ..AuFlags::default()
+        };
+        let lost_packets = std::mem::take(&mut self.lost_audio);
+        self.push(
+            sink,
+            (Track::Audio, flags, generation, lost_packets),
+            &place,
+            frame,
+        )
+    }
+
+    fn note(&mut self, place: &Place) {
+        if place.new_epoch {
+            self.epoch_due = true;
+            self.watch.new_epoch();
+        }
+    }
+
+    /// The generation of a track's parameters, told to the ring when first needed.
+    fn generation(&mut self, sink: &mut impl Sink, track: Track) -> Option<u32> {
+        let known = match track {
+            Track::Video => self.video.as_mut()?,
+            Track::Audio => self.audio.as_mut()?,
+        };
+        // An epoch begins with the first AU that is stored in it, and its
+        // number comes before anything else is written.
+        if self.epoch_due {
+            self.epoch_due = false;
+            self.epoch = sink.begin_epoch();
+        }
+        Some(
+            *known
+                .generation
+                .get_or_insert_with(|| sink.set_params(&known.params)),
+        )
+    }
+
+    fn push(
+        &mut self,
+        sink: &mut impl Sink,
+        (track, flags, generation, lost_packets): (Track, AuFlags, u32, u32),
+        place: &Place,
+        frame: &Frame<'_>,
+    ) -> Taken {
+        let meta = AuMeta {
+            track,
+            flags,
+            generation,
+            epoch: self.epoch,
+            pts: frame.pts,
+            pts_90k: place.pts_90k,
+            alignment: place.alignment,
+            arrival_mono_ns: frame.arrival_mono_ns,
+            lost_packets,
+            dropped_bytes: 0,
+            len: u32::try_from(frame.data.len()).unwrap_or(u32::MAX),
+        };
+        self.watch.bytes(frame.data.len(), frame.arrival_mono_ns);
+        match sink.push(&meta, frame.data) {
+            Pushed::Stored { .. } => Taken::Stored,
+            Pushed::TooLarge { limit, .. } => Taken::TooLarge { limit },
+        }
+    }
+}
+
+/// Whether the first slice of the AU is the first of its picture.
+fn starts_a_picture(codec: Codec, au: &[u8]) -> bool {
+    let first_slice = nal::Nals::new(au).find(|nal| match codec {
+        Codec::H264 => (1..=5).contains(&(nal[0] & 0x1f)),
+        _ => nal[0] >> 1 & 0x3f < 32,
+    });
+    let flag_at = match codec {
+        // first_mb_in_slice is 0, written as one 1 bit.
+        Codec::H264 => 1,
+        // first_slice_segment_in_pic_flag.
+        Codec::H265 => 2,
+        Codec::Aac => return true,
+    };
+    first_slice
+        .and_then(|nal| nal.get(flag_at))
+        .is_some_and(|byte| byte & 0x80 != 0)
+}
+
+/// The most frames that may overtake one in decoding order: what the level
+/// lets a decoder keep of pictures of this size.
+fn reorder_depth(params: &TrackParams) -> usize {
+    match (params.codec, params.config.as_slice()) {
+        (Codec::H264, &[_, profile, compatibility, level, ..]) => {
+            // Baseline, and the constrained ones, have no B-frames.
+            if profile == 66 {
+                return 1;
+            }
+            let level = if level == 11 && compatibility & 0x10 != 0 {
+                9
+            } else {
+                level
+            };
+            let macroblocks = u32::from(params.width.div_ceil(16)).max(1)
+                * u32::from(params.height.div_ceil(16)).max(1);
+            usize::try_from(max_dpb_macroblocks(level) / macroblocks)
+                .unwrap_or(usize::MAX)
+                // Some cameras claim a lower level than they use.
+                .clamp(4, super::timeline::MAX_REORDER)
+        }
+        _ => super::timeline::MAX_REORDER,
+    }
+}
+
+/// Table A-1 of H.264, `MaxDpbMbs`.
+fn max_dpb_macroblocks(level_idc: u8) -> u32 {
+    match level_idc {
+        0..=10 => 396,
+        11 => 900,
+        12 | 13 | 20 => 2_376,
+        21 => 4_752,
+        22 | 30 => 8_100,
+        31 => 18_000,
+        32 => 20_480,
+        40 | 41 => 32_768,
+        42 => 34_816,
+        50 => 110_400,
+        51 | 52 => 184_320,
+        _ => 696_320,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,380 @@
+//! The retina adapter: one RTSP session, from the call to the next frame.
+//!
+//! Not here: what becomes of frames (`intake`), when to call again
+//! (`reconnect`), stalls (`camera`).
+//! Called by: `camera`, `probe`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use retina::client::{
+    Demuxed, InitialTimestampPolicy, PlayOptions, Session, SessionGroup, SessionOptions,
+    SetupOptions, Stream, TcpTransportOptions, TeardownPolicy, UdpTransportOptions,
+};
+use retina::codec::{CodecItem, FrameFormat, ParametersRef, VideoParametersCodec};
+
+use crate::base::Clock;
+use crate::config::checked::{Camera, Transport};
+use crate::media::{Codec, TICKS_90K, Track, TrackParams};
+
+use super::intake::{Frame, Intake, Sink, Taken};
+use super::reason::Reason;
+
+/// A camera that sends.
+pub struct Playing {
+    frames: Demuxed,
+    video: usize,
+    audio: Option<usize>,
+    codec: Codec,
+    audio_rate: Option<u32>,
+    /// What was left out, for people.
+    pub left_out: Vec<String>,
+    info: RtpInfo,
+}
+
+/// What one item from the camera came to.
+#[derive(Debug)]
+pub struct Item {
+    /// `None` for a report.
+    pub track: Option<Track>,
+    pub taken: Taken,
+    pub len: usize,
+    pub arrival_mono_ns: u64,
+    pub lost_packets: u32,
+}
+
+/// Calls the camera and asks it to play. Takes no longer than `limit`.
+pub async fn connect(
+    camera: &Camera,
+    group: &Arc<SessionGroup>,
+    limit: Duration,
+) -> Result<Playing, Reason> {
+    match tokio::time::timeout(limit, call(camera, group)).await {
+        Ok(result) => result,
+        Err(_) => Err(Reason::new(format!(
+            "no answer within {} s",
+            limit.as_secs().max(1)
+        ))),
+    }
+}
+
+async fn call(camera: &Camera, group: &Arc<SessionGroup>) -> Result<Playing, Reason> {
+    let credentials = camera
+        .credentials
+        .as_ref()
+        .map(|known| retina::client::Credentials {
+            username: known.username.clone(),
+            password: known.password.reveal().to_owned(),
+        });
+    let options = SessionOptions::default()
+        .creds(credentials)
+        .user_agent(concat!("hindsight/", env!("CARGO_PKG_VERSION")).to_owned())
+        .session_group(group.clone())
+        .teardown(TeardownPolicy::Auto);
+    let fail = |what: &'static str| move |e: retina::Error| Reason::of(&e, what, camera);
+    let mut session = Session::describe(camera.url.clone(), options)
+        .await
+        .map_err(fail("connecting"))?;
+    let chosen = choose(session.streams())?;
+    for index in [Some(chosen.video), chosen.audio].into_iter().flatten() {
+        let setup = SetupOptions::default()
+            .transport(match camera.transport {
+                Transport::Tcp => retina::client::Transport::Tcp(TcpTransportOptions::default()),
+                Transport::Udp => retina::client::Transport::Udp(UdpTransportOptions::default()),
+            })
+            .frame_format(FrameFormat::MP4);
+        session
+            .setup(index, setup)
+            .await
+            .map_err(fail("setting up the stream"))?;
+    }
+    // Where the answer names no start time, timestamps begin at the first packet.
+    let play = PlayOptions::default().initial_timestamp(InitialTimestampPolicy::Permissive);
+    let frames = session
+        .play(play)
+        .await
+        .map_err(fail("starting the stream"))?
+        .demuxed()
+        .map_err(fail("reading the stream"))?;
+    Ok(Playing {
+        frames,
+        video: chosen.video,
+        audio: chosen.audio,
+        codec: chosen.codec,
+        audio_rate: chosen.audio_rate,
+        left_out: chosen.left_out,
+        info: RtpInfo::default(),
+    })
+}
+
+/// Which of a camera's streams are taken.
+struct Chosen {
+    video: usize,
+    codec: Codec,
+    audio: Option<usize>,
+    audio_rate: Option<u32>,
+    left_out: Vec<String>,
+}
+
+/// The first H.264 or H.265, and the first AAC.
+fn choose(streams: &[Stream]) -> Result<Chosen, Reason> {
+    let codec_of = |stream: &Stream| match (stream.media(), stream.encoding_name()) {
+        ("video", "h264") => Some(Codec::H264),
+        ("video", "h265") => Some(Codec::H265),
+        ("audio", "mpeg4-generic") if stream.parameters().is_some() => Some(Codec::Aac),
+        _ => None,
+    };
+    let first = |audio: bool| {
+        streams.iter().enumerate().find_map(|(index, stream)| {
+            codec_of(stream)
+                .filter(|codec| (*codec == Codec::Aac) == audio)
+                .map(|codec| (index, codec))
+        })
+    };
+    let Some((video, codec)) = first(false) else {
+        return Err(Reason::new(no_video(streams)));
+    };
+    let audio = first(true).map(|(index, _)| index);
+    let left_out = streams
+        .iter()
+        .enumerate()
+        .filter(|(index, stream)| {
+            *index != video && Some(*index) != audio && stream.media() != "application"
+        })
+        .map(|(_, stream)| {
+            format!(
+                "its {} track in {} is left out: only H.264, H.265 and AAC are taken, one track of each kind",
+                plain(stream.media()),
+                name_of(stream),
+            )
+        })
+        .collect();
+    Ok(Chosen {
+        video,
+        codec,
+        audio,
+        audio_rate: audio.map(|index| streams[index].clock_rate_hz()),
+        left_out,
+    })
+}
+
+fn no_video(streams: &[Stream]) -> String {
+    let offers: Vec<String> = streams.iter().map(name_of).collect();
+    match offers.as_slice() {
+        [] => "the camera offers no stream at all: check the path in url".to_owned(),
+        offers => format!(
+            "the camera offers no H.264 or H.265 video (it offers {}): set its video encoding to H.264 or H.265",
+            offers.join(", ")
+        ),
+    }
+}
+
+fn name_of(stream: &Stream) -> String {
+    match stream.encoding_name() {
+        "pcmu" | "pcma" => "G.711".to_owned(),
+        other => plain(&other.to_ascii_uppercase()),
+    }
+}
+
+/// Names come from the network and go to logs.
+fn plain(text: &str) -> String {
+    text.chars()
+        .filter(|c| c.is_ascii_graphic())
+        .take(32)
+        .collect()
+}
+
+impl Playing {
+    pub fn intake(&self) -> Intake {
+        let mut intake = Intake::new(self.codec, self.audio_rate);
+        for index in [Some(self.video), self.audio].into_iter().flatten() {
+            if let Some(params) = self.params(index) {
+                intake.set_params(params);
+            }
+        }
+        intake
+    }
+
+    /// Parameters of both tracks, as far as they are known.
+    pub fn known(&self) -> (Option<TrackParams>, Option<TrackParams>) {
+        (
+            self.params(self.video),
+            self.audio.and_then(|index| self.params(index)),
+        )
+    }
+
+    fn params(&self, index: usize) -> Option<TrackParams> {
+        track_params(&self.frames.streams()[index])
+    }
+
+    /// The next frame or report, already handed to `sink`. An error is final.
+    pub async fn next<S: Sink>(
+        &mut self,
+        intake: &mut Intake,
+        sink: &mut S,
+        clock: &dyn Clock,
+        camera: &Camera,
+    ) -> Result<Item, Reason> {
+        match self.frames.next().await {
+            Some(Ok(item)) => Ok(self.take(&item, intake, sink, clock)),
+            Some(Err(e)) => Err(Reason::of(&e, "reading the stream", camera)),
+            None => Err(Reason::new("the camera closed the connection")),
+        }
+    }
+
+    fn take<S: Sink>(
+        &mut self,
+        item: &CodecItem,
+        intake: &mut Intake,
+        sink: &mut S,
+        clock: &dyn Clock,
+    ) -> Item {
+        // Retina stamps packets with an `Instant`, which is CLOCK_MONOTONIC on
+        // Linux but does not tell its number: measured back from now.
+        let arrival = |received: std::time::Instant| {
+            let ago_ns = u64::try_from(received.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            clock.mono_ns().saturating_sub(ago_ns)
+        };
+        let (track, ctx, timestamp, loss, data) = match item {
+            CodecItem::VideoFrame(frame) => {
+                if frame.has_new_parameters() || !intake.has_video_params() {
+                    if let Some(params) = self.params(self.video) {
+                        intake.set_params(params);
+                    }
+                }
+                let at = frame.timestamp();
+                (
+                    Track::Video,
+                    frame.end_ctx(),
+                    at,
+                    frame.loss(),
+                    frame.data(),
+                )
+            }
+            CodecItem::AudioFrame(frame) => {
+                let at = frame.timestamp();
+                (Track::Audio, frame.ctx(), at, frame.loss(), frame.data())
+            }
+            CodecItem::Rtcp(report) => {
+                self.report(report, intake);
+                return Item::nothing();
+            }
+            _ => return Item::nothing(),
+        };
+        if let Some((video, audio)) = self.info.first(track, timestamp) {
+            intake.timeline().rtp_info(video, audio);
+        }
+        let frame = Frame {
+            pts: timestamp.timestamp(),
+            arrival_mono_ns: arrival(ctx.received()),
+            lost_packets: u32::from(loss),
+            data,
+        };
+        let taken = match track {
+            Track::Video => intake.video(sink, &frame),
+            Track::Audio => intake.audio(sink, &frame),
+        };
+        Item {
+            track: Some(track),
+            taken,
+            len: data.len(),
+            arrival_mono_ns: frame.arrival_mono_ns,
+            lost_packets: frame.lost_packets,
+        }
+    }
+
+    fn report(&self, report: &retina::rtcp::ReceivedCompoundPacket, intake: &mut Intake) {
+        let track = match report.stream_id() {
+            id if id == self.video => Track::Video,
+            id if Some(id) == self.audio => Track::Audio,
+            _ => return,
+        };
+        let Some(at) = report.rtp_timestamp() else {
+            return;
+        };
+        let ntp = report
+            .pkts()
+            .next()
+            .and_then(|first| first.as_sender_report().ok().flatten())
+            .map(|sender| sender.ntp_timestamp().0);
+        // A camera without a clock reports zero.
+        if let Some(ntp) = ntp.filter(|ntp| *ntp != 0) {
+            intake.timeline().report(track, at.timestamp(), ntp);
+        }
+    }
+}
+
+impl Item {
+    fn nothing() -> Item {
+        Item {
+            track: None,
+            taken: Taken::Skipped,
+            len: 0,
+            arrival_mono_ns: 0,
+            lost_packets: 0,
+        }
+    }
+}
+
+/// Finds out whether the answer to PLAY named start times. Retina does not
+/// say: where it named none, each track "starts" with its first packet.
+#[derive(Debug, Default)]
+struct RtpInfo {
+    /// Start of the track, and whether its first frame stood elsewhere.
+    video: Option<(i64, bool)>,
+    audio: Option<(i64, bool)>,
+    told: bool,
+}
+
+impl RtpInfo {
+    fn first(&mut self, track: Track, at: retina::Timestamp) -> Option<(i64, i64)> {
+        if self.told {
+            return None;
+        }
+        let slot = match track {
+            Track::Video => &mut self.video,
+            Track::Audio => &mut self.audio,
+        };
+        slot.get_or_insert((i64::from(at.start()), at.elapsed() != 0));
+        let (video, audio) = (self.video?, self.audio?);
+        self.told = true;
+        (video.1 || audio.1).then_some((video.0, audio.0))
+    }
+}
+
+fn track_params(stream: &Stream) -> Option<TrackParams> {
+    match stream.parameters()? {
+        ParametersRef::Video(video) => {
+            let (width, height) = video.pixel_dimensions();
+            let (wide, high) = video.pixel_aspect_ratio().unwrap_or((1, 1));
+            let pixel_aspect = match (u16::try_from(wide), u16::try_from(high)) {
+                (Ok(wide), Ok(high)) if wide > 0 && high > 0 => (wide, high),
+                _ => (1, 1),
+            };
+            Some(TrackParams {
+                codec: match video.codec_params() {
+                    VideoParametersCodec::H264 { .. } => Codec::H264,
+                    VideoParametersCodec::H265 { .. } => Codec::H265,
+                    _ => return None,
+                },
+                timescale: u32::try_from(TICKS_90K).unwrap_or(90_000),
+                config: video.extra_data().to_vec(),
+                width: u16::try_from(width).ok()?,
+                height: u16::try_from(height).ok()?,
+                pixel_aspect,
+                channels: 0,
+            })
+        }
+        ParametersRef::Audio(audio) => Some(TrackParams {
+            codec: Codec::Aac,
+            timescale: stream.clock_rate_hz(),
+            config: audio.extra_data().to_vec(),
+            width: 0,
+            height: 0,
+            pixel_aspect: (1, 1),
+            channels: audio.channels().get(),
+        }),
+        ParametersRef::Message(_) => None,
+    }
+}
