@@ -1,3 +1,192 @@
 //! Command line only: parse, call one function, print.
 
-fn main() {}
+mod cli;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{Cli, Command, Common, DEFAULT_CONFIG};
+use hindsight::app;
+use hindsight::base::CameraId;
+use hindsight::config::{self, Config, Log, Sources};
+use log::LevelFilter;
+
+/// It could not be done at all: no service, a wrong configuration.
+const NOT_DONE: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if !matches!(cli.command, Command::Run) {
+        // `hindsight ring | head` has had enough; that is no accident.
+        leave_quietly_when_nobody_reads();
+    }
+    let done = call(&cli.common, cli.command);
+    hindsight::trigger::give_terminal_back();
+    done
+}
+
+fn call(common: &Common, command: Command) -> ExitCode {
+    match command {
+        Command::Run => with_config(common, Show::AsLog, &[], |config| app::run(config.clone())),
+        Command::Demo(demo) => {
+            start_log(common, quiet());
+            app::demo(&app::DemoOptions {
+                exit: demo.exit,
+                press_after: demo.press_after,
+            })
+        }
+        Command::Check(check) => {
+            let named: Vec<CameraId> = check.latency.iter().cloned().collect();
+            with_config(common, Show::AsText, &named, |config| {
+                let latency = check.latency.clone();
+                app::check(config, &app::CheckOptions { latency })
+            })
+        }
+        Command::Press(press) => with_config(common, Show::Nothing, &press.cameras, |config| {
+            app::press(config, &press_options(&press))
+        }),
+        Command::Ring { cameras } => with_config(common, Show::Nothing, &cameras, |config| {
+            app::ring(config, &cameras)
+        }),
+        Command::Tap { camera } => {
+            let named = std::slice::from_ref(&camera);
+            with_config(common, Show::Nothing, named, |config| {
+                app::tap(config, &camera)
+            })
+        }
+        Command::Verify { paths } => {
+            start_log(common, quiet());
+            app::verify(&paths)
+        }
+    }
+}
+
+fn press_options(press: &cli::Press) -> app::PressOptions {
+    let ms = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    app::PressOptions {
+        cameras: press.cameras.clone(),
+        pre_ms: press.pre.map(ms),
+        post_ms: press.post.map(ms),
+        wait: press.wait,
+    }
+}
+
+/// What becomes of the configuration's warnings and notes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Show {
+    AsLog,
+    AsText,
+    /// The command is about something else.
+    Nothing,
+}
+
+/// Loads the configuration and goes on with it; `named` are cameras it must have.
+fn with_config(
+    common: &Common,
+    show: Show,
+    named: &[CameraId],
+    go_on: impl FnOnce(&Config) -> ExitCode,
+) -> ExitCode {
+    let loaded = match config::load(&sources(common)) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            eprintln!("the configuration cannot be used:\n{error}");
+            return ExitCode::from(NOT_DONE);
+        }
+    };
+    let config = &loaded.config;
+    let log = if show == Show::AsLog {
+        config.log
+    } else {
+        quiet()
+    };
+    start_log(common, log);
+    match show {
+        Show::AsLog => {
+            for warning in &loaded.warnings {
+                log::warn!(target: "hindsight", event = "system_config_warning"; "{warning}");
+            }
+            for note in &loaded.notes {
+                log::info!(target: "hindsight", event = "system_config_note"; "{note}");
+            }
+        }
+        Show::AsText => {
+            for line in &loaded.warnings {
+                eprintln!("warning: {line}");
+            }
+            for line in &loaded.notes {
+                eprintln!("note: {line}");
+            }
+        }
+        Show::Nothing => {}
+    }
+    for id in named {
+        if !config.cameras.iter().any(|camera| camera.id == *id) {
+            let ids: Vec<&str> = config
+                .cameras
+                .iter()
+                .map(|camera| camera.id.as_str())
+                .collect();
+            eprintln!("there is no camera {id}; there are: {}", ids.join(", "));
+            return ExitCode::from(NOT_DONE);
+        }
+    }
+    go_on(config)
+}
+
+fn sources(common: &Common) -> Sources {
+    let env: BTreeMap<String, String> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let env_file = common
+        .env_file
+        .clone()
+        .or_else(|| env.get("HINDSIGHT_ENV_FILE").map(PathBuf::from));
+    let named = common
+        .config
+        .clone()
+        .or_else(|| env.get("HINDSIGHT_CONFIG").map(PathBuf::from));
+    let default = PathBuf::from(DEFAULT_CONFIG);
+    // An env-file may be all there is; otherwise the missing file is worth a word.
+    let file = named.or_else(|| (env_file.is_none() || default.exists()).then_some(default));
+    Sources {
+        file,
+        env_file,
+        env,
+        set: common.set.clone(),
+    }
+}
+
+/// Commands that print for people log only what went wrong.
+fn quiet() -> Log {
+    Log {
+        level: LevelFilter::Warn,
+        ..Log::default()
+    }
+}
+
+fn start_log(common: &Common, configured: Log) {
+    app::logging::start(Log {
+        level: common.log_level.map_or(configured.level, LevelFilter::from),
+        format: common
+            .log_format
+            .map_or(configured.format, config::LogFormat::from),
+    });
+}
+
+/// Printing to a pipe whose reader has left panics; here it ends the program as it
+/// ends any other in a pipeline, with 128 + SIGPIPE.
+fn leave_quietly_when_nobody_reads() {
+    const GONE: i32 = 141;
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let message = panic.payload_as_str().unwrap_or("");
+        if message.starts_with("failed printing to std") && message.contains("Broken pipe") {
+            hindsight::trigger::give_terminal_back();
+            std::process::exit(GONE);
+        }
+        usual(panic);
+    }));
+}

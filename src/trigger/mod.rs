@@ -2,13 +2,18 @@
 //!
 //! ENTER or `s` presses, `q` stops. Each press is stamped with
 //! `CLOCK_MONOTONIC` at the key, before anything else is done with it.
+//! `keys.rs` decides (pure), `keyboard.rs` listens.
 //!
 //! Not here: what becomes of a press (`highlight`), HTTP (`web`).
 //! Called by: app.
 
-use std::sync::Arc;
+mod keyboard;
+mod keys;
 
-use crate::base::{CameraId, Clock, PressRequest, Source, Stop};
+pub use keyboard::{Keyboard, give_terminal_back};
+pub use keys::{Key, Keys};
+
+use crate::base::{CameraId, PressRequest, Source};
 
 /// What a key of the keyboard asks for: the same cameras and window each time.
 #[derive(Clone, Debug)]
@@ -19,29 +24,22 @@ pub struct KeyboardSettings {
     pub source: Source,
 }
 
+impl KeyboardSettings {
+    fn press_at(&self, instant_mono_ns: u64) -> PressRequest {
+        PressRequest {
+            cameras: self.cameras.clone(),
+            instant_mono_ns,
+            pre_ms: self.pre_ms,
+            post_ms: self.post_ms,
+            source: self.source,
+        }
+    }
+}
+
 /// What somebody at the keyboard wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wish {
     Press(PressRequest),
-    /// `q` or Ctrl-C as a key: the same as the signal to stop.
+    /// `q`: the same as the signal to stop.
     Stop,
-}
-
-/// The thread that listens to stdin. Dropping it gives the terminal back as it was.
-#[derive(Debug)]
-pub struct Keyboard {}
-
-impl Keyboard {
-    /// Listens to stdin on a thread of its own until `stop` is raised to `Now`,
-    /// stdin ends, or this is dropped. `act` is called on that thread. Quiet where stdin
-    /// is closed or `/dev/null`.
-    pub fn start(
-        settings: KeyboardSettings,
-        clock: Arc<dyn Clock>,
-        stop: Stop,
-        act: impl FnMut(Wish) + Send + 'static,
-    ) -> std::io::Result<Keyboard> {
-        let _ = (settings, clock, stop, act);
-        todo!()
-    }
 }

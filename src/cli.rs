@@ -1,0 +1,205 @@
+//! The command line's words. Each command's help ends in an example.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use hindsight::base::CameraId;
+use hindsight::config::{LogFormat, units};
+use log::LevelFilter;
+
+/// Where the configuration is unless something else is said.
+pub const DEFAULT_CONFIG: &str = "/etc/hindsight/hindsight.toml";
+
+const VERSION: &str = if cfg!(debug_assertions) {
+    concat!(
+        env!("CARGO_PKG_VERSION"),
+        " (commit ",
+        env!("HINDSIGHT_COMMIT"),
+        " or later, debug build)"
+    )
+} else {
+    concat!(
+        env!("CARGO_PKG_VERSION"),
+        " (commit ",
+        env!("HINDSIGHT_COMMIT"),
+        ")"
+    )
+};
+
+/// Press the button after it happened: saves what the cameras of a court just saw.
+#[derive(Parser)]
+#[command(
+    name = "hindsight",
+    version = VERSION,
+    arg_required_else_help = true,
+    after_help = "Examples:\n  hindsight demo          try it, nothing to configure\n  \
+                  hindsight check         is the configuration right, do the cameras answer?\n  \
+                  hindsight run           the service\n\n\
+                  Exit codes: 0 done, 1 something is wrong with what was looked at, 2 it could not be done."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Args)]
+pub struct Common {
+    /// The configuration [default: $HINDSIGHT_CONFIG, or else /etc/hindsight/hindsight.toml]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help_heading = "Configuration"
+    )]
+    pub config: Option<PathBuf>,
+    /// A file of NAME=value lines as the predecessors had it (CAMERA_1_URL=…); over the configuration
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help_heading = "Configuration"
+    )]
+    pub env_file: Option<PathBuf>,
+    /// A key of the configuration, over all else: ring.seconds=120, camera.court1.latency=300ms
+    #[arg(
+        long,
+        global = true,
+        value_name = "KEY=VALUE",
+        help_heading = "Configuration"
+    )]
+    pub set: Vec<String>,
+    /// How much is logged to stderr
+    #[arg(long, global = true, value_name = "LEVEL", help_heading = "Logging")]
+    pub log_level: Option<Level>,
+    /// Log lines for people, or one JSON object a line
+    #[arg(long, global = true, value_name = "FORMAT", help_heading = "Logging")]
+    pub log_format: Option<Format>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl From<Level> for LevelFilter {
+    fn from(level: Level) -> LevelFilter {
+        match level {
+            Level::Error => LevelFilter::Error,
+            Level::Warn => LevelFilter::Warn,
+            Level::Info => LevelFilter::Info,
+            Level::Debug => LevelFilter::Debug,
+            Level::Trace => LevelFilter::Trace,
+        }
+    }
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+impl From<Format> for LogFormat {
+    fn from(format: Format) -> LogFormat {
+        match format {
+            Format::Text => LogFormat::Text,
+            Format::Json => LogFormat::Json,
+        }
+    }
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// The service: keeps the last seconds of every camera and saves clips when somebody presses
+    #[command(
+        after_help = "Example:\n  hindsight run --config /etc/hindsight/hindsight.toml\n\n\
+        ENTER or s presses, q stops. Ctrl-C stops too and lets open clips run to their end; a second one stops at once."
+    )]
+    Run,
+    /// Try it with a camera that is built in; nothing to configure, ENTER presses
+    #[command(after_help = "Examples:\n  hindsight demo\n  \
+        hindsight demo --exit    presses by itself, checks the clip and leaves")]
+    Demo(Demo),
+    /// Is the configuration right, and do the cameras answer?
+    #[command(after_help = "Examples:\n  hindsight check\n  \
+        hindsight check --latency court1    how to measure how late a camera's picture is")]
+    Check(Check),
+    /// Press the button of the running service
+    #[command(after_help = "Examples:\n  hindsight press\n  \
+        hindsight press --camera court1 --pre 40s --post 10s --wait")]
+    Press(Press),
+    /// A picture of what each camera's memory holds, of a running service or a dead one
+    #[command(after_help = "Examples:\n  hindsight ring\n  hindsight ring court1")]
+    Ring {
+        /// Only this camera; may repeat
+        #[arg(value_name = "CAMERA", value_parser = camera)]
+        cameras: Vec<CameraId>,
+    },
+    /// A camera's live stream to stdout as fragmented MP4, without a second session to the camera
+    #[command(after_help = "Example:\n  hindsight tap court1 | ffplay -")]
+    Tap {
+        /// The camera's id
+        #[arg(value_name = "CAMERA", value_parser = camera)]
+        camera: CameraId,
+    },
+    /// Check every clip, sidecar and press below a folder; one line for each fault
+    #[command(after_help = "Example:\n  hindsight verify /var/lib/hindsight")]
+    Verify {
+        /// Folders or files
+        #[arg(value_name = "PATH", required = true)]
+        paths: Vec<PathBuf>,
+    },
+}
+
+#[derive(Args)]
+pub struct Demo {
+    /// Press by itself, wait for the clip, verify it and leave: 0 if all is well
+    #[arg(long)]
+    pub exit: bool,
+    /// With --exit: how long to wait before the press
+    #[arg(long, value_name = "TIME", default_value = "12s", value_parser = duration, requires = "exit")]
+    pub press_after: Duration,
+}
+
+#[derive(Args)]
+pub struct Check {
+    /// Measure how late this camera's picture is, and say what to write for `latency`
+    #[arg(long, value_name = "CAMERA", value_parser = camera)]
+    pub latency: Option<CameraId>,
+}
+
+#[derive(Args)]
+pub struct Press {
+    /// Only this camera; may repeat [default: all]
+    #[arg(long = "camera", value_name = "ID", value_parser = camera)]
+    pub cameras: Vec<CameraId>,
+    /// How much before the press [default: the configuration's]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub pre: Option<Duration>,
+    /// How much after the press [default: the configuration's]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub post: Option<Duration>,
+    /// Wait until the clips are there
+    #[arg(long)]
+    pub wait: bool,
+}
+
+fn camera(text: &str) -> Result<CameraId, String> {
+    CameraId::new(text).map_err(|_| format!("an id is {}", CameraId::RULE))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    match units::duration_ms(text) {
+        Ok(ms) => Ok(Duration::from_millis(ms)),
+        Err(units::BadUnit::NoUnit) => Err(format!("no unit; if seconds are meant: {text}s")),
+        Err(units::BadUnit::Shape) => Err("write it like 40s, 300ms or 1m30s".to_owned()),
+    }
+}
