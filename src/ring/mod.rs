@@ -9,6 +9,7 @@
 use std::path::{Path, PathBuf};
 
 pub mod layout;
+pub mod picture;
 mod protocol;
 mod reader;
 mod shm;
@@ -20,6 +21,7 @@ mod tests;
 use crate::base::{BootId, CameraId};
 
 use layout::Layout;
+pub use picture::{Limit, RingStats, picture};
 pub use reader::RingReader;
 pub use writer::RingWriter;
 

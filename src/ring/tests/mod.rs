@@ -1,6 +1,9 @@
 //! The ring as its users see it: files on a real tmpfs, writer and readers in one process.
 #![allow(clippy::unwrap_used)]
 
+mod against_a_model;
+mod scribbled;
+
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 
