@@ -9,14 +9,20 @@
 //! Not here: bytes and files (`export`), boxes (`mp4`).
 //! Called by: export, recovery.
 
+mod finish;
+mod gaps;
+mod pictures;
+mod report;
+mod sound;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::mapping::Certainty;
-use super::window::{NoFootage, Plan};
+pub use self::report::{CutReport, Damaged, Ended, Finished, Gap, GapReason};
+use super::mapping::{Envelope, Mapping, Reorder};
+use super::window::{AUDIO_LEAD_90K, NoFootage, Plan, is_plausible, is_sound_key, ms_to_ns};
 use crate::media::{Alignment, AuMeta, Codec, Track, TrackParams};
-use crate::mp4::ClipIndex;
 
 /// What becomes of an offered access unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,132 +43,69 @@ pub enum Fact {
         generation: u32,
         params: TrackParams,
     },
-    /// An AU that was taken. Also every AU with `flags.gap` (it has no bytes).
+    /// An AU that was answered with `Take`.
+    Taken { pos: u64, au: AuMeta, offset: u64 },
+    /// An AU that was answered with `Note`.
+    Noted { pos: u64, au: AuMeta },
+    /// What `lost` was told.
+    Lost { from_pos: u64, to_pos: u64 },
+}
+
+/// A track is given up so long after another one was complete.
+const AFTER_ANOTHER_NS: u64 = ms_to_ns(300);
+/// No track is waited for longer than this behind the mapped end.
+const AFTER_THE_END_NS: u64 = ms_to_ns(3000);
+
+/// What `finish` looks at, in the order of the ring.
+#[derive(Clone, Copy, Debug)]
+enum Event {
     Taken {
-        pos: u64,
         au: AuMeta,
         offset: u64,
     },
-    Lost {
-        from_pos: u64,
-        to_pos: u64,
+    /// A gap, or the proof that its track is complete.
+    Noted {
+        au: AuMeta,
     },
-}
-
-/// Why a clip ends where it ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ended {
-    /// At the end of its window.
-    Complete,
-    /// The camera's picture ended before, and did not return in time.
-    Camera,
-    /// The camera changed its picture's parameters in a way that one clip cannot hold.
-    ParametersChanged,
-    /// The service was told to stop.
-    Stopped,
-    /// The service was restarted, and the ring held no more.
-    Restart,
-    /// The power went; this is what had reached the disk.
-    Power,
-}
-
-/// Why something is missing from a clip.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GapReason {
-    /// Packets were lost between camera and box.
-    Lost,
-    /// The camera sent nothing.
-    Silent,
-    /// The connection or the camera's clock began anew.
-    Reconnected,
-    /// The exporter was slower than the ring.
-    Overtaken,
-    /// A frame was too large for the ring.
-    TooLarge,
-    /// Parameters of the picture or the sound changed.
-    ParametersChanged,
-    /// The ring did not reach back that far.
-    NotHeld,
-}
-
-/// A hole. Times in seconds from the clip's first frame, as played; what lies
-/// outside the clip is before 0 or after its end.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Gap {
-    pub track: Track,
-    pub start_sec: f64,
-    pub end_sec: f64,
-    pub reason: GapReason,
-    /// RTP packets, as far as known.
-    pub lost_packets: u64,
-    /// With `too_large`: size of the frame that was left out.
-    pub dropped_bytes: u64,
-}
-
-/// Frames that are shown but perhaps smeared.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Damaged {
-    pub start_sec: f64,
-    pub end_sec: f64,
-    pub frames: u64,
-}
-
-/// Facts of a finished clip, for its sidecar.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CutReport {
-    pub codec: Codec,
-    pub width: u16,
-    pub height: u16,
-    /// `None` without sound.
-    pub audio_codec: Option<Codec>,
-    /// From the median distance of shown frames.
-    pub fps: f64,
-    /// Exactly as played.
-    pub duration_sec: f64,
-    /// What of the window lies before and behind the press, as played.
-    pub pre_seconds: f64,
-    pub post_seconds: f64,
-    pub ended: Ended,
-    pub gaps: Vec<Gap>,
-    pub damaged: Vec<Damaged>,
-    pub certainty: Certainty,
-    /// The mapping in words and numbers: press on the media timeline and its anchor.
-    pub press_90k: i64,
-    pub anchor_90k: i64,
-    pub anchor_mono_ns: u64,
-    /// `None` without audio.
-    pub alignment: Option<Alignment>,
-    pub epochs: Vec<u32>,
-    /// Sentences for people.
-    pub notes: Vec<String>,
-    /// Arrival of the AU that completed the last track: the end of the window.
-    /// `None` where no AU did.
-    pub end_of_window_mono_ns: Option<u64>,
-    /// Monotonic instant of the first shown frame's presentation, by the mapping.
-    pub first_frame_mono_ns: u64,
-    pub frames_shown: u64,
-}
-
-/// A clip, decided.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Finished {
-    /// `created_unix_s` is 0: the exporter knows the wall clock.
-    pub clip: ClipIndex,
-    /// How much of the data the clip uses; what lies behind may be cut off.
-    pub data_len: u64,
-    pub report: CutReport,
+    Lost {
+        entries: u64,
+    },
 }
 
 /// The cut of one plan.
 #[derive(Clone, Debug)]
 pub struct Cut {
-    #[allow(dead_code)]
     plan: Plan,
     params: BTreeMap<u32, TrackParams>,
+    events: Vec<Event>,
+    /// Clocks of the epochs that begin after the press, as far as seen.
+    later: BTreeMap<u32, Envelope>,
+    video: VideoState,
+    audio: AudioState,
+    /// An AU came later than any wait: what is missing will not come.
+    expired: bool,
+}
+
+#[derive(Clone, Debug)]
+struct VideoState {
+    /// Decoding has begun.
+    started: bool,
+    /// RASL pictures of the key frame that decoding began with: they need what is not here.
+    dropping_rasl: bool,
+    epoch: Option<u32>,
+    reorder: Reorder,
+    /// AUs of this epoch shown at or behind the end.
+    beyond: usize,
+    /// Arrival of the AU that proved that no more pictures can come.
+    complete_mono_ns: Option<u64>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct AudioState {
+    expected: bool,
+    complete_mono_ns: Option<u64>,
+    /// Best known place of an epoch's sound on its picture's timeline.
+    offsets: BTreeMap<u32, (Alignment, i64)>,
 }
 
 impl Cut {
@@ -170,6 +113,21 @@ impl Cut {
         Cut {
             plan: plan.clone(),
             params: BTreeMap::new(),
+            events: Vec::new(),
+            later: BTreeMap::new(),
+            video: VideoState {
+                started: false,
+                dropping_rasl: false,
+                epoch: None,
+                reorder: Reorder::known(plan.reorder_depth),
+                beyond: 0,
+                complete_mono_ns: None,
+            },
+            audio: AudioState {
+                expected: plan.audio,
+                ..AudioState::default()
+            },
+            expired: false,
         }
     }
 
@@ -178,6 +136,7 @@ impl Cut {
         !self.params.contains_key(&generation)
     }
 
+    /// Tells the parameters of a generation. AUs whose generation was never told are left.
     pub fn params(&mut self, generation: u32, params: &TrackParams) {
         self.params.insert(generation, params.clone());
     }
@@ -185,32 +144,69 @@ impl Cut {
     /// Offers the AU at `pos`; AUs come in ring order, from `plan.first_pos`.
     /// `offset` is where its bytes would lie in the clip's data.
     pub fn offer(&mut self, pos: u64, au: &AuMeta, offset: u64) -> Offer {
-        let _ = (pos, au, offset);
-        todo!()
+        if pos < self.plan.first_pos || self.done() || !is_plausible(au) {
+            return Offer::Leave;
+        }
+        if au.arrival_mono_ns > self.deadline_mono_ns() {
+            self.expired = true;
+            return Offer::Leave;
+        }
+        let offer = match (au.flags.gap, au.track) {
+            (true, _) => self.offer_gap(au),
+            _ if self.needs_params(au.generation) => Offer::Leave,
+            (false, Track::Video) => self.offer_video(pos, au),
+            (false, Track::Audio) => self.offer_audio(au),
+        };
+        match offer {
+            Offer::Take => self.events.push(Event::Taken { au: *au, offset }),
+            Offer::Note => self.events.push(Event::Noted { au: *au }),
+            Offer::Leave => {}
+        }
+        offer
     }
 
     /// The ring's writer was faster: `[from_pos, to_pos)` will never be offered.
     pub fn lost(&mut self, from_pos: u64, to_pos: u64) {
-        let _ = (from_pos, to_pos);
-        todo!()
+        if to_pos > from_pos && !self.done() {
+            let entries = to_pos - from_pos;
+            self.events.push(Event::Lost { entries });
+        }
     }
 
-    /// Plays back what an exporter noted.
+    /// Plays back what an exporter noted. No decision is taken anew: `finish`
+    /// gives what it would have given then.
     pub fn replay(&mut self, fact: &Fact) {
-        let _ = fact;
-        todo!()
+        match fact {
+            Fact::Params { generation, params } => self.params(*generation, params),
+            Fact::Taken { au, offset, .. } => self.events.push(Event::Taken {
+                au: *au,
+                offset: *offset,
+            }),
+            Fact::Noted { au, .. } => self.events.push(Event::Noted { au: *au }),
+            Fact::Lost { from_pos, to_pos } => self.lost(*from_pos, *to_pos),
+        }
     }
 
     /// Every track was proved complete by an AU, or an AU arrived later than
     /// the limits allow: read no further. Holds whether the AUs are read live or long after.
     pub fn done(&self) -> bool {
-        todo!()
+        let audio = !self.audio.expected || self.audio.complete_mono_ns.is_some();
+        self.expired || (self.video.complete_mono_ns.is_some() && audio)
     }
 
     /// The latest instant to wait for, `CLOCK_MONOTONIC` in nanoseconds: 300 ms after the
-    /// first track was complete, else 3 s after the mapped end.
+    /// first track was complete (but not before the window itself ends: sound may
+    /// run ahead of the picture), else 3 s after the mapped end.
     pub fn deadline_mono_ns(&self) -> u64 {
-        todo!()
+        let end = self.plan.window.end_mono_ns();
+        let last = end.saturating_add(AFTER_THE_END_NS);
+        let first_complete = [self.video.complete_mono_ns, self.audio.complete_mono_ns]
+            .into_iter()
+            .flatten()
+            .min();
+        first_complete.map_or(last, |at| {
+            at.max(end).saturating_add(AFTER_ANOTHER_NS).min(last)
+        })
     }
 
     /// `done`, or past the deadline. To be asked with an instant taken *before* the
@@ -221,13 +217,129 @@ impl Cut {
 
     /// Expected instant of the window's end, `CLOCK_MONOTONIC` in nanoseconds: poll tightly near it.
     pub fn wake_hint_mono_ns(&self) -> u64 {
-        todo!()
+        self.plan.window.end_mono_ns()
     }
 
     /// Decides the clip. `ended`: what made the exporter stop reading
     /// (`Complete` becomes `Camera` or `ParametersChanged` where that is so).
     pub fn finish(self, ended: Ended) -> Result<Finished, NoFootage> {
-        let _ = ended;
-        todo!()
+        finish::finish(&self, ended)
+    }
+
+    /// The epoch's clock: the plan's, or as far as seen.
+    fn mapping(&self, epoch: u32) -> Option<Mapping> {
+        let planned = self.plan.mappings.iter().find(|m| m.epoch == epoch);
+        planned
+            .copied()
+            .or_else(|| self.later.get(&epoch)?.mapping())
+    }
+
+    /// Ticks from an epoch's timeline to the clip's reference.
+    fn shift(&self, epoch: u32) -> Option<i64> {
+        Some(self.mapping(epoch)?.shift_to(self.plan.reference()?))
+    }
+
+    /// A hole that the ring knows of: too large an AU.
+    fn offer_gap(&mut self, au: &AuMeta) -> Offer {
+        let late = self
+            .shift(au.epoch)
+            .is_none_or(|shift| au.pts_90k.saturating_add(shift) >= self.plan.end_90k);
+        if late || !self.video.started {
+            return Offer::Leave;
+        }
+        Offer::Note
+    }
+
+    fn offer_video(&mut self, pos: u64, au: &AuMeta) -> Offer {
+        let starts = pos >= self.plan.key_pos && is_sound_key(au);
+        let begun = self.video.started || starts;
+        let undecodable = self.video.dropping_rasl && au.flags.rasl && !au.flags.key;
+        if self.video.complete_mono_ns.is_some() || !begun || undecodable {
+            return Offer::Leave;
+        }
+        let seam = self.follow_epoch(au);
+        let t = self
+            .shift(au.epoch)
+            .map_or(i64::MAX, |shift| au.pts_90k.saturating_add(shift));
+        if t >= self.plan.end_90k {
+            self.video.beyond += 1;
+            if seam || !self.video.started || self.proves_end(au) {
+                self.video.complete_mono_ns = Some(au.arrival_mono_ns);
+                return Offer::Note;
+            }
+        }
+        // The RASL pictures of the key frame that decoding begins with need
+        // what came before it; those of later key frames do not miss anything.
+        self.video.dropping_rasl = if self.video.started {
+            self.video.dropping_rasl && !au.flags.key
+        } else {
+            au.flags.open_gop
+        };
+        self.video.started = true;
+        Offer::Take
+    }
+
+    /// Learns the clock and the order of pictures; true if this AU begins
+    /// another epoch than the one before it.
+    fn follow_epoch(&mut self, au: &AuMeta) -> bool {
+        if self.plan.mappings.iter().all(|m| m.epoch != au.epoch) {
+            self.later.entry(au.epoch).or_default().add(au);
+        }
+        let before = self.video.epoch.replace(au.epoch);
+        let seam = before.is_some_and(|epoch| epoch != au.epoch);
+        if seam {
+            self.video.reorder.begin_epoch();
+        }
+        self.video.reorder.add(au.pts_90k);
+        seam
+    }
+
+    /// Whether an AU at or behind the end proves that every picture before the
+    /// end was seen: its decode time is at or behind the end, too.
+    fn proves_end(&self, au: &AuMeta) -> bool {
+        let codec = self.params.get(&au.generation).map(|p| p.codec);
+        // Nothing decoded behind an IDR of H.264 is shown before it. (In H.265 RADL pictures are.)
+        let closed = au.flags.key && codec == Some(Codec::H264);
+        closed || self.video.beyond > self.video.reorder.depth()
+    }
+
+    fn offer_audio(&mut self, au: &AuMeta) -> Offer {
+        self.audio.expected = true;
+        let Some(rate) = self.params.get(&au.generation).map(|p| p.timescale) else {
+            return Offer::Leave;
+        };
+        if self.audio.complete_mono_ns.is_some() {
+            return Offer::Leave;
+        }
+        let Some(t) = self.place_audio(au, rate) else {
+            return Offer::Leave;
+        };
+        if t >= self.plan.end_90k {
+            self.audio.complete_mono_ns = Some(au.arrival_mono_ns);
+            return Offer::Note;
+        }
+        if t < self.plan.start_90k.saturating_sub(AUDIO_LEAD_90K) {
+            return Offer::Leave;
+        }
+        Offer::Take
+    }
+
+    /// On the clip's reference timeline, as far as known now.
+    fn place_audio(&mut self, au: &AuMeta, rate: u32) -> Option<i64> {
+        let offset = au.pts_90k.saturating_sub(sound::to_90k(au.pts, rate));
+        let best = self
+            .audio
+            .offsets
+            .entry(au.epoch)
+            .or_insert((au.alignment, offset));
+        if au.alignment >= best.0 {
+            *best = (au.alignment, offset);
+        }
+        let t = sound::to_90k(au.pts, rate).saturating_add(best.1);
+        match self.shift(au.epoch) {
+            Some(shift) => Some(t.saturating_add(shift)),
+            // Sound of an epoch whose picture has not come yet.
+            None => Some(self.plan.reference()?.media_90k(au.arrival_mono_ns)),
+        }
     }
 }

@@ -8,10 +8,12 @@
 //! Not here: the bytes (`cut` says which, `export` moves them).
 //! Called by: highlight (at the press, to accept or refuse; at the export).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::mapping::{Certainty, Mapping};
-use crate::media::AuMeta;
+use super::mapping::{Certainty, Envelope, Mapping, Reorder};
+use crate::media::{AuMeta, TICKS_90K, Track};
 use crate::ring::{ReadError, RingReader};
 
 /// The index of a ring: entries in the order of their arrival.
@@ -76,6 +78,26 @@ pub struct Plan {
     pub stale_ms: Option<u64>,
 }
 
+impl Window {
+    /// The instant that is looked up: when the picture captured at the press arrives.
+    pub fn instant_mono_ns(&self) -> u64 {
+        self.press_mono_ns.saturating_add(ms_to_ns(self.latency_ms))
+    }
+
+    /// When the window ends, by the monotonic clock.
+    pub fn end_mono_ns(&self) -> u64 {
+        self.instant_mono_ns()
+            .saturating_add(ms_to_ns(self.post_ms))
+    }
+}
+
+impl Plan {
+    /// The press's epoch against the monotonic clock; what the timeline of the clip refers to.
+    pub fn reference(&self) -> Option<&Mapping> {
+        self.mappings.first()
+    }
+}
+
 /// Why a camera has nothing to show. For people.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum NoFootage {
@@ -87,14 +109,306 @@ pub enum NoFootage {
     TooOld(f64),
     #[error("the oldest picture held is {0:.1} s newer than the window asked for")]
     TooNew(f64),
+    #[error("the camera sent nothing while the window lasted")]
+    Hole,
     #[error("no key frame of the window was received, so nothing of it can be decoded")]
     NoKeyFrame,
     #[error("the ring cannot be read: {0}")]
     Unreadable(String),
 }
 
+/// A camera that sent nothing for this long before the press is stale.
+pub const STALE_NS: u64 = 3_000_000_000;
+/// A frame stands for the window's start if it is no older than this.
+const STANDS_90K: i64 = 3 * TICKS_90K;
+/// Arrivals that a mapping is made of.
+const MAPPED_NS: u64 = 30_000_000_000;
+/// Sound is read from so much before the window's start: what the snap to a
+/// frame and a better alignment may move, and two frames of sound.
+pub(super) const AUDIO_LEAD_90K: i64 = 3 * TICKS_90K / 2;
+
 /// Plans the cut of `window` from what `index` holds.
 pub fn plan(index: &impl Index, window: &Window) -> Result<Plan, NoFootage> {
-    let _ = (index, window);
-    todo!()
+    let held = Held::scan(index)?;
+    let clock = held.clock(window);
+    let reference = *clock.mappings.first().ok_or(NoFootage::Empty)?;
+    let press_90k = reference.media_90k(window.instant_mono_ns());
+    let start_90k = press_90k.saturating_sub(ms_to_90k(window.pre_ms));
+    // An empty window is the frame at the press.
+    let end_90k = press_90k
+        .saturating_add(ms_to_90k(window.post_ms))
+        .max(start_90k.saturating_add(1));
+    held.holds_some_of(&clock, start_90k, end_90k)?;
+    let (key_pos, short_90k) = held.key_for(&clock, start_90k);
+    let first_pos = held.first_sound(&clock, start_90k).min(key_pos);
+    Ok(Plan {
+        window: *window,
+        first_pos,
+        key_pos,
+        press_90k,
+        start_90k,
+        end_90k,
+        mappings: clock.mappings.clone(),
+        certainty: clock.certainty,
+        audio: held
+            .audio
+            .iter()
+            .any(|(pos, au)| *pos >= first_pos && clock.knew(au)),
+        reorder_depth: held.reorder_depth(&clock),
+        short_90k,
+        stale_ms: clock.stale_ms,
+    })
+}
+
+pub(super) const fn ms_to_ns(ms: u64) -> u64 {
+    ms.saturating_mul(1_000_000)
+}
+
+fn ms_to_90k(ms: u64) -> i64 {
+    i64::try_from(ms.saturating_mul(90)).map_or(FARTHEST_90K, |ticks| ticks.min(FARTHEST_90K))
+}
+
+/// Times beyond this are no times but damage; below it sums do not overflow.
+const FARTHEST_90K: i64 = 1 << 57;
+
+/// Whether an entry's times can be what a camera sent.
+pub(super) fn is_plausible(au: &AuMeta) -> bool {
+    [au.pts, au.pts_90k]
+        .iter()
+        .all(|t| t.unsigned_abs() <= FARTHEST_90K.unsigned_abs())
+}
+
+fn seconds(ticks_90k: i64) -> f64 {
+    // Only shown to people.
+    ticks_90k as f64 / TICKS_90K as f64
+}
+
+/// A whole key frame: decoding can start here.
+pub(super) fn is_sound_key(au: &AuMeta) -> bool {
+    au.track == Track::Video && au.flags.key && !au.flags.tainted && !au.flags.gap
+}
+
+/// What a ring held, by track.
+struct Held {
+    video: Vec<(u64, AuMeta)>,
+    audio: Vec<(u64, AuMeta)>,
+}
+
+/// The epochs against the monotonic clock, as known at the press.
+struct ClockAtPress {
+    /// The press's epoch first, then the earlier ones.
+    mappings: Vec<Mapping>,
+    certainty: Certainty,
+    stale_ms: Option<u64>,
+    /// What arrived later had not happened yet when the button was pressed;
+    /// it must not change the plan.
+    known_until_mono_ns: u64,
+}
+
+impl ClockAtPress {
+    /// The AU on the timeline of the press's epoch; `None` if its epoch began later.
+    fn place(&self, au: &AuMeta) -> Option<i64> {
+        let reference = self.mappings.first()?;
+        let own = self.mappings.iter().find(|m| m.epoch == au.epoch)?;
+        Some(au.pts_90k.saturating_add(own.shift_to(reference)))
+    }
+
+    fn knew(&self, au: &AuMeta) -> bool {
+        au.arrival_mono_ns <= self.known_until_mono_ns
+    }
+}
+
+impl Held {
+    fn scan(index: &impl Index) -> Result<Held, NoFootage> {
+        let mut held = Held {
+            video: Vec::new(),
+            audio: Vec::new(),
+        };
+        let head = index.head();
+        let mut pos = index.oldest();
+        while pos < head {
+            match index.meta(pos) {
+                Ok(au) if au.flags.gap || !is_plausible(&au) => {}
+                Ok(au) => match au.track {
+                    Track::Video => held.video.push((pos, au)),
+                    Track::Audio => held.audio.push((pos, au)),
+                },
+                Err(ReadError::NotYet) => break,
+                // Overwritten while we looked: go on with what is left.
+                Err(ReadError::Overtaken { oldest }) if oldest > pos => {
+                    pos = oldest;
+                    continue;
+                }
+                Err(other) => return Err(NoFootage::Unreadable(other.to_string())),
+            }
+            pos += 1;
+        }
+        if held.video.is_empty() {
+            return Err(NoFootage::Empty);
+        }
+        Ok(held)
+    }
+
+    fn clock(&self, window: &Window) -> ClockAtPress {
+        let press = window.press_mono_ns;
+        let before = self
+            .video
+            .partition_point(|(_, au)| au.arrival_mono_ns <= press);
+        match self.video[..before].last() {
+            Some((_, newest)) => self.clock_before(press, before, newest),
+            None => self.clock_after(),
+        }
+    }
+
+    /// The usual case: the ring holds pictures that had arrived at the press.
+    fn clock_before(&self, press: u64, before: usize, newest: &AuMeta) -> ClockAtPress {
+        let silent_ns = press.saturating_sub(newest.arrival_mono_ns);
+        let stale = silent_ns >= STALE_NS;
+        let mut mappings = Vec::new();
+        let mut certainty = Certainty::Extrapolated;
+        let mut rest = &self.video[..before];
+        while let Some((_, last)) = rest.last() {
+            let from = rest
+                .iter()
+                .rposition(|(_, au)| au.epoch != last.epoch)
+                .map_or(0, |other| other + 1);
+            // A silent camera's clock is the one that it had when it fell silent.
+            let until = if mappings.is_empty() && !stale {
+                press
+            } else {
+                last.arrival_mono_ns
+            };
+            let mut envelope = Envelope::default();
+            rest[from..]
+                .iter()
+                .filter(|(_, au)| au.arrival_mono_ns.saturating_add(MAPPED_NS) >= until)
+                .for_each(|(_, au)| envelope.add(au));
+            if mappings.is_empty() && !stale {
+                certainty = envelope.certainty();
+            }
+            mappings.extend(envelope.mapping());
+            rest = &rest[..from];
+        }
+        ClockAtPress {
+            mappings,
+            certainty,
+            stale_ms: stale.then_some(silent_ns / 1_000_000),
+            known_until_mono_ns: press,
+        }
+    }
+
+    /// All that the ring holds came after the press (the ring began anew):
+    /// its first epoch's clock is carried back.
+    fn clock_after(&self) -> ClockAtPress {
+        let (_, first) = &self.video[0];
+        let mut envelope = Envelope::default();
+        self.video
+            .iter()
+            .take_while(|(_, au)| au.epoch == first.epoch)
+            .filter(|(_, au)| au.arrival_mono_ns <= first.arrival_mono_ns.saturating_add(MAPPED_NS))
+            .for_each(|(_, au)| envelope.add(au));
+        ClockAtPress {
+            mappings: envelope.mapping().into_iter().collect(),
+            certainty: Certainty::Extrapolated,
+            stale_ms: None,
+            known_until_mono_ns: u64::MAX,
+        }
+    }
+
+    /// The window has pictures if one begins in it, or stands at its start.
+    /// Epochs that begin after the press count, by their own mappings.
+    fn holds_some_of(
+        &self,
+        clock: &ClockAtPress,
+        start_90k: i64,
+        end_90k: i64,
+    ) -> Result<(), NoFootage> {
+        let later = self.later_epochs(clock);
+        let (mut newest, mut oldest) = (i64::MIN, i64::MAX);
+        for (_, au) in &self.video {
+            let Some(t) = clock.place(au).or_else(|| later.place(au)) else {
+                continue;
+            };
+            if t > start_90k.saturating_sub(STANDS_90K) && t < end_90k {
+                return Ok(());
+            }
+            newest = newest.max(t);
+            oldest = oldest.min(t);
+        }
+        if newest <= start_90k {
+            Err(NoFootage::TooOld(seconds(start_90k.saturating_sub(newest))))
+        } else if oldest >= end_90k {
+            Err(NoFootage::TooNew(seconds(oldest.saturating_sub(end_90k))))
+        } else {
+            Err(NoFootage::Hole)
+        }
+    }
+
+    /// Mappings of the epochs that the press did not know, behind its own.
+    fn later_epochs(&self, clock: &ClockAtPress) -> ClockAtPress {
+        let mut envelopes: BTreeMap<u32, Envelope> = BTreeMap::new();
+        for (_, au) in &self.video {
+            if clock.mappings.iter().all(|m| m.epoch != au.epoch) {
+                envelopes.entry(au.epoch).or_default().add(au);
+            }
+        }
+        let mut mappings: Vec<Mapping> = clock.mappings.first().copied().into_iter().collect();
+        mappings.extend(envelopes.values().filter_map(Envelope::mapping));
+        ClockAtPress {
+            mappings,
+            certainty: clock.certainty,
+            stale_ms: clock.stale_ms,
+            known_until_mono_ns: u64::MAX,
+        }
+    }
+
+    /// The key frame to decode from, and how much of `pre` that leaves out.
+    ///
+    /// The newest whole key frame shown at or before the start is also at or
+    /// before the first frame in decoding order: whatever is shown between two
+    /// key frames but decoded behind the second (RASL and RADL pictures) is shown before the
+    /// second, so with the second shown after the start, decoding starts at the first.
+    fn key_for(&self, clock: &ClockAtPress, start_90k: i64) -> (u64, i64) {
+        let keys = || {
+            self.video
+                .iter()
+                .filter(|(_, au)| clock.knew(au) && is_sound_key(au))
+                .filter_map(|(pos, au)| Some((*pos, clock.place(au)?)))
+        };
+        if let Some((pos, _)) = keys().filter(|(_, t)| *t <= start_90k).last() {
+            return (pos, 0);
+        }
+        match keys().next() {
+            Some((pos, t)) => (pos, t.saturating_sub(start_90k)),
+            // None yet: the cut starts at the first that comes.
+            None => (self.video[0].0, 0),
+        }
+    }
+
+    /// Sound may come long before the picture that it belongs to.
+    fn first_sound(&self, clock: &ClockAtPress, start_90k: i64) -> u64 {
+        self.audio
+            .iter()
+            .filter(|(_, au)| clock.knew(au))
+            .filter(|(_, au)| {
+                clock
+                    .place(au)
+                    .is_some_and(|t| t >= start_90k.saturating_sub(AUDIO_LEAD_90K))
+            })
+            .map(|(pos, _)| *pos)
+            .next()
+            .unwrap_or(u64::MAX)
+    }
+
+    fn reorder_depth(&self, clock: &ClockAtPress) -> usize {
+        let mut reorder = Reorder::default();
+        let mut epoch = None;
+        for (_, au) in self.video.iter().filter(|(_, au)| clock.knew(au)) {
+            if epoch.replace(au.epoch) != Some(au.epoch) {
+                reorder.begin_epoch();
+            }
+            reorder.add(au.pts_90k);
+        }
+        reorder.depth()
+    }
 }

@@ -1,0 +1,317 @@
+//! What was taken becomes a clip: where it starts and ends as played, its
+//! sample lists, and the report.
+//!
+//! Not here: which AUs are taken (`cut`). Called by: cut.
+
+use super::gaps::{self, Span, seconds};
+use super::pictures::{Gathered, Picture, gather};
+use super::report::{CutReport, Ended, Finished, Gap, GapReason};
+use super::sound::{Frame, Sound, sound};
+use super::{Cut, NoFootage};
+use crate::highlight::mapping::{Certainty, Mapping};
+use crate::highlight::window::Plan;
+use crate::media::{TICKS_90K, Track, TrackParams};
+use crate::mp4::{ClipIndex, ClipTrack, Sample};
+
+/// A clip starts with the timestamp of the frame on screen at its start, but
+/// not further back than this: before a hole the frame stands instead.
+const SNAP_90K: i64 = TICKS_90K;
+
+/// Where the clip starts and ends, and who is shown.
+struct Shape {
+    span: Span,
+    /// Pictures shown, in the order of presentation; the first stands at the start.
+    shown: Vec<Picture>,
+    /// The picture reached the window's end (or a change that ends it).
+    ended: Ended,
+}
+
+pub(super) fn finish(cut: &Cut, ended: Ended) -> Result<Finished, NoFootage> {
+    let plan = &cut.plan;
+    let reference = *plan.reference().ok_or(NoFootage::Empty)?;
+    let mut all = gather(cut);
+    all.keep_decodable(&cut.params, plan.press_90k);
+    let shape = shape(plan, &mut all, ended)?;
+    let picture = video_track(&all.pictures, &shape, cut);
+    let sound = sound(
+        &all.audio,
+        &cut.params,
+        &Frame {
+            shifts: &all.shifts,
+            start_90k: shape.span.start_90k,
+            end_90k: shape.span.end_90k,
+            press_90k: plan.press_90k,
+        },
+    );
+    let report = report(
+        plan,
+        &reference,
+        &all,
+        &shape,
+        &picture.entries,
+        sound.as_ref(),
+    );
+    let mut tracks = vec![picture];
+    tracks.extend(sound.map(|s| s.track));
+    let data_len = tracks
+        .iter()
+        .flat_map(|track| &track.samples)
+        .map(|sample| sample.offset.saturating_add(u64::from(sample.size)))
+        .max()
+        .unwrap_or(0);
+    Ok(Finished {
+        clip: ClipIndex {
+            tracks,
+            created_unix_s: 0,
+        },
+        data_len,
+        report,
+    })
+}
+
+fn shape(plan: &Plan, all: &mut Gathered, ended: Ended) -> Result<Shape, NoFootage> {
+    let first = all.pictures.first().ok_or(NoFootage::NoKeyFrame)?;
+    let earliest = plan.start_90k.max(first.t);
+    if earliest >= plan.end_90k {
+        return Err(NoFootage::TooNew(seconds(earliest - plan.end_90k)));
+    }
+    let mut by_time = all.pictures.clone();
+    by_time.sort_by_key(|p| p.t);
+    let typical_90k = typical_distance(&by_time);
+    let behind = by_time.partition_point(|p| p.t <= earliest);
+    let mut shown = by_time.split_off(behind.saturating_sub(1));
+    let standing = shown[0].t;
+    let start_90k = if earliest - standing <= SNAP_90K {
+        standing
+    } else {
+        earliest
+    };
+    let (end_90k, ended) = end(plan, all, &mut shown, typical_90k, ended);
+    shown.retain(|p| p.t < end_90k);
+    // What no shown picture needs: everything decoded behind the last of them.
+    let last = all.pictures.iter().rposition(|p| p.t < end_90k);
+    all.pictures.truncate(last.map_or(0, |last| last + 1));
+    Ok(Shape {
+        span: Span {
+            start_90k,
+            end_90k,
+            typical_90k,
+            reorder_depth: all.reorder_depth,
+        },
+        shown,
+        ended,
+    })
+}
+
+/// Median distance of pictures in the order of presentation.
+fn typical_distance(by_time: &[Picture]) -> i64 {
+    let mut distances: Vec<i64> = by_time
+        .windows(2)
+        .map(|pair| pair[1].t - pair[0].t)
+        .filter(|distance| *distance > 0)
+        .collect();
+    distances.sort_unstable();
+    // A single picture: as long as one of 30 a second.
+    distances
+        .get(distances.len() / 2)
+        .copied()
+        .unwrap_or(TICKS_90K / 30)
+}
+
+/// The end as played, and why it is there. `shown` is in the order of
+/// presentation and reaches at least to the end.
+fn end(
+    plan: &Plan,
+    all: &Gathered,
+    shown: &mut Vec<Picture>,
+    typical_90k: i64,
+    ended: Ended,
+) -> (i64, Ended) {
+    if let Some(change) = all.changed_after_90k.filter(|t| *t < plan.end_90k) {
+        // At least one picture is shown.
+        return (change.max(shown[0].t + 1), Ended::ParametersChanged);
+    }
+    if all.video_proof_mono_ns.is_some() {
+        return (plan.end_90k, Ended::Complete);
+    }
+    // Reading stopped in the middle of decoding order: pictures shown before
+    // the last ones may be missing. The clip ends before that hole.
+    let unsettled = shown.len().saturating_sub(all.reorder_depth + 1).max(1);
+    let hole = (unsettled..shown.len())
+        .find(|i| shown[*i].t - shown[i - 1].t > typical_90k.saturating_mul(3) / 2);
+    if let (Some(hole), 1..) = (hole, all.reorder_depth) {
+        shown.truncate(hole);
+    }
+    let last = shown.last().map_or(plan.start_90k, |p| p.t);
+    if last.saturating_add(typical_90k.saturating_mul(3) / 2) >= plan.end_90k {
+        return (plan.end_90k, Ended::Complete);
+    }
+    let why = match ended {
+        Ended::Complete => Ended::Camera,
+        other => other,
+    };
+    // A frame that only stands at the start is shown from there.
+    let from = if plan.start_90k - last > SNAP_90K {
+        plan.start_90k
+    } else {
+        last
+    };
+    (from.saturating_add(typical_90k).min(plan.end_90k), why)
+}
+
+fn video_track(pictures: &[Picture], shape: &Shape, cut: &Cut) -> ClipTrack {
+    let span = &shape.span;
+    let mut entries: Vec<TrackParams> = Vec::new();
+    let mut entry_of = |generation: u32| {
+        let params = cut.params.get(&generation)?;
+        let known = entries.iter().position(|e| e == params);
+        let index = known.unwrap_or_else(|| {
+            entries.push(params.clone());
+            entries.len() - 1
+        });
+        u32::try_from(index).ok()
+    };
+    let standing = shape.shown.first().map_or(span.start_90k, |p| p.t);
+    let samples = pictures
+        .iter()
+        .map(|p| Sample {
+            offset: p.offset,
+            size: p.au.len,
+            // The frame that stands at the start is shown from there.
+            pts: if p.t == standing {
+                0
+            } else {
+                p.t - span.start_90k
+            },
+            sync: p.au.flags.key,
+            entry: entry_of(p.au.generation).unwrap_or(0),
+        })
+        .collect();
+    ClipTrack {
+        entries,
+        samples,
+        start: 0,
+        end: span.end_90k - span.start_90k,
+    }
+}
+
+fn report(
+    plan: &Plan,
+    reference: &Mapping,
+    all: &Gathered,
+    shape: &Shape,
+    entries: &[TrackParams],
+    sound: Option<&Sound>,
+) -> CutReport {
+    let span = &shape.span;
+    let mut gaps = gaps::video_gaps(&shape.shown, &all.evidence, span);
+    gaps.extend(outside(plan, all, shape));
+    gaps.extend(sound.iter().flat_map(|s| s.gaps.iter().cloned()));
+    gaps.sort_by(|a, b| a.start_sec.total_cmp(&b.start_sec));
+    let mut epochs: Vec<u32> = shape.shown.iter().map(|p| p.au.epoch).collect();
+    epochs.dedup();
+    let first = entries.first();
+    CutReport {
+        codec: first.map_or(crate::media::Codec::H264, |p| p.codec),
+        width: first.map_or(0, |p| p.width),
+        height: first.map_or(0, |p| p.height),
+        audio_codec: sound.map(|s| s.codec),
+        fps: (TICKS_90K as f64 / span.typical_90k.max(1) as f64 * 1000.0).round() / 1000.0,
+        duration_sec: seconds(span.end_90k - span.start_90k),
+        pre_seconds: seconds((plan.press_90k - span.start_90k).max(0)),
+        post_seconds: seconds((span.end_90k - plan.press_90k).max(0)),
+        ended: shape.ended,
+        gaps,
+        damaged: gaps::damaged(&shape.shown, span),
+        certainty: plan.certainty,
+        press_90k: plan.press_90k,
+        anchor_90k: reference.anchor_90k,
+        anchor_mono_ns: reference.anchor_mono_ns,
+        alignment: sound.map(|s| s.alignment),
+        epochs,
+        notes: notes(plan, shape),
+        end_of_window_mono_ns: all
+            .video_proof_mono_ns
+            .map(|at| at.max(all.audio_proof_mono_ns.unwrap_or(0))),
+        first_frame_mono_ns: reference.mono_ns(span.start_90k),
+        frames_shown: shape.shown.len().try_into().unwrap_or(u64::MAX),
+    }
+}
+
+/// What of the window lies outside the clip.
+fn outside(plan: &Plan, all: &Gathered, shape: &Shape) -> Vec<Gap> {
+    let span = &shape.span;
+    let missing = |from: i64, to: i64, reason| Gap {
+        track: Track::Video,
+        start_sec: seconds(from - span.start_90k),
+        end_sec: seconds(to - span.start_90k),
+        reason,
+        lost_packets: 0,
+        lost_access_units: 0,
+        dropped_bytes: 0,
+    };
+    let mut gaps = Vec::new();
+    if span.start_90k > plan.start_90k && shape.shown[0].t >= plan.start_90k {
+        let reason = match (all.changed_before, all.overtaken_first) {
+            (true, _) => GapReason::ParametersChanged,
+            (false, true) => GapReason::Overtaken,
+            (false, false) => GapReason::NotHeld,
+        };
+        gaps.push(missing(plan.start_90k, span.start_90k, reason));
+    }
+    let reason = match shape.ended {
+        Ended::Camera => Some(GapReason::Silent),
+        Ended::ParametersChanged => Some(GapReason::ParametersChanged),
+        _ => None,
+    };
+    if let (Some(reason), true) = (reason, span.end_90k < plan.end_90k) {
+        gaps.push(missing(span.end_90k, plan.end_90k, reason));
+    }
+    gaps
+}
+
+/// What a person should know, in sentences.
+fn notes(plan: &Plan, shape: &Shape) -> Vec<String> {
+    let mut notes = Vec::new();
+    let missing = shape.span.start_90k - plan.start_90k;
+    if missing > 0 && shape.shown[0].t >= plan.start_90k {
+        notes.push(format!(
+            "the clip begins {:.1} s later than asked for: the ring held no earlier key frame that fits it",
+            seconds(missing)
+        ));
+    }
+    if let Some(ms) = plan.stale_ms {
+        notes.push(format!(
+            "the camera had sent nothing for {}.{} s at the press",
+            ms / 1000,
+            ms % 1000 / 100
+        ));
+    }
+    match plan.certainty {
+        Certainty::Certain => {}
+        Certainty::Uncertain => notes.push(
+            "the camera had sent less than 2 s before the press: its clock is known less exactly"
+                .to_owned(),
+        ),
+        Certainty::Extrapolated => notes.push(
+            "the camera sent nothing around the press: its clock was carried over the hole"
+                .to_owned(),
+        ),
+    }
+    let early = plan.end_90k - shape.span.end_90k;
+    let why = match shape.ended {
+        Ended::Complete => None,
+        Ended::Camera => Some("the camera sent no more pictures"),
+        Ended::ParametersChanged => Some("the camera changed its picture's parameters"),
+        Ended::Stopped => Some("the service was told to stop"),
+        Ended::Restart => Some("the service was restarted, and the ring held no more"),
+        Ended::Power => Some("the power went; this is what had reached the disk"),
+    };
+    if let Some(why) = why {
+        notes.push(format!(
+            "the clip ends {:.1} s early: {why}",
+            seconds(early)
+        ));
+    }
+    notes
+}

@@ -1,0 +1,140 @@
+//! Holes and damage among shown pictures, as a person reads them.
+//!
+//! Not here: what is shown (`finish`). Called by: finish.
+
+use super::pictures::{Evidence, Picture};
+use super::report::{Damaged, Gap, GapReason};
+use crate::media::{TICKS_90K, Track};
+
+/// Without any sign of a loss a camera's pause is a gap from here on.
+const PAUSE_90K: i64 = TICKS_90K / 2;
+
+/// Seconds of 90 kHz ticks.
+pub(super) fn seconds(ticks_90k: i64) -> f64 {
+    // Exact up to 2^53 ticks: 3000 years.
+    ticks_90k as f64 / TICKS_90K as f64
+}
+
+/// The clip's time, on the reference timeline.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    pub start_90k: i64,
+    pub end_90k: i64,
+    /// Usual distance of two pictures.
+    pub typical_90k: i64,
+    pub reorder_depth: usize,
+}
+
+struct Hole {
+    from: i64,
+    to: i64,
+    signs: Vec<Evidence>,
+}
+
+/// Holes between the shown pictures (in the order of presentation), and signs
+/// of losses that left no hole.
+pub(super) fn video_gaps(shown: &[Picture], evidence: &[Evidence], span: &Span) -> Vec<Gap> {
+    let mut holes = holes(shown, span);
+    let mut alone = Vec::new();
+    // A sign stands on the AU behind the loss in decoding order; on screen the
+    // hole may be as far away as pictures are reordered.
+    let near = span
+        .typical_90k
+        .saturating_mul(i64::try_from(span.reorder_depth).unwrap_or(16) + 2);
+    for sign in evidence {
+        let distance = |hole: &Hole| {
+            if (hole.from..=hole.to).contains(&sign.t) {
+                0
+            } else {
+                hole.to.abs_diff(sign.t).min(hole.from.abs_diff(sign.t))
+            }
+        };
+        let nearest = holes
+            .iter_mut()
+            .min_by_key(|hole| distance(hole))
+            .filter(|hole| distance(hole) <= near.unsigned_abs());
+        match nearest {
+            Some(hole) => hole.signs.push(*sign),
+            None if sign.t > span.start_90k && sign.t < span.end_90k => alone.push(Hole {
+                from: sign.t,
+                to: sign.t,
+                signs: vec![*sign],
+            }),
+            None => {}
+        }
+    }
+    holes.retain(|hole| !hole.signs.is_empty() || hole.to - hole.from > PAUSE_90K);
+    holes.extend(alone);
+    holes.sort_by_key(|hole| (hole.from, hole.to));
+    holes.iter().map(|hole| gap(hole, span)).collect()
+}
+
+fn holes(shown: &[Picture], span: &Span) -> Vec<Hole> {
+    let ends = shown
+        .iter()
+        .skip(1)
+        .map(|p| p.t)
+        .chain(std::iter::once(span.end_90k));
+    shown
+        .iter()
+        .zip(ends)
+        .filter(|(picture, to)| to - picture.t > span.typical_90k.saturating_mul(3) / 2)
+        .map(|(picture, to)| Hole {
+            from: (picture.t + span.typical_90k).max(span.start_90k),
+            to,
+            signs: Vec::new(),
+        })
+        .filter(|hole| hole.to > hole.from)
+        .collect()
+}
+
+fn gap(hole: &Hole, span: &Span) -> Gap {
+    // The strongest of several reasons names the gap.
+    let strength = |reason: &GapReason| match reason {
+        GapReason::ParametersChanged => 5,
+        GapReason::Overtaken => 4,
+        GapReason::TooLarge => 3,
+        GapReason::Reconnected => 2,
+        GapReason::Lost => 1,
+        GapReason::Silent | GapReason::NotHeld => 0,
+    };
+    let sum = |of: fn(&Evidence) -> u64| hole.signs.iter().map(of).sum();
+    Gap {
+        track: Track::Video,
+        start_sec: seconds(hole.from - span.start_90k),
+        end_sec: seconds(hole.to - span.start_90k),
+        reason: hole
+            .signs
+            .iter()
+            .map(|sign| sign.reason)
+            .max_by_key(strength)
+            .unwrap_or(GapReason::Silent),
+        lost_packets: sum(|sign| sign.lost_packets),
+        lost_access_units: sum(|sign| sign.lost_access_units),
+        dropped_bytes: sum(|sign| sign.dropped_bytes),
+    }
+}
+
+/// Runs of shown pictures that are perhaps smeared.
+pub(super) fn damaged(shown: &[Picture], span: &Span) -> Vec<Damaged> {
+    let mut runs: Vec<Damaged> = Vec::new();
+    let mut running = false;
+    for (i, picture) in shown.iter().enumerate() {
+        let until = shown.get(i + 1).map_or(span.end_90k, |next| next.t);
+        if picture.damaged {
+            if !running {
+                runs.push(Damaged {
+                    start_sec: seconds(picture.t.max(span.start_90k) - span.start_90k),
+                    end_sec: 0.0,
+                    frames: 0,
+                });
+            }
+            if let Some(run) = runs.last_mut() {
+                run.end_sec = seconds(until - span.start_90k);
+                run.frames += 1;
+            }
+        }
+        running = picture.damaged;
+    }
+    runs
+}
