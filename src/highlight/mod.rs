@@ -5,6 +5,7 @@
 //! Called by: app.
 
 pub mod cut;
+pub mod journal;
 pub mod mapping;
 pub mod sidecar;
 pub mod verify;

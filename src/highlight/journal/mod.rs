@@ -1,0 +1,409 @@
+//! The journal: presses that are acknowledged and not yet brought to an end.
+//!
+//! One file, written with zeros and synced before its first use, so that a
+//! press is a write in place and an `fdatasync` that allocates nothing: it does
+//! not wait for the clips in flight. Presses that arrive during a sync share
+//! the next one. When the file is full, a new one with what is pending takes
+//! its place by rename.
+//!
+//! **After a failed write or sync** nobody knows what the disk holds. The press
+//! is refused, and the journal writes a new file, with the acknowledged presses
+//! only, before it takes another; until that succeeds every press is refused.
+//! Should the process end in between, the refused press may come back at the
+//! next start and make a clip that nobody was promised; an acknowledged press
+//! is never lost by it.
+//!
+//! Retirements are not synced: one that is lost is found again at the next
+//! start, when the press turns out to have all of its sidecars.
+//!
+//! Not here: what a press becomes (`engine`, `recover`).
+//! Called by: store, verify (reads only).
+
+pub mod record;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::base::PressId;
+use crate::disk::{Disk, File, files::is_full};
+use record::{HEADER_LEN, Record};
+pub use record::{Taken, TakenCamera, Witness};
+
+/// Bytes of a new journal; more where what is pending needs it.
+const CAPACITY: usize = 1 << 20;
+/// Larger is no journal of ours.
+const LARGEST: u64 = 1 << 30;
+
+/// Why a press could not be made durable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the press could not be written to {path}: {what}", path = path.display())]
+pub struct NotDurable {
+    pub path: PathBuf,
+    pub what: String,
+    /// There is no room on the disk.
+    pub full: bool,
+}
+
+/// Why a journal could not be opened.
+#[derive(Debug)]
+pub enum OpenError {
+    Io(io::Error),
+    /// It is whole, or something else, and not to be guessed at.
+    Foreign(String),
+}
+
+/// What a journal held when it was read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Held {
+    /// Taken and not retired, in the order of their taking.
+    pub pending: Vec<Taken>,
+    /// Torn or damaged bytes.
+    pub unread_bytes: u64,
+}
+
+/// The journal's name below a storage.
+pub fn path_in(storage: &Path) -> PathBuf {
+    storage.join("journal")
+}
+
+/// Reads a journal and leaves it alone; also beside a running service. No file: nothing.
+pub fn pending(storage: &Path) -> Result<Held, OpenError> {
+    read(&Disk::default(), &path_in(storage))
+}
+
+fn read(disk: &Disk, path: &Path) -> Result<Held, OpenError> {
+    let bytes = match disk.read_file(path, LARGEST) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Held::default()),
+        Err(e) => return Err(OpenError::Io(e)),
+    };
+    let found = record::scan(&bytes).map_err(OpenError::Foreign)?;
+    Ok(Held {
+        unread_bytes: found.unread_bytes,
+        pending: found.pending(),
+    })
+}
+
+type Answer = Arc<Mutex<Option<Result<(), NotDurable>>>>;
+
+/// The one journal of a storage, open for writing.
+pub struct Journal {
+    disk: Disk,
+    path: PathBuf,
+    /// Presses that wait for the next sync.
+    queue: Mutex<Vec<(Arc<Taken>, Answer)>>,
+    writer: Mutex<Writer>,
+}
+
+struct Writer {
+    /// `None` after a failure: to be written anew before anything is taken.
+    file: Option<File>,
+    at: usize,
+    capacity: usize,
+    held: Vec<Arc<Taken>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Journal {
+    /// Reads what is there and writes it anew, so that nothing is ever appended behind a torn tail.
+    pub fn open(disk: &Disk, storage: &Path) -> Result<(Journal, Held), OpenError> {
+        let path = path_in(storage);
+        let held = read(disk, &path)?;
+        let journal = Journal {
+            disk: disk.clone(),
+            path,
+            queue: Mutex::default(),
+            writer: Mutex::new(Writer {
+                file: None,
+                at: 0,
+                capacity: 0,
+                held: held.pending.iter().cloned().map(Arc::new).collect(),
+            }),
+        };
+        journal
+            .rewrite(&mut lock(&journal.writer), 0)
+            .map_err(OpenError::Io)?;
+        Ok((journal, held))
+    }
+
+    /// Returns when the press is on the disk.
+    pub fn take(&self, taken: Arc<Taken>) -> Result<(), NotDurable> {
+        let answer = Answer::default();
+        lock(&self.queue).push((taken, answer.clone()));
+        // Whoever comes first writes for all that came until then.
+        let mut writer = lock(&self.writer);
+        if let Some(answer) = lock(&answer).take() {
+            return answer;
+        }
+        let batch = std::mem::take(&mut *lock(&self.queue));
+        let result = self.write(&mut writer, &batch);
+        for (taken, other) in batch {
+            if result.is_ok() {
+                writer.held.push(taken);
+            }
+            *lock(&other) = Some(result.clone());
+        }
+        result
+    }
+
+    /// The press has come to its end.
+    pub fn retire(&self, press: &PressId) {
+        let mut writer = lock(&self.writer);
+        writer.held.retain(|taken| taken.press.id != *press);
+        let mut bytes = Vec::new();
+        let base = writer.at as u64;
+        let encoded = record::append(&mut bytes, base, &Record::Retired(press.clone()));
+        let room = writer.at + bytes.len() <= writer.capacity;
+        let written = match &writer.file {
+            Some(file) if room && encoded.is_ok() => file.write_all_at(&bytes, base),
+            // The next rewriting leaves it out.
+            _ => return,
+        };
+        match written {
+            Ok(()) => writer.at += bytes.len(),
+            Err(_) => writer.file = None,
+        }
+    }
+
+    /// After a failure: writes the journal anew. Cheap where nothing is wrong.
+    pub fn mend(&self) -> io::Result<()> {
+        let mut writer = lock(&self.writer);
+        match writer.file {
+            Some(_) => Ok(()),
+            None => self.rewrite(&mut writer, 0),
+        }
+    }
+
+    fn write(&self, writer: &mut Writer, batch: &[(Arc<Taken>, Answer)]) -> Result<(), NotDurable> {
+        let result = self.try_write(writer, batch);
+        result.map_err(|error| {
+            // What the disk holds of it is unknown: see the head of this file.
+            writer.file = None;
+            if let Err(again) = self.rewrite(writer, 0) {
+                log::error!(target: "hindsight", event = "error_journal"; "{}: {again}", self.path.display());
+            }
+            NotDurable {
+                path: self.path.clone(),
+                what: error.to_string(),
+                full: is_full(&error),
+            }
+        })
+    }
+
+    fn try_write(&self, writer: &mut Writer, batch: &[(Arc<Taken>, Answer)]) -> io::Result<()> {
+        let mut bytes = encoded(batch, writer.at)?;
+        if writer.file.is_none() || writer.at + bytes.len() > writer.capacity {
+            self.rewrite(writer, bytes.len())?;
+            bytes = encoded(batch, writer.at)?;
+        }
+        let Some(file) = &writer.file else {
+            return Err(io::Error::other("the journal is not open"));
+        };
+        file.write_all_at(&bytes, writer.at as u64)?;
+        file.sync()?;
+        writer.at += bytes.len();
+        Ok(())
+    }
+
+    /// A new file with what is held, and room for `more` bytes at least.
+    fn rewrite(&self, writer: &mut Writer, more: usize) -> io::Result<()> {
+        writer.file = None;
+        let mut bytes = record::header().to_vec();
+        for taken in &writer.held {
+            let record = Record::Taken(Box::new(Taken::clone(taken)));
+            record::append(&mut bytes, 0, &record).map_err(io::Error::other)?;
+        }
+        let at = bytes.len();
+        let capacity = CAPACITY.max(2 * (at + more));
+        bytes.resize(capacity, 0);
+        let temp = self.path.with_extension("new");
+        self.disk.write_atomically(&temp, &self.path, &bytes)?;
+        writer.file = Some(self.disk.open_rw(&self.path)?);
+        (writer.at, writer.capacity) = (at, capacity);
+        debug_assert!(at >= HEADER_LEN);
+        Ok(())
+    }
+}
+
+fn encoded(batch: &[(Arc<Taken>, Answer)], at: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for (taken, _) in batch {
+        let record = Record::Taken(Box::new(Taken::clone(taken)));
+        record::append(&mut bytes, at as u64, &record).map_err(io::Error::other)?;
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::record::tests::taken;
+    use super::*;
+    use crate::disk::{Call, Fault, Faults};
+    use nix::errno::Errno;
+    use std::sync::Condvar;
+
+    /// Fails calls from the n-th on, `times` times; counts them all.
+    struct Strike {
+        n: usize,
+        times: usize,
+        errno: Errno,
+        counted: Mutex<usize>,
+    }
+
+    impl Faults for Strike {
+        fn before(&self, _: Call, _: &Path) -> Option<Fault> {
+            let mut counted = lock(&self.counted);
+            *counted += 1;
+            let struck = (self.n..self.n.saturating_add(self.times)).contains(&*counted);
+            struck.then_some(Fault::Error(self.errno))
+        }
+    }
+
+    fn ids(held: &[Taken]) -> Vec<PressId> {
+        held.iter().map(|t| t.press.id.clone()).collect()
+    }
+
+    #[test]
+    fn acknowledged_presses_survive_and_retired_ones_do_not_come_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let presses: Vec<Arc<Taken>> = (1..=5).map(|n| Arc::new(taken(n))).collect();
+        let (journal, held) = Journal::open(&Disk::default(), dir.path()).unwrap();
+        assert_eq!(held, Held::default());
+        for press in &presses {
+            journal.take(press.clone()).unwrap();
+        }
+        journal.retire(&presses[2].press.id);
+        // The kernel has it all; no goodbye is needed.
+        std::mem::forget(journal);
+        let expected: Vec<Taken> = [0, 1, 3, 4].map(|n| (*presses[n]).clone()).to_vec();
+        assert_eq!(pending(dir.path()).unwrap().pending, expected);
+        let (_, held) = Journal::open(&Disk::default(), dir.path()).unwrap();
+        assert_eq!(held.pending, expected);
+        assert_eq!(pending(dir.path()).unwrap().pending, expected);
+    }
+
+    #[test]
+    fn a_full_journal_makes_room_and_forgets_nothing_that_is_pending() {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, _) = Journal::open(&Disk::default(), dir.path()).unwrap();
+        let kept = Arc::new(taken(1));
+        journal.take(kept.clone()).unwrap();
+        let mut written = 0;
+        while written < 3 * CAPACITY {
+            let press = Arc::new(taken(2));
+            written += serde_json::to_vec(&*press).unwrap().len();
+            journal.take(press.clone()).unwrap();
+            journal.retire(&press.press.id);
+        }
+        assert_eq!(pending(dir.path()).unwrap().pending, [(*kept).clone()]);
+        let len = std::fs::metadata(path_in(dir.path())).unwrap().len();
+        assert_eq!(len, CAPACITY as u64);
+    }
+
+    /// Holds the first sync back until so many presses stand in the queue.
+    struct Gate {
+        syncs: Mutex<usize>,
+        open: (Mutex<bool>, Condvar),
+    }
+
+    impl Faults for Gate {
+        fn before(&self, call: Call, path: &Path) -> Option<Fault> {
+            if call == Call::Sync && path.ends_with("journal") {
+                *lock(&self.syncs) += 1;
+                let guard = lock(&self.open.0);
+                drop(self.open.1.wait_while(guard, |open| !*open).unwrap());
+            }
+            None
+        }
+    }
+
+    #[test]
+    fn presses_that_arrive_during_a_sync_share_the_next_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let gate = Arc::new(Gate {
+            syncs: Mutex::new(0),
+            open: Default::default(),
+        });
+        let disk = Disk::with_faults(gate.clone());
+        let (journal, _) = Journal::open(&disk, dir.path()).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| journal.take(Arc::new(taken(1))).unwrap());
+            while *lock(&gate.syncs) == 0 {
+                std::thread::yield_now();
+            }
+            for n in 0..20 {
+                let journal = &journal;
+                scope.spawn(move || journal.take(Arc::new(taken(2 + n))).unwrap());
+            }
+            while lock(&journal.queue).len() < 20 {
+                std::thread::yield_now();
+            }
+            *lock(&gate.open.0) = true;
+            gate.open.1.notify_all();
+        });
+        assert_eq!(*lock(&gate.syncs), 2);
+        assert_eq!(pending(dir.path()).unwrap().pending.len(), 21);
+    }
+
+    #[test]
+    fn whatever_call_fails_acknowledged_presses_stay_and_refused_ones_are_gone() {
+        for errno in [Errno::EIO, Errno::ENOSPC] {
+            for times in [1, usize::MAX] {
+                for n in 1..60 {
+                    one_failure(n, times, errno);
+                }
+            }
+        }
+    }
+
+    fn one_failure(n: usize, times: usize, errno: Errno) {
+        let dir = tempfile::tempdir().unwrap();
+        let healthy = Journal::open(&Disk::default(), dir.path()).unwrap().0;
+        let first = Arc::new(taken(1));
+        healthy.take(first.clone()).unwrap();
+        drop(healthy);
+        let disk = Disk::with_faults(Arc::new(Strike {
+            n,
+            times,
+            errno,
+            counted: Mutex::new(0),
+        }));
+        let mut expected = vec![first.press.id.clone()];
+        let mut refused = Vec::new();
+        let mut mended = true;
+        if let Ok((journal, _)) = Journal::open(&disk, dir.path()) {
+            for k in 2..12 {
+                let press = Arc::new(taken(k));
+                let id = press.press.id.clone();
+                match journal.take(press) {
+                    Ok(()) => expected.push(id),
+                    Err(error) => {
+                        assert_eq!(error.full, errno == Errno::ENOSPC);
+                        refused.push(id);
+                    }
+                }
+                if k % 4 == 0 && !expected.is_empty() {
+                    journal.retire(&expected.remove(0));
+                }
+            }
+            mended = journal.mend().is_ok();
+        }
+        let held = ids(&pending(dir.path()).unwrap().pending);
+        for id in &expected {
+            assert!(held.contains(id), "call {n}: an acknowledged press is lost");
+        }
+        if mended {
+            for id in &refused {
+                assert!(!held.contains(id), "call {n}: a refused press is back");
+            }
+        }
+        if times == 1 {
+            assert!(refused.len() <= 1 && mended, "call {n}: {refused:?}");
+        }
+    }
+}

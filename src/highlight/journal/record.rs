@@ -1,0 +1,332 @@
+//! The journal's bytes: a header, then records, each with its own checksum.
+//!
+//! ```text
+//! header  64 bytes: "HINDSJNL", version u32, zeros, crc32 of the first 60 bytes
+//! record  marker 4, version u16, zero u16, length u32, crc32 4, JSON, zeros up to 8
+//! ```
+//!
+//! Numbers are little-endian. The checksum covers version, length, the record's
+//! offset and the JSON, so a record counts only where it was written. A reader
+//! takes every whole record that it finds, so damage costs what it hit and no more.
+//!
+//! Pure. Called by: journal.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{CameraId, Press, PressId};
+use crate::highlight::window::Plan;
+
+pub const HEADER_LEN: usize = 64;
+const MAGIC: &[u8; 8] = b"HINDSJNL";
+const FILE_VERSION: u32 = 1;
+const RECORD_VERSION: u16 = 1;
+/// No byte of it can stand in JSON.
+const MARKER: [u8; 4] = [0xf5, 0xfa, 0xfe, 0xfc];
+const RECORD_HEADER_LEN: usize = 16;
+const ALIGN: usize = 8;
+
+/// An entry of a ring that was there at the press: the same arrival at the
+/// same position says that it is the same ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Witness {
+    pub pos: u64,
+    pub arrival_mono_ns: u64,
+}
+
+/// A camera that took a press, with what its export needs after a restart.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TakenCamera {
+    pub id: CameraId,
+    pub name: String,
+    pub plan: Plan,
+    pub witnesses: Vec<Witness>,
+}
+
+/// A press as it was taken.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Taken {
+    pub press: Press,
+    pub cameras: Vec<TakenCamera>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Record {
+    Taken(Box<Taken>),
+    /// Every camera of the press has its sidecar.
+    Retired(PressId),
+}
+
+/// What a journal's bytes hold.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scanned {
+    pub records: Vec<Record>,
+    /// Bytes that are neither part of a record nor zero: a torn tail or damage.
+    pub unread_bytes: u64,
+}
+
+impl Scanned {
+    /// Presses taken and not retired, in their order.
+    pub fn pending(self) -> Vec<Taken> {
+        let mut held: Vec<Taken> = Vec::new();
+        for record in self.records {
+            match record {
+                Record::Taken(taken) => held.push(*taken),
+                Record::Retired(id) => held.retain(|taken| taken.press.id != id),
+            }
+        }
+        held
+    }
+}
+
+/// The first bytes of a journal.
+pub fn header() -> [u8; HEADER_LEN] {
+    let mut bytes = [0; HEADER_LEN];
+    bytes[..8].copy_from_slice(MAGIC);
+    bytes[8..12].copy_from_slice(&FILE_VERSION.to_le_bytes());
+    let crc = crc32fast::hash(&bytes[..60]);
+    bytes[60..].copy_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+fn checksum(version: u16, len: u32, offset: u64, payload: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&version.to_le_bytes());
+    hasher.update(&len.to_le_bytes());
+    hasher.update(&offset.to_le_bytes());
+    hasher.update(payload);
+    hasher.finalize()
+}
+
+/// Appends `record` to `bytes`, of which the first stands at `base` of the file.
+pub fn append(bytes: &mut Vec<u8>, base: u64, record: &Record) -> Result<(), String> {
+    let payload = serde_json::to_vec(record).map_err(|e| e.to_string())?;
+    append_raw(bytes, base, RECORD_VERSION, &payload)
+}
+
+fn append_raw(bytes: &mut Vec<u8>, base: u64, version: u16, payload: &[u8]) -> Result<(), String> {
+    let len = u32::try_from(payload.len()).map_err(|e| e.to_string())?;
+    let offset = base + u64::try_from(bytes.len()).map_err(|e| e.to_string())?;
+    bytes.extend(MARKER);
+    bytes.extend(version.to_le_bytes());
+    bytes.extend([0; 2]);
+    bytes.extend(len.to_le_bytes());
+    bytes.extend(checksum(version, len, offset, payload).to_le_bytes());
+    bytes.extend(payload);
+    bytes.resize(bytes.len().next_multiple_of(ALIGN), 0);
+    Ok(())
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    let four = bytes.get(at..at + 4)?;
+    Some(u32::from_le_bytes(four.try_into().ok()?))
+}
+
+/// Version, payload and end of the whole record at `at`.
+fn whole_at(bytes: &[u8], at: usize) -> Option<(u16, &[u8], usize)> {
+    let head = bytes.get(at..at + RECORD_HEADER_LEN)?;
+    if head[..4] != MARKER {
+        return None;
+    }
+    let version = u16::from_le_bytes([head[4], head[5]]);
+    let len = u32_at(head, 8)?;
+    let from = at + RECORD_HEADER_LEN;
+    let to = from.checked_add(usize::try_from(len).ok()?)?;
+    let payload = bytes.get(from..to)?;
+    let crc = checksum(version, len, u64::try_from(at).ok()?, payload);
+    (crc == u32_at(head, 12)?).then(|| (version, payload, to.next_multiple_of(ALIGN)))
+}
+
+/// Reads all of a journal. `Err` in words: it is none, or it was written by
+/// another version of this program, which must not be guessed at.
+pub fn scan(bytes: &[u8]) -> Result<Scanned, String> {
+    let mut found = Scanned::default();
+    let known = check_header(bytes)?;
+    let mut at = HEADER_LEN.min(bytes.len());
+    while at < bytes.len() {
+        if let Some((version, payload, end)) = whole_at(bytes, at) {
+            found.records.push(parse(version, payload)?);
+            at = end;
+            continue;
+        }
+        let next = (at + ALIGN).min(bytes.len());
+        if bytes[at..next].iter().any(|b| *b != 0) {
+            found.unread_bytes += u64::try_from(next - at).unwrap_or(0);
+        }
+        at = next;
+    }
+    let blank = found.unread_bytes == 0 && bytes.iter().take(HEADER_LEN).all(|b| *b == 0);
+    if !known && found.records.is_empty() && !blank {
+        return Err("its beginning is not that of a journal, and no press is found in it".into());
+    }
+    if !known && !blank {
+        found.unread_bytes += HEADER_LEN as u64;
+    }
+    Ok(found)
+}
+
+/// True if the header is whole; an error if it is whole and of another version.
+fn check_header(bytes: &[u8]) -> Result<bool, String> {
+    let Some(head) = bytes.get(..HEADER_LEN) else {
+        return Ok(false);
+    };
+    let whole = head[..8] == *MAGIC && u32_at(head, 60) == Some(crc32fast::hash(&head[..60]));
+    match u32_at(head, 8) {
+        Some(version) if whole && version != FILE_VERSION => Err(format!(
+            "it is of version {version}, this hindsight reads version {FILE_VERSION}; start the hindsight that wrote it, let it finish its presses, then come back"
+        )),
+        _ => Ok(whole),
+    }
+}
+
+fn parse(version: u16, payload: &[u8]) -> Result<Record, String> {
+    if version != RECORD_VERSION {
+        return Err(format!(
+            "it holds a record of version {version}, this hindsight reads version {RECORD_VERSION}; start the hindsight that wrote it, let it finish its presses, then come back"
+        ));
+    }
+    serde_json::from_slice(payload)
+        .map_err(|e| format!("it holds a record that this hindsight does not know: {e}"))
+}
+
+#[cfg(test)]
+pub mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::base::{BootId, Source};
+    use crate::highlight::mapping::{Certainty, Mapping};
+    use crate::highlight::window::Window;
+
+    /// A press of one camera.
+    pub fn taken(instant_mono_ns: u64) -> Taken {
+        let boot_id = BootId([7; 16]);
+        let camera = CameraId::new("court1").unwrap();
+        let plan = Plan {
+            window: Window {
+                press_mono_ns: instant_mono_ns,
+                latency_ms: 300,
+                pre_ms: 1000,
+                post_ms: 500,
+            },
+            first_pos: 12,
+            key_pos: 13,
+            press_90k: 99,
+            start_90k: 9,
+            end_90k: 199,
+            mappings: vec![Mapping {
+                epoch: 1,
+                anchor_90k: 4,
+                anchor_mono_ns: 5,
+            }],
+            certainty: Certainty::Certain,
+            audio: true,
+            reorder_depth: 2,
+            short_90k: 0,
+            stale_ms: None,
+        };
+        Taken {
+            press: Press {
+                id: PressId::new(boot_id, instant_mono_ns),
+                boot_id,
+                instant_mono_ns,
+                pre_ms: 1000,
+                post_ms: 500,
+                source: Source::Http,
+                cameras: vec![camera.clone()],
+                folder: "undated".into(),
+                wall_unix_ns: 0,
+                wall_synchronised: false,
+            },
+            cameras: vec![TakenCamera {
+                id: camera,
+                name: "Court 1, \"north\" ü".into(),
+                plan,
+                witnesses: vec![Witness {
+                    pos: 12,
+                    arrival_mono_ns: 1,
+                }],
+            }],
+        }
+    }
+
+    fn three() -> (Vec<Taken>, Vec<u8>, Vec<usize>) {
+        let presses: Vec<Taken> = (1..=3).map(|n| taken(n * 1_000_000_000)).collect();
+        let mut bytes = header().to_vec();
+        let mut starts = Vec::new();
+        for press in &presses {
+            starts.push(bytes.len());
+            append(&mut bytes, 0, &Record::Taken(Box::new(press.clone()))).unwrap();
+        }
+        starts.push(bytes.len());
+        bytes.extend([0; 512]);
+        (presses, bytes, starts)
+    }
+
+    #[test]
+    fn records_read_back_and_a_retired_press_is_pending_no_more() {
+        let (presses, mut bytes, starts) = three();
+        bytes.truncate(starts[3]);
+        assert_eq!(scan(&bytes).unwrap().pending(), presses);
+        append(&mut bytes, 0, &Record::Retired(presses[1].press.id.clone())).unwrap();
+        let held = scan(&bytes).unwrap().pending();
+        assert_eq!(held, [presses[0].clone(), presses[2].clone()]);
+    }
+
+    #[test]
+    fn a_tail_torn_at_any_byte_costs_the_last_record_only() {
+        let (presses, bytes, starts) = three();
+        for cut in starts[2]..starts[3] {
+            // What was not written yet is zero in a preallocated file, or not there.
+            let short = &bytes[..cut];
+            let mut zeroed = short.to_vec();
+            zeroed.resize(bytes.len(), 0);
+            for torn in [short, &zeroed] {
+                let held = scan(torn).unwrap().pending();
+                assert!(
+                    held == presses[..2] || held == presses,
+                    "cut at {cut}: {} presses",
+                    held.len()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_anywhere_costs_at_most_the_record_it_hit_and_is_noticed() {
+        let (presses, bytes, starts) = three();
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let found = scan(&flipped).unwrap();
+            let unread = found.unread_bytes;
+            let held = found.pending();
+            let hit = (0..3).find(|n| (starts[*n]..starts[n + 1]).contains(&(bit / 8)));
+            for (n, press) in presses.iter().enumerate() {
+                let there = held.contains(press);
+                assert!(there || hit == Some(n), "bit {bit}: press {n} is lost");
+            }
+            assert!(held.iter().all(|press| presses.contains(press)));
+            assert!(unread > 0 || held.len() == 3, "bit {bit} was not noticed");
+        }
+    }
+
+    #[test]
+    fn another_version_and_a_foreign_file_are_refused_in_words() {
+        let mut bytes = header().to_vec();
+        append_raw(&mut bytes, 0, 2, b"{}").unwrap();
+        let refused = scan(&bytes).unwrap_err();
+        assert!(refused.contains("a record of version 2"), "{refused}");
+
+        let mut newer = header();
+        newer[8] = 9;
+        let crc = crc32fast::hash(&newer[..60]);
+        newer[60..].copy_from_slice(&crc.to_le_bytes());
+        let refused = scan(&newer).unwrap_err();
+        assert!(refused.contains("of version 9"), "{refused}");
+
+        let refused = scan(&[b'x'; 400]).unwrap_err();
+        assert!(refused.contains("not that of a journal"), "{refused}");
+        assert_eq!(scan(&[]).unwrap(), Scanned::default());
+        assert_eq!(scan(&[0; 4096]).unwrap(), Scanned::default());
+    }
+}
