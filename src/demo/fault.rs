@@ -55,9 +55,11 @@ pub enum Fault {
     // --- the stream ---
     /// No RTP; TCP and RTSP live on. Then (if a time is given) live again.
     Stall { ms: Option<u64> },
+    /// Nothing is written for so long; then all of it comes at once, late.
+    Hold { ms: u64 },
     /// Neither reads nor writes any more, and does not close.
     HalfOpen,
-    /// Closes the connections between the sessions' frames.
+    /// Closes the connections between two frames.
     Close,
     /// Closes the connection in the middle of an access unit.
     CloseMidAu,
@@ -70,16 +72,64 @@ pub enum Fault {
     SequenceJump(u16),
     /// The next two video packets change places.
     Reorder,
+    /// The next video packet is sent twice.
+    Duplicate,
     /// All tracks' timestamps jump, in ticks of 90 kHz.
     TimestampJump { ticks_90k: i64 },
     /// All tracks go on under another SSRC.
     SsrcChange,
     /// Bytes that are neither RTSP nor interleaved data, on the connection.
     Garbage { bytes: usize },
-    /// One more slice of so many bytes in the next video frame.
+    /// So many bytes of filler data in the next video frame: legal, and huge.
     HugeAu { bytes: usize },
     /// Other footage from the next key frame on: new parameter sets in mid-stream.
     Switch(Arc<Footage>),
     /// RTCP sender reports on or off.
     SenderReports(bool),
+}
+
+impl Fault {
+    /// Whether it is the camera as a whole that has it, not a session that plays.
+    pub(super) fn is_of_camera(&self) -> bool {
+        matches!(
+            self,
+            Fault::MuteAfter(_)
+                | Fault::Refuse { .. }
+                | Fault::Redirect(_)
+                | Fault::CloseListener
+                | Fault::OpenListener
+                | Fault::Nonsense
+                | Fault::EndlessHeaders
+                | Fault::SlowBytes { .. }
+                | Fault::Behave
+                | Fault::Switch(_)
+        )
+    }
+}
+
+/// How the camera answers at present: the sum of the faults of conversation.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Manners {
+    pub mute_after: Option<Stage>,
+    pub refuse: Option<(Stage, u16)>,
+    pub redirect: Option<String>,
+    pub nonsense: bool,
+    pub endless_headers: bool,
+    pub slow_ms: Option<u64>,
+}
+
+impl Manners {
+    /// Takes a fault of conversation; leaves others alone.
+    pub fn learn(&mut self, fault: &Fault) {
+        match fault {
+            Fault::MuteAfter(stage) => self.mute_after = Some(*stage),
+            Fault::Refuse { from, status } => self.refuse = Some((*from, *status)),
+            Fault::Redirect(to) => self.redirect = Some(to.clone()),
+            Fault::Nonsense => self.nonsense = true,
+            Fault::EndlessHeaders => self.endless_headers = true,
+            Fault::SlowBytes { ms } => self.slow_ms = Some(*ms),
+            Fault::Behave => *self = Manners::default(),
+            _ => {}
+        }
+    }
 }

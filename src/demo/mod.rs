@@ -8,12 +8,23 @@
 //! * [`camera`]: the script, the server, its log
 //! * [`fault`]: all that can go wrong, by name
 //! * [`picture`]: the frame number drawn in the pattern, and how to read it back
+//!
+//! Inside, from bytes to behaviour: `packet` (payloads), `reel` (an MP4 into footage), `sdp`, `rtsp` and `auth`
+//! (pure), `stream` (what is due when, pure), `play` (a session's RTP), `session` (a connection's conversation).
 
+mod auth;
 pub mod camera;
 pub mod fault;
 pub mod footage;
+mod packet;
 pub mod picture;
+mod play;
+mod reel;
+mod rtsp;
+mod sdp;
+mod session;
+mod stream;
 
-pub use camera::{Camera, Join, Login, Scheme, Script, Sent, StartAt};
+pub use camera::{Asked, Camera, Join, Login, Scheme, Script, Sent, StartAt};
 pub use fault::{Fault, Stage, When};
 pub use footage::{Footage, FootageError};
