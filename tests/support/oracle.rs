@@ -41,10 +41,18 @@ fn ns(ticks_90k: i64) -> i128 {
 }
 
 /// `instant_mono_ns` is the press plus the camera's configured latency.
-pub fn expected(log: &[Sent], instant_mono_ns: u64, press_mono_ns: u64, pre_ms: u64, post_ms: u64) -> Expected {
+pub fn expected(
+    log: &[Sent],
+    instant_mono_ns: u64,
+    press_mono_ns: u64,
+    pre_ms: u64,
+    post_ms: u64,
+) -> Expected {
     let offset = log
         .iter()
-        .filter(|s| s.sent_mono_ns <= press_mono_ns && s.sent_mono_ns + ENVELOPE_NS >= press_mono_ns)
+        .filter(|s| {
+            s.sent_mono_ns <= press_mono_ns && s.sent_mono_ns + ENVELOPE_NS >= press_mono_ns
+        })
         .map(|s| i128::from(s.sent_mono_ns) - ns(s.pts_90k))
         .min()
         .expect("the camera sent something in the 30 s before the press");
@@ -53,7 +61,9 @@ pub fn expected(log: &[Sent], instant_mono_ns: u64, press_mono_ns: u64, pre_ms: 
     let end = at_90k + i64::try_from(post_ms * 90).unwrap();
     let mut shown = log.to_vec();
     shown.sort_by_key(|s| s.pts_90k);
-    let first = shown.partition_point(|s| s.pts_90k <= start).saturating_sub(1);
+    let first = shown
+        .partition_point(|s| s.pts_90k <= start)
+        .saturating_sub(1);
     let behind = shown.partition_point(|s| s.pts_90k < end);
     assert!(behind < shown.len(), "the log ends before the window does");
     let nearest = |t: i64| {
@@ -82,7 +92,11 @@ pub fn compare(log: &[Sent], want: &Expected, seen: &[u32]) -> Result<bool, Stri
     shown.sort_by_key(|s| s.pts_90k);
     if want.border_ns < BORDER_NS {
         for from in want.first.saturating_sub(1)..=want.first + 1 {
-            let numbers: Vec<u32> = shown[from..].iter().take(seen.len()).map(|s| s.number).collect();
+            let numbers: Vec<u32> = shown[from..]
+                .iter()
+                .take(seen.len())
+                .map(|s| s.number)
+                .collect();
             if seen == numbers && seen.len().abs_diff(want.numbers.len()) <= 1 {
                 return Ok(false);
             }
@@ -107,7 +121,9 @@ mod tests {
             .map(|n| Sent {
                 number: n % 500,
                 pts_90k: i64::from(n) * 3600,
-                sent_mono_ns: u64::from(n) * 40_000_000 + 1_000_000_000 + u64::from(n % 7) * 3_000_000,
+                sent_mono_ns: u64::from(n) * 40_000_000
+                    + 1_000_000_000
+                    + u64::from(n % 7) * 3_000_000,
             })
             .collect()
     }
@@ -132,6 +148,9 @@ mod tests {
         off = near.numbers.iter().map(|n| n + 1).collect();
         assert_eq!(compare(&log(), &near, &off), Ok(false));
         off.remove(3);
-        assert!(compare(&log(), &near, &off).is_err(), "a hole is never excused");
+        assert!(
+            compare(&log(), &near, &off).is_err(),
+            "a hole is never excused"
+        );
     }
 }
