@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod exact;
+mod together;
+mod trouble;
 
 #[path = "../support/gst.rs"]
 mod gst;

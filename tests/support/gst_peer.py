@@ -66,7 +66,12 @@ class Mount(GstRtspServer.RTSPMediaFactory):
         super().__init__()
         self.told = told
         self.clips = [Clip(c) for c in told['clips']]
-        self.audio = adts_frames(told['audio']) if told.get('audio') else None
+        self.audio = None
+        if told.get('audio'):
+            # The encoder's first frame is its run-up: without it the second one starts at 0. A loop of
+            # the sound is as long as one of the picture (the footage is a multiple of 16 s at 48 kHz).
+            frames = self.clips[0].ticks * 48000 // 90000 // 1024
+            self.audio = adts_frames(told['audio'])[1:1 + frames]
         self.set_shared(True)
         self.set_latency(0)
 

@@ -35,7 +35,7 @@ impl Default for Recipe {
             width: 480,
             height: 270,
             fps: 25,
-            seconds: 20,
+            seconds: 16,
             gop_seconds: 1,
             b_frames: 0,
             beep: false,

@@ -1,7 +1,7 @@
 //! `hindsight run` as the tests use it: config, start, presses, stop.
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -37,7 +37,7 @@ impl Default for Told {
 /// Folders of a service; they stay when it dies and go with this.
 pub struct Place {
     pub dir: tempfile::TempDir,
-    pub rings: tempfile::TempDir,
+    _rings: tempfile::TempDir,
     pub config: PathBuf,
     pub port: u16,
 }
@@ -67,7 +67,7 @@ impl Place {
         std::fs::write(&config, text).unwrap();
         Place {
             dir,
-            rings,
+            _rings: rings,
             config,
             port,
         }
@@ -258,9 +258,4 @@ impl Drop for Service {
 /// A `[[camera]]` table.
 pub fn camera(id: &str, url: &str, more: &str) -> String {
     format!("[[camera]]\nid = \"{id}\"\nname = \"{id}\"\nurl = \"{url}\"\n{more}\n")
-}
-
-/// Whether a file's name ends so.
-pub fn has_extension(path: &Path, extension: &str) -> bool {
-    path.extension().is_some_and(|e| e == extension)
 }
