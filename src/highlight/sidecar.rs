@@ -4,11 +4,12 @@
 //! Not here: when it is written (`export`, `recovery`).
 //! Called by: export, recovery, verify, web's listing.
 
+use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
 use super::cut::{CutReport, Damaged, Ended, Gap};
 use super::mapping::Certainty;
-use crate::base::{BootId, CameraId, Press, PressId, Source};
+use crate::base::{BootId, CameraId, Press, PressId, Source, Wall};
 use crate::media::{Alignment, Codec};
 
 /// What is to be done with the clip.
@@ -120,7 +121,7 @@ pub struct About<'a> {
     pub camera_name: &'a str,
     pub camera_id: &'a CameraId,
     pub latency_ms: u64,
-    pub timezone: &'a jiff::tz::TimeZone,
+    pub timezone: &'a TimeZone,
 }
 
 /// A clip on the disk.
@@ -139,22 +140,143 @@ impl Sidecar {
         report: &CutReport,
         suspect: Option<String>,
     ) -> Sidecar {
-        let _ = (about, file, report, suspect);
-        todo!()
+        Sidecar {
+            status: match suspect {
+                Some(_) => Status::Suspect,
+                None => Status::Queued,
+            },
+            reason: suspect,
+            file_name: Some(file.file_name),
+            size_bytes: Some(file.size_bytes),
+            sha256: Some(file.sha256),
+            meta: Some(Meta {
+                codec: report.codec,
+                width: report.width,
+                height: report.height,
+                fps: report.fps,
+                duration_sec: report.duration_sec,
+                audio_codec: report.audio_codec,
+            }),
+            pre_seconds: report.pre_seconds,
+            post_seconds: report.post_seconds,
+            ended: Some(report.ended),
+            gaps: report.gaps.clone(),
+            damaged: report.damaged.clone(),
+            clock: ClockFacts {
+                mapping: Some(MappingFacts {
+                    press_90k: report.press_90k,
+                    anchor_90k: report.anchor_90k,
+                    anchor_mono_ns: report.anchor_mono_ns,
+                }),
+                certainty: Some(report.certainty),
+                alignment: report.alignment,
+                ..clock(about)
+            },
+            notes: report.notes.clone(),
+            ..Sidecar::without_clip(about, String::new())
+        }
     }
 
     /// Instead of a clip.
     pub fn without_clip(about: &About<'_>, reason: String) -> Sidecar {
-        let _ = (about, reason);
-        todo!()
+        let press = about.press;
+        Sidecar {
+            kind: Kind::Highlight,
+            status: Status::None,
+            reason: Some(reason),
+            created_at: rfc3339(press.wall_unix_ns, about.timezone),
+            press_id: press.id.clone(),
+            camera: CameraFacts {
+                id: about.camera_id.clone(),
+                name: about.camera_name.to_owned(),
+            },
+            source: press.source,
+            file_name: None,
+            size_bytes: None,
+            sha256: None,
+            meta: None,
+            pre_seconds: 0.0,
+            post_seconds: 0.0,
+            requested: Requested {
+                pre_seconds: seconds(press.pre_ms),
+                post_seconds: seconds(press.post_ms),
+            },
+            ended: None,
+            gaps: Vec::new(),
+            damaged: Vec::new(),
+            clock: clock(about),
+            notes: Vec::new(),
+        }
+    }
+
+    /// A press of this boot gets the wall time that it really had, now that
+    /// the clock is set: `wall` was read at `mono_ns`.
+    pub fn correct_clock(&mut self, wall: Wall, mono_ns: u64, timezone: &TimeZone) {
+        let since_press_ns = i128::from(mono_ns) - i128::from(self.clock.press_mono_ns);
+        let at_press = i128::from(wall.unix_ns) - since_press_ns;
+        self.created_at = rfc3339(i64::try_from(at_press).unwrap_or(wall.unix_ns), timezone);
+        self.clock.wall_synchronised = wall.synchronised;
     }
 
     /// The file's bytes: JSON for people, ending with a newline.
     pub fn to_bytes(&self) -> Vec<u8> {
-        todo!()
+        // Strings, numbers and lists only: nothing here can fail to be JSON.
+        let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
+        bytes.push(b'\n');
+        bytes
     }
 
     pub fn from_bytes(bytes: &[u8]) -> Result<Sidecar, serde_json::Error> {
         serde_json::from_slice(bytes)
     }
+
+    /// What a sidecar must be beyond its shape; `None` if it is.
+    pub fn contradiction(&self) -> Option<String> {
+        let has_clip = [
+            self.file_name.is_some(),
+            self.size_bytes.is_some(),
+            self.sha256.is_some(),
+            self.meta.is_some(),
+            self.ended.is_some(),
+        ];
+        let has_reason = self.reason.as_ref().is_some_and(|r| !r.trim().is_empty());
+        match self.status {
+            Status::None if !has_reason => Some("status \"none\" without a reason".to_owned()),
+            Status::None if has_clip.contains(&true) => {
+                Some("status \"none\", but it describes a clip".to_owned())
+            }
+            Status::Suspect if !has_reason => {
+                Some("status \"suspect\" without a reason".to_owned())
+            }
+            Status::Queued | Status::Suspect if has_clip.contains(&false) => {
+                Some("a clip without file_name, size_bytes, sha256, meta or ended".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+fn clock(about: &About<'_>) -> ClockFacts {
+    ClockFacts {
+        boot_id: about.press.boot_id,
+        wall_synchronised: about.press.wall_synchronised,
+        press_mono_ns: about.press.instant_mono_ns,
+        latency_ms: about.latency_ms,
+        mapping: None,
+        certainty: None,
+        alignment: None,
+    }
+}
+
+fn seconds(ms: u64) -> f64 {
+    // Exact for any window that a ring can hold.
+    ms as f64 / 1000.0
+}
+
+/// A wall time to the millisecond, with the venue's offset.
+pub fn rfc3339(unix_ns: i64, timezone: &TimeZone) -> String {
+    let ms = unix_ns.div_euclid(1_000_000);
+    let stamp = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
+    let offset = timezone.to_offset(stamp);
+    format!("{:.3}", stamp.display_with_offset(offset))
 }
