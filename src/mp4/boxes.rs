@@ -5,8 +5,8 @@
 //! Not here: sample tables (`clip`), runs (`fragment`).
 
 use mp4_atom::{
-    Audio, Avc1, Avc3, Codec as Entry, Dref, DrefEntry, ElstEntry, Encode, FixedPoint, Ftyp, Hdlr,
-    Hev1, Hvc1, Hvcc, Mdhd, Mp4a, Mvhd, Pasp, Smhd, Stsd, Tkhd, Url, Visual, Vmhd,
+    Audio, Avc1, Avc3, Avcc, Codec as Entry, Dref, DrefEntry, ElstEntry, Encode, FixedPoint, Ftyp,
+    Hdlr, Hev1, Hvc1, Hvcc, Mdhd, Mp4a, Mvhd, Pasp, Smhd, Stsd, Tkhd, Url, Visual, Vmhd,
     esds::{DecoderConfig, DecoderSpecific, EsDescriptor, Esds, SLConfig},
 };
 
@@ -297,4 +297,34 @@ fn mp4a(params: &TrackParams, head: &TrackHead) -> Mp4a {
         btrt: None,
         taic: None,
     }
+}
+
+/// The parameter sets of a video track as they would stand in an access unit:
+/// NAL units with 4-byte lengths.
+pub(super) fn parameter_sets(params: &TrackParams) -> Result<Vec<u8>, Mp4Error> {
+    /// VPS, SPS, PPS.
+    const H265_SETS: [u8; 3] = [32, 33, 34];
+    let sets = match params.codec {
+        Codec::H264 => {
+            let avcc: Avcc = config(params)?;
+            [avcc.sequence_parameter_sets, avcc.picture_parameter_sets].concat()
+        }
+        Codec::H265 => {
+            let hvcc: Hvcc = config(params)?;
+            let of = |kind: &u8| {
+                let arrays = hvcc.arrays.iter().filter(|a| a.nal_unit_type == *kind);
+                arrays.flat_map(|array| array.nalus.clone()).collect()
+            };
+            H265_SETS.iter().map(of).collect::<Vec<Vec<_>>>().concat()
+        }
+        Codec::Aac => Vec::new(),
+    };
+    let mut bytes = Vec::new();
+    for set in sets {
+        // Records count sets' lengths in 16 bits.
+        let len = u32::try_from(set.len()).unwrap_or(u32::MAX);
+        bytes.extend_from_slice(&len.to_be_bytes());
+        bytes.extend_from_slice(&set);
+    }
+    Ok(bytes)
 }

@@ -1,6 +1,14 @@
 //! The muxer, pure: sample facts in, bytes and offsets out. No I/O of its own.
 //!
 //! Clips have their index first and an edit list; fragments are for live readers.
+//!
+//! Parameters that change within a clip: a second sample entry is enough for
+//! FFmpeg 5.1 and GStreamer 1.22, even where the picture's size changes.
+//! Chromium 156 stops at the change (it knows the first entry only), unless the
+//! first key frame after it carries the new parameter sets in band as well
+//! ([`parameter_sets`] in front of its own NAL units): then all three play it
+//! to the frame. `tests/players` holds both.
+//!
 //! Not here: files (`disk`, `highlight`), which samples (`highlight::window`).
 //! Called by: highlight, tap.
 
@@ -43,8 +51,8 @@ pub struct ClipTrack {
     pub entries: Vec<TrackParams>,
     /// In decoding order.
     pub samples: Vec<Sample>,
-    /// What is shown: `[start, end)` in the track's ticks. Video samples with
-    /// `pts < start` are squeezed to one tick each.
+    /// What is shown: `[start, end)` in the track's ticks. Video samples outside
+    /// of it are squeezed to one tick each.
     pub start: i64,
     pub end: i64,
 }
@@ -98,6 +106,12 @@ pub fn data_offset(reserve: u64) -> u64 {
 /// [`Mp4Error::Unwritable`] where the facts contradict each other.
 pub fn place(reserve: u64, data_len: u64, clip: &ClipIndex) -> Result<Placed, Mp4Error> {
     clip::place(reserve, data_len, clip)
+}
+
+/// The parameter sets of a video track as NAL units with 4-byte lengths, as
+/// they stand before a key frame's own in streams that carry them in band.
+pub fn parameter_sets(params: &TrackParams) -> Result<Vec<u8>, Mp4Error> {
+    boxes::parameter_sets(params)
 }
 
 /// Reads a finished clip back, with our strict reader and with the independent

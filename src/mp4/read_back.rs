@@ -93,9 +93,12 @@ fn track_against_facts(
         }
         let shown = i128::from(sample.cts) - i128::from(track.shown_from);
         let wanted = i128::from(fact.pts) - i128::from(facts.start);
-        let good = match wanted < 0 {
-            true => shown < 0,
-            false => (shown - wanted).unsigned_abs() <= repeated as u128,
+        let good = if fact.pts < facts.start {
+            shown < 0
+        } else if fact.pts < facts.end {
+            (shown - wanted).unsigned_abs() <= repeated as u128
+        } else {
+            shown >= i128::from(facts.end) - i128::from(facts.start)
         };
         if !good {
             return differs(format!(

@@ -44,22 +44,27 @@ impl Timing {
 }
 
 /// Video: samples before `start` are squeezed to one tick each, in the order in
-/// which they would be shown; those shown keep their distances; the last of
-/// all lasts to `end`.
+/// which they would be shown; those shown keep their distances, the last of
+/// them lasts to `end`; those behind it (needed to decode others) are squeezed
+/// likewise. Chromium counts what it decodes but does not show into the clip's
+/// length, so the less of it the better.
 pub(super) fn video(pts: &[i64], start: i64, end: i64) -> Result<Timing, Mp4Error> {
     check(pts, start, end)?;
     let mut order: Vec<usize> = (0..pts.len()).collect();
     order.sort_by_key(|&i| (pts[i], i));
     let skipped = order.partition_point(|&i| pts[i] < start);
     let squeezed_from = start - signed(skipped)?;
+    let shown = order.partition_point(|&i| pts[i] < end.max(start));
 
     let mut sorted = Vec::with_capacity(pts.len());
     let mut shown_at = vec![0; pts.len()];
     for (rank, &i) in order.iter().enumerate() {
         let wanted = if rank < skipped {
             squeezed_from + signed(rank)?
-        } else {
+        } else if rank < shown {
             pts[i]
+        } else {
+            end.max(start) + signed(rank - shown)?
         };
         let time = later_than(sorted.last(), wanted);
         sorted.push(time);
@@ -191,6 +196,19 @@ mod tests {
     }
 
     #[test]
+    fn frames_behind_the_end_take_one_tick_each_too() {
+        let pts = with_b_frames(10, 3600);
+        let timing = video(&pts, 0, 7 * 3600 + 900).unwrap();
+        let shown_at = |frame: i64| {
+            let i = pts.iter().position(|&pts| pts == frame * 3600).unwrap();
+            i64::try_from(timing.cts[i] - timing.shown_from).unwrap()
+        };
+        let shown: Vec<i64> = (6..10).map(shown_at).collect();
+        assert_eq!(shown, [21_600, 25_200, 26_100, 26_101]);
+        assert_eq!(timing.shown_to - timing.shown_from, 26_100);
+    }
+
+    #[test]
     fn a_hole_keeps_its_length() {
         let timing = video(&[0, 3600, 93_600, 97_200], 0, 100_000).unwrap();
         assert_eq!(
@@ -253,7 +271,9 @@ mod tests {
             let timing = video(&pts, start, end + jitter).unwrap();
             for (cts, pts) in timing.cts.iter().zip(&pts) {
                 let from_start = i64::try_from(*cts).unwrap() - i64::try_from(timing.shown_from).unwrap();
-                if *pts >= start {
+                if *pts >= end + jitter {
+                    prop_assert!(from_start >= end + jitter - start);
+                } else if *pts >= start {
                     prop_assert_eq!(from_start, pts - start);
                 } else {
                     prop_assert!((-200..0).contains(&from_start));
