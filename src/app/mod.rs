@@ -5,6 +5,11 @@
 //! returns the exit code: 0 done, 1 something is wrong with what was looked at,
 //! 2 it could not be done at all.
 //!
+//! * [`run`], [`demo`]: the service, with the config's cameras or the built-in one;
+//!   `house` builds it, `port` is its door for `web`, `signals` ends it
+//! * [`press`]: a client of the running service; `client` speaks HTTP
+//! * [`check`], [`ring`], [`tap`], [`verify`]: look at cameras, rings and files
+//!
 //! Not here: parsing the command line (`main`), reading the configuration (`config`).
 //! Called by: main.
 
@@ -15,7 +20,23 @@ use std::time::Duration;
 use crate::base::CameraId;
 use crate::config::Config;
 
+mod check;
+mod client;
+mod demo;
+mod house;
+mod latency;
 pub mod logging;
+mod port;
+mod press;
+mod ring;
+mod run;
+mod say;
+mod signals;
+
+/// Something is wrong with what was looked at.
+const WRONG: u8 = 1;
+/// It could not be done at all.
+const NOT_DONE: u8 = 2;
 
 /// Options of `hindsight demo`.
 #[derive(Clone, Debug)]
@@ -55,32 +76,30 @@ pub struct CheckOptions {
 
 /// The service: runs until it is told to stop.
 pub fn run(config: Config) -> ExitCode {
-    let _ = config;
-    todo!()
+    run::run(config)
 }
 
 /// The main job with nothing to configure.
 pub fn demo(options: &DemoOptions) -> ExitCode {
-    let _ = options;
-    todo!()
+    demo::demo(options)
 }
 
 /// Presses the button of the running service.
 pub fn press(config: &Config, options: &PressOptions) -> ExitCode {
-    let _ = (config, options);
-    todo!()
+    press::press(config, options)
 }
 
 /// Reaches each camera and says what it found and what the rings cost.
 pub fn check(config: &Config, options: &CheckOptions) -> ExitCode {
-    let _ = (config, options);
-    todo!()
+    match &options.latency {
+        Some(camera) => latency::measure(config, camera),
+        None => check::check(config),
+    }
 }
 
 /// A text picture of the rings of `cameras` (empty: all), of a running service or a dead one.
 pub fn ring(config: &Config, cameras: &[CameraId]) -> ExitCode {
-    let _ = (config, cameras);
-    todo!()
+    ring::ring(config, cameras)
 }
 
 /// One camera's live stream out of the ring to stdout, as fragmented MP4.
@@ -91,6 +110,29 @@ pub fn tap(config: &Config, camera: &CameraId) -> ExitCode {
 
 /// The integrity checker: one line a fault below `paths`.
 pub fn verify(paths: &[PathBuf]) -> ExitCode {
-    let _ = paths;
-    todo!()
+    if let Some(missing) = paths.iter().find(|path| !path.exists()) {
+        eprintln!("there is no {}", missing.display());
+        return ExitCode::from(NOT_DONE);
+    }
+    let report = crate::highlight::verify::verify(paths);
+    for fault in &report.faults {
+        println!("{}: {}", fault.path.display(), fault.what);
+    }
+    for note in &report.notes {
+        println!("note: {}: {}", note.path.display(), note.what);
+    }
+    println!(
+        "{}, {}, {}: {}",
+        say::many(report.clips, "clip"),
+        say::many(report.sidecars, "sidecar"),
+        say::many_of(report.presses, "pending press", "pending presses"),
+        match report.faults.len() {
+            0 => "no faults".to_owned(),
+            n => say::many(n as u64, "fault"),
+        }
+    );
+    match report.faults.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(WRONG),
+    }
 }

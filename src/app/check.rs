@@ -1,0 +1,210 @@
+//! `hindsight check`: does the configuration work with these cameras and this machine?
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::{WRONG, run::rings_bytes, say};
+use crate::config::{Camera, Config};
+use crate::disk::{Disk, mounted::missing_mount};
+use crate::ingest::{self, Probe, ProbeError};
+
+/// How long each camera may take.
+const LIMIT: Duration = Duration::from_secs(20);
+
+pub(super) fn check(config: &Config) -> ExitCode {
+    let cameras = say::many(config.cameras.len() as u64, "camera");
+    println!("calling {cameras}, up to {} s each …\n", LIMIT.as_secs());
+    let probes = probe_all(&config.cameras);
+    let mut rows = vec![
+        [
+            "camera",
+            "",
+            "video",
+            "fps",
+            "bitrate",
+            "key frames every",
+            "audio",
+            "clock reports",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+    ];
+    let mut wrong = Vec::new();
+    let mut notes = Vec::new();
+    for (camera, probe) in config.cameras.iter().zip(&probes) {
+        match probe {
+            Ok(probe) => {
+                rows.push(row(camera, probe));
+                wrong.extend(misfits(config, camera, probe));
+                let warnings = probe.warnings.iter();
+                notes.extend(warnings.map(|text| format!("{}: {text}", camera.id)));
+            }
+            Err(error) => {
+                rows.push(vec![
+                    camera.id.to_string(),
+                    camera.name.clone(),
+                    "no picture".to_owned(),
+                ]);
+                wrong.push(format!("{}: {error}", camera.id));
+            }
+        }
+    }
+    print!("{}", say::table(&rows));
+    println!();
+    memory(config, &mut wrong);
+    storage(config, &mut wrong);
+    for note in &notes {
+        println!("note   {note}");
+    }
+    for reason in &wrong {
+        println!("WRONG  {reason}");
+    }
+    match wrong.is_empty() {
+        true => {
+            println!("all is well");
+            ExitCode::SUCCESS
+        }
+        false => ExitCode::from(WRONG),
+    }
+}
+
+/// All at once: a venue has many, and a dead one takes its whole limit.
+fn probe_all(cameras: &[Camera]) -> Vec<Result<Probe, ProbeError>> {
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = cameras
+            .iter()
+            .map(|camera| scope.spawn(move || ingest::probe(camera, LIMIT)))
+            .collect();
+        let crashed = || ProbeError("an error inside hindsight while looking at it".to_owned());
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| Err(crashed())))
+            .collect()
+    })
+}
+
+fn row(camera: &Camera, probe: &Probe) -> Vec<String> {
+    let s = |ms: u64| format!("{:.1}", ms as f64 / 1000.0);
+    let gop = match (probe.shortest_gop_ms, probe.longest_gop_ms) {
+        (Some(short), Some(long)) if s(short) != s(long) => {
+            format!("{} to {} s", s(short), s(long))
+        }
+        (_, Some(long)) => format!("{} s", s(long)),
+        _ => "unknown".to_owned(),
+    };
+    let b_frames = if probe.b_frames { ", B-frames" } else { "" };
+    vec![
+        camera.id.to_string(),
+        camera.name.clone(),
+        format!("{} {}x{}{b_frames}", probe.codec, probe.width, probe.height),
+        format!("{:.1}", probe.fps),
+        format!("{:.1} Mbit/s", probe.bitrate_bps as f64 / 1e6),
+        gop,
+        probe.audio.clone().unwrap_or_else(|| "none".to_owned()),
+        if probe.sender_reports { "yes" } else { "no" }.to_owned(),
+    ]
+}
+
+/// What of the camera does not fit the configuration.
+fn misfits(config: &Config, camera: &Camera, probe: &Probe) -> Vec<String> {
+    let id = &camera.id;
+    let mut wrong = Vec::new();
+    let ring_ms = u64::from(config.ring.seconds) * 1000;
+    let window_ms = config.highlight.pre_ms + config.highlight.post_ms;
+    let gop_ms = probe.longest_gop_ms.unwrap_or(0);
+    let needed_ms = window_ms + gop_ms + 5000;
+    if needed_ms > ring_ms {
+        wrong.push(format!(
+            "{id}: with key frames {} apart a window needs {} of memory and the ring holds {}; \
+             lower the camera's \"I-frame interval\" (and switch \"Smart codec\" / \"H.264+\" off), or raise [ring] seconds",
+            say::seconds(gop_ms), say::seconds(needed_ms), say::seconds(ring_ms)
+        ));
+    }
+    if probe.bitrate_bps > config.ring.max_bitrate_bps {
+        wrong.push(format!(
+            "{id}: it sends {:.1} Mbit/s and [ring] max_bitrate is {:.1}: the ring holds less than {} s; \
+             raise max_bitrate, or lower the camera's bitrate",
+            probe.bitrate_bps as f64 / 1e6,
+            config.ring.max_bitrate_bps as f64 / 1e6,
+            config.ring.seconds
+        ));
+    }
+    if probe.lost_packets > 0 {
+        wrong.push(format!(
+            "{id}: {} of the network were lost in {}; look at cables and switches, or use transport = \"tcp\"",
+            say::many(probe.lost_packets, "packet"),
+            say::seconds(probe.watched_ms)
+        ));
+    }
+    wrong
+}
+
+fn memory(config: &Config, wrong: &mut Vec<String>) {
+    let dir = &config.ring.dir;
+    let needed = rings_bytes(config);
+    let held: u64 = config
+        .cameras
+        .iter()
+        .filter_map(|camera| std::fs::metadata(dir.join(format!("hindsight-{}", camera.id))).ok())
+        .map(|facts| facts.len())
+        .sum();
+    let per_camera = needed / config.cameras.len().max(1) as u64;
+    match Disk::default().space(dir) {
+        Ok(space) => {
+            let (dir, free) = (dir.display(), space.free + held);
+            println!(
+                "memory  {} for {} s of each camera, {} in all; {dir} has {}",
+                say::bytes(per_camera),
+                config.ring.seconds,
+                say::bytes(needed),
+                say::bytes(free)
+            );
+            if needed > free {
+                wrong.push(format!(
+                    "{dir}: the rings need {} and {} are free; lower [ring] seconds or max_bitrate, or give it more memory",
+                    say::bytes(needed),
+                    say::bytes(free)
+                ));
+            }
+        }
+        Err(error) => wrong.push(format!(
+            "{}: {error}; [ring] dir must be a folder on tmpfs, such as /dev/shm",
+            dir.display()
+        )),
+    }
+}
+
+fn storage(config: &Config, wrong: &mut Vec<String>) {
+    let path = &config.storage.path;
+    if let Some(point) = missing_mount(path) {
+        wrong.push(format!(
+            "{}: the disk of {} is not mounted",
+            path.display(),
+            point.display()
+        ));
+    }
+    // The service makes the folder where it is missing.
+    let exists = |path: &&Path| path.exists();
+    let there = path.ancestors().find(exists).unwrap_or(path);
+    match Disk::default().space(there) {
+        Ok(space) if space.read_only => {
+            wrong.push(format!("{}: it can only be read", there.display()));
+        }
+        Ok(space) => {
+            println!(
+                "clips   {}, {} free",
+                path.display(),
+                say::bytes(space.free)
+            );
+            let access = nix::unistd::access(there, nix::unistd::AccessFlags::W_OK);
+            if access.is_err() {
+                wrong.push(format!(
+                    "{}: this user may not write there",
+                    there.display()
+                ));
+            }
+        }
+        Err(error) => wrong.push(format!("{}: {error}", there.display())),
+    }
+}

@@ -1,0 +1,119 @@
+//! A client of the running service, for `press` and `ring`.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::config::Http;
+
+/// Most of an answer that is read.
+const ANSWER_BYTES: u64 = 4 << 20;
+
+/// The service's answer.
+pub(super) struct Answer {
+    pub status: u16,
+    pub body: Value,
+}
+
+impl Answer {
+    /// What it says to people.
+    pub fn message(&self) -> &str {
+        self.body["message"].as_str().unwrap_or("")
+    }
+}
+
+/// Why there is none.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ClientError {
+    #[error(
+        "no service answers at http://{0}; start it with \"hindsight run\", or see why it stopped: \"journalctl -u hindsight\""
+    )]
+    NoService(SocketAddr),
+    #[error("the service at http://{0} did not answer in time")]
+    Late(SocketAddr),
+    #[error("what answers at http://{addr} is no hindsight: {why}")]
+    Strange { addr: SocketAddr, why: String },
+}
+
+pub(super) struct Client<'a> {
+    addr: SocketAddr,
+    http: &'a Http,
+    agent: ureq::Agent,
+}
+
+impl Client<'_> {
+    /// `limit` is for the whole of one request.
+    pub fn new(http: &Http, limit: Duration) -> Client<'_> {
+        let agent = ureq::Agent::config_builder()
+            .timeout_connect(Some(Duration::from_secs(3)))
+            .timeout_global(Some(limit))
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .proxy(None)
+            .build()
+            .into();
+        Client {
+            addr: reached_at(http.listen),
+            http,
+            agent,
+        }
+    }
+
+    pub fn get(&self, path: &str) -> Result<Answer, ClientError> {
+        let mut request = self.agent.get(format!("http://{}{path}", self.addr));
+        if let Some(bearer) = self.bearer() {
+            request = request.header("authorization", bearer);
+        }
+        self.read(request.call())
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> Result<Answer, ClientError> {
+        let mut request = self.agent.post(format!("http://{}{path}", self.addr));
+        if let Some(bearer) = self.bearer() {
+            request = request.header("authorization", bearer);
+        }
+        self.read(request.send_json(body))
+    }
+
+    fn bearer(&self) -> Option<String> {
+        let token = self.http.token.as_ref()?;
+        Some(format!("Bearer {}", token.reveal()))
+    }
+
+    fn read(
+        &self,
+        answered: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+    ) -> Result<Answer, ClientError> {
+        let addr = self.addr;
+        let strange = |why: String| ClientError::Strange { addr, why };
+        let mut response = answered.map_err(|error| match error {
+            ureq::Error::ConnectionFailed | ureq::Error::HostNotFound | ureq::Error::Io(_) => {
+                ClientError::NoService(addr)
+            }
+            ureq::Error::Timeout(ureq::Timeout::Connect) => ClientError::NoService(addr),
+            ureq::Error::Timeout(_) => ClientError::Late(addr),
+            other => strange(other.to_string()),
+        })?;
+        let status = response.status().as_u16();
+        let text = response
+            .body_mut()
+            .with_config()
+            .limit(ANSWER_BYTES)
+            .read_to_string()
+            .map_err(|error| strange(error.to_string()))?;
+        let body = serde_json::from_str(&text)
+            .map_err(|_| strange(format!("status {status}, and no JSON")))?;
+        Ok(Answer { status, body })
+    }
+}
+
+/// Where a service that listens on `listen` can be reached from this machine.
+fn reached_at(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}

@@ -1,0 +1,219 @@
+//! The service as one thing: its rooms, built in order, stopped in order.
+//!
+//! ingest opens the rings → highlights bring back what earlier runs left →
+//! web serves. Stopping: highlights finish while ingest goes on; then all leave.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender, select};
+
+use super::port::{Doorway, Facts};
+use super::signals::Stopper;
+use crate::base::{BootId, Clock, RealClock, StopLevel};
+use crate::config::Config;
+use crate::highlight::{CameraSettings, Event, Highlights, Settings, StartError};
+use crate::ingest::{self, Ingest, IngestError};
+use crate::web::{self, Limits, Server, WebError};
+
+/// Why the service cannot start; each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HouseError {
+    #[error("cannot read this boot's id: {0}")]
+    Boot(std::io::Error),
+    #[error("{0}")]
+    Ingest(#[from] IngestError),
+    #[error("{0}")]
+    Highlights(#[from] StartError),
+    #[error("{0}")]
+    Web(#[from] WebError),
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// The running service.
+pub(super) struct House {
+    pub door: Arc<Doorway>,
+    pub highlights: Arc<Highlights>,
+    ingest: Arc<Ingest>,
+    server: Server,
+    monitor: JoinHandle<()>,
+    stopper: Stopper,
+}
+
+impl House {
+    /// Starts all rooms. After an error nothing of them is left.
+    pub fn start(config: &Config, stopper: &Stopper) -> Result<House, HouseError> {
+        let clock: Arc<dyn Clock> = Arc::new(RealClock);
+        let boot_id = BootId::of_this_boot().map_err(HouseError::Boot)?;
+        let ingest = ingest::start(
+            ingest_settings(config, boot_id),
+            clock.clone(),
+            stopper.stop.clone(),
+        )?;
+        let ingest = Arc::new(ingest);
+        let started = House::start_behind(config, boot_id, &clock, &ingest, stopper);
+        started.inspect_err(|_| {
+            stopper.stop.raise(StopLevel::Now);
+            leave(ingest);
+        })
+    }
+
+    /// All that reads what ingest writes.
+    fn start_behind(
+        config: &Config,
+        boot_id: BootId,
+        clock: &Arc<dyn Clock>,
+        ingest: &Arc<Ingest>,
+        stopper: &Stopper,
+    ) -> Result<House, HouseError> {
+        let stop = &stopper.stop;
+        let settings = highlight_settings(config, boot_id, ingest);
+        let highlights = Arc::new(Highlights::start(settings, clock.clone(), stop.clone())?);
+        let door = Arc::new(Doorway::new(
+            Facts::of(config),
+            ingest.clone(),
+            highlights.clone(),
+            clock.clone(),
+            stop.clone(),
+        ));
+        let server = web::serve(
+            web_settings(config),
+            door.clone(),
+            clock.clone(),
+            stop.clone(),
+        )?;
+        let watching = door.clone();
+        let monitor = std::thread::Builder::new()
+            .name("monitor".to_owned())
+            .spawn(move || watching.watch())
+            .map_err(HouseError::Thread)?;
+        Ok(House {
+            door,
+            highlights,
+            ingest: ingest.clone(),
+            server,
+            monitor,
+            stopper: stopper.clone(),
+        })
+    }
+
+    /// Where the API listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.server.addr()
+    }
+
+    /// Calls `act` for every event, on a thread of its own.
+    pub fn on_events(&self, act: impl FnMut(Event) + Send + 'static) -> std::io::Result<Listening> {
+        Listening::start(self.highlights.events(), act)
+    }
+
+    /// Returns when open windows have run to their end, or at once after a second
+    /// wish to stop. `say` hears what is waited for.
+    pub fn drain(&self, say: impl FnMut(&str)) {
+        self.highlights.drain(say);
+    }
+
+    /// Ends all rooms and waits for them.
+    pub fn leave(self) {
+        self.stopper.stop.raise(StopLevel::Now);
+        self.server.join();
+        let _ = self.monitor.join();
+        drop(self.door);
+        leave(self.ingest);
+    }
+}
+
+/// Ends ingest and waits for it, unless a stuck request still looks at it.
+fn leave(ingest: Arc<Ingest>) {
+    ingest.stop();
+    if let Some(ingest) = Arc::into_inner(ingest) {
+        ingest.join();
+    }
+}
+
+fn ingest_settings(config: &Config, boot_id: BootId) -> ingest::Settings {
+    ingest::Settings {
+        cameras: config.cameras.clone(),
+        ring: config.ring.clone(),
+        reconnect: config.reconnect,
+        window_ms: config.highlight.pre_ms + config.highlight.post_ms,
+        boot_id,
+    }
+}
+
+fn highlight_settings(config: &Config, boot_id: BootId, ingest: &Ingest) -> Settings {
+    let cameras = config.cameras.iter().map(|camera| CameraSettings {
+        id: camera.id.clone(),
+        name: camera.name.clone(),
+        latency_ms: camera.latency_ms,
+    });
+    Settings {
+        storage: config.storage.path.clone(),
+        ring_dir: config.ring.dir.clone(),
+        timezone: config.venue.timezone.clone(),
+        cameras: cameras.collect(),
+        boot_id,
+        stop_grace_ms: config.highlight.stop_grace_ms,
+        old_rings: ingest.old_rings(),
+    }
+}
+
+fn web_settings(config: &Config) -> web::Settings {
+    web::Settings {
+        listen: config.http.listen,
+        token: config.http.token.clone(),
+        cameras: config.cameras.iter().map(|c| c.id.clone()).collect(),
+        pre_ms: config.highlight.pre_ms,
+        post_ms: config.highlight.post_ms,
+        ring_ms: u64::from(config.ring.seconds) * 1000,
+        timezone: config.venue.timezone.clone(),
+        highlights: config.storage.path.join("highlights"),
+        presses: config.trigger.http,
+        limits: Limits::default(),
+    }
+}
+
+/// A thread that hears the events. Dropping it lets it hear what has happened so far, and ends it.
+pub(super) struct Listening {
+    done: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Listening {
+    fn start(
+        events: Receiver<Event>,
+        mut act: impl FnMut(Event) + Send + 'static,
+    ) -> std::io::Result<Listening> {
+        let (done, over) = crossbeam_channel::bounded::<()>(0);
+        let listen = move || {
+            loop {
+                select! {
+                    recv(events) -> event => match event {
+                        Ok(event) => act(event),
+                        Err(_) => return,
+                    },
+                    recv(over) -> _ => break,
+                }
+            }
+            events.try_iter().for_each(act);
+        };
+        let thread = std::thread::Builder::new()
+            .name("events".to_owned())
+            .spawn(listen)?;
+        Ok(Listening {
+            done: Some(done),
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        drop(self.done.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

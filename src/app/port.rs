@@ -1,0 +1,321 @@
+//! The house as `web` sees it: presses in; status, health and highlights out.
+//!
+//! What may hang on a disk is looked at by the monitor, once a second, so that
+//! `/health` answers also when the disk does not.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::base::{CameraId, Clock, PressAck, PressError, PressId, PressRequest, Stop, StopLevel};
+use crate::config::Config;
+use crate::health::{self, CameraFacts, House, Pictures, StorageFacts, Verdict};
+use crate::highlight::{self, Highlights, Listed, Outcome};
+use crate::ingest::{CameraState, Ingest, Phase};
+use crate::ring::RingReader;
+use crate::web::{Parts, Port};
+
+/// A camera that sent nothing for so long has no pictures to give.
+const STALE_NS: u64 = 3_000_000_000;
+/// A clip that is not on the disk so long after its window is late.
+const LATE_MS: u64 = 60_000;
+/// Between two looks of the monitor.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What of the configuration is needed here.
+pub(super) struct Facts {
+    pub cameras: Vec<(CameraId, String)>,
+    pub ring_dir: std::path::PathBuf,
+    pub storage: std::path::PathBuf,
+    /// What one press of all cameras needs at most.
+    pub press_bytes: u64,
+}
+
+impl Facts {
+    pub fn of(config: &Config) -> Facts {
+        let window_ms = config.highlight.pre_ms + config.highlight.post_ms;
+        let cameras = config.cameras.len() as u64;
+        let press_bits = (window_ms / 1000 + 1) * config.ring.max_bitrate_bps * cameras;
+        Facts {
+            cameras: config
+                .cameras
+                .iter()
+                .map(|c| (c.id.clone(), c.name.clone()))
+                .collect(),
+            ring_dir: config.ring.dir.clone(),
+            storage: config.storage.path.clone(),
+            press_bytes: press_bits / 8,
+        }
+    }
+}
+
+pub(super) struct Doorway {
+    facts: Facts,
+    ingest: Arc<Ingest>,
+    highlights: Arc<Highlights>,
+    clock: Arc<dyn Clock>,
+    stop: Stop,
+    seen: Mutex<Seen>,
+}
+
+/// What the monitor saw last.
+struct Seen {
+    at_mono_ns: u64,
+    highlights: Option<highlight::Status>,
+}
+
+impl Doorway {
+    pub fn new(
+        facts: Facts,
+        ingest: Arc<Ingest>,
+        highlights: Arc<Highlights>,
+        clock: Arc<dyn Clock>,
+        stop: Stop,
+    ) -> Doorway {
+        let seen = Mutex::new(Seen {
+            at_mono_ns: clock.mono_ns(),
+            highlights: None,
+        });
+        Doorway {
+            facts,
+            ingest,
+            highlights,
+            clock,
+            stop,
+            seen,
+        }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The monitor: looks at the house until it ends, and logs when its health changes.
+    pub fn watch(&self) {
+        let mut before = health::Status::Healthy;
+        loop {
+            let status = self.highlights.status();
+            *self.seen() = Seen {
+                at_mono_ns: self.clock.mono_ns(),
+                highlights: Some(status),
+            };
+            let verdict = self.verdict();
+            if verdict.status != before {
+                tell(&verdict);
+                before = verdict.status;
+            }
+            if self.stop.wait(StopLevel::Now, LOOK) {
+                return;
+            }
+        }
+    }
+
+    pub fn states(&self) -> Vec<CameraState> {
+        self.ingest.states()
+    }
+
+    fn verdict(&self) -> Verdict {
+        let now = self.clock.mono_ns();
+        let states = self.ingest.states();
+        let cameras = self.facts.cameras.iter().map(|(id, name)| {
+            let state = states.iter().find(|state| state.camera == *id);
+            CameraFacts {
+                id: id.to_string(),
+                name: name.clone(),
+                pictures: state.map_or(Pictures::Connecting, |s| pictures(s, now)),
+                warnings: state.map(|s| s.warnings.clone()).unwrap_or_default(),
+            }
+        });
+        let cameras = cameras.collect();
+        let seen = self.seen();
+        let silent_ms = now.saturating_sub(seen.at_mono_ns) / 1_000_000;
+        let status = seen.highlights.as_ref();
+        let storage = status.map(|status| &status.storage);
+        let (late_clips, trouble) = status.map_or((0, None), |s| late(s, now));
+        health::judge(&House {
+            cameras,
+            storage: StorageFacts {
+                path: self.facts.storage.display().to_string(),
+                trouble: storage.and_then(|s| s.trouble.clone()),
+                free_bytes: storage.map_or(u64::MAX, |s| s.free_bytes),
+                press_bytes: self.facts.press_bytes,
+                silent_ms,
+            },
+            clock_set: self.clock.wall().is_set(),
+            late_clips,
+            trouble,
+        })
+    }
+
+    /// By camera id: what ingest knows, and how long ago the last picture came.
+    fn captures(&self) -> Value {
+        let now = self.clock.mono_ns();
+        let states = self.ingest.states();
+        let captures = self.facts.cameras.iter().map(|(id, name)| {
+            let state = states.iter().find(|state| state.camera == *id);
+            let mut capture = json!(state);
+            let last = state.and_then(|state| state.last_au_mono_ns);
+            capture["name"] = name.as_str().into();
+            capture["last_au_ago_ms"] =
+                json!(last.map(|last| now.saturating_sub(last) / 1_000_000));
+            (id.to_string(), capture)
+        });
+        Value::Object(captures.collect())
+    }
+
+    /// By camera id: what its ring holds, and who of this process reads it.
+    fn buffers(&self, status: Option<&highlight::Status>) -> Value {
+        let buffers = self.facts.cameras.iter().map(|(id, _)| {
+            let mut buffer = match RingReader::open(&self.facts.ring_dir, id) {
+                Ok(ring) => {
+                    let mut buffer = json!(ring.stats());
+                    buffer["memory_bytes"] = ring.file_bytes().into();
+                    buffer
+                }
+                Err(error) => json!({"trouble": error.to_string()}),
+            };
+            buffer["readers"] = status.map_or(json!([]), |status| readers(status, id));
+            (id.to_string(), buffer)
+        });
+        Value::Object(buffers.collect())
+    }
+}
+
+/// Whether a camera's pictures come.
+fn pictures(state: &CameraState, now_mono_ns: u64) -> Pictures {
+    let why = || state.reason.clone();
+    let silent_ns = state
+        .last_au_mono_ns
+        .map(|last| now_mono_ns.saturating_sub(last));
+    match (state.state, silent_ns) {
+        (Phase::Streaming, Some(ns)) if ns >= STALE_NS => Pictures::Stale { ms: ns / 1_000_000 },
+        (Phase::Streaming, _) => Pictures::Coming,
+        (Phase::Connecting, _) => Pictures::Connecting,
+        (Phase::Waiting, _) => Pictures::Missing { why: why() },
+        (Phase::RefusedPassword, _) => Pictures::WrongPassword,
+        (Phase::GivenUp, _) => Pictures::GivenUp { why: why() },
+    }
+}
+
+/// How many clips should have been on the disk by now, and what keeps the first.
+fn late(status: &highlight::Status, now_mono_ns: u64) -> (usize, Option<String>) {
+    let late = status.pending.iter().filter(|pending| {
+        let press = &pending.press;
+        let due_ms = press.instant_mono_ns / 1_000_000 + press.post_ms + LATE_MS;
+        now_mono_ns / 1_000_000 > due_ms
+    });
+    let exports = late.flat_map(|pending| &pending.exports);
+    let unfinished = exports.filter(|export| export.phase != highlight::Phase::Done);
+    let unfinished: Vec<_> = unfinished.collect();
+    let trouble = unfinished.iter().find_map(|export| export.trouble.clone());
+    (unfinished.len(), trouble)
+}
+
+/// The exports that follow the ring of `camera`.
+fn readers(status: &highlight::Status, camera: &CameraId) -> Value {
+    let mut readers = Vec::new();
+    for pending in &status.pending {
+        let exports = pending.exports.iter();
+        let here = exports.filter(|e| e.camera_id == *camera && e.phase != highlight::Phase::Done);
+        readers.extend(here.map(|export| {
+            json!({
+                "kind": "export",
+                "press_id": pending.press.id,
+                "phase": export.phase,
+                "written_bytes": export.written_bytes,
+                "window_ends_in_ms": export.window_ends_in_ms,
+            })
+        }));
+    }
+    readers.into()
+}
+
+fn tell(verdict: &Verdict) {
+    let status = format!("{:?}", verdict.status).to_lowercase();
+    let reasons = verdict.reasons.iter();
+    let reasons = reasons.map(|r| format!("{}: {} ({})", r.place, r.what, r.what_to_do));
+    let reasons = reasons.collect::<Vec<_>>().join("; ");
+    if verdict.status == health::Status::Healthy {
+        log::info!(target: "hindsight", event = "system_health", status = status.as_str(); "all is well");
+    } else {
+        log::warn!(target: "hindsight", event = "system_health", status = status.as_str(); "{status}: {reasons}");
+    }
+}
+
+/// `/highlights/…` for a path below the storage's folder of that name.
+fn link(path: &Path) -> Option<String> {
+    let text = path.to_str()?;
+    let (_, below) = text.rsplit_once("/highlights/")?;
+    Some(format!("/highlights/{below}"))
+}
+
+fn outcome(outcome: &Outcome) -> Value {
+    json!({
+        "camera_id": outcome.camera_id,
+        "status": outcome.status,
+        "reason": outcome.reason,
+        "ended": outcome.ended,
+        "duration_ms": outcome.duration_ms,
+        "size_bytes": outcome.size_bytes,
+        "clip": outcome.clip.as_deref().and_then(link),
+        "sidecar": link(&outcome.sidecar),
+    })
+}
+
+fn listed(listed: Listed) -> Value {
+    json!({
+        "clip": listed.clip.map(|clip| format!("/highlights/{clip}")),
+        "sidecar": format!("/highlights/{}", listed.sidecar_file),
+        "facts": listed.sidecar,
+    })
+}
+
+impl Port for Doorway {
+    fn press(&self, request: &PressRequest) -> Result<PressAck, PressError> {
+        self.highlights.press(request)
+    }
+
+    fn wait(&self, press: &PressId, limit: Duration) -> Option<Vec<Value>> {
+        let outcomes = self.highlights.wait(press, limit)?;
+        Some(outcomes.iter().map(outcome).collect())
+    }
+
+    fn status(&self) -> Parts {
+        let status = self.seen().highlights.clone();
+        let mut health = json!(self.verdict());
+        let wall = self.clock.wall();
+        if let (Some(health), Some(status)) = (health.as_object_mut(), &status) {
+            health.extend(details(status));
+        }
+        health["clock"] = json!({"set": wall.is_set(), "synchronised": wall.synchronised});
+        health["version"] = env!("CARGO_PKG_VERSION").into();
+        Parts {
+            status: match self.stop.level() {
+                StopLevel::Running => "running",
+                StopLevel::Finish | StopLevel::Now => "stopping",
+            },
+            captures: self.captures(),
+            buffers: self.buffers(status.as_ref()),
+            health,
+        }
+    }
+
+    fn health(&self) -> Value {
+        json!(self.verdict())
+    }
+
+    fn highlights(&self, limit: usize) -> Vec<Value> {
+        let list = self.highlights.list(limit);
+        list.into_iter().map(listed).collect()
+    }
+}
+
+/// What highlights know of themselves: storage, pending presses, counts.
+fn details(status: &highlight::Status) -> Map<String, Value> {
+    match json!(status) {
+        Value::Object(details) => details,
+        _ => Map::new(),
+    }
+}
