@@ -56,6 +56,35 @@ const AFTER_ANOTHER_NS: u64 = ms_to_ns(300);
 /// No track is waited for longer than this behind the mapped end.
 const AFTER_THE_END_NS: u64 = ms_to_ns(3000);
 
+/// RASL pictures of the key frame that decoding begins with: they need what is
+/// not here. They come before every picture that is shown behind the key frame.
+#[derive(Clone, Copy, Debug, Default)]
+struct Leading {
+    key_90k: Option<i64>,
+}
+
+impl Leading {
+    fn of(key: &AuMeta) -> Leading {
+        Leading {
+            key_90k: key.flags.open_gop.then_some(key.pts_90k),
+        }
+    }
+
+    /// Whether the next AU in decoding order is one of them.
+    fn lacks_reference(&mut self, au: &AuMeta) -> bool {
+        let Some(key_90k) = self.key_90k else {
+            return false;
+        };
+        if au.flags.rasl && au.pts_90k <= key_90k {
+            return true;
+        }
+        if au.flags.key || au.pts_90k > key_90k {
+            self.key_90k = None;
+        }
+        false
+    }
+}
+
 /// What `finish` looks at, in the order of the ring.
 #[derive(Clone, Copy, Debug)]
 enum Event {
@@ -90,8 +119,7 @@ pub struct Cut {
 struct VideoState {
     /// Decoding has begun.
     started: bool,
-    /// RASL pictures of the key frame that decoding began with: they need what is not here.
-    dropping_rasl: bool,
+    leading: Leading,
     epoch: Option<u32>,
     reorder: Reorder,
     /// AUs of this epoch shown at or behind the end.
@@ -117,7 +145,7 @@ impl Cut {
             later: BTreeMap::new(),
             video: VideoState {
                 started: false,
-                dropping_rasl: false,
+                leading: Leading::default(),
                 epoch: None,
                 reorder: Reorder::known(plan.reorder_depth),
                 beyond: 0,
@@ -194,9 +222,12 @@ impl Cut {
         self.expired || (self.video.complete_mono_ns.is_some() && audio)
     }
 
-    /// The latest instant to wait for, `CLOCK_MONOTONIC` in nanoseconds: 300 ms after the
-    /// first track was complete (but not before the window itself ends: sound may
-    /// run ahead of the picture), else 3 s after the mapped end.
+    /// The latest instant to wait for, `CLOCK_MONOTONIC` in nanoseconds: 300 ms
+    /// after the first track was complete, else 3 s after the mapped end.
+    ///
+    /// Two things must not be mistaken for a track that stays away: sound that runs ahead of the
+    /// picture (nobody is given up before the window itself has ended), and a picture that
+    /// a camera collects before it sends it (few frames a second, B-frames).
     pub fn deadline_mono_ns(&self) -> u64 {
         let end = self.plan.window.end_mono_ns();
         let last = end.saturating_add(AFTER_THE_END_NS);
@@ -204,9 +235,9 @@ impl Cut {
             .into_iter()
             .flatten()
             .min();
-        first_complete.map_or(last, |at| {
-            at.max(end).saturating_add(AFTER_ANOTHER_NS).min(last)
-        })
+        let step_90k = self.video.reorder.step_90k().unsigned_abs();
+        let wait_ns = AFTER_ANOTHER_NS.saturating_add(step_90k.saturating_mul(100_000) / 9);
+        first_complete.map_or(last, |at| at.max(end).saturating_add(wait_ns).min(last))
     }
 
     /// `done`, or past the deadline. To be asked with an instant taken *before* the
@@ -253,8 +284,8 @@ impl Cut {
     fn offer_video(&mut self, pos: u64, au: &AuMeta) -> Offer {
         let starts = pos >= self.plan.key_pos && is_sound_key(au);
         let begun = self.video.started || starts;
-        let undecodable = self.video.dropping_rasl && au.flags.rasl && !au.flags.key;
-        if self.video.complete_mono_ns.is_some() || !begun || undecodable {
+        if self.video.complete_mono_ns.is_some() || !begun || self.video.leading.lacks_reference(au)
+        {
             return Offer::Leave;
         }
         let seam = self.follow_epoch(au);
@@ -268,13 +299,9 @@ impl Cut {
                 return Offer::Note;
             }
         }
-        // The RASL pictures of the key frame that decoding begins with need
-        // what came before it; those of later key frames do not miss anything.
-        self.video.dropping_rasl = if self.video.started {
-            self.video.dropping_rasl && !au.flags.key
-        } else {
-            au.flags.open_gop
-        };
+        if !self.video.started {
+            self.video.leading = Leading::of(au);
+        }
         self.video.started = true;
         Offer::Take
     }

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::media::AuMeta;
+use crate::media::{AuMeta, TICKS_90K};
 
 /// How far a mapping can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -126,16 +126,20 @@ impl Envelope {
 pub struct Reorder {
     recent_90k: VecDeque<i64>,
     depth: usize,
+    newest_90k: Option<i64>,
+    step_90k: i64,
 }
 
 impl Reorder {
     /// No decoder holds back more pictures than this (H.264 and H.265 alike).
     const MAX_DEPTH: usize = 16;
+    /// A wider step is a hole.
+    const MAX_STEP_90K: i64 = TICKS_90K;
 
     pub fn known(depth: usize) -> Reorder {
         Reorder {
-            recent_90k: VecDeque::new(),
             depth: depth.min(Self::MAX_DEPTH),
+            ..Reorder::default()
         }
     }
 
@@ -147,11 +151,22 @@ impl Reorder {
             self.recent_90k.pop_front();
         }
         self.recent_90k.push_back(pts_90k);
+        let newest = *self.newest_90k.get_or_insert(pts_90k);
+        let step = pts_90k.saturating_sub(newest).min(Self::MAX_STEP_90K);
+        self.step_90k = self.step_90k.max(step);
+        self.newest_90k = Some(newest.max(pts_90k));
     }
 
     /// Another epoch: its times have nothing to do with those before.
     pub fn begin_epoch(&mut self) {
         self.recent_90k.clear();
+        self.newest_90k = None;
+    }
+
+    /// The widest step from one access unit that no other is shown behind of to the
+    /// next: so long a camera collects pictures before it sends one.
+    pub fn step_90k(&self) -> i64 {
+        self.step_90k
     }
 
     pub fn depth(&self) -> usize {

@@ -97,6 +97,7 @@ fn shape(plan: &Plan, all: &mut Gathered, ended: Ended) -> Result<Shape, NoFoota
             end_90k,
             typical_90k,
             reorder_depth: all.reorder_depth,
+            reorder_step_90k: all.reorder_step_90k,
         },
         shown,
         ended,

@@ -23,12 +23,24 @@ pub(super) struct Span {
     /// Usual distance of two pictures.
     pub typical_90k: i64,
     pub reorder_depth: usize,
+    /// See `Reorder::step_90k`.
+    pub reorder_step_90k: i64,
 }
 
 struct Hole {
     from: i64,
     to: i64,
     signs: Vec<Evidence>,
+}
+
+impl Hole {
+    fn distance(&self, sign: &Evidence) -> u64 {
+        if (self.from..=self.to).contains(&sign.t) {
+            0
+        } else {
+            self.to.abs_diff(sign.t).min(self.from.abs_diff(sign.t))
+        }
+    }
 }
 
 /// Holes between the shown pictures (in the order of presentation), and signs
@@ -38,21 +50,14 @@ pub(super) fn video_gaps(shown: &[Picture], evidence: &[Evidence], span: &Span) 
     let mut alone = Vec::new();
     // A sign stands on the AU behind the loss in decoding order; on screen the
     // hole may be as far away as pictures are reordered.
-    let near = span
-        .typical_90k
-        .saturating_mul(i64::try_from(span.reorder_depth).unwrap_or(16) + 2);
+    let depth = i64::try_from(span.reorder_depth).unwrap_or(16);
+    let near = span.typical_90k.saturating_mul(depth + 2) + span.reorder_step_90k;
+    let near = near.unsigned_abs();
     for sign in evidence {
-        let distance = |hole: &Hole| {
-            if (hole.from..=hole.to).contains(&sign.t) {
-                0
-            } else {
-                hole.to.abs_diff(sign.t).min(hole.from.abs_diff(sign.t))
-            }
-        };
         let nearest = holes
             .iter_mut()
-            .min_by_key(|hole| distance(hole))
-            .filter(|hole| distance(hole) <= near.unsigned_abs());
+            .min_by_key(|hole| hole.distance(sign))
+            .filter(|hole| hole.distance(sign) <= near);
         match nearest {
             Some(hole) => hole.signs.push(*sign),
             None if sign.t > span.start_90k && sign.t < span.end_90k => alone.push(Hole {
@@ -63,7 +68,11 @@ pub(super) fn video_gaps(shown: &[Picture], evidence: &[Evidence], span: &Span) 
             None => {}
         }
     }
-    holes.retain(|hole| !hole.signs.is_empty() || hole.to - hole.from > PAUSE_90K);
+    // One sign may stand for several holes: AUs lost together in decoding order.
+    holes.retain(|hole| {
+        let near_loss = || evidence.iter().any(|sign| hole.distance(sign) <= near);
+        hole.to - hole.from > PAUSE_90K || near_loss()
+    });
     holes.extend(alone);
     holes.sort_by_key(|hole| (hole.from, hole.to));
     holes.iter().map(|hole| gap(hole, span)).collect()
@@ -108,7 +117,11 @@ fn gap(hole: &Hole, span: &Span) -> Gap {
             .iter()
             .map(|sign| sign.reason)
             .max_by_key(strength)
-            .unwrap_or(GapReason::Silent),
+            .unwrap_or(if hole.to - hole.from > PAUSE_90K {
+                GapReason::Silent
+            } else {
+                GapReason::Lost
+            }),
         lost_packets: sum(|sign| sign.lost_packets),
         lost_access_units: sum(|sign| sign.lost_access_units),
         dropped_bytes: sum(|sign| sign.dropped_bytes),

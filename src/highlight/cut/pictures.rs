@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::report::GapReason;
-use super::{Cut, Event};
+use super::{Cut, Event, Leading};
 use crate::highlight::mapping::{Envelope, Reorder};
 use crate::highlight::window::is_sound_key;
 use crate::media::{AuMeta, Track, TrackParams};
@@ -51,6 +51,7 @@ pub(super) struct Gathered {
     pub video_proof_mono_ns: Option<u64>,
     pub audio_proof_mono_ns: Option<u64>,
     pub reorder_depth: usize,
+    pub reorder_step_90k: i64,
     /// The ring was faster than the reader before the first picture.
     pub overtaken_first: bool,
     /// Pictures in front of / behind the kept ones had other parameters; the
@@ -66,6 +67,8 @@ struct Walk {
     overtaken: u64,
     /// Something is missing since the last key frame.
     dirty: bool,
+    /// The same for the key frame before: RASL pictures need both.
+    dirty_before_key: bool,
     reorder: Reorder,
 }
 
@@ -78,6 +81,7 @@ pub(super) fn gather(cut: &Cut) -> Gathered {
         epoch: None,
         overtaken: 0,
         dirty: false,
+        dirty_before_key: false,
         reorder: Reorder::known(cut.plan.reorder_depth),
     };
     for event in &cut.events {
@@ -94,6 +98,7 @@ pub(super) fn gather(cut: &Cut) -> Gathered {
         }
     }
     all.reorder_depth = walk.reorder.depth();
+    all.reorder_step_90k = walk.reorder.step_90k();
     all
 }
 
@@ -137,12 +142,18 @@ impl Gathered {
             walk.reorder.begin_epoch();
         }
         walk.reorder.add(au.pts_90k);
-        walk.dirty = !is_sound_key(au) && (walk.dirty || seam);
+        let broken = seam || (au.lost_packets > 0 && !self.pictures.is_empty());
+        if is_sound_key(au) {
+            walk.dirty_before_key = walk.dirty || broken;
+            walk.dirty = false;
+        } else {
+            walk.dirty |= broken || au.flags.tainted;
+        }
         self.pictures.push(Picture {
             au: *au,
             offset,
             t,
-            damaged: walk.dirty || au.flags.tainted,
+            damaged: walk.dirty || (au.flags.rasl && walk.dirty_before_key),
         });
     }
 
@@ -208,13 +219,13 @@ impl Gathered {
             .position(|p| is_sound_key(&p.au))
             .unwrap_or(self.pictures.len());
         self.pictures.drain(..first);
-        let mut dropping = self.pictures.first().is_some_and(|p| p.au.flags.open_gop);
-        let mut first = true;
-        self.pictures.retain(|p| {
-            dropping &= first || !p.au.flags.key;
-            first = false;
-            !(dropping && p.au.flags.rasl)
-        });
+        let Some(key) = self.pictures.first().map(|p| p.au) else {
+            return;
+        };
+        let mut leading = Leading::of(&key);
+        let mut at_key = true;
+        self.pictures
+            .retain(|p| std::mem::take(&mut at_key) || !leading.lacks_reference(&p.au));
     }
 
     /// The press's side of a change of parameters.

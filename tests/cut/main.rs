@@ -1,0 +1,9 @@
+//! Window, mapping and cut against a camera on paper and an oracle that counts frames.
+#![allow(clippy::unwrap_used)]
+
+mod camera;
+mod exact;
+mod holes;
+mod limits;
+mod sidecar;
+mod sound;
