@@ -304,7 +304,7 @@ pub fn meta_of(entry: &[u64; ENTRY_WORDS], layout: &Layout) -> Result<AuMeta, &'
     if u64::from(len) > layout.max_au() {
         return Err("an entry is longer than a ring lets it be");
     }
-    if entry[START] % 8 != 0 || entry[START] > MOST_COUNTED {
+    if !entry[START].is_multiple_of(8) || entry[START] > MOST_COUNTED {
         return Err("an entry starts where none can");
     }
     let kind = entry[7] >> 32;

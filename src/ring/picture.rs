@@ -313,6 +313,8 @@ fn timeline(marks: &[(u64, Mark)], cells: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use crate::media::{Alignment, AuFlags};
 

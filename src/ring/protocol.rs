@@ -179,7 +179,7 @@ impl<W: Load, const E: usize> Ring<'_, W, E> {
     /// Appends `len` bytes from the byte counter `start` to `into`, which
     /// stays as it was on error. Both numbers come out of [`Ring::entry`].
     pub fn bytes(&self, start: u64, len: usize, into: &mut Vec<u8>) -> Result<(), Fault> {
-        if widen(len) > self.data_bytes() || start % WORD != 0 {
+        if widen(len) > self.data_bytes() || !start.is_multiple_of(WORD) {
             return Err(Fault::Damaged);
         }
         let words = len.div_ceil(8);
@@ -270,13 +270,15 @@ impl Cursor {
     }
 
     fn raise_floors<W: Store, const E: usize>(&mut self, ring: &Ring<'_, W, E>, end: u64) {
-        let slack = if intact!("floors_high_enough") { 1 } else { 0 };
-        let entry = (self.head + slack).saturating_sub(ring.entries());
+        let (entries, bytes) = (ring.entries(), ring.data_bytes());
+        let next = self.head + u64::from(intact!("floor_entry_high_enough"));
+        let entry = next.saturating_sub(entries);
         if entry > self.floor_entry && intact!("floor_entry_raised") {
             self.floor_entry = entry;
             ring.control[FLOOR_ENTRY].store(entry);
         }
-        let byte = end.saturating_sub(ring.data_bytes());
+        let short = if intact!("floor_byte_high_enough") { 0 } else { WORD };
+        let byte = end.saturating_sub(bytes + short);
         if byte > self.floor_byte && intact!("floor_byte_raised") {
             self.floor_byte = byte;
             ring.control[FLOOR_BYTE].store(byte);

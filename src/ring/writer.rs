@@ -325,7 +325,9 @@ fn take_stock(words: &[AtomicU64], layout: &Layout) -> Result<Held, &'static str
     }
     cursor.byte_head = expected.unwrap_or(cursor.floor_byte);
     let in_data = cursor.byte_head.checked_sub(cursor.floor_byte);
-    if in_data.is_none_or(|n| n > layout.data_bytes) || cursor.floor_byte % protocol::WORD != 0 {
+    if in_data.is_none_or(|n| n > layout.data_bytes)
+        || !cursor.floor_byte.is_multiple_of(protocol::WORD)
+    {
         return Err("its byte counters do not add up");
     }
     let table = stock_of_table(words, cursor.head);

@@ -1,0 +1,277 @@
+//! Every order in which the steps of a writer and a reader can fall, and every
+//! old value that weak memory may show them, on a ring of four slots.
+//!
+//! A break of the protocol (see `../run`) must make one of these fail.
+#![cfg(not(miri))]
+
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicU64, Ordering, fence};
+
+use ring_model::protocol::{self, Cursor, Fault, LEN, Load, Ring, START, Store};
+
+struct Word(AtomicU64);
+
+impl Load for Word {
+    fn load(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+    fn fence_acquire() {
+        fence(Ordering::Acquire);
+    }
+}
+
+impl Store for Word {
+    fn store(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+    fn store_release(&self, value: u64) {
+        self.0.store(value, Ordering::Release);
+    }
+    fn fence_release() {
+        fence(Ordering::Release);
+    }
+}
+
+/// Words of an entry: the three that the protocol needs.
+const E: usize = 3;
+const ENTRIES: usize = 4;
+
+struct Memory {
+    control: Vec<Word>,
+    index: Vec<Word>,
+    data: Vec<Word>,
+}
+
+fn zeroes(n: usize) -> Vec<Word> {
+    (0..n).map(|_| Word(AtomicU64::new(0))).collect()
+}
+
+impl Memory {
+    fn new(data_words: usize) -> Memory {
+        Memory {
+            control: zeroes(3),
+            index: zeroes(ENTRIES * E),
+            data: zeroes(data_words),
+        }
+    }
+
+    fn ring(&self) -> Ring<'_, Word, E> {
+        Ring {
+            control: &self.control,
+            index: &self.index,
+            data: &self.data,
+        }
+    }
+}
+
+/// Every word of an AU says which AU it is of: a mixture shows.
+fn content(pos: u64, words: usize) -> Vec<u8> {
+    (0..words).flat_map(|_| (pos + 100).to_le_bytes()).collect()
+}
+
+fn push(cursor: &mut Cursor, memory: &Memory, words: usize) {
+    let data = content(cursor.head, words);
+    cursor.append(&memory.ring(), [0; E], &data);
+}
+
+/// What `pos` may say: its own bytes, or that they are not there.
+fn check(ring: &Ring<'_, Word, E>, pos: u64, words: usize) -> Option<Fault> {
+    let mut bytes = Vec::new();
+    let entry = match ring.entry(pos) {
+        Ok(entry) => entry,
+        Err(Fault::Damaged) => panic!("position {pos} looks damaged"),
+        Err(fault) => return Some(fault),
+    };
+    assert_eq!(entry[LEN], words as u64 * 8, "length of position {pos}");
+    match ring.bytes(entry[START], words * 8, &mut bytes) {
+        Ok(()) => assert_eq!(bytes, content(pos, words), "bytes of position {pos}"),
+        Err(Fault::Overtaken) => assert!(bytes.is_empty()),
+        Err(fault) => panic!("position {pos}: {fault:?}"),
+    }
+    None
+}
+
+fn explore(model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = None;
+    builder.max_branches = 10_000;
+    builder.check(model);
+}
+
+/// `filled` AUs of `words` words stand in the ring when the threads start; the
+/// writer appends `more`, and the reader reads `pos`.
+fn race(data_words: usize, words: usize, filled: u64, more: u64, reads: &'static [u64]) {
+    explore(move || {
+        let memory = Arc::new(Memory::new(data_words));
+        let mut cursor = Cursor::default();
+        for _ in 0..filled {
+            push(&mut cursor, &memory, words);
+        }
+        let reader = {
+            let memory = memory.clone();
+            loom::thread::spawn(move || {
+                for pos in reads {
+                    check(&memory.ring(), *pos, words);
+                }
+            })
+        };
+        for _ in 0..more {
+            push(&mut cursor, &memory, words);
+        }
+        reader.join().unwrap();
+        let ring = memory.ring();
+        assert_eq!(ring.head(), filled + more);
+        for pos in ring.oldest()..ring.head() {
+            assert_eq!(check(&ring, pos, words), None, "position {pos} in the end");
+        }
+    });
+}
+
+#[test]
+fn an_entry_that_is_overwritten_is_never_believed() {
+    // Room for all bytes: the index runs out first.
+    race(16, 1, 4, 1, &[0]);
+    race(16, 1, 4, 2, &[1]);
+}
+
+#[test]
+fn bytes_that_are_overwritten_are_never_believed() {
+    // Two AUs of two words fill the data: the bytes run out first.
+    race(4, 2, 2, 1, &[0]);
+    race(4, 2, 2, 1, &[1]);
+}
+
+#[test]
+fn an_au_over_the_end_of_the_data_is_whole_or_not_there() {
+    race(5, 2, 2, 1, &[0]);
+    race(5, 2, 2, 1, &[2]);
+}
+
+#[test]
+fn what_is_published_is_there() {
+    race(16, 1, 0, 1, &[0]);
+    race(16, 1, 4, 1, &[4]);
+    race(4, 1, 3, 2, &[4]);
+}
+
+#[test]
+fn a_reader_that_follows_sees_no_au_twice_and_none_torn() {
+    race(3, 1, 2, 2, &[2, 3]);
+}
+
+#[test]
+fn two_readers_do_not_disturb_each_other() {
+    explore(|| {
+        let memory = Arc::new(Memory::new(4));
+        let mut cursor = Cursor::default();
+        push(&mut cursor, &memory, 2);
+        push(&mut cursor, &memory, 2);
+        let readers = [0, 2].map(|pos| {
+            let memory = memory.clone();
+            loom::thread::spawn(move || {
+                check(&memory.ring(), pos, 2);
+            })
+        });
+        push(&mut cursor, &memory, 2);
+        for reader in readers {
+            reader.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn the_oldest_position_found_is_never_above_the_head_nor_below_what_was_gone() {
+    explore(|| {
+        let memory = Arc::new(Memory::new(4));
+        let mut cursor = Cursor::default();
+        for _ in 0..4 {
+            push(&mut cursor, &memory, 1);
+        }
+        let reader = {
+            let memory = memory.clone();
+            loom::thread::spawn(move || {
+                let oldest = memory.ring().oldest();
+                assert!(oldest <= 1, "{oldest}");
+            })
+        };
+        push(&mut cursor, &memory, 1);
+        reader.join().unwrap();
+        assert_eq!(memory.ring().oldest(), 1);
+    });
+}
+
+/// A writer is killed after any of its stores; another adopts what it left.
+#[test]
+fn a_killed_writers_half_push_is_never_believed() {
+    explore(|| {
+        let memory = Arc::new(Memory::new(4));
+        let mut cursor = Cursor::default();
+        push(&mut cursor, &memory, 2);
+        push(&mut cursor, &memory, 2);
+        let reader = {
+            let memory = memory.clone();
+            loom::thread::spawn(move || {
+                check(&memory.ring(), 0, 2);
+                check(&memory.ring(), 2, 1);
+            })
+        };
+        // Killed with the floors raised and one word of two written.
+        memory.control[protocol::FLOOR_BYTE].store(16);
+        Word::fence_release();
+        memory.data[0].store(0xdead);
+        // The adopter starts from the head that was published.
+        let mut adopter = Cursor {
+            floor_byte: 16,
+            ..cursor
+        };
+        push(&mut adopter, &memory, 1);
+        reader.join().unwrap();
+        assert_eq!(check(&memory.ring(), 1, 2), None);
+        assert_eq!(check(&memory.ring(), 2, 1), None);
+    });
+}
+
+fn read_slot(slot: &[Word], name: u64) -> Option<[u64; 2]> {
+    let mut words = [0; 2];
+    protocol::get_slot(slot, name, &mut words).then_some(words)
+}
+
+#[test]
+fn a_reused_slot_is_the_old_one_the_new_one_or_none() {
+    for wanted in [1, 2] {
+        explore(move || {
+            let slot = Arc::new(zeroes(3));
+            protocol::put_slot(&slot, 1, &[11, 11]);
+            let reader = {
+                let slot = slot.clone();
+                loom::thread::spawn(move || {
+                    if let Some(words) = read_slot(&slot, wanted) {
+                        assert_eq!(words, [wanted * 11; 2], "slot {wanted}");
+                    }
+                })
+            };
+            protocol::put_slot(&slot, 2, &[22, 22]);
+            reader.join().unwrap();
+            assert_eq!(read_slot(&slot, 1), None);
+            assert_eq!(read_slot(&slot, 2), Some([22, 22]));
+        });
+    }
+}
+
+#[test]
+fn parameters_are_there_before_the_first_au_that_names_them() {
+    explore(|| {
+        let memory = Arc::new((zeroes(3), Memory::new(4)));
+        let reader = {
+            let memory = memory.clone();
+            loom::thread::spawn(move || {
+                if check(&memory.1.ring(), 0, 1).is_none() {
+                    assert_eq!(read_slot(&memory.0, 1), Some([11, 11]));
+                }
+            })
+        };
+        protocol::put_slot(&memory.0, 1, &[11, 11]);
+        push(&mut Cursor::default(), &memory.1, 1);
+        reader.join().unwrap();
+    });
+}
