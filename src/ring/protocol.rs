@@ -277,7 +277,11 @@ impl Cursor {
             self.floor_entry = entry;
             ring.control[FLOOR_ENTRY].store(entry);
         }
-        let short = if intact!("floor_byte_high_enough") { 0 } else { WORD };
+        let short = if intact!("floor_byte_high_enough") {
+            0
+        } else {
+            WORD
+        };
         let byte = end.saturating_sub(bytes + short);
         if byte > self.floor_byte && intact!("floor_byte_raised") {
             self.floor_byte = byte;
