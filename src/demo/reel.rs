@@ -32,12 +32,12 @@ fn read_moov(bytes: &[u8]) -> Result<Footage, String> {
             Some(Entry::Hvc1(entry)) => video = Some(h265_reel(trak, bytes, &entry.hvcc)?),
             Some(Entry::Mp4a(entry)) => {
                 let specific = entry.esds.es_desc.dec_config.dec_specific.as_ref();
-                let coding = Coding::Aac {
-                    config: specific
-                        .map(|s| s.raw.clone())
-                        .ok_or("AAC without config")?,
-                    channels: entry.audio.channel_count,
-                };
+                // Not the sample entry's channel count: FFmpeg writes 2 there, always.
+                let coding = specific.map(|s| Coding::Aac {
+                    config: s.raw.clone(),
+                    channels: u16::from(s.chan_conf),
+                });
+                let coding = coding.ok_or("AAC without its config")?;
                 audio = Some(audio_reel(trak, bytes, coding)?);
             }
             _ => return Err("a track that is neither H.264 nor H.265 nor AAC".into()),

@@ -328,7 +328,7 @@ fn low32(ticks: i64) -> u32 {
 fn ntp(unix_ns: i64) -> u64 {
     const SECONDS_1900_TO_1970: i128 = 2_208_988_800;
     let ns = i128::from(unix_ns) + SECONDS_1900_TO_1970 * 1_000_000_000;
-    u64::try_from((ns << 32) / 1_000_000_000 & i128::from(u64::MAX)).unwrap_or(0)
+    u64::try_from(((ns << 32) / 1_000_000_000) & i128::from(u64::MAX)).unwrap_or(0)
 }
 
 #[cfg(test)]
