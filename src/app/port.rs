@@ -149,24 +149,34 @@ impl Doorway {
         })
     }
 
-    /// By camera id: what ingest knows, and how long ago the last picture came.
-    fn captures(&self) -> Value {
+    /// What ingest knows of each camera, the presses that are not done, and counts.
+    fn captures(&self, status: &highlight::Status) -> Value {
         let now = self.clock.mono_ns();
         let states = self.ingest.states();
-        let captures = self.facts.cameras.iter().map(|(id, name)| {
+        let cameras = self.facts.cameras.iter().map(|(id, name)| {
             let state = states.iter().find(|state| state.camera == *id);
-            let mut capture = json!(state);
             let last = state.and_then(|state| state.last_au_mono_ns);
-            capture["name"] = name.as_str().into();
-            capture["last_au_ago_ms"] =
-                json!(last.map(|last| now.saturating_sub(last) / 1_000_000));
-            (id.to_string(), capture)
+            let mut camera = object(json!(state));
+            camera.remove("camera");
+            camera.insert("camera_id".to_owned(), json!(id));
+            camera.insert("name".to_owned(), json!(name));
+            let ago_ms = last.map(|last| now.saturating_sub(last) / 1_000_000);
+            camera.insert("last_au_ago_ms".to_owned(), json!(ago_ms));
+            Value::Object(camera)
         });
-        Value::Object(captures.collect())
+        json!({
+            "cameras": cameras.collect::<Vec<_>>(),
+            "pending": status.pending,
+            "presses_taken": status.presses_taken,
+            "presses_refused": status.presses_refused,
+            "clips_committed": status.clips_committed,
+            "clips_suspect": status.clips_suspect,
+            "clips_none": status.clips_none,
+        })
     }
 
-    /// By camera id: what its ring holds, and who of this process reads it.
-    fn buffers(&self, status: Option<&highlight::Status>) -> Value {
+    /// What each ring holds, and who of this process reads it.
+    fn buffers(&self, status: &highlight::Status) -> Value {
         let buffers = self.facts.cameras.iter().map(|(id, _)| {
             let mut buffer = match RingReader::open(&self.facts.ring_dir, id) {
                 Ok(ring) => {
@@ -176,10 +186,11 @@ impl Doorway {
                 }
                 Err(error) => json!({"trouble": error.to_string()}),
             };
-            buffer["readers"] = status.map_or(json!([]), |status| readers(status, id));
-            (id.to_string(), buffer)
+            buffer["camera_id"] = json!(id);
+            buffer["readers"] = readers(status, id);
+            buffer
         });
-        Value::Object(buffers.collect())
+        buffers.collect()
     }
 }
 
@@ -283,22 +294,27 @@ impl Port for Doorway {
     }
 
     fn status(&self) -> Parts {
-        let status = self.seen().highlights.clone();
-        let mut health = json!(self.verdict());
+        // Not the monitor's: whoever pressed wants to see that press.
+        let status = self.highlights.status();
         let wall = self.clock.wall();
-        if let (Some(health), Some(status)) = (health.as_object_mut(), &status) {
-            health.extend(details(status));
-        }
-        health["clock"] = json!({"set": wall.is_set(), "synchronised": wall.synchronised});
-        health["version"] = env!("CARGO_PKG_VERSION").into();
+        let mut health = object(json!(self.verdict()));
+        let mut add = |key: &str, value| health.insert(key.to_owned(), value);
+        add("storage", json!(status.storage));
+        add("disk_errors", json!(status.disk_errors));
+        add("last_disk_error", json!(status.last_disk_error));
+        add(
+            "clock",
+            json!({"set": wall.is_set(), "synchronised": wall.synchronised}),
+        );
+        add("version", env!("CARGO_PKG_VERSION").into());
         Parts {
             status: match self.stop.level() {
                 StopLevel::Running => "running",
                 StopLevel::Finish | StopLevel::Now => "stopping",
             },
-            captures: self.captures(),
-            buffers: self.buffers(status.as_ref()),
-            health,
+            captures: self.captures(&status),
+            buffers: self.buffers(&status),
+            health: Value::Object(health),
         }
     }
 
@@ -312,10 +328,10 @@ impl Port for Doorway {
     }
 }
 
-/// What highlights know of themselves: storage, pending presses, counts.
-fn details(status: &highlight::Status) -> Map<String, Value> {
-    match json!(status) {
-        Value::Object(details) => details,
+/// The fields of something that is an object.
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(fields) => fields,
         _ => Map::new(),
     }
 }

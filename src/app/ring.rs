@@ -56,7 +56,9 @@ fn indented(text: &str) -> String {
 fn readers(dir: &Path, camera: &CameraId, writer_pid: u32, status: &Option<Value>) -> Vec<String> {
     let mut readers = Vec::new();
     if let Some(status) = status {
-        let exports = status["buffers"][camera.as_str()]["readers"].as_array();
+        let buffers = status["buffers"].as_array();
+        let ours = buffers.and_then(|all| all.iter().find(|b| b["camera_id"] == camera.as_str()));
+        let exports = ours.and_then(|buffer| buffer["readers"].as_array());
         for export in exports.unwrap_or(&Vec::new()) {
             readers.push(format!(
                 "export of press {} ({}, {} written)",

@@ -46,9 +46,9 @@ pub trait Port: Send + Sync + 'static {
 pub struct Parts {
     /// `running` or `stopping`.
     pub status: &'static str,
-    /// By camera id.
+    /// The cameras, and the presses that are not done.
     pub captures: Value,
-    /// By camera id.
+    /// The rings.
     pub buffers: Value,
     pub health: Value,
 }
