@@ -7,7 +7,7 @@ use url::Url;
 use super::check::Check;
 use super::checked::{Camera, Credentials, Transport};
 use super::environment::id_in_names;
-use super::problem::Findings;
+use super::problem::{Findings, Place};
 use super::secret::secret;
 use super::written::{Cell, Table, Value};
 use crate::base::CameraId;
@@ -18,14 +18,8 @@ const LONGEST_LATENCY_MS: u64 = 10_000;
 /// All cameras; those that were refused are missing.
 pub fn cameras(check: &mut Check<'_>) -> Vec<Camera> {
     let written = check.written;
-    if written.cameras.is_empty() {
-        let place = check.whole_place();
-        check.found.problem(
-            &place,
-            format!(
-                "there is no camera; add one: a line [[camera]], below it id = \"court1\" and url = {URL_EXAMPLE}"
-            ),
-        );
+    if written.cameras.is_empty() && !written.camera_unreadable {
+        no_camera(check);
     }
     let mut ids: Vec<&Cell> = Vec::new();
     let mut cameras: Vec<Camera> = Vec::new();
@@ -44,6 +38,17 @@ pub fn cameras(check: &mut Check<'_>) -> Vec<Camera> {
         }
     }
     cameras
+}
+
+fn no_camera(check: &mut Check<'_>) {
+    let place = check.written.whole.clone().unwrap_or(Place::CommandLine);
+    let right = match place {
+        Place::EnvFile { .. } => "write CAMERA_1_URL=rtsp://192.0.2.10:554/stream1".to_owned(),
+        _ => format!("add a line [[camera]], below it id = \"court1\" and url = {URL_EXAMPLE}"),
+    };
+    check
+        .found
+        .problem(&place, format!("there is no camera; {right}"));
 }
 
 /// The id, if it is one and no other camera has it or one that its variables would mix up.
@@ -101,7 +106,7 @@ fn camera(table: &Table, id: Option<CameraId>, check: &mut Check<'_>) -> Option<
         &[("tcp", Transport::Tcp), ("udp", Transport::Udp)],
         Transport::Tcp,
     );
-    let latency_ms = check.duration_ms(Some(table), "latency", 0..=LONGEST_LATENCY_MS, "300ms", 0);
+    let latency_ms = check.duration_ms(Some(table), "latency", 0..=LONGEST_LATENCY_MS, 300, 0);
     Some(Camera {
         id: id?,
         name,
@@ -162,7 +167,7 @@ fn credentials(table: &Table, id: &str, check: &mut Check<'_>) -> Option<Credent
 fn url(table: &Table, id: Option<&CameraId>, found: &mut Findings) -> Option<Url> {
     let Some(cell) = table.get("url") else {
         // A camera of the env file without one was reported there.
-        if !matches!(table.place, super::problem::Place::EnvFile { .. }) {
+        if !matches!(table.place, Place::EnvFile { .. }) {
             let which = id.map_or_else(String::new, |id| format!(" {id}"));
             found.problem(
                 &table.place,
@@ -175,7 +180,18 @@ fn url(table: &Table, id: Option<&CameraId>, found: &mut Findings) -> Option<Url
         found.reject(cell, format!("is not text; write it like {URL_EXAMPLE}"));
         return None;
     };
-    let url = parsed(text).map_err(|why| found.reject(cell, why)).ok()?;
+    let in_env_file = matches!(cell.place, Place::EnvFile { .. });
+    let read = parsed(text).map_err(|why| match why {
+        // The predecessors wanted them in the URL, so there they can only be written right.
+        WITH_CREDENTIALS if in_env_file => {
+            "seems to hold a password with a sign in it that ends an address; write %2F for /, \
+             %3F for ? and %23 for #"
+                .to_owned()
+        }
+        WITH_CREDENTIALS => WITH_CREDENTIALS.to_owned(),
+        why => format!("{why}; write it like {URL_EXAMPLE}"),
+    });
+    let url = read.map_err(|why| found.reject(cell, why)).ok()?;
     if url.path().contains(',') {
         found.warn(
             &cell.place,
@@ -188,49 +204,45 @@ fn url(table: &Table, id: Option<&CameraId>, found: &mut Findings) -> Option<Url
     Some(url)
 }
 
-fn parsed(text: &str) -> Result<Url, String> {
+const WITH_CREDENTIALS: &str = "holds a user name or password; take them out of the url and write \
+     username = \"…\" and password_file = \"…\" (or password = \"…\") below it";
+
+/// The URL, or what is wrong with it.
+fn parsed(text: &str) -> Result<Url, &'static str> {
     let text = text.trim();
-    let like = format!("write it like {URL_EXAMPLE}");
     match text
         .split_once("://")
         .map(|(scheme, _)| scheme.to_ascii_lowercase())
     {
-        None => return Err(format!("does not begin with rtsp://; {like}")),
+        None => return Err("does not begin with rtsp://"),
         Some(scheme) if scheme == "rtsps" => {
-            return Err(format!(
-                "is encrypted RTSP, which hindsight cannot do; {like}"
-            ));
+            return Err("is encrypted RTSP, which hindsight cannot do");
         }
         Some(scheme) if scheme != "rtsp" => {
-            return Err(format!(
-                "is no camera stream: those begin with rtsp://; {like}"
-            ));
+            return Err("is no camera stream: those begin with rtsp://");
         }
         Some(_) => {}
     }
     if without_credentials(text).1.is_some() {
-        return Err(
-            "holds a user name or password; take them out of the url and write username = \"…\" \
-             and password_file = \"…\" (or password = \"…\") below it"
-                .to_owned(),
-        );
+        return Err(WITH_CREDENTIALS);
     }
     if text.contains(char::is_whitespace) {
-        return Err(format!("has a space in it; {like}"));
+        return Err("has a space in it");
     }
-    let url = Url::parse(text).map_err(|why| format!("is no address ({why}); {like}"))?;
+    let url = Url::parse(text).map_err(|_| match text.contains('@') {
+        true => WITH_CREDENTIALS,
+        false => "is no address",
+    })?;
     let host = url.host_str().unwrap_or("");
     let numeric = host.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     if host.is_empty() {
-        return Err(format!(
-            "names no camera between rtsp:// and the path; {like}"
-        ));
+        return Err("names no camera between rtsp:// and the path");
     }
     if numeric && host.parse::<Ipv4Addr>().is_err() {
-        return Err(format!("has {host} for an address, which is none; {like}"));
+        return Err("has an address of numbers that is none");
     }
     if url.port() == Some(0) {
-        return Err(format!("has port 0; {like}"));
+        return Err("has port 0");
     }
     Ok(url)
 }

@@ -15,7 +15,7 @@ use super::checked::{
 use super::near::did_you_mean;
 use super::problem::{Findings, Place};
 use super::secret::{Credentials, secret};
-use super::units::{BadUnit, duration_ms, rate_bps, show_bps, show_ms};
+use super::units::{BadUnit, decimal, duration_ms, rate_bps, show_bps, show_ms};
 use super::written::{Cell, Table, Value, Written};
 
 /// Longest `pre` and `post`, each.
@@ -47,6 +47,17 @@ pub fn check(written: &Written, credentials: &Credentials, found: &mut Findings)
     }
 }
 
+/// A length of time as it would stand in this cell's source: the predecessors' file has seconds.
+fn as_written_at(cell: &Cell, ms: u64) -> String {
+    match cell.place {
+        Place::EnvFile { .. } if ms.is_multiple_of(1000) => format!("{}", ms / 1000),
+        Place::EnvFile { .. } => format!("{}.{:03}", ms / 1000, ms % 1000)
+            .trim_end_matches('0')
+            .to_owned(),
+        _ => format!("\"{}\"", show_ms(ms)),
+    }
+}
+
 /// Looks at values one by one: a bad one is reported and its default stands in.
 pub struct Check<'a> {
     pub written: &'a Written,
@@ -55,27 +66,13 @@ pub struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// Where something that nobody wrote should be written.
-    pub fn whole_place(&self) -> Place {
-        let tables = ["camera", "venue", "storage", "ring", "highlight", "http"];
-        let mut places = tables
-            .iter()
-            .filter_map(|name| self.written.table(name))
-            .map(|table| table.place.clone());
-        match places.next() {
-            Some(Place::File { path, .. }) => Place::File { path, line: 0 },
-            Some(Place::EnvFile { path, .. }) => Place::EnvFile { path, line: 0 },
-            _ => Place::CommandLine,
-        }
-    }
-
     /// A length of time within `range`.
     pub fn duration_ms(
         &mut self,
         table: Option<&Table>,
         key: &str,
         range: RangeInclusive<u64>,
-        example: &str,
+        example_ms: u64,
         default: u64,
     ) -> u64 {
         let Some(cell) = table.and_then(|table| table.get(key)) else {
@@ -84,32 +81,32 @@ impl Check<'_> {
         let read = match &cell.value {
             Value::Text(text) => duration_ms(text).map_err(|bad| (bad, text.clone())),
             Value::Whole(number) => Err((BadUnit::NoUnit, number.to_string())),
-            Value::Other(text) => Err((BadUnit::Shape, text.clone())),
+            Value::Other(text) => duration_ms(text).map_err(|bad| (bad, text.clone())),
         };
-        match read {
+        let why = match read {
             Ok(ms) if range.contains(&ms) => return ms,
             Ok(ms) if ms > *range.end() => {
-                let most = show_ms(*range.end());
-                self.found
-                    .reject(cell, format!("is too long; at most \"{most}\""));
+                format!("is too long; at most {}", as_written_at(cell, *range.end()))
             }
-            Ok(_) => {
-                let least = show_ms(*range.start());
-                self.found
-                    .reject(cell, format!("is too short; at least \"{least}\""));
+            Ok(_) => format!(
+                "is too short; at least {}",
+                as_written_at(cell, *range.start())
+            ),
+            Err((BadUnit::NoUnit, number)) if !number.starts_with('-') => {
+                let number = number.trim();
+                match decimal(number, 1000) {
+                    Some(ms) if !range.contains(&ms) => {
+                        format!("has no unit; write milliseconds like \"{number}ms\"")
+                    }
+                    _ => format!("has no unit; if seconds are meant, write \"{number}s\""),
+                }
             }
-            Err((BadUnit::NoUnit, number)) if !number.starts_with('-') => self.found.reject(
-                cell,
-                format!(
-                    "has no unit; if seconds are meant, write \"{}s\"",
-                    number.trim()
-                ),
+            Err(_) => format!(
+                "is no length of time; write it like {}",
+                as_written_at(cell, example_ms)
             ),
-            Err(_) => self.found.reject(
-                cell,
-                format!("is no length of time; write it like \"{example}\""),
-            ),
-        }
+        };
+        self.found.reject(cell, why);
         default
     }
 
@@ -132,7 +129,14 @@ impl Check<'_> {
             _ => None,
         };
         let Some(number) = read else {
-            let why = format!("is not a whole number {what}; write it like {example}");
+            let quoted = match &cell.value {
+                Value::Text(text) => text.parse::<u64>().ok(),
+                _ => None,
+            };
+            let why = match quoted {
+                Some(number) => format!("stands in quotes; write {number} without them"),
+                None => format!("is not a whole number {what}; write it like {example}"),
+            };
             self.found.reject(cell, why);
             return None;
         };
@@ -260,9 +264,9 @@ impl Check<'_> {
     fn highlight(&mut self) -> Highlight {
         let table = self.written.table("highlight");
         let window = 0..=LONGEST_WINDOW_MS;
-        let pre_ms = self.duration_ms(table, "pre", window.clone(), "40s", 40_000);
-        let post_ms = self.duration_ms(table, "post", window, "10s", 10_000);
-        let stop_grace_ms = self.duration_ms(table, "stop_grace", 0..=300_000, "20s", 20_000);
+        let pre_ms = self.duration_ms(table, "pre", window.clone(), 40_000, 40_000);
+        let post_ms = self.duration_ms(table, "post", window, 10_000, 10_000);
+        let stop_grace_ms = self.duration_ms(table, "stop_grace", 0..=300_000, 20_000, 20_000);
         let (pre, post) = (
             self.written.get("highlight", "pre"),
             self.written.get("highlight", "post"),
@@ -302,6 +306,10 @@ impl Check<'_> {
         let window = ["pre", "post"].map(|key| self.written.get("highlight", key));
         let window_bad = window.iter().any(|cell| self.found.was_rejected(*cell));
         let (Some(cell), Some(seconds)) = (cell, read) else {
+            if let Some(longest) = window[0].or(window[1]).filter(|_| need > DEFAULT_RING_S) {
+                let text = format!("the ring holds {need} s, for this window is longer than usual");
+                self.found.note(&longest.place, text);
+            }
             return DEFAULT_RING_S.max(need);
         };
         if seconds >= need || window_bad {
@@ -372,10 +380,10 @@ impl Check<'_> {
 
     fn reconnect(&mut self) -> Reconnect {
         let table = self.written.table("reconnect");
-        let initial_ms = self.duration_ms(table, "initial_delay", 100..=600_000, "1s", 1000);
+        let initial_ms = self.duration_ms(table, "initial_delay", 100..=600_000, 1000, 1000);
         let written = table.and_then(|table| table.get("max_delay"));
         let default = initial_ms.max(30_000);
-        let max_ms = self.duration_ms(table, "max_delay", 100..=3_600_000, "30s", default);
+        let max_ms = self.duration_ms(table, "max_delay", 100..=3_600_000, 30_000, default);
         let attempts = self.whole(table, "max_attempts", 0..=1_000_000, "of attempts", 0);
         if let Some(cell) = written.filter(|_| max_ms < initial_ms) {
             let initial = show_ms(initial_ms);

@@ -111,7 +111,33 @@ pub fn redacted(url: &str) -> String {
         Some((_, rest)) => ("***@", rest),
         None => ("", rest),
     };
-    format!("{scheme}{hidden}{}", without_password_fields(rest))
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    // Mistyped (`viewer:secret=192.0.2.10`), anything may stand anywhere.
+    let authority = if is_host_and_port(authority) {
+        authority
+    } else {
+        "***"
+    };
+    let path = if path.contains(':') { "/***" } else { path };
+    format!(
+        "{scheme}{hidden}{authority}{}",
+        without_password_fields(path)
+    )
+}
+
+fn is_host_and_port(text: &str) -> bool {
+    let (host, port) = match text.strip_prefix('[').and_then(|text| text.split_once(']')) {
+        Some((host, rest)) => (host, rest.strip_prefix(':')),
+        None => text
+            .split_once(':')
+            .map_or((text, None), |(host, port)| (host, Some(port))),
+    };
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ' ');
+    let colons = text.starts_with('[');
+    host.chars().all(|c| plain(c) || (colons && c == ':'))
+        && port.is_none_or(|port| {
+            (1..=5).contains(&port.len()) && port.bytes().all(|b| b.is_ascii_digit())
+        })
 }
 
 fn without_password_fields(text: &str) -> String {
@@ -216,6 +242,10 @@ mod tests {
     #[test]
     fn a_shown_url_holds_no_credentials_wherever_they_stand() {
         for (url, want) in [
+            ("rtsp://[2001:db8::1]:554/s", "rtsp://[2001:db8::1]:554/s"),
+            ("rtsp://viewer:geheim=192.0.2.10/s", "rtsp://***/s"),
+            ("rtsp:/viewer:geheim", "***/***"),
+            ("rtsp:///viewer:geheim", "rtsp:///***"),
             (
                 "rtsp://192.0.2.10:554/stream1",
                 "rtsp://192.0.2.10:554/stream1",

@@ -37,6 +37,9 @@ pub fn read(path: &Path, written: &mut Written, found: &mut Findings) -> bool {
         path: shown.clone(),
         line: 0,
     };
+    if written.whole.is_none() {
+        written.whole = Some(whole.clone());
+    }
     let text = match super::file::read_text(path) {
         Ok(text) => text,
         Err(_) if !path.exists() => {
@@ -209,7 +212,8 @@ fn http_port(line: &Line, place: &Place, written: &mut Written, found: &mut Find
         "listen",
         Value::Text(line.value.clone()),
     );
-    let Ok(port) = line.value.parse::<u16>() else {
+    let read = line.value.parse::<u16>().ok().filter(|port| *port > 0);
+    let Some(port) = read else {
         found.reject(&cell, "is not a port; write a number from 1 to 65535");
         return;
     };

@@ -109,26 +109,36 @@ fn camera_keys() -> impl Iterator<Item = &'static str> {
 }
 
 fn unknown(name: &str, names: &BTreeMap<String, Vec<Target>>, written: &Written) -> String {
+    if let Some(rest) = name.strip_prefix("HINDSIGHT_CAMERA_") {
+        return unknown_of_camera(name, rest, written);
+    }
     let hint = did_you_mean(name, names.keys().map(String::as_str));
     if !hint.is_empty() {
         return format!("{name} is unknown{hint}");
     }
-    if !name.starts_with("HINDSIGHT_CAMERA_") {
-        return format!(
-            "{name} is unknown; names are HINDSIGHT_<TABLE>_<KEY>, such as HINDSIGHT_RING_SECONDS"
-        );
-    }
+    format!("{name} is unknown; names are HINDSIGHT_<TABLE>_<KEY>, such as HINDSIGHT_RING_SECONDS")
+}
+
+fn unknown_of_camera(name: &str, rest: &str, written: &Written) -> String {
     let ids = written.camera_ids();
-    let Some(first) = ids.first() else {
-        return format!("{name} is unknown: no camera is configured that it could belong to");
-    };
     let keys: Vec<String> = camera_keys().map(str::to_uppercase).collect();
-    format!(
-        "{name} fits no camera and key; write it like HINDSIGHT_CAMERA_{}_URL (cameras: {}; keys: {})",
-        id_in_names(first),
-        ids.join(", "),
-        keys.join(", ")
-    )
+    let own = ids.iter().find_map(|id| {
+        let key = rest.strip_prefix(&id_in_names(id))?.strip_prefix('_')?;
+        Some((id, key))
+    });
+    if let Some((id, key)) = own {
+        let hint = did_you_mean(key, keys.iter().map(String::as_str));
+        let all = keys.join(", ");
+        return format!("{name} is no key of camera {id}{hint} (there are: {all})");
+    }
+    match ids.first() {
+        Some(first) => format!(
+            "{name} fits no camera (there are: {}); write it like HINDSIGHT_CAMERA_{}_URL",
+            ids.join(", "),
+            id_in_names(first)
+        ),
+        None => format!("{name} is unknown: no camera is configured that it could belong to"),
+    }
 }
 
 fn target(path: &str, written: &Written) -> Result<Target, String> {
@@ -155,12 +165,13 @@ fn target(path: &str, written: &Written) -> Result<Target, String> {
             ids.join(", ")
         ));
     }
-    let (table, key) = known(table, key)
-        .filter(|(_, key)| camera.is_none() || *key != "id")
-        .ok_or_else(|| {
-            let keys = keys_of(table);
-            let hint = did_you_mean(key, keys.iter().copied());
-            format!("{key} is unknown{hint} (there are: {})", keys.join(", "))
-        })?;
+    if camera.is_some() && key == "id" {
+        return Err("a camera is found by its id; change it in the file".to_owned());
+    }
+    let (table, key) = known(table, key).ok_or_else(|| {
+        let keys = keys_of(table);
+        let hint = did_you_mean(key, keys.iter().copied());
+        format!("{key} is unknown{hint} (there are: {})", keys.join(", "))
+    })?;
     Ok((camera, table, key))
 }

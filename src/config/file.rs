@@ -12,13 +12,14 @@ use super::written::{Cell, KEYS, Table, Value, Written, is_secret, keys_of, know
 /// Reads the file into `written`. False if nothing can be concluded from it.
 pub fn read(path: &Path, written: &mut Written, found: &mut Findings) -> bool {
     let shown = path.display().to_string();
+    let whole = Place::File {
+        path: shown.clone(),
+        line: 0,
+    };
+    written.whole = Some(whole.clone());
     match read_text(path) {
         Ok(text) => parse(&shown, &text, written, found),
         Err(why) => {
-            let whole = Place::File {
-                path: shown,
-                line: 0,
-            };
             found.problem(&whole, why);
             false
         }
@@ -72,10 +73,11 @@ pub fn parse(path: &str, text: &str, written: &mut Written, found: &mut Findings
                     reading.camera(element, written, found);
                 }
             }
-            ("camera", DeValue::Table(_)) => {
+            ("camera", _) => {
+                written.camera_unreadable = true;
                 found.problem(
                     &place,
-                    "[camera] has single brackets; there may be several cameras, so write [[camera]]",
+                    "camera is written as if there were only one; begin each camera with a line [[camera]]",
                 );
             }
             (_, DeValue::Table(table)) => reading.table(name, &place, table, written, found),
@@ -107,29 +109,44 @@ impl Reading<'_> {
             if seen.as_ref() == Some(&place) {
                 continue;
             }
-            let message = error.message().replace('\n', ", ");
-            let hint = self.syntax_hint(&place);
-            found.problem(&place, format!("cannot be understood: {message}{hint}"));
+            found.problem(&place, self.syntax(&place, error.message()));
             seen = Some(place);
         }
     }
 
-    /// The commonest mistakes: text without quotes, a value missing.
-    fn syntax_hint(&self, place: &Place) -> &'static str {
-        let Place::File { line, .. } = place else {
-            return "";
+    /// What is wrong with a line, and the key and value in question if they may be shown.
+    fn syntax(&self, place: &Place, message: &str) -> String {
+        let line = match place {
+            Place::File { line, .. } => self.text.lines().nth(line.saturating_sub(1)),
+            _ => None,
         };
-        let line = self.text.lines().nth(line - 1).unwrap_or("");
-        let value = line.split_once('=').map(|(_, value)| value.trim());
-        match value {
-            Some("") => "; write a value after the =",
-            Some(value) if value.starts_with(|c: char| c.is_alphabetic() || c == '/') => {
-                "; text stands in quotes: key = \"text\""
+        let (key, value) = line
+            .and_then(|line| line.split_once('='))
+            .map_or(("", ""), |(key, value)| (key.trim(), value.trim()));
+        let shown = match line.unwrap_or("").trim() {
+            header if is_header(header) => format!("{header} "),
+            _ => key_and_value(key, value),
+        };
+        match message {
+            "string values must be quoted, expected literal string" => match value.chars().next() {
+                None | Some('#') => format!("{shown}has no value; write one behind the ="),
+                Some(first) if first.is_ascii_digit() => {
+                    format!("{shown}is no number; with a unit it stands in quotes, as in \"40s\"")
+                }
+                Some(_) => format!("{shown}is text without quotes; write it like \"this\""),
+            },
+            "invalid basic string, expected `\"`" => format!("{shown}lacks its closing quote"),
+            "unclosed table, expected `]`" => "the closing ] is missing".to_owned(),
+            "key with no value, expected `=`" => {
+                "is neither [TABLE] nor KEY = VALUE; comments begin with #".to_owned()
             }
-            Some(value) if value.starts_with(|c: char| c.is_ascii_digit()) => {
-                "; a number with a unit stands in quotes: key = \"40s\""
+            "duplicate key" => {
+                format!("{shown}stands here for the second time; keep one of the two")
             }
-            _ => "",
+            "unexpected key or value, expected newline, `#`" => {
+                format!("{shown}has something behind its value; write one KEY = VALUE a line")
+            }
+            other => format!("{shown}cannot be understood: {}", other.replace('\n', ", ")),
         }
     }
 
@@ -154,6 +171,7 @@ impl Reading<'_> {
     fn camera(&self, element: &Spanned<DeValue<'_>>, written: &mut Written, found: &mut Findings) {
         let place = self.place(element.span().start);
         let DeValue::Table(table) = element.get_ref() else {
+            written.camera_unreadable = true;
             found.problem(
                 &place,
                 "camera is no table; begin each camera with a line [[camera]]",
@@ -213,6 +231,30 @@ impl Reading<'_> {
             unknown_table(name)
         };
         found.problem(place, text);
+    }
+}
+
+/// `[ring]` or `[[camera]]`, and nothing else.
+fn is_header(line: &str) -> bool {
+    let name = line.trim_start_matches('[').trim_end_matches(']');
+    name.len() < line.len() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+/// `key = value `, if it is a key of ours. In a line that cannot be understood a secret may
+/// stand anywhere, so the value is shown only where it is short and plain.
+fn key_and_value(key: &str, value: &str) -> String {
+    const LONGEST: usize = 12;
+    let ours = KEYS.iter().any(|(_, keys)| keys.contains(&key));
+    let near_secrets = is_secret(key) || matches!(key, "url" | "username");
+    let word = value.split_whitespace().next().unwrap_or("");
+    let bare = word.strip_prefix('"').unwrap_or(word);
+    let plain =
+        bare.len() <= LONGEST && bare.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.');
+    match word {
+        _ if !ours => String::new(),
+        "" => format!("{key} = "),
+        word if plain && !near_secrets => format!("{key} = {word} "),
+        _ => format!("{key} = … "),
     }
 }
 

@@ -56,7 +56,7 @@ pub fn secret(
             None
         }
         (Some(plain), None, _) => written_out(plain, found),
-        (None, Some(file), _) => from_file(file, found),
+        (None, Some(file), _) => from_file(key, file, found),
         (None, None, Some(path)) => {
             let place = Place::Environment;
             read(&path)
@@ -87,16 +87,21 @@ fn written_out(cell: &Cell, found: &mut Findings) -> Option<Secret> {
     Some(Secret::new(text))
 }
 
-fn from_file(cell: &Cell, found: &mut Findings) -> Option<Secret> {
+fn from_file(key: &str, cell: &Cell, found: &mut Findings) -> Option<Secret> {
     let Value::Text(text) = &cell.value else {
         found.reject(cell, "is not text; write the file's whole path in quotes");
         return None;
     };
     let path = Path::new(text);
     if !path.is_absolute() {
+        let name = if key == "token" {
+            "token"
+        } else {
+            "court1.password"
+        };
         found.reject(
             cell,
-            "is not a whole path; begin it with /, as in \"/etc/hindsight/court1.password\"",
+            format!("is not a whole path; begin it with /, as in \"/etc/hindsight/{name}\""),
         );
         return None;
     }

@@ -75,6 +75,10 @@ impl Cell {
         let shown = match &value {
             _ if is_secret(key) => Some("<hidden>".to_owned()),
             Value::Text(url) if key == "url" => Some(format!("\"{}\"", redacted(url))),
+            // A slip of the hand joins lines, and the password's is the next.
+            Value::Text(name) if key == "username" && !is_plain_name(name) => {
+                Some("<hidden>".to_owned())
+            }
             _ => None,
         };
         Cell {
@@ -109,6 +113,13 @@ impl std::fmt::Debug for Cell {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {} = {}", self.place, self.name, self.shown())
     }
+}
+
+fn is_plain_name(text: &str) -> bool {
+    text.len() <= 24
+        && text
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'))
 }
 
 fn shortened(text: &str) -> String {
@@ -171,6 +182,10 @@ impl Table {
 pub struct Written {
     tables: Vec<(&'static str, Table)>,
     pub cameras: Vec<Table>,
+    /// The file as a whole, to which what is missing should be added.
+    pub whole: Option<Place>,
+    /// A camera was written in a way that was reported already.
+    pub camera_unreadable: bool,
 }
 
 impl Written {
