@@ -1,11 +1,20 @@
 //! `hindsight verify`: the integrity checker of clips, sidecars and presses.
 //!
-//! Reads, never writes. Not here: recovery, which mends.
-//! Called by: app, tests.
+//! Reads, never writes, and may run beside the service. Not here: recovery,
+//! which mends. Called by: app, tests.
 
-use std::path::PathBuf;
+mod clip;
+mod presses;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+
+use super::sidecar::{Sidecar, Status};
+use crate::base::PressId;
 
 /// Something that must not be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -27,8 +36,270 @@ pub struct Report {
     pub notes: Vec<Fault>,
 }
 
-/// Checks every clip, sidecar and press at or below each path.
+/// Checks every clip, sidecar and press at or below each path. A clip that is
+/// given by itself needs no sidecar.
 pub fn verify(paths: &[PathBuf]) -> Report {
-    let _ = paths;
-    todo!()
+    let mut checker = Checker::default();
+    for path in paths {
+        checker.path(path);
+    }
+    checker.report
+}
+
+/// No sidecar is larger.
+const LARGEST_SIDECAR: u64 = 16 << 20;
+
+#[derive(Debug, Default)]
+struct Checker {
+    report: Report,
+    folders: BTreeSet<PathBuf>,
+    storages: BTreeSet<PathBuf>,
+}
+
+/// What stands in a folder.
+#[derive(Debug, Default)]
+struct Listing {
+    folders: Vec<PathBuf>,
+    clips: Vec<PathBuf>,
+    json: Vec<PathBuf>,
+    others: Vec<PathBuf>,
+}
+
+impl Checker {
+    fn fault(&mut self, path: &Path, what: impl Into<String>) {
+        self.report.faults.push(Fault {
+            path: path.to_owned(),
+            what: what.into(),
+        });
+    }
+
+    fn note(&mut self, path: &Path, what: impl Into<String>) {
+        self.report.notes.push(Fault {
+            path: path.to_owned(),
+            what: what.into(),
+        });
+    }
+
+    fn path(&mut self, path: &Path) {
+        match fs::metadata(path) {
+            Err(e) => self.unreadable(path, &e),
+            Ok(meta) if meta.is_dir() => {
+                let here = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+                if let Some(storage) = presses::storage_around(&here) {
+                    self.storage(&storage, &here);
+                }
+                self.folder(&here);
+            }
+            Ok(_) => self.file(path),
+        }
+    }
+
+    /// One file by itself.
+    fn file(&mut self, path: &Path) {
+        let listing = match extension(path) {
+            "mp4" => Listing {
+                json: Some(sidecar_of(path))
+                    .filter(|p| p.exists())
+                    .into_iter()
+                    .collect(),
+                clips: vec![path.to_owned()],
+                ..Listing::default()
+            },
+            "json" => Listing {
+                clips: clips_of(path).into_iter().filter(|p| p.exists()).collect(),
+                json: vec![path.to_owned()],
+                ..Listing::default()
+            },
+            _ => {
+                self.fault(path, "neither a clip (.mp4) nor a sidecar (.json)");
+                return;
+            }
+        };
+        self.together(&listing, true);
+    }
+
+    fn folder(&mut self, path: &Path) {
+        if !self.folders.insert(path.to_owned()) {
+            return;
+        }
+        if presses::is_storage(path) {
+            self.storage(path, path);
+        }
+        let listing = match list(path) {
+            Ok(listing) => listing,
+            Err(e) => return self.unreadable(path, &e),
+        };
+        self.together(&listing, false);
+        if is_press_folder(path) {
+            for other in &listing.others {
+                self.note(other, "neither a clip nor a sidecar");
+            }
+        }
+        for folder in &listing.folders {
+            if !self.storages.iter().any(|s| presses::tmp_of(s) == *folder) {
+                self.folder(folder);
+            }
+        }
+    }
+
+    /// Clips and sidecars of one folder. `alone`: they were given by name.
+    fn together(&mut self, listing: &Listing, alone: bool) {
+        let mut sidecars: Vec<(PathBuf, Option<Sidecar>)> = Vec::new();
+        for path in &listing.json {
+            let folder = path.parent().unwrap_or(Path::new(""));
+            let has_clip = clips_of(path)
+                .iter()
+                .any(|clip| listing.clips.contains(clip));
+            if alone || has_clip || is_press_folder(folder) {
+                self.report.sidecars += 1;
+                sidecars.push((path.clone(), self.sidecar(path, &listing.clips)));
+            }
+        }
+        for path in &listing.clips {
+            self.report.clips += 1;
+            let sidecar = sidecar_of(path);
+            match sidecars.iter().find(|(p, _)| *p == sidecar) {
+                Some((_, Some(sidecar))) => self.clip_with(path, sidecar),
+                // The sidecar's fault is said already.
+                Some((_, None)) => self.tables(path),
+                None => self.clip_alone(path, alone),
+            }
+        }
+    }
+
+    /// Reads and checks a sidecar as such.
+    fn sidecar(&mut self, path: &Path, clips: &[PathBuf]) -> Option<Sidecar> {
+        let sidecar = match read_limited(path).map(|bytes| Sidecar::from_bytes(&bytes)) {
+            Ok(Ok(sidecar)) => sidecar,
+            Ok(Err(e)) => {
+                self.fault(path, format!("not a sidecar: {e}"));
+                return None;
+            }
+            Err(e) => {
+                self.unreadable(path, &e);
+                return None;
+            }
+        };
+        if let Some(what) = sidecar.contradiction() {
+            self.fault(path, what);
+        }
+        let stem = name_of(path).trim_end_matches(".json").to_owned();
+        if stem != sidecar.camera.id.as_str() {
+            let what = format!("it is the sidecar of camera {}", sidecar.camera.id);
+            self.fault(path, what);
+        }
+        let folder = path.parent().unwrap_or(Path::new(""));
+        if is_press_folder(folder) && name_of(folder) != sidecar.press_id.as_str() {
+            self.fault(path, format!("it belongs to press {}", sidecar.press_id));
+        }
+        let of_this = clips_of(path);
+        let there: Vec<&PathBuf> = clips.iter().filter(|c| of_this.contains(c)).collect();
+        match (&sidecar.file_name, sidecar.status) {
+            (None, Status::None) if !there.is_empty() => self.fault(
+                path,
+                format!(
+                    "it says that there is no clip, but {} is there",
+                    name_of(there[0])
+                ),
+            ),
+            (Some(name), _) if !there.iter().any(|clip| name_of(clip) == name) => {
+                self.fault(path, format!("its clip {name} is missing"));
+            }
+            _ => {}
+        }
+        Some(sidecar)
+    }
+
+    /// A clip that no sidecar describes.
+    fn clip_alone(&mut self, path: &Path, alone: bool) {
+        self.tables(path);
+        if alone {
+            return self.note(
+                path,
+                "no sidecar beside it: only the clip itself was checked",
+            );
+        }
+        // The service may be at work: the journal is read first, then the sidecar is looked for again.
+        let pending = presses::is_pending(path);
+        if sidecar_of(path).exists() {
+            return;
+        }
+        match pending {
+            true => self.note(
+                path,
+                "its sidecar is not written yet; the service writes it when it runs",
+            ),
+            false => self.fault(
+                path,
+                "no sidecar, and the journal knows no press of it: somebody else put it here, or a sidecar was deleted",
+            ),
+        }
+    }
+
+    fn unreadable(&mut self, path: &Path, error: &io::Error) {
+        let what = match error.kind() {
+            io::ErrorKind::NotFound => "does not exist".to_owned(),
+            io::ErrorKind::PermissionDenied => {
+                "may not be read: run verify as the service's user, or as root".to_owned()
+            }
+            _ => format!("cannot be read: {error}"),
+        };
+        self.fault(path, what);
+    }
+}
+
+fn list(path: &Path) -> io::Result<Listing> {
+    let mut listing = Listing::default();
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let path = entry.path();
+        // Links are not followed: what they lead to is not the storage's.
+        let kind = entry.file_type()?;
+        match extension(&path) {
+            _ if kind.is_dir() => listing.folders.push(path),
+            "mp4" if kind.is_file() => listing.clips.push(path),
+            "json" if kind.is_file() => listing.json.push(path),
+            _ => listing.others.push(path),
+        }
+    }
+    listing.folders.sort();
+    listing.clips.sort();
+    listing.json.sort();
+    listing.others.sort();
+    Ok(listing)
+}
+
+fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?
+        .take(LARGEST_SIDECAR)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn extension(path: &Path) -> &str {
+    path.extension().and_then(|e| e.to_str()).unwrap_or("")
+}
+
+fn name_of(path: &Path) -> &str {
+    path.file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or("")
+}
+
+/// `court1.mp4` and `court1.suspect.mp4` have `court1.json`.
+fn sidecar_of(clip: &Path) -> PathBuf {
+    let stem = name_of(clip)
+        .trim_end_matches(".mp4")
+        .trim_end_matches(".suspect");
+    clip.with_file_name(format!("{stem}.json"))
+}
+
+fn clips_of(sidecar: &Path) -> [PathBuf; 2] {
+    let stem = name_of(sidecar).trim_end_matches(".json");
+    [format!("{stem}.mp4"), format!("{stem}.suspect.mp4")].map(|name| sidecar.with_file_name(name))
+}
+
+fn is_press_folder(path: &Path) -> bool {
+    PressId::try_from(name_of(path).to_owned()).is_ok()
 }

@@ -1,0 +1,167 @@
+//! A clip's bytes: hash and size by its sidecar, sample tables by two readers,
+//! samples by their NAL units.
+//!
+//! Called by: verify.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::Checker;
+use crate::highlight::sidecar::{Meta, Sidecar, Status};
+use crate::media::{Codec, TICKS_90K, Track, nal};
+use crate::mp4::{self, Inspected};
+
+impl Checker {
+    /// A clip and what its sidecar says of it.
+    pub(super) fn clip_with(&mut self, path: &Path, sidecar: &Sidecar) {
+        match size_and_hash(path) {
+            Err(e) => return self.unreadable(path, &e),
+            Ok((size, hash)) => {
+                if sidecar.size_bytes.is_some_and(|said| said != size) {
+                    let said = sidecar.size_bytes.unwrap_or(0);
+                    self.fault(
+                        path,
+                        format!("it has {size} bytes; its sidecar says {said}"),
+                    );
+                } else if sidecar.sha256.as_ref().is_some_and(|said| *said != hash) {
+                    self.fault(
+                        path,
+                        "its bytes changed since it was written (SHA-256 differs from its sidecar): check the disk",
+                    );
+                }
+            }
+        }
+        if sidecar.status == Status::Suspect {
+            // What is wrong with it is known and said; it is kept as it is.
+            let reason = sidecar.reason.as_deref().unwrap_or("for no known reason");
+            return self.note(path, format!("suspect: {reason}"));
+        }
+        let Some(inspected) = self.tables_of(path) else {
+            return;
+        };
+        if let Some(what) = sidecar
+            .meta
+            .as_ref()
+            .and_then(|meta| against_meta(&inspected, meta))
+        {
+            self.fault(path, what);
+        }
+    }
+
+    /// A clip by itself.
+    pub(super) fn tables(&mut self, path: &Path) {
+        self.tables_of(path);
+    }
+
+    fn tables_of(&mut self, path: &Path) -> Option<Inspected> {
+        match read_clip(path) {
+            Ok(Ok(inspected)) => Some(inspected),
+            Ok(Err(what)) => {
+                self.fault(path, what);
+                None
+            }
+            Err(e) => {
+                self.unreadable(path, &e);
+                None
+            }
+        }
+    }
+}
+
+fn size_and_hash(path: &Path) -> io::Result<(u64, String)> {
+    let mut file = File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 18];
+    let mut size = 0;
+    loop {
+        let n = file.read(&mut buffer)?;
+        if n == 0 {
+            break;
+        }
+        hasher.update(&buffer[..n]);
+        size += n as u64;
+    }
+    let hash = hasher
+        .finalize()
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect();
+    Ok((size, hash))
+}
+
+/// `Ok(Err(_))`: what is wrong with it.
+fn read_clip(path: &Path) -> io::Result<Result<Inspected, String>> {
+    let file = File::open(path)?;
+    let size = file.metadata()?.len();
+    let mut file = BufReader::with_capacity(1 << 18, file);
+    let inspected = match mp4::inspect(&mut file, size) {
+        Ok(inspected) => inspected,
+        Err(e) => return Ok(Err(e.to_string())),
+    };
+    match mp4::second_opinion(&mut file, size, &inspected) {
+        Ok(None) => {}
+        Ok(Some(what)) => return Ok(Err(what)),
+        Err(e) => return Ok(Err(e.to_string())),
+    }
+    Ok(samples(&mut file, &inspected)?.map_or(Ok(inspected), Err))
+}
+
+/// Looks into the picture's samples: decoding starts at a key frame, and every
+/// sample is made of whole NAL units.
+fn samples<R: Read + Seek>(file: &mut R, inspected: &Inspected) -> io::Result<Option<String>> {
+    let video = inspected
+        .tracks
+        .iter()
+        .filter(|t| t.track() == Track::Video);
+    let mut bytes = Vec::new();
+    for track in video {
+        for (i, sample) in track.samples.iter().enumerate() {
+            let codec = track
+                .entries
+                .get(usize::try_from(sample.entry).unwrap_or(usize::MAX))
+                .map_or(Codec::H264, |entry| entry.codec);
+            file.seek(SeekFrom::Start(sample.offset))?;
+            bytes.resize(usize::try_from(sample.size).unwrap_or(0), 0);
+            file.read_exact(&mut bytes)?;
+            if !nal::lengths_add_up(&bytes) {
+                return Ok(Some(format!("picture {} is damaged", i + 1)));
+            }
+            let key = nal::classify(codec, &bytes).key;
+            if (i == 0 || sample.sync) && !(key && sample.sync) {
+                return Ok(Some(format!(
+                    "picture {} is no key frame, but should be",
+                    i + 1
+                )));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn against_meta(clip: &Inspected, meta: &Meta) -> Option<String> {
+    let of = |wanted: Track| clip.tracks.iter().find(move |t| t.track() == wanted);
+    let entry = of(Track::Video)?.entries.first()?;
+    if (entry.codec, entry.width, entry.height) != (meta.codec, meta.width, meta.height) {
+        return Some(format!(
+            "it is {:?} {}x{}; its sidecar says {:?} {}x{}",
+            entry.codec, entry.width, entry.height, meta.codec, meta.width, meta.height
+        ));
+    }
+    let audio = of(Track::Audio)
+        .and_then(|t| t.entries.first())
+        .map(|e| e.codec);
+    if audio != meta.audio_codec {
+        return Some("its sidecar is wrong about its sound".to_owned());
+    }
+    let plays = clip.duration_90k as f64 / TICKS_90K as f64;
+    if (plays - meta.duration_sec).abs() > 0.0011 {
+        return Some(format!(
+            "it plays {plays:.3} s; its sidecar says {:.3} s",
+            meta.duration_sec
+        ));
+    }
+    None
+}

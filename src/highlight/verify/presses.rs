@@ -1,0 +1,111 @@
+//! A storage's journal and temporary folder, as far as `verify` asks.
+//!
+//! Called by: verify.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Checker, is_press_folder, name_of};
+use crate::base::Press;
+use crate::highlight::journal::{self, OpenError};
+
+/// A folder that a service stores into.
+pub(super) fn is_storage(path: &Path) -> bool {
+    journal::path_in(path).is_file() && path.join("highlights").is_dir()
+}
+
+/// The storage that `path` is, or lies in.
+pub(super) fn storage_around(path: &Path) -> Option<PathBuf> {
+    path.ancestors().find(|p| is_storage(p)).map(Path::to_owned)
+}
+
+/// Folder of what is being written.
+pub(super) fn tmp_of(storage: &Path) -> PathBuf {
+    storage.join("tmp")
+}
+
+fn folder_of(storage: &Path, press: &Press) -> PathBuf {
+    storage
+        .join("highlights")
+        .join(&press.folder)
+        .join(press.id.as_str())
+}
+
+/// Whether the journal around a clip still holds its press.
+pub(super) fn is_pending(clip: &Path) -> bool {
+    let Some(folder) = clip.parent().filter(|folder| is_press_folder(folder)) else {
+        return false;
+    };
+    let pending = storage_around(folder).and_then(|storage| journal::pending(&storage).ok());
+    pending.is_some_and(|held| {
+        held.pending
+            .iter()
+            .any(|taken| taken.press.id.as_str() == name_of(folder))
+    })
+}
+
+impl Checker {
+    /// The presses of `storage` whose highlights are at or below `within`.
+    pub(super) fn storage(&mut self, storage: &Path, within: &Path) {
+        if !self.storages.insert(storage.to_owned()) {
+            return;
+        }
+        let path = journal::path_in(storage);
+        let held = match journal::pending(storage) {
+            Ok(held) => held,
+            Err(OpenError::Io(e)) => return self.unreadable(&path, &e),
+            Err(OpenError::Foreign(why)) => {
+                return self.fault(&path, format!("not a journal of presses: {why}"));
+            }
+        };
+        if held.unread_bytes > 0 {
+            let what = format!(
+                "{} bytes at its end were never finished, as a power cut leaves them; no acknowledged press was in them",
+                held.unread_bytes
+            );
+            self.note(&path, what);
+        }
+        for taken in &held.pending {
+            let folder = folder_of(storage, &taken.press);
+            if folder.starts_with(within) {
+                self.report.presses += 1;
+                self.pending(&folder, &taken.press);
+            }
+        }
+        if within == storage {
+            self.leftovers(storage);
+        }
+    }
+
+    fn pending(&mut self, folder: &Path, press: &Press) {
+        let waiting: Vec<&str> = press
+            .cameras
+            .iter()
+            .filter(|camera| !folder.join(format!("{camera}.json")).exists())
+            .map(|camera| camera.as_str())
+            .collect();
+        let what = if waiting.is_empty() {
+            "all its sidecars are written; the next start takes the press out of the journal"
+                .to_owned()
+        } else {
+            format!(
+                "an acknowledged press that is not finished yet ({}); the service finishes it when it runs",
+                waiting.join(", ")
+            )
+        };
+        self.note(folder, what);
+    }
+
+    fn leftovers(&mut self, storage: &Path) {
+        let tmp = tmp_of(storage);
+        let Ok(entries) = fs::read_dir(&tmp) else {
+            return;
+        };
+        for entry in entries.flatten() {
+            self.note(
+                &entry.path(),
+                "being written, or left by a stop in the middle; the next start uses or removes it",
+            );
+        }
+    }
+}
