@@ -8,41 +8,18 @@ use hindsight::base::{Clock, RealClock};
 use hindsight::demo::{Camera, Script, StartAt};
 use serde_json::json;
 
+use crate::frames::read_frame_numbers;
 use crate::gst::Peer;
 use crate::media::{Recipe, adts, clip_for_peer};
-use crate::pictures::numbers;
+use crate::numbers;
 use crate::service::{Place, Told, camera};
 
 /// Instants at which the picture turns white, in seconds: frames whose number is a full second's.
 fn flashes(clip: &Path, fps: u32) -> Vec<f64> {
-    let out = Command::new("ffprobe")
-        .args([
-            "-v",
-            "error",
-            "-select_streams",
-            "v:0",
-            "-show_entries",
-            "frame=pts_time",
-            "-of",
-            "csv=p=0",
-        ])
-        .arg(clip)
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&out.stdout).into_owned();
-    // Frames outside the edit list are not in `numbers`, and have negative times.
-    let times: Vec<f64> = text
-        .lines()
-        .filter_map(|line| line.trim_end_matches(',').parse().ok())
-        .filter(|time| *time >= 0.0)
-        .collect();
-    let numbers = numbers(clip).unwrap();
-    assert_eq!(times.len(), numbers.len(), "frames of {}", clip.display());
-    times
-        .iter()
-        .zip(&numbers)
-        .filter(|(_, number)| **number % fps == 0)
-        .map(|(time, _)| *time)
+    read_frame_numbers(clip)
+        .into_iter()
+        .filter(|(_, number)| number % fps == 0)
+        .map(|(time, _)| time)
         .collect()
 }
 
@@ -152,8 +129,7 @@ fn cameras_of_different_delay_show_the_same_moment() {
         let (status, answer) = service.press(&json!({"pre": 2, "post": 1}), true);
         assert_eq!(status, 200, "{answer}");
         let press_id = answer["press_id"].as_str().unwrap();
-        let [a, b] =
-            ["prompt", "late"].map(|id| numbers(&place.clip(press_id, id).unwrap()).unwrap());
+        let [a, b] = ["prompt", "late"].map(|id| numbers(&place.clip(press_id, id).unwrap()));
         let (first, last) = ((a[0], b[0]), (a[a.len() - 1], b[b.len() - 1]));
         let pattern = hindsight::demo::footage::PATTERN_FRAMES;
         let apart = |(x, y): (u32, u32)| x.abs_diff(y).min(pattern - x.abs_diff(y));

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::gst::Peer;
 use crate::media::{Recipe, clip_for_peer};
-use crate::pictures::{numbers, plays_s};
 use crate::service::{PATIENCE, Place, Told, camera};
+use crate::{numbers, plays_s};
 
 fn sidecar(place: &Place, press_id: &str, id: &str) -> Value {
     let limit = Instant::now() + PATIENCE;
@@ -84,7 +84,7 @@ fn a_camera_pulled_out_within_the_window_leaves_a_hole_of_its_length() {
         "plays {} s: the hole must keep its length",
         plays_s(&clip)
     );
-    let seen = numbers(&clip).unwrap();
+    let seen = numbers(&clip);
     let holes: Vec<u32> = steps(&seen).into_iter().filter(|s| *s != 1).collect();
     assert_eq!(holes.len(), 1, "{seen:?}");
     assert_eq!(service.stop(), Some(0));
@@ -118,11 +118,7 @@ fn a_press_on_a_camera_that_is_gone_is_taken_with_what_it_has() {
         (&json!("queued"), &json!("camera")),
         "{facts}"
     );
-    assert!(
-        !numbers(&place.clip(press_id, "court").unwrap())
-            .unwrap()
-            .is_empty()
-    );
+    assert!(!numbers(&place.clip(press_id, "court").unwrap()).is_empty());
     assert_eq!(service.stop(), Some(0));
     assert_eq!(place.verify(), "");
 }
@@ -156,7 +152,7 @@ fn a_change_of_parameters_keeps_the_presss_side() {
         let facts = sidecar(&place, press_id, "court");
         assert_eq!(facts["status"], "queued", "{facts}");
         let clip = place.clip(press_id, "court").unwrap();
-        let seen = numbers(&clip).unwrap();
+        let seen = numbers(&clip);
         assert!(steps_of(&seen, 100), "{seen:?}");
         changed += usize::from(facts.to_string().contains("parameters_changed"));
     }
@@ -193,7 +189,7 @@ fn a_killed_service_goes_on_with_its_ring_and_finishes_the_press() {
         "plays {} s: {facts}",
         plays_s(&clip)
     );
-    let seen = numbers(&clip).unwrap();
+    let seen = numbers(&clip);
     assert!(
         steps(&seen).iter().filter(|s| **s != 1).count() <= 1,
         "{seen:?}"
@@ -239,11 +235,7 @@ fn killed_at_random_again_and_again_it_loses_no_press() {
     for press_id in &acknowledged {
         let facts = sidecar(&place, press_id, "court");
         assert_eq!(facts["status"], "queued", "{facts}");
-        assert!(
-            !numbers(&place.clip(press_id, "court").unwrap())
-                .unwrap()
-                .is_empty()
-        );
+        assert!(!numbers(&place.clip(press_id, "court").unwrap()).is_empty());
     }
     assert_eq!(place.verify(), "");
 }
