@@ -205,7 +205,7 @@ impl Play {
             Fault::TimestampJump { ticks_90k } => self.shift_90k += ticks_90k,
             Fault::SsrcChange => {
                 for track in tracks.iter_mut().flatten() {
-                    track.wire.ssrc = self.rng.u32(..);
+                    track.wire.ssrc ^= self.rng.u32(..) | 1;
                 }
             }
             Fault::Garbage { bytes } => {

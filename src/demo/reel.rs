@@ -16,7 +16,8 @@ pub(super) fn read(name: &str, bytes: &[u8]) -> Result<Footage, FootageError> {
 }
 
 fn read_moov(bytes: &[u8]) -> Result<Footage, String> {
-    let moov = Moov::read_until(&mut &bytes[..]).map_err(|e| e.to_string())?;
+    let mut index = moov_of(bytes).ok_or("it has no index (moov)")?;
+    let moov = Moov::read_until(&mut index).map_err(|e| e.to_string())?;
     let (mut video, mut audio) = (None, None);
     for trak in &moov.trak {
         match trak.mdia.minf.stbl.stsd.codecs.first() {
@@ -47,6 +48,22 @@ fn read_moov(bytes: &[u8]) -> Result<Footage, String> {
         video: video.ok_or("no video")?,
         audio,
     })
+}
+
+/// The file from its index on: FFmpeg writes that behind the data.
+fn moov_of(file: &[u8]) -> Option<&[u8]> {
+    let mut rest = file;
+    loop {
+        let (size, kind) = (rest.get(..4)?, rest.get(4..8)?);
+        if kind == b"moov" {
+            return Some(rest);
+        }
+        let size = match u64::from(u32::from_be_bytes(size.try_into().ok()?)) {
+            1 => u64::from_be_bytes(rest.get(8..16)?.try_into().ok()?),
+            size => size,
+        };
+        rest = rest.get(usize::try_from(size.max(8)).ok()?..)?;
+    }
 }
 
 fn h265_reel(trak: &Trak, bytes: &[u8], hvcc: &mp4_atom::Hvcc) -> Result<Reel, String> {
