@@ -24,6 +24,7 @@ pub struct Probe {
     pub codec: String,
     pub width: u16,
     pub height: u16,
+    /// 0 where fewer than two key frames were seen.
     pub fps: f64,
     /// Of all tracks taken; 0 if it was looked at for less than two seconds.
     pub bitrate_bps: u64,
@@ -147,7 +148,8 @@ struct Seen {
     epochs: u32,
     generations: u32,
     frames: u64,
-    first_pts: Option<i64>,
+    /// Of the first and the newest key frame: presentation time and number in decoding order.
+    keys: Option<[(i64, u64); 2]>,
     newest_pts: i64,
     b_frames: bool,
     lost_packets: u64,
@@ -156,7 +158,7 @@ struct Seen {
 impl Sink for Seen {
     fn begin_epoch(&mut self) -> u32 {
         self.epochs += 1;
-        (self.frames, self.first_pts) = (0, None);
+        (self.frames, self.keys) = (0, None);
         self.epochs
     }
 
@@ -167,14 +169,16 @@ impl Sink for Seen {
 
     fn push(&mut self, meta: &AuMeta, _: &[u8]) -> Pushed {
         if meta.track == Track::Video {
-            let first = *self.first_pts.get_or_insert(meta.pts);
+            if meta.flags.key {
+                let this = (meta.pts, self.frames);
+                self.keys = Some([self.keys.map_or(this, |[first, _]| first), this]);
+            }
             self.b_frames |= self.frames > 0 && meta.pts < self.newest_pts;
             self.newest_pts = if self.frames == 0 {
                 meta.pts
             } else {
                 self.newest_pts.max(meta.pts)
             };
-            self.first_pts = Some(first.min(meta.pts));
             self.frames += 1;
         }
         Pushed::Stored { pos: 0 }
@@ -189,16 +193,20 @@ impl Seen {
             && (!sound || intake.timeline().reported() || watched_ns >= REPORTS_NS)
     }
 
+    /// Between the first and the newest key frame: elsewhere reordering blurs it.
+    fn fps(&self) -> f64 {
+        let Some([first, newest]) = self.keys else {
+            return 0.0;
+        };
+        let frames = u32::try_from(newest.1 - first.1).unwrap_or(u32::MAX);
+        match u32::try_from(newest.0 - first.0) {
+            Ok(ticks) if ticks > 0 => f64::from(frames) * 90_000.0 / f64::from(ticks),
+            _ => 0.0,
+        }
+    }
+
     fn report(&self, playing: &Playing, intake: &mut Intake, watched_ns: u64) -> Probe {
         let (video, audio) = playing.known();
-        let span = self.first_pts.map_or(0, |first| self.newest_pts - first);
-        let fps = match u32::try_from(span) {
-            Ok(span) if span > 0 => {
-                let frames = u32::try_from(self.frames.saturating_sub(1)).unwrap_or(u32::MAX);
-                f64::from(frames) * 90_000.0 / f64::from(span)
-            }
-            _ => 0.0,
-        };
         let key_frames = intake.watch.key_frames();
         Probe {
             codec: match video.as_ref().map(|video| video.codec) {
@@ -207,7 +215,7 @@ impl Seen {
             },
             width: video.as_ref().map_or(0, |video| video.width),
             height: video.as_ref().map_or(0, |video| video.height),
-            fps: (fps * 100.0).round() / 100.0,
+            fps: (self.fps() * 100.0).round() / 100.0,
             shortest_gop_ms: intake.watch.shortest_gop_ms(),
             longest_gop_ms: (key_frames > 1).then(|| intake.watch.longest_gop_ms()),
             key_frames,

@@ -24,6 +24,9 @@ pub struct Recipe {
     pub seconds: u32,
     pub gop_seconds: u32,
     pub b_frames: u32,
+    /// H.265 only: key frames are CRA, led by pictures that refer across them.
+    /// The GOP's frames must be a multiple of `b_frames` + 1.
+    pub open_gop: bool,
     /// A sound track: a beep of 100 ms at each full second, when the picture flashes white.
     pub beep: bool,
 }
@@ -38,6 +41,7 @@ impl Default for Recipe {
             seconds: 16,
             gop_seconds: 1,
             b_frames: 0,
+            open_gop: false,
             beep: false,
         }
     }
@@ -59,7 +63,7 @@ pub fn mp4(recipe: Recipe) -> PathBuf {
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     let r = recipe;
     let name = format!(
-        "v2-{:?}-{}x{}-{}fps-{}s-gop{}-b{}{}",
+        "v2-{:?}-{}x{}-{}fps-{}s-gop{}-b{}{}{}",
         r.codec,
         r.width,
         r.height,
@@ -67,6 +71,7 @@ pub fn mp4(recipe: Recipe) -> PathBuf {
         r.seconds,
         r.gop_seconds,
         r.b_frames,
+        if r.open_gop { "-open" } else { "" },
         if r.beep { "-beep" } else { "" }
     );
     let file = folder().join(format!("{name}.mp4"));
@@ -97,7 +102,7 @@ pub fn mp4(recipe: Recipe) -> PathBuf {
             .args(["-sc_threshold", "0", "-bf", &b, "-b_strategy", "0", "-pix_fmt", "yuv420p"]),
         Codec::H265 => ffmpeg
             .args(["-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-tag:v", "hev1", "-x265-params"])
-            .arg(format!("keyint={gop}:min-keyint={gop}:scenecut=0:open-gop=0:bframes={b}:b-adapt=0:log-level=error")),
+            .arg(format!("keyint={gop}:min-keyint={gop}:scenecut=0:open-gop={}:bframes={b}:b-adapt=0:log-level=error", u8::from(r.open_gop))),
     };
     let mut child = ffmpeg
         .arg(&part)
