@@ -165,6 +165,7 @@ async fn save_clip(
     State(api): State<Api>,
     Extension(stamp): Extension<Stamp>,
     query: Result<Query<Waiting>, QueryRejection>,
+    headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {
     let settings = &api.0.settings;
@@ -178,7 +179,7 @@ async fn save_clip(
         Ok("true" | "1") => true,
         _ => return Err(bad("?wait= must be true or false".to_owned())),
     };
-    let body = read_body(body, settings.limits.body).await?;
+    let body = read_body(&headers, body, settings.limits.body).await?;
     let choice = ask::Choice {
         cameras: &settings.cameras,
         pre_ms: settings.pre_ms,
@@ -203,14 +204,21 @@ async fn save_clip(
     })
 }
 
-async fn read_body(body: Body, limit: Duration) -> Result<Bytes, Refused> {
-    let bytes = axum::body::to_bytes(body, BODY_BYTES);
-    match tokio::time::timeout(limit, bytes).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(_)) => Err(Refused::new(
+async fn read_body(headers: &HeaderMap, body: Body, limit: Duration) -> Result<Bytes, Refused> {
+    let too_large = || {
+        Refused::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             format!("the body is larger than {BODY_BYTES} bytes, or was cut off"),
-        )),
+        )
+    };
+    let announced = headers.get(header::CONTENT_LENGTH);
+    let announced = announced.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|bytes| bytes > BODY_BYTES) {
+        return Err(too_large());
+    }
+    let bytes = axum::body::to_bytes(body, BODY_BYTES);
+    match tokio::time::timeout(limit, bytes).await {
+        Ok(read) => read.map_err(|_| too_large()),
         Err(_) => Err(Refused::new(
             StatusCode::REQUEST_TIMEOUT,
             "the body did not come in time",
