@@ -204,7 +204,8 @@ fn garbage_comes_between_the_packets() {
     while !seen.windows(100).any(|w| w == [1; 100]) {
         seen.extend(raw.bytes());
     }
-    let mut reader = Reader::connect(&at_frame(3, Fault::Garbage { bytes: 100 }), &PLAIN).unwrap();
+    let camera = at_frame(3, Fault::Garbage { bytes: 100 });
+    let mut reader = Reader::connect(&camera, &PLAIN).unwrap();
     assert!((0..10).any(|_| reader.frame().is_err()));
 }
 

@@ -12,7 +12,16 @@ use retina::codec::{CodecItem, FrameFormat};
 
 pub struct Reader {
     runtime: tokio::runtime::Runtime,
-    session: Demuxed,
+    /// `None` only while it is dropped.
+    session: Option<Demuxed>,
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        // retina says goodbye in a task of its own.
+        let _inside = self.runtime.enter();
+        self.session = None;
+    }
 }
 
 /// A frame of video.
@@ -69,13 +78,18 @@ impl Reader {
             }
             session.play(PlayOptions::default()).await?.demuxed()
         })?;
-        Ok(Reader { runtime, session })
+        Ok(Reader {
+            runtime,
+            session: Some(session),
+        })
     }
 
     pub fn next(&mut self) -> Result<Seen, retina::Error> {
         loop {
-            let next = tokio::time::timeout(Duration::from_secs(30), self.session.next());
-            let item = self.runtime.block_on(async { next.await }).unwrap();
+            let session = self.session.as_mut().unwrap();
+            let next =
+                async { tokio::time::timeout(Duration::from_secs(30), session.next()).await };
+            let item = self.runtime.block_on(next).expect("nothing came for 30 s");
             match item.unwrap()? {
                 CodecItem::VideoFrame(frame) => {
                     return Ok(Seen::Video(Frame {

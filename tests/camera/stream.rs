@@ -113,7 +113,7 @@ fn both_tracks_reports_put_flash_and_beep_at_the_same_instant() {
     let mut offsets: HashMap<usize, Vec<i64>> = HashMap::new();
     while offsets.values().map(Vec::len).sum::<usize>() < 12 {
         if let Seen::Report(stream, ntp, timestamp) = reader.next().unwrap() {
-            let ns = i64::try_from(u128::from(ntp) * 1_000_000_000 >> 32).unwrap();
+            let ns = i64::try_from((u128::from(ntp) * 1_000_000_000) >> 32).unwrap();
             let (start, rate) = [(900_000, 90_000), (4_800_000, 48_000)][stream];
             // When the camera's time began, by this report.
             let began = ns - (timestamp - start) * 1_000_000_000 / rate;
