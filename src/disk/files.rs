@@ -207,6 +207,10 @@ impl File {
         &self.path
     }
 
+    pub fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
     pub fn len(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
     }

@@ -4,16 +4,29 @@
 //! primitives (`disk`).
 //! Called by: app.
 
+mod close;
 pub mod cut;
+mod engine;
+mod estimate;
+mod export;
+mod facts;
+mod inside;
 pub mod journal;
+mod keeper;
+mod list;
 pub mod mapping;
+mod names;
+mod recover;
 pub mod sidecar;
+mod source;
+mod store;
+mod take;
 pub mod verify;
 pub mod window;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -23,6 +36,8 @@ use crate::base::{
 };
 use crate::ring::RingReader;
 use cut::Ended;
+use engine::Core;
+pub use engine::Tuning;
 use sidecar::Sidecar;
 
 /// What the room must know of a camera.
@@ -182,53 +197,108 @@ pub struct Listed {
 }
 
 /// The press that cannot get lost: takes presses, brings each to an end.
-pub struct Highlights {}
+pub struct Highlights {
+    core: Arc<Core>,
+    keeper: Option<std::thread::JoinHandle<()>>,
+}
+
+/// How long those who work may take to notice that they are told to leave.
+const LEAVING: Duration = Duration::from_secs(5);
 
 impl Highlights {
     /// Locks the storage, brings what earlier runs left to an end (in the
-    /// background where it takes time), and is ready for presses.
+    /// background where it takes time), and is ready for presses. A storage that
+    /// is not there or cannot be written is no error: presses are refused
+    /// until it can be used.
     pub fn start(
         settings: Settings,
         clock: Arc<dyn Clock>,
         stop: Stop,
     ) -> Result<Highlights, StartError> {
-        let _ = (settings, clock, stop);
-        todo!()
+        Highlights::start_with(settings, clock, stop, Tuning::default())
+    }
+
+    /// As [`Highlights::start`], with what tests set otherwise.
+    pub fn start_with(
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        stop: Stop,
+        tuning: Tuning,
+    ) -> Result<Highlights, StartError> {
+        let path = settings.storage.clone();
+        let core = Arc::new(Core::new(settings, tuning, clock, stop));
+        core.open_store()?;
+        let keeper = std::thread::Builder::new()
+            .name("highlights".to_owned())
+            .spawn({
+                let core = core.clone();
+                move || keeper::keep(&core)
+            })
+            .map_err(|source| StartError::Io {
+                path,
+                what: "cannot start the thread that looks after it",
+                source,
+            })?;
+        Ok(Highlights {
+            core,
+            keeper: Some(keeper),
+        })
     }
 
     /// Takes a press. Blocks until it is durable (a disk sync), seldom longer.
     pub fn press(&self, request: &PressRequest) -> Result<PressAck, PressError> {
-        let _ = request;
-        todo!()
+        self.core.press(request)
     }
 
     /// Blocks until every camera of the press has its sidecar; `None` if that
     /// took longer than `limit`, or no such press is known to this run.
     pub fn wait(&self, press: &PressId, limit: Duration) -> Option<Vec<Outcome>> {
-        let _ = (press, limit);
-        todo!()
+        let until = Instant::now() + limit;
+        let mut state = self.core.state();
+        loop {
+            let known = state.presses.iter();
+            let known = known.rev().find(|known| known.taken.press.id == *press)?;
+            if known.retired {
+                let exports = known.exports.iter();
+                return Some(exports.filter_map(|e| e.outcome.clone()).collect());
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            state = self.core.wait_for_change(state, left);
+        }
     }
 
     pub fn status(&self) -> Status {
-        todo!()
+        self.core.status()
     }
 
     /// The newest highlights on the disk, newest first.
     pub fn list(&self, limit: usize) -> Vec<Listed> {
-        let _ = limit;
-        todo!()
+        list::newest(&self.core.settings.storage, limit)
     }
 
     /// From now on; a receiver that does not keep up loses the newest, nobody waits for it.
     pub fn events(&self) -> crossbeam_channel::Receiver<Event> {
-        todo!()
+        self.core.listen()
     }
 
     /// After `Stop` was raised: returns when the exports have ended or left;
     /// tells `say` what it waits for.
     pub fn drain(&self, say: impl FnMut(&str)) {
-        let mut say = say;
-        say("");
-        todo!()
+        keeper::drain(&self.core, say);
+    }
+}
+
+impl Drop for Highlights {
+    /// Whoever still works leaves; what is unfinished stays in the journal.
+    fn drop(&mut self) {
+        self.core.quit();
+        if let Some(keeper) = self.keeper.take() {
+            // A keeper that panicked has said so.
+            let _ = keeper.join();
+        }
+        keeper::leave(&self.core, LEAVING);
     }
 }

@@ -74,7 +74,7 @@ pub struct Damaged {
 }
 
 /// Facts of a finished clip, for its sidecar.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CutReport {
     pub codec: Codec,
     pub width: u16,

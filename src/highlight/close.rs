@@ -1,0 +1,288 @@
+//! From the last access unit to the sidecar: index, sync, read back, rename
+//! (the commit), hash, sidecar.
+//!
+//! Not here: how the data came into the file (`export`), who is asked again
+//! after an error (`engine`).
+//! Called by: engine, recover.
+
+use std::fmt::Write;
+use std::io;
+use std::path::Path;
+
+use crossbeam_channel::{Receiver, bounded};
+use sha2::{Digest, Sha256};
+
+use super::cut::{CutReport, Finished};
+use super::engine::Job;
+use super::export::{Attempt, Exported, Trouble};
+use super::inside;
+use super::sidecar::{About, FileFacts, Sidecar};
+use super::{Event, Outcome, Phase};
+use crate::base::Press;
+use crate::disk::{Disk, File};
+use crate::mp4::{self, Mp4Error};
+
+/// A clip under its final name.
+#[derive(Debug)]
+pub struct Clip {
+    pub report: CutReport,
+    /// The difference where two readers disagree about it.
+    pub suspect: Option<String>,
+    pub size_bytes: u64,
+    /// The hash, if somebody is taking it already.
+    pub hash: Option<Receiver<io::Result<String>>>,
+}
+
+impl Attempt<'_> {
+    /// Index, sync, read back, rename. After it the clip has its name, and only the
+    /// directory's sync ([`Attempt::settle`]) is left of the commit.
+    pub fn close(&self, exported: Exported) -> Result<Clip, Trouble> {
+        self.core.phase(self.job, Phase::Closing, None);
+        let Exported {
+            cut,
+            ended,
+            file,
+            reserve,
+            written,
+        } = exported;
+        let mut finished = cut
+            .finish(ended)
+            .map_err(|nothing| Trouble::Nothing(nothing.to_string()))?;
+        finished.clip.created_unix_s = self.created_unix_s(&finished.report);
+        let size_bytes = self.write_index(&file, reserve, written, &finished)?;
+        let failed = |e: io::Error| Trouble::disk("finishing the clip", &e);
+        // The bytes are final: they can be hashed while they are synced.
+        let hash = hash_aside(file.disk().clone(), &file).map_err(failed)?;
+        let suspect = sync_and_read_back(&file, size_bytes, reserve, &finished)?;
+        drop(file);
+        let to = self.names.clip_as(suspect.is_some());
+        self.store
+            .disk
+            .rename(&self.names.part, to)
+            .map_err(|e| Trouble::disk("giving the clip its name", &e))?;
+        Ok(Clip {
+            report: finished.report,
+            suspect,
+            size_bytes,
+            hash: Some(hash),
+        })
+    }
+
+    /// Writes the bytes around the data; the file's length.
+    fn write_index(
+        &self,
+        file: &File,
+        reserve: u64,
+        written: u64,
+        finished: &Finished,
+    ) -> Result<u64, Trouble> {
+        let unwritable = |e: Mp4Error| Trouble::Nothing(e.to_string());
+        let failed = |e: io::Error| Trouble::disk("writing the clip's index", &e);
+        let mut data_len = finished.data_len.min(written);
+        let mut placed = mp4::place(reserve, data_len, &finished.clip).map_err(unwritable)?;
+        if !placed.tail.is_empty() && data_len < written {
+            // Data that the facts name must stay: an index behind it, not over it.
+            data_len = written;
+            placed = mp4::place(reserve, data_len, &finished.clip).map_err(unwritable)?;
+        }
+        inside::embed(&mut placed.front, &finished.report);
+        let data_end = mp4::data_offset(reserve) + data_len;
+        file.write_all_at(&placed.front, 0).map_err(failed)?;
+        file.write_all_at(&placed.tail, data_end).map_err(failed)?;
+        if data_len < written {
+            file.set_len(data_end).map_err(failed)?;
+        }
+        Ok(data_end + placed.tail.len() as u64)
+    }
+
+    /// Wall clock of the first shown frame; 0 while the clock was never set.
+    fn created_unix_s(&self, report: &CutReport) -> u64 {
+        let press = self.core.press_as_known(&self.job.taken.press);
+        if !self.core.clock.wall().is_set() && !press.wall_synchronised {
+            return 0;
+        }
+        let since_ns = i128::from(report.first_frame_mono_ns) - i128::from(press.instant_mono_ns);
+        let unix_ns = i128::from(press.wall_unix_ns) + since_ns;
+        u64::try_from(unix_ns / 1_000_000_000).unwrap_or(0)
+    }
+
+    /// Syncs the directory: from here on the clip is committed.
+    pub fn settle(&self, clip: &Clip) -> Result<(), Trouble> {
+        self.store
+            .disk
+            .sync_dir(&self.names.folder)
+            .map_err(|e| Trouble::disk("making the clip's name durable", &e))?;
+        let press = &self.job.taken.press;
+        let end = clip.report.end_of_window_mono_ns;
+        self.core.tell(Event::Committed {
+            press_id: press.id.clone(),
+            camera: self.job.about().id.clone(),
+            path: self.names.clip_as(clip.suspect.is_some()).to_owned(),
+            end_of_window_mono_ns: end.map(|at| at.max(press.instant_mono_ns)),
+            committed_mono_ns: self.core.clock.mono_ns(),
+            duration_ms: milliseconds(clip.report.duration_sec),
+            notes: clip.report.notes.clone(),
+        });
+        Ok(())
+    }
+
+    /// Hash and sidecar of a committed clip.
+    pub fn describe(&self, clip: &mut Clip) -> Result<Outcome, Trouble> {
+        let path = self.names.clip_as(clip.suspect.is_some());
+        let failed = |e: io::Error| Trouble::disk("reading the clip to hash it", &e);
+        let taken = clip.hash.take().and_then(|hash| hash.recv().ok());
+        let sha256 = match taken {
+            Some(hash) => hash.map_err(failed)?,
+            None => hash_of(&self.store.disk, path).map_err(failed)?,
+        };
+        let file = FileFacts {
+            file_name: file_name(path),
+            size_bytes: clip.size_bytes,
+            sha256,
+        };
+        self.write_sidecar(|about| {
+            Sidecar::for_clip(about, file, &clip.report, clip.suspect.clone())
+        })
+    }
+
+    /// The sidecar of a press that has no clip of this camera.
+    pub fn explain(&self, reason: &str) -> Result<Outcome, Trouble> {
+        let outcome =
+            self.write_sidecar(|about| Sidecar::without_clip(about, reason.to_owned()))?;
+        self.core.tell(Event::NoClip {
+            press_id: self.job.taken.press.id.clone(),
+            camera: self.job.about().id.clone(),
+            reason: reason.to_owned(),
+        });
+        Ok(outcome)
+    }
+
+    fn write_sidecar(&self, make: impl FnOnce(&About<'_>) -> Sidecar) -> Result<Outcome, Trouble> {
+        let failed = |e: io::Error| Trouble::disk("writing the sidecar", &e);
+        self.store.make_folder(self.names).map_err(failed)?;
+        // Nobody corrects clocks between our look at ours and the rename.
+        let correcting = self.core.correcting();
+        let press = self.core.press_as_known(&self.job.taken.press);
+        let sidecar = make(&about(self.job, &press, &self.core.settings.timezone));
+        self.store
+            .disk
+            .write_atomically(
+                &self.names.sidecar_temp,
+                &self.names.sidecar,
+                &sidecar.to_bytes(),
+            )
+            .map_err(failed)?;
+        drop(correcting);
+        // What is left of them, the next start sweeps.
+        let _ = self.store.disk.remove(&self.names.facts);
+        let _ = self.store.disk.remove(&self.names.part);
+        Ok(outcome(&sidecar, &self.names.folder, &self.names.sidecar))
+    }
+}
+
+fn about<'a>(job: &'a Job, press: &'a Press, timezone: &'a jiff::tz::TimeZone) -> About<'a> {
+    let camera = job.about();
+    About {
+        press,
+        camera_name: &camera.name,
+        camera_id: &camera.id,
+        latency_ms: camera.plan.window.latency_ms,
+        timezone,
+    }
+}
+
+/// What a sidecar says, for those who wait.
+pub fn outcome(sidecar: &Sidecar, folder: &Path, path: &Path) -> Outcome {
+    Outcome {
+        press_id: sidecar.press_id.clone(),
+        camera_id: sidecar.camera.id.clone(),
+        status: sidecar.status,
+        ended: sidecar.ended,
+        clip: sidecar.file_name.as_ref().map(|name| folder.join(name)),
+        sidecar: path.to_owned(),
+        reason: sidecar.reason.clone(),
+        duration_ms: sidecar
+            .meta
+            .as_ref()
+            .map_or(0, |meta| milliseconds(meta.duration_sec)),
+        size_bytes: sidecar.size_bytes.unwrap_or(0),
+    }
+}
+
+/// A clip's length as shown to people.
+fn milliseconds(seconds: f64) -> u64 {
+    std::time::Duration::try_from_secs_f64(seconds)
+        .map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(0))
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
+/// Both wait for different things: the sync for the disk, the readers for the processor.
+fn sync_and_read_back(
+    file: &File,
+    size: u64,
+    reserve: u64,
+    finished: &Finished,
+) -> Result<Option<String>, Trouble> {
+    let failed = |e: io::Error| Trouble::disk("syncing the finished clip", &e);
+    let reader = io::BufReader::with_capacity(1 << 16, file.reader().map_err(failed)?);
+    std::thread::scope(|scope| {
+        let sync = std::thread::Builder::new()
+            .name("sync".to_owned())
+            .spawn_scoped(scope, || file.sync());
+        let difference = mp4::read_back(reader, size, reserve, &finished.clip);
+        let synced = match sync {
+            Ok(thread) => thread
+                .join()
+                .unwrap_or_else(|_| Err(io::Error::other("the sync was interrupted"))),
+            Err(_) => file.sync(),
+        };
+        synced.map_err(failed)?;
+        difference.map_err(|e| Trouble::Disk {
+            what: format!("reading the clip back: {e}"),
+            full: false,
+        })
+    })
+}
+
+fn hash_aside(disk: Disk, file: &File) -> io::Result<Receiver<io::Result<String>>> {
+    // Opened now: the name changes while it is read.
+    let file = disk.open_read(file.path())?;
+    let (send, receive) = bounded(1);
+    std::thread::Builder::new()
+        .name("hash".to_owned())
+        .spawn(move || {
+            // Nobody listens where the commit failed.
+            let _ = send.send(hash_file(&file));
+        })?;
+    Ok(receive)
+}
+
+/// SHA-256 of a file, as 64 hex digits.
+pub fn hash_of(disk: &Disk, path: &Path) -> io::Result<String> {
+    hash_file(&disk.open_read(path)?)
+}
+
+fn hash_file(file: &File) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    // Small enough to stay in the processor's cache between the copy and the hash.
+    let mut block = vec![0; 1 << 17];
+    let mut at = 0;
+    loop {
+        let n = file.read_at(&mut block, at)?;
+        if n == 0 {
+            break;
+        }
+        hasher.update(&block[..n]);
+        at += n as u64;
+    }
+    Ok(hasher.finalize().iter().fold(String::new(), |mut hex, b| {
+        // A string takes everything.
+        let _ = write!(hex, "{b:02x}");
+        hex
+    }))
+}

@@ -1,0 +1,662 @@
+//! Brings presses to their end: who waits, who writes, who is tried again.
+//!
+//! Every camera of a press is a job. A job goes through stages (export, commit,
+//! sidecar), each of which can be repeated; at most so many jobs are at work at
+//! once, the others wait, and the one whose footage is overtaken first goes first.
+//!
+//! Not here: taking a press (`take`), what a stage does (`export`, `close`),
+//! what an earlier run left (`recover`).
+//! Called by: the room's face (`mod`), take, recover.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+
+use super::close::Clip;
+use super::export::{Attempt, Trouble, slack_ns};
+use super::journal::{Taken, TakenCamera};
+use super::names::Names;
+use super::store::Store;
+use super::{Event, Outcome, Phase, Settings, sidecar};
+use crate::base::{CameraId, Clock, Press, PressId, Stop, StopLevel};
+use crate::disk::Disk;
+use crate::ring::RingReader;
+
+/// What tests set otherwise than the service.
+#[derive(Clone)]
+pub struct Tuning {
+    pub disk: Disk,
+    /// Bytes kept free for a clip's index, instead of what the worst case needs.
+    pub reserve: Option<u64>,
+    /// Exports that write at once.
+    pub writers: usize,
+}
+
+impl Default for Tuning {
+    fn default() -> Tuning {
+        Tuning {
+            disk: Disk::default(),
+            reserve: None,
+            writers: 16,
+        }
+    }
+}
+
+/// Retired presses whose outcomes are still known to who waits for them.
+const REMEMBERED: usize = 1000;
+/// Failures after which a clip is given up whose footage the ring has lost.
+const GIVE_UP: u32 = 5;
+/// Failures after which the unfinished file is not trusted any more.
+const AFRESH: u32 = 3;
+const EVENTS: usize = 1024;
+
+/// Shared by everybody who works on presses.
+pub struct Core {
+    pub settings: Settings,
+    pub tuning: Tuning,
+    pub clock: Arc<dyn Clock>,
+    pub stop: Stop,
+    /// Set once the storage could be opened.
+    pub store: OnceLock<Store>,
+    state: Mutex<State>,
+    changed: Condvar,
+    listeners: Mutex<Vec<Sender<Event>>>,
+    readers: Mutex<HashMap<CameraId, RingReader>>,
+    quit: AtomicBool,
+    finish_since_mono_ns: OnceLock<u64>,
+    /// Held by writers of sidecars; the one who corrects clocks takes it whole.
+    clocks: RwLock<()>,
+}
+
+#[derive(Default)]
+pub struct State {
+    /// Pending ones, and the last that were retired, in the order of taking.
+    pub presses: Vec<PressState>,
+    waiting: Vec<Job>,
+    active: usize,
+    /// Presses between their first look and their answer.
+    pub taking: usize,
+    pub counts: Counts,
+    /// Why the storage is not open.
+    pub trouble: Option<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    pub taken: u64,
+    pub refused: u64,
+    pub committed: u64,
+    pub suspect: u64,
+    pub none: u64,
+    pub disk_errors: u64,
+    pub last_disk_error: Option<String>,
+}
+
+pub struct PressState {
+    pub taken: Arc<Taken>,
+    pub exports: Vec<ExportState>,
+    pub retired: bool,
+}
+
+pub struct ExportState {
+    pub phase: Phase,
+    pub trouble: Option<String>,
+    pub outcome: Option<Outcome>,
+    pub progress: Arc<Progress>,
+}
+
+/// How far an export is, without a lock.
+#[derive(Debug, Default)]
+pub struct Progress {
+    written: AtomicU64,
+    expected: AtomicU64,
+}
+
+impl Progress {
+    pub fn expect(&self, bytes: u64) {
+        self.expected.store(bytes, Relaxed);
+    }
+    pub fn wrote(&self, bytes: u64) {
+        self.written.store(bytes, Relaxed);
+    }
+    pub fn written(&self) -> u64 {
+        self.written.load(Relaxed)
+    }
+    /// Bytes that it will probably still write.
+    pub fn rest(&self) -> u64 {
+        self.expected.load(Relaxed).saturating_sub(self.written())
+    }
+}
+
+/// What is left to do for one camera of a press.
+pub enum Stage {
+    Export,
+    /// The clip has its name; its directory is to be synced.
+    Settle(Box<Clip>),
+    /// The clip is committed; its sidecar is to be written.
+    Describe(Box<Clip>),
+    /// An earlier run committed the clip; the sidecar is to be made from it.
+    Rebuild {
+        suspect: bool,
+    },
+    /// There is no clip; the sidecar says why.
+    Explain(String),
+}
+
+pub struct Job {
+    pub taken: Arc<Taken>,
+    /// Index into `taken.cameras`.
+    pub camera: usize,
+    /// As planned with; `None` for what an earlier run left.
+    pub ring: Option<RingReader>,
+    pub recovered: bool,
+    pub progress: Arc<Progress>,
+    pub stage: Stage,
+    failures: u32,
+    afresh: bool,
+    not_before_mono_ns: u64,
+}
+
+impl Job {
+    pub fn new(
+        taken: Arc<Taken>,
+        camera: usize,
+        ring: Option<RingReader>,
+        progress: Arc<Progress>,
+        stage: Stage,
+    ) -> Job {
+        Job {
+            taken,
+            camera,
+            recovered: ring.is_none(),
+            ring,
+            progress,
+            stage,
+            failures: 0,
+            afresh: false,
+            not_before_mono_ns: 0,
+        }
+    }
+
+    pub fn about(&self) -> &TakenCamera {
+        &self.taken.cameras[self.camera]
+    }
+
+    pub fn of_this_boot(&self, core: &Core) -> bool {
+        self.taken.press.boot_id == core.settings.boot_id
+    }
+
+    /// The unfinished file is to be thrown away.
+    pub fn starts_afresh(&self) -> bool {
+        self.afresh
+    }
+}
+
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Core {
+    pub fn new(settings: Settings, tuning: Tuning, clock: Arc<dyn Clock>, stop: Stop) -> Core {
+        Core {
+            settings,
+            tuning,
+            clock,
+            stop,
+            store: OnceLock::new(),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            listeners: Mutex::default(),
+            readers: Mutex::default(),
+            quit: AtomicBool::new(false),
+            finish_since_mono_ns: OnceLock::new(),
+            clocks: RwLock::new(()),
+        }
+    }
+
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// Wakes who waits for a change of the state.
+    pub fn notify(&self) {
+        self.changed.notify_all();
+    }
+
+    /// Waits for a change, at most `limit`.
+    pub fn wait_for_change<'a>(
+        &self,
+        state: MutexGuard<'a, State>,
+        limit: Duration,
+    ) -> MutexGuard<'a, State> {
+        let waited = self.changed.wait_timeout(state, limit);
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    pub fn listen(&self) -> Receiver<Event> {
+        let (send, receive) = bounded(EVENTS);
+        lock(&self.listeners).push(send);
+        receive
+    }
+
+    pub fn tell(&self, event: Event) {
+        if let Event::Committed { .. } = &event {
+            self.state().counts.committed += 1;
+        }
+        lock(&self.listeners).retain(|listener| {
+            // Who does not keep up loses this one; nobody waits for him.
+            !matches!(
+                listener.try_send(event.clone()),
+                Err(TrySendError::Disconnected(_))
+            )
+        });
+    }
+
+    // ── stopping ──
+
+    pub fn quit(&self) {
+        self.quit.store(true, Relaxed);
+        self.notify();
+    }
+
+    pub fn told_to_leave(&self) -> bool {
+        self.quit.load(Relaxed) || self.stop.level() == StopLevel::Now
+    }
+
+    /// Open windows may run on no longer.
+    pub fn grace_is_over(&self, now_mono_ns: u64) -> bool {
+        if self.stop.level() < StopLevel::Finish {
+            return false;
+        }
+        let since = *self.finish_since_mono_ns.get_or_init(|| now_mono_ns);
+        let grace_ns = self.settings.stop_grace_ms.saturating_mul(1_000_000);
+        now_mono_ns.saturating_sub(since) >= grace_ns
+    }
+
+    // ── rings ──
+
+    /// The ring that has the camera's name now; opened once.
+    pub fn ring_of(&self, camera: &CameraId) -> Result<RingReader, String> {
+        let mut readers = lock(&self.readers);
+        if let Some(ring) = readers.get(camera)
+            && !ring.ended()
+        {
+            return Ok(ring.clone());
+        }
+        let opened = RingReader::open(&self.settings.ring_dir, camera);
+        let ring = opened.map_err(|e| format!("its ring cannot be read: {e}"))?;
+        readers.insert(camera.clone(), ring.clone());
+        Ok(ring)
+    }
+
+    /// Every ring that may hold footage of the camera, oldest first.
+    pub fn rings_of(&self, camera: &CameraId) -> Vec<RingReader> {
+        let old = self.settings.old_rings.iter();
+        let old = old.filter(|(id, _)| id == camera).map(|(_, ring)| ring);
+        let mut rings: Vec<RingReader> = old.cloned().collect();
+        rings.extend(self.ring_of(camera));
+        rings
+    }
+
+    // ── wall clock ──
+
+    pub fn correcting(&self) -> RwLockReadGuard<'_, ()> {
+        self.clocks.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until no sidecar is between its making and its name.
+    pub fn no_sidecar_on_its_way(&self) {
+        drop(self.clocks.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The press with the wall time that it really had, as far as known by now.
+    pub fn press_as_known(&self, press: &Press) -> Press {
+        let mut press = press.clone();
+        let wall = self.clock.wall();
+        let ours = press.boot_id == self.settings.boot_id;
+        if ours && wall.synchronised && !press.wall_synchronised {
+            let since_ns = i128::from(self.clock.mono_ns()) - i128::from(press.instant_mono_ns);
+            let at_press = i128::from(wall.unix_ns) - since_ns;
+            press.wall_unix_ns = i64::try_from(at_press).unwrap_or(wall.unix_ns);
+            press.wall_synchronised = true;
+        }
+        press
+    }
+
+    // ── jobs ──
+
+    /// Takes a press among those that are brought to their end.
+    pub fn register(
+        self: &Arc<Core>,
+        taken: Arc<Taken>,
+        jobs: Vec<Job>,
+        done: Vec<(usize, Outcome)>,
+    ) {
+        let mut exports: Vec<ExportState> = taken
+            .cameras
+            .iter()
+            .map(|_| ExportState {
+                phase: Phase::Waiting,
+                trouble: None,
+                outcome: None,
+                progress: Arc::default(),
+            })
+            .collect();
+        for job in &jobs {
+            exports[job.camera].progress = job.progress.clone();
+        }
+        for (camera, outcome) in done {
+            exports[camera].phase = Phase::Done;
+            exports[camera].outcome = Some(outcome);
+        }
+        let id = taken.press.id.clone();
+        let mut state = self.state();
+        state.presses.push(PressState {
+            taken,
+            exports,
+            retired: false,
+        });
+        state.waiting.extend(jobs);
+        drop(state);
+        self.retire_if_done(&id);
+        self.kick();
+    }
+
+    /// Gives free places to jobs that wait, the most urgent first.
+    pub fn kick(self: &Arc<Core>) {
+        let mut state = self.state();
+        while state.active < self.tuning.writers && !self.told_to_leave() {
+            let Some(next) = self.most_urgent(&state.waiting) else {
+                break;
+            };
+            let job = state.waiting.swap_remove(next);
+            state.active += 1;
+            set_phase(&mut state, &job, Phase::Writing, None);
+            let (send, receive) = bounded::<Job>(1);
+            let core = self.clone();
+            let spawned = std::thread::Builder::new()
+                .name(format!("export {}", job.about().id))
+                .spawn(move || {
+                    if let Ok(job) = receive.recv() {
+                        core.work(job);
+                    }
+                });
+            if let Err(error) = spawned {
+                // The next kick tries again.
+                log::error!(target: "hindsight", event = "error_export"; "cannot start a thread for an export: {error}");
+                state.active -= 1;
+                state.waiting.push(job);
+                break;
+            }
+            // The thread holds the other end until it has it.
+            let _ = send.send(job);
+        }
+        drop(state);
+        self.notify();
+    }
+
+    fn most_urgent(&self, waiting: &[Job]) -> Option<usize> {
+        let now = self.clock.mono_ns();
+        waiting
+            .iter()
+            .enumerate()
+            .filter(|(_, job)| job.not_before_mono_ns <= now)
+            .min_by_key(|(_, job)| self.urgency(job))
+            .map(|(at, _)| at)
+    }
+
+    /// Nanoseconds until its footage begins to be overtaken; what needs no ring first.
+    fn urgency(&self, job: &Job) -> u64 {
+        match (&job.stage, &job.ring) {
+            (Stage::Export, Some(ring)) => {
+                slack_ns(ring, job.about().plan.first_pos).map_or(1, |slack| slack.max(2))
+            }
+            (Stage::Export, None) => 1,
+            _ => 0,
+        }
+    }
+
+    /// Works on a job until it is done, has to wait, or is told to leave.
+    fn work(self: &Arc<Core>, mut job: Job) {
+        let left = loop {
+            let done = catch_unwind(AssertUnwindSafe(|| self.step(&mut job)));
+            let result = done.unwrap_or_else(|_| {
+                Err(Trouble::Disk {
+                    what: "the export was interrupted by an error in the program".to_owned(),
+                    full: false,
+                })
+            });
+            match result {
+                Ok(None) => {}
+                Ok(Some(outcome)) => {
+                    self.done(&job, outcome);
+                    break None;
+                }
+                Err(Trouble::Left) => break None,
+                Err(Trouble::Nothing(reason)) => self.next_stage(&mut job, Stage::Explain(reason)),
+                Err(Trouble::Disk { what, full }) => {
+                    if !self.failed(&mut job, what, full) {
+                        break Some(job);
+                    }
+                }
+            }
+        };
+        let mut state = self.state();
+        state.waiting.extend(left);
+        state.active -= 1;
+        drop(state);
+        self.kick();
+    }
+
+    fn next_stage(&self, job: &mut Job, stage: Stage) {
+        job.stage = stage;
+        job.failures = 0;
+    }
+
+    /// One stage. `Ok(None)`: on to the next.
+    fn step(self: &Arc<Core>, job: &mut Job) -> Result<Option<Outcome>, Trouble> {
+        let Some(store) = self.store.get() else {
+            return Err(Trouble::Left);
+        };
+        if self.told_to_leave() {
+            return Err(Trouble::Left);
+        }
+        let names = Names::of(&store.root, &job.taken.press, &job.about().id);
+        let mut stage = std::mem::replace(&mut job.stage, Stage::Export);
+        let attempt = Attempt {
+            core: self,
+            store,
+            job,
+            names: &names,
+        };
+        let result = attempt.stage(&mut stage);
+        match result {
+            Ok(Stepped::To(next)) => {
+                self.next_stage(job, next);
+                Ok(None)
+            }
+            Ok(Stepped::Done(outcome)) => Ok(Some(*outcome)),
+            Err(trouble) => {
+                job.stage = stage;
+                Err(trouble)
+            }
+        }
+    }
+
+    /// Notes a failure of the disk; true if the job goes on at once with another stage.
+    fn failed(&self, job: &mut Job, what: String, full: bool) -> bool {
+        job.failures += 1;
+        let camera = job.about();
+        log::warn!(
+            target: "hindsight", event = "error_disk",
+            camera = camera.id.as_str(), press = job.taken.press.id.as_str();
+            "{}: {what}{}", camera.id,
+            if full { "; it is finished when there is room" } else { "; it is tried again" }
+        );
+        let ring = job.ring.clone().or_else(|| self.ring_of(&camera.id).ok());
+        let held = ring.is_some_and(|ring| slack_ns(&ring, camera.plan.first_pos).is_some());
+        let exporting = matches!(job.stage, Stage::Export);
+        job.afresh = exporting && !full && held && job.failures >= AFRESH;
+        let delay_ms = match full {
+            true => 500,
+            false => 100_u64 << job.failures.min(6),
+        };
+        job.not_before_mono_ns = self.clock.mono_ns() + delay_ms * 1_000_000;
+        let mut state = self.state();
+        state.counts.disk_errors += 1;
+        state.counts.last_disk_error = Some(what.clone());
+        set_phase(&mut state, job, Phase::Retrying, Some(what.clone()));
+        drop(state);
+        if exporting && !full && !held && job.failures >= GIVE_UP {
+            job.stage = Stage::Explain(format!("the disk failed: {what}"));
+            job.failures = 0;
+            return true;
+        }
+        false
+    }
+
+    pub fn phase(&self, job: &Job, phase: Phase, trouble: Option<String>) {
+        set_phase(&mut self.state(), job, phase, trouble);
+        self.notify();
+    }
+
+    fn done(&self, job: &Job, outcome: Outcome) {
+        let mut state = self.state();
+        match outcome.status {
+            sidecar::Status::Suspect => state.counts.suspect += 1,
+            sidecar::Status::None => state.counts.none += 1,
+            sidecar::Status::Queued => {}
+        }
+        set_phase(&mut state, job, Phase::Done, None);
+        if let Some(export) = export_of(&mut state, job) {
+            export.outcome = Some(outcome);
+        }
+        drop(state);
+        self.retire_if_done(&job.taken.press.id);
+    }
+
+    /// Retires the press once every camera has its sidecar.
+    fn retire_if_done(&self, id: &PressId) {
+        let mut state = self.state();
+        let Some(press) = state
+            .presses
+            .iter_mut()
+            .find(|press| press.taken.press.id == *id && !press.retired)
+        else {
+            return;
+        };
+        if press.exports.iter().any(|export| export.outcome.is_none()) {
+            return;
+        }
+        press.retired = true;
+        let taken = press.taken.clone();
+        forget_the_oldest(&mut state.presses);
+        drop(state);
+        if let Some(store) = self.store.get() {
+            store.journal.retire(id);
+            for camera in &taken.cameras {
+                store.forget_folder(&Names::of(&store.root, &taken.press, &camera.id));
+            }
+        }
+        self.tell(Event::Retired {
+            press_id: id.clone(),
+        });
+        self.notify();
+    }
+
+    /// (at work, waiting for a place or an attempt, waiting after an error).
+    pub fn unfinished(&self, state: &State) -> (usize, usize, usize) {
+        let retrying = state.waiting.iter().filter(|job| job.failures > 0).count();
+        let active = state.active + state.taking;
+        (active, state.waiting.len() - retrying, retrying)
+    }
+
+    /// Whether jobs wait for their next attempt.
+    pub fn has_waiting(&self) -> bool {
+        !self.state().waiting.is_empty()
+    }
+
+    /// Bytes that exports will probably still write.
+    pub fn promised_bytes(&self) -> u64 {
+        let state = self.state();
+        let exports = state.presses.iter().flat_map(|press| &press.exports);
+        exports
+            .filter(|export| export.outcome.is_none())
+            .map(|export| export.progress.rest())
+            .sum()
+    }
+}
+
+enum Stepped {
+    To(Stage),
+    Done(Box<Outcome>),
+}
+
+impl Attempt<'_> {
+    fn stage(&self, stage: &mut Stage) -> Result<Stepped, Trouble> {
+        let folder = |e| Trouble::disk("making the highlight's folder", &e);
+        match stage {
+            Stage::Export => {
+                if let Some(suspect) = self.has_its_name()? {
+                    return Ok(Stepped::To(Stage::Rebuild { suspect }));
+                }
+                self.store.make_folder(self.names).map_err(folder)?;
+                let exported = self.run()?;
+                let clip = self.close(exported)?;
+                Ok(Stepped::To(Stage::Settle(Box::new(clip))))
+            }
+            Stage::Settle(clip) => {
+                self.settle(clip)?;
+                match std::mem::replace(stage, Stage::Export) {
+                    Stage::Settle(clip) => Ok(Stepped::To(Stage::Describe(clip))),
+                    other => Ok(Stepped::To(other)),
+                }
+            }
+            Stage::Describe(clip) => Ok(Stepped::Done(Box::new(self.describe(clip)?))),
+            Stage::Rebuild { suspect } => self
+                .rebuild(*suspect)
+                .map(|clip| Stepped::To(Stage::Settle(Box::new(clip)))),
+            Stage::Explain(reason) => Ok(Stepped::Done(Box::new(self.explain(reason)?))),
+        }
+    }
+
+    /// Whether a clip stands under its final name, and under which.
+    pub fn has_its_name(&self) -> Result<Option<bool>, Trouble> {
+        for suspect in [false, true] {
+            let there = self.store.disk.exists(self.names.clip_as(suspect));
+            if there.map_err(|e| Trouble::disk("looking for the clip", &e))? {
+                return Ok(Some(suspect));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn export_of<'a>(state: &'a mut State, job: &Job) -> Option<&'a mut ExportState> {
+    let press = state
+        .presses
+        .iter_mut()
+        .rev()
+        .find(|press| Arc::ptr_eq(&press.taken, &job.taken))?;
+    press.exports.get_mut(job.camera)
+}
+
+fn set_phase(state: &mut State, job: &Job, phase: Phase, trouble: Option<String>) {
+    if let Some(export) = export_of(state, job) {
+        export.phase = phase;
+        export.trouble = trouble;
+    }
+}
+
+fn forget_the_oldest(presses: &mut Vec<PressState>) {
+    let retired = presses.iter().filter(|press| press.retired).count();
+    if retired > REMEMBERED
+        && let Some(oldest) = presses.iter().position(|press| press.retired)
+    {
+        presses.remove(oldest);
+    }
+}

@@ -1,0 +1,472 @@
+//! One attempt at one clip: a reader of the ring that writes as the ring fills.
+//!
+//! Data goes to the temporary file in large blocks, is synced about once a
+//! second, and the facts of what is synced are noted beside it; so little is
+//! left when the window ends, and what a killed exporter leaves behind can be
+//! taken up again: by the next attempt, the next start, or as it stands after
+//! a power cut.
+//!
+//! Not here: which AUs are taken (`cut`), how the clip gets its name (`close`).
+//! Called by: engine.
+
+use std::io;
+use std::time::Duration;
+
+use super::cut::{Cut, Ended, Fact, Offer};
+use super::engine::{Core, Job};
+use super::estimate::{Estimate, estimate};
+use super::facts::{self, FactsFile, Noted};
+use super::names::Names;
+use super::source::{From, Next, Source};
+use super::store::Store;
+use super::window::Plan;
+use crate::base::StopLevel;
+use crate::disk::File;
+use crate::media::AuMeta;
+use crate::mp4;
+use crate::ring::RingReader;
+
+/// Written at once.
+const BLOCK: usize = 1 << 20;
+/// Between two syncs while the window runs.
+const SYNC_NS: u64 = 1_000_000_000;
+/// So near to the end no sync is begun that the end would have to wait for.
+const NEAR_NS: u64 = 300_000_000;
+/// Room beside the index for what the clip says about itself.
+pub const REPORT_ROOM: u64 = 8192;
+
+/// Why an attempt did not give a clip.
+#[derive(Debug)]
+pub enum Trouble {
+    /// Told to leave; the next start goes on.
+    Left,
+    /// The disk refused.
+    Disk { what: String, full: bool },
+    /// There is nothing to make a clip of, and never will be.
+    Nothing(String),
+}
+
+impl Trouble {
+    pub fn disk(what: &str, error: &io::Error) -> Trouble {
+        Trouble::Disk {
+            what: format!("{what}: {error}"),
+            full: crate::disk::files::is_full(error),
+        }
+    }
+}
+
+/// A clip's data, whole as far as it will ever be, in the temporary file.
+pub struct Exported {
+    pub cut: Cut,
+    pub ended: Ended,
+    pub file: File,
+    pub reserve: u64,
+    /// Bytes of data in the file.
+    pub written: u64,
+}
+
+/// Everything that one attempt needs to know.
+pub struct Attempt<'a> {
+    pub core: &'a Core,
+    pub store: &'a Store,
+    pub job: &'a Job,
+    pub names: &'a Names,
+}
+
+struct Running {
+    cut: Cut,
+    file: File,
+    facts: FactsFile,
+    reserve: u64,
+    /// Data that is not written yet.
+    buffer: Vec<u8>,
+    written: u64,
+    /// Up to where writing out was asked for.
+    pushed: u64,
+    synced: u64,
+    last_sync_mono_ns: u64,
+    last_sync_took_ns: u64,
+}
+
+impl Attempt<'_> {
+    fn plan(&self) -> &Plan {
+        &self.job.about().plan
+    }
+
+    /// Reads the window to its end, as long as that takes.
+    pub fn run(&self) -> Result<Exported, Trouble> {
+        let noted = self.noted()?;
+        let source = self.source(noted.as_ref());
+        let (mut running, mut source) = match (noted, source) {
+            (Some(noted), source) => (self.go_on(noted)?, source),
+            (None, Some(source)) => (self.begin(&source)?, Some(source)),
+            (None, None) => return Err(Trouble::Nothing(self.why_nothing())),
+        };
+        let ended = match &mut source {
+            Some(source) => self.follow(&mut running, source)?,
+            None if self.job.of_this_boot(self.core) => Ended::Restart,
+            None => Ended::Power,
+        };
+        running.write(true)?;
+        Ok(Exported {
+            cut: running.cut,
+            ended,
+            file: running.file,
+            reserve: running.reserve,
+            written: running.written,
+        })
+    }
+
+    fn why_nothing(&self) -> String {
+        if self.job.of_this_boot(self.core) {
+            "the service was restarted, and its ring in memory is gone".to_owned()
+        } else {
+            "the power went before anything of this clip had reached the disk".to_owned()
+        }
+    }
+
+    /// What an earlier attempt left behind, if it can be taken up.
+    fn noted(&self) -> Result<Option<(Noted, File, u64)>, Trouble> {
+        let failed = |e: io::Error| Trouble::disk("reading the unfinished clip", &e);
+        let disk = &self.store.disk;
+        if self.job.starts_afresh() {
+            return Ok(None);
+        }
+        let Some(mut noted) = facts::read(disk, &self.names.facts).map_err(failed)? else {
+            return Ok(None);
+        };
+        let (press, camera) = (&self.job.taken.press.id, &self.job.about().id);
+        if noted.begin.press_id != *press || noted.begin.camera_id != *camera {
+            return Ok(None);
+        }
+        let file = match disk.open_rw(&self.names.part) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(failed(e)),
+        };
+        let before = mp4::data_offset(noted.begin.reserve);
+        let held = file.len().map_err(failed)?.saturating_sub(before);
+        let named = noted.keep_within(held);
+        Ok((named > 0).then_some((noted, file, named)))
+    }
+
+    fn go_on(&self, (noted, file, written): (Noted, File, u64)) -> Result<Running, Trouble> {
+        let failed = |e: io::Error| Trouble::disk("taking up the unfinished clip", &e);
+        let mut cut = Cut::new(&noted.begin.plan);
+        noted.facts.iter().for_each(|fact| cut.replay(fact));
+        let facts =
+            FactsFile::go_on(&self.store.disk, &self.names.facts, &noted).map_err(failed)?;
+        let reserve = noted.begin.reserve;
+        file.set_len(mp4::data_offset(reserve) + written)
+            .map_err(failed)?;
+        Ok(Running {
+            cut,
+            file,
+            facts,
+            reserve,
+            buffer: Vec::new(),
+            written,
+            pushed: written,
+            synced: written,
+            last_sync_mono_ns: self.core.clock.mono_ns(),
+            last_sync_took_ns: 0,
+        })
+    }
+
+    fn begin(&self, source: &Source) -> Result<Running, Trouble> {
+        let failed = |e: io::Error| Trouble::disk("beginning the clip", &e);
+        let found = self.estimate(source);
+        self.job.progress.expect(found.bytes);
+        let reserve = self.reserve(source, &found);
+        let disk = &self.store.disk;
+        let (press, camera) = (&self.job.taken.press.id, &self.job.about().id);
+        let file = disk.create(&self.names.part).map_err(failed)?;
+        let facts = FactsFile::create(disk, &self.names.facts, press, camera, reserve, self.plan())
+            .map_err(failed)?;
+        // Room for the index, now: at the end it is only written over.
+        let front = usize::try_from(mp4::data_offset(reserve)).unwrap_or(0);
+        file.write_all_at(&vec![0; front], 0).map_err(failed)?;
+        Ok(Running {
+            cut: Cut::new(self.plan()),
+            file,
+            facts,
+            reserve,
+            buffer: Vec::with_capacity(BLOCK + BLOCK / 4),
+            written: 0,
+            pushed: 0,
+            synced: 0,
+            last_sync_mono_ns: self.core.clock.mono_ns(),
+            last_sync_took_ns: 0,
+        })
+    }
+
+    fn estimate(&self, source: &Source) -> Estimate {
+        let end = self.plan().window.end_mono_ns();
+        estimate(source.ring(), source.own_pos(), end)
+    }
+
+    fn reserve(&self, source: &Source, found: &Estimate) -> u64 {
+        let params: Vec<_> = found
+            .generations
+            .iter()
+            .filter_map(|generation| source.ring().params(*generation).ok())
+            .collect();
+        if let Some(forced) = self.core.tuning.reserve {
+            return forced;
+        }
+        mp4::reserve_for(found.video, found.audio, &params) + REPORT_ROOM
+    }
+
+    /// The ring to read on in; `None` where no ring can hold more of the window.
+    fn source(&self, noted: Option<&(Noted, File, u64)>) -> Option<Source> {
+        let dir = &self.core.settings.ring_dir;
+        let camera = self.job.about();
+        let known = noted.map(|(noted, _, _)| Known::of(&noted.facts));
+        if let (Some(ring), None) = (&self.job.ring, &known) {
+            return Some(Source::on(dir, ring.clone(), camera.plan.first_pos));
+        }
+        if !self.job.of_this_boot(self.core) {
+            return None;
+        }
+        let known = known.unwrap_or_default();
+        let epoch = camera.plan.mappings.iter().map(|m| m.epoch).max();
+        let mut witnesses = camera.witnesses.clone();
+        witnesses.extend(known.newest.map(|(pos, au)| super::journal::Witness {
+            pos,
+            arrival_mono_ns: au.arrival_mono_ns,
+        }));
+        let from = From {
+            pos: known
+                .next_pos
+                .unwrap_or(camera.plan.first_pos)
+                .max(camera.plan.first_pos),
+            witnesses: &witnesses,
+            epoch: known.epoch.max(epoch.unwrap_or(0)),
+            generation: known.generation,
+            after_mono_ns: known.newest.map_or(0, |(_, au)| au.arrival_mono_ns),
+        };
+        Source::find(
+            dir,
+            self.core.rings_of(&camera.id),
+            self.core.settings.boot_id,
+            &from,
+        )
+    }
+
+    fn follow(&self, running: &mut Running, source: &mut Source) -> Result<Ended, Trouble> {
+        let clock = &self.core.clock;
+        loop {
+            let drained_mono_ns = clock.mono_ns();
+            self.drain(running, source)?;
+            if running.cut.complete(drained_mono_ns) {
+                return Ok(if self.job.recovered {
+                    Ended::Restart
+                } else {
+                    Ended::Complete
+                });
+            }
+            if self.core.grace_is_over(drained_mono_ns) {
+                return Ok(Ended::Stopped);
+            }
+            let left_ns = running
+                .cut
+                .wake_hint_mono_ns()
+                .saturating_sub(clock.mono_ns());
+            running.write_out(left_ns)?;
+            running.sync_if_due(clock.mono_ns(), left_ns, || clock.mono_ns())?;
+            self.job.progress.wrote(running.written);
+            self.nap(left_ns)?;
+        }
+    }
+
+    /// Takes all that the ring has now.
+    fn drain(&self, running: &mut Running, source: &mut Source) -> Result<(), Trouble> {
+        while !running.cut.done() {
+            let before = running.buffer.len();
+            match source.next(&mut running.buffer) {
+                Next::NotYet => break,
+                Next::Lost { from, to } => running.lost(from, to)?,
+                Next::Au { pos, au } => {
+                    running.know_params(source, &au)?;
+                    running.offer(pos, &au, before)?;
+                }
+            }
+            if running.buffer.len() >= BLOCK {
+                self.leave_if_told()?;
+                running.write(true)?;
+                running.sync_if_due(self.core.clock.mono_ns(), u64::MAX, || {
+                    self.core.clock.mono_ns()
+                })?;
+                self.job.progress.wrote(running.written);
+            }
+        }
+        Ok(())
+    }
+
+    fn leave_if_told(&self) -> Result<(), Trouble> {
+        if self.core.told_to_leave() {
+            return Err(Trouble::Left);
+        }
+        Ok(())
+    }
+
+    /// Sleeps until it is worth looking again.
+    fn nap(&self, left_ns: u64) -> Result<(), Trouble> {
+        let nap = match left_ns {
+            0..60_000_000 => Duration::from_millis(1),
+            _ => Duration::from_millis(20),
+        };
+        let next = match self.core.stop.level() {
+            StopLevel::Running => StopLevel::Finish,
+            _ => StopLevel::Now,
+        };
+        self.core.stop.wait(next, nap);
+        self.leave_if_told()
+    }
+}
+
+/// What the facts of an earlier attempt say about where to read on.
+#[derive(Default)]
+struct Known {
+    next_pos: Option<u64>,
+    newest: Option<(u64, AuMeta)>,
+    epoch: u32,
+    generation: u32,
+}
+
+impl Known {
+    fn of(facts: &[Fact]) -> Known {
+        let mut known = Known::default();
+        for fact in facts {
+            match fact {
+                Fact::Params { generation, .. } => {
+                    known.generation = known.generation.max(*generation);
+                }
+                Fact::Taken { pos, au, .. } | Fact::Noted { pos, au } => {
+                    known.next_pos = Some(pos + 1);
+                    known.newest = Some((*pos, *au));
+                    known.epoch = known.epoch.max(au.epoch);
+                }
+                Fact::Lost { to_pos, .. } => known.next_pos = Some(*to_pos),
+            }
+        }
+        known
+    }
+}
+
+impl Running {
+    fn data_end(&self) -> u64 {
+        self.written + self.buffer.len() as u64
+    }
+
+    fn note(&mut self, fact: Fact) -> Result<(), Trouble> {
+        self.facts
+            .note(fact, self.data_end())
+            .map_err(|e| Trouble::disk("noting a fact", &e))
+    }
+
+    fn lost(&mut self, from_pos: u64, to_pos: u64) -> Result<(), Trouble> {
+        self.cut.lost(from_pos, to_pos);
+        self.note(Fact::Lost { from_pos, to_pos })
+    }
+
+    fn know_params(&mut self, source: &Source, au: &AuMeta) -> Result<(), Trouble> {
+        if au.flags.gap || !self.cut.needs_params(au.generation) {
+            return Ok(());
+        }
+        // Where the ring has forgotten them, the cut leaves the AU.
+        let Ok(params) = source.params(au.generation) else {
+            return Ok(());
+        };
+        self.cut.params(au.generation, &params);
+        self.note(Fact::Params {
+            generation: au.generation,
+            params,
+        })
+    }
+
+    /// Offers the AU whose bytes stand in the buffer from `start` on.
+    fn offer(&mut self, pos: u64, au: &AuMeta, start: usize) -> Result<(), Trouble> {
+        let offset = self.written + start as u64;
+        match self.cut.offer(pos, au, offset) {
+            Offer::Take => self.note(Fact::Taken {
+                pos,
+                au: *au,
+                offset,
+            }),
+            Offer::Note => {
+                self.buffer.truncate(start);
+                self.note(Fact::Noted { pos, au: *au })
+            }
+            Offer::Leave => {
+                self.buffer.truncate(start);
+                Ok(())
+            }
+        }
+    }
+
+    /// Hands the buffer to the kernel; with `push` the kernel begins to write.
+    fn write(&mut self, push: bool) -> Result<(), Trouble> {
+        if !self.buffer.is_empty() {
+            let at = mp4::data_offset(self.reserve) + self.written;
+            self.file
+                .write_all_at(&self.buffer, at)
+                .map_err(|e| Trouble::disk("writing the clip", &e))?;
+            self.written += self.buffer.len() as u64;
+            self.buffer.clear();
+        }
+        if push && self.pushed < self.written {
+            self.file
+                .start_writeback(mp4::data_offset(self.reserve) + self.pushed);
+            self.pushed = self.written;
+        }
+        Ok(())
+    }
+
+    /// While nothing happens: a block, or near the end whatever there is.
+    fn write_out(&mut self, left_ns: u64) -> Result<(), Trouble> {
+        let enough = if left_ns < NEAR_NS {
+            1 << 15
+        } else {
+            BLOCK / 4
+        };
+        if self.buffer.len() >= enough {
+            self.write(true)?;
+        }
+        Ok(())
+    }
+
+    /// About once a second; not so late that the end would wait for it.
+    fn sync_if_due(
+        &mut self,
+        now_mono_ns: u64,
+        left_ns: u64,
+        now: impl Fn() -> u64,
+    ) -> Result<(), Trouble> {
+        let due = now_mono_ns.saturating_sub(self.last_sync_mono_ns) >= SYNC_NS;
+        let late = left_ns < NEAR_NS.max(2 * self.last_sync_took_ns);
+        // The end itself may be late, too: then it is waited for no longer than this.
+        let overdue = now_mono_ns.saturating_sub(self.last_sync_mono_ns) >= 3 * SYNC_NS;
+        if !due || (late && !overdue) || self.synced == self.data_end() {
+            return Ok(());
+        }
+        self.write(false)?;
+        let failed = |e: io::Error| Trouble::disk("syncing the clip", &e);
+        self.file.sync().map_err(failed)?;
+        self.synced = self.written;
+        self.pushed = self.written;
+        self.facts.synced(self.synced).map_err(failed)?;
+        self.last_sync_mono_ns = now();
+        self.last_sync_took_ns = self.last_sync_mono_ns.saturating_sub(now_mono_ns);
+        Ok(())
+    }
+}
+
+/// Whether `ring` still holds the beginning of what `job` wants, and how long
+/// that will last at least: nanoseconds between its arrival and the oldest
+/// AU's. `None`: it is being overwritten, or gone.
+pub fn slack_ns(ring: &RingReader, first_pos: u64) -> Option<u64> {
+    let first = ring.meta(first_pos).ok()?.arrival_mono_ns;
+    let oldest = ring.meta(ring.oldest()).ok()?.arrival_mono_ns;
+    Some(first.saturating_sub(oldest))
+}

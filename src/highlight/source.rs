@@ -1,0 +1,232 @@
+//! Follows a camera's ring from a position on, over its end into the one that
+//! replaced it, as one run of access units.
+//!
+//! Positions, epochs and generations of a later ring are counted on from the
+//! ring before it, so the cut sees one ring.
+//!
+//! Not here: which access units matter (`cut`). Called by: export.
+
+use std::path::{Path, PathBuf};
+
+use super::journal::Witness;
+use crate::base::{BootId, CameraId};
+use crate::media::{AuMeta, TrackParams};
+use crate::ring::{ReadError, RingReader};
+
+/// The next thing that a ring has to say.
+#[derive(Debug, PartialEq)]
+pub enum Next {
+    /// Its bytes were appended.
+    Au { pos: u64, au: AuMeta },
+    /// `[from, to)` will never be read.
+    Lost { from: u64, to: u64 },
+    /// Nothing more for now.
+    NotYet,
+}
+
+/// A run of access units over one ring or several.
+pub struct Source {
+    dir: PathBuf,
+    camera: CameraId,
+    ring: RingReader,
+    /// In `ring`'s own numbers.
+    pos: u64,
+    /// What is added to `ring`'s own numbers.
+    offset: Offset,
+    /// Newest seen; entries of a later ring that are not newer were seen before.
+    newest: Newest,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Offset {
+    /// Wraps: a later ring may begin at a larger position than the earlier one ended.
+    pos: u64,
+    epoch: u32,
+    generation: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Newest {
+    arrival_mono_ns: u64,
+    epoch: u32,
+    generation: u32,
+}
+
+/// Where to begin.
+pub struct From<'a> {
+    /// First position wanted.
+    pub pos: u64,
+    /// What says that a ring is the one in which `pos` was counted.
+    pub witnesses: &'a [Witness],
+    /// Newest epoch and generation that the cut knows already.
+    pub epoch: u32,
+    pub generation: u32,
+    /// Arrival of the newest AU that the cut knows already; 0 if none.
+    pub after_mono_ns: u64,
+}
+
+/// Newest position held at the press and the first one wanted, as witnesses.
+pub fn witnesses(ring: &RingReader, first_pos: u64) -> Vec<Witness> {
+    let newest = ring.head().checked_sub(1);
+    [Some(first_pos), newest]
+        .into_iter()
+        .flatten()
+        .filter_map(|pos| {
+            let au = ring.meta(pos).ok()?;
+            Some(Witness {
+                pos,
+                arrival_mono_ns: au.arrival_mono_ns,
+            })
+        })
+        .collect()
+}
+
+/// Whether `ring` is the one that the witnesses saw. Where all of them were
+/// overwritten since, it is if it has come past them.
+fn testified(ring: &RingReader, witnesses: &[Witness]) -> bool {
+    let mut seen = None;
+    for witness in witnesses {
+        match ring.meta(witness.pos) {
+            Ok(au) if au.arrival_mono_ns == witness.arrival_mono_ns => seen = Some(true),
+            Ok(_) | Err(ReadError::NotYet | ReadError::Ended) => return false,
+            Err(ReadError::Overtaken { .. } | ReadError::Damaged(_)) => {}
+        }
+    }
+    seen.unwrap_or_else(|| witnesses.iter().all(|w| ring.oldest() > w.pos))
+}
+
+impl Source {
+    /// A ring that is known to be the one in which `pos` was counted.
+    pub fn on(dir: &Path, ring: RingReader, pos: u64) -> Source {
+        Source {
+            dir: dir.to_owned(),
+            camera: ring.camera().clone(),
+            ring,
+            pos,
+            offset: Offset::default(),
+            newest: Newest::default(),
+        }
+    }
+
+    /// Among `rings`, oldest first, those of this boot: the one that the
+    /// witnesses know from `from.pos` on, else the first from its beginning.
+    pub fn find(
+        dir: &Path,
+        rings: Vec<RingReader>,
+        boot_id: BootId,
+        from: &From<'_>,
+    ) -> Option<Source> {
+        let rings = || rings.iter().filter(|ring| ring.boot_id() == boot_id);
+        let newest = Newest {
+            arrival_mono_ns: from.after_mono_ns,
+            epoch: from.epoch,
+            generation: from.generation,
+        };
+        if let Some(known) = rings().find(|ring| testified(ring, from.witnesses)) {
+            let mut source = Source::on(dir, known.clone(), from.pos);
+            source.newest = newest;
+            return Some(source);
+        }
+        let mut source = Source::on(dir, rings().next()?.clone(), 0);
+        source.newest = newest;
+        source.begin(from.pos);
+        Some(source)
+    }
+
+    /// Counts on from `pos` at the oldest entry of the ring.
+    fn begin(&mut self, pos: u64) {
+        self.pos = self.ring.oldest();
+        let first_epoch = self.ring.meta(self.pos).map_or(0, |au| au.epoch);
+        self.offset = Offset {
+            pos: pos.wrapping_sub(self.pos),
+            epoch: (self.newest.epoch + 1).wrapping_sub(first_epoch),
+            generation: self.newest.generation + 1,
+        };
+    }
+
+    /// The position of the next entry, as told to the cut.
+    pub fn pos(&self) -> u64 {
+        self.pos.wrapping_add(self.offset.pos)
+    }
+
+    pub fn ring(&self) -> &RingReader {
+        &self.ring
+    }
+
+    /// In the ring's own numbers.
+    pub fn own_pos(&self) -> u64 {
+        self.pos
+    }
+
+    /// The next entry; its bytes are appended to `into`.
+    pub fn next(&mut self, into: &mut Vec<u8>) -> Next {
+        loop {
+            match self.ring.read(self.pos, into) {
+                Ok(au) => {
+                    let pos = self.pos();
+                    self.pos += 1;
+                    if self.seen_before(&au) {
+                        into.truncate(into.len() - usize::try_from(au.len).unwrap_or(0));
+                        continue;
+                    }
+                    return Next::Au {
+                        pos,
+                        au: self.counted_on(au),
+                    };
+                }
+                Err(ReadError::NotYet) => return Next::NotYet,
+                Err(ReadError::Overtaken { oldest }) => return self.skip_to(oldest),
+                // One entry that makes no sense, or a ring scribbled all over.
+                Err(ReadError::Damaged(_)) => return self.skip_to(self.pos + 1),
+                Err(ReadError::Ended) => {
+                    if !self.move_on() {
+                        return Next::NotYet;
+                    }
+                }
+            }
+        }
+    }
+
+    fn skip_to(&mut self, pos: u64) -> Next {
+        let from = self.pos();
+        self.pos = pos.max(self.pos + 1);
+        Next::Lost {
+            from,
+            to: self.pos(),
+        }
+    }
+
+    fn seen_before(&self, au: &AuMeta) -> bool {
+        self.offset.generation > 0 && au.arrival_mono_ns <= self.newest.arrival_mono_ns
+    }
+
+    fn counted_on(&mut self, mut au: AuMeta) -> AuMeta {
+        au.epoch = au.epoch.wrapping_add(self.offset.epoch);
+        au.generation = au.generation.wrapping_add(self.offset.generation);
+        if self.offset.generation == 0 {
+            self.newest.arrival_mono_ns = self.newest.arrival_mono_ns.max(au.arrival_mono_ns);
+        }
+        self.newest.epoch = self.newest.epoch.max(au.epoch);
+        self.newest.generation = self.newest.generation.max(au.generation);
+        au
+    }
+
+    /// To the ring that has the camera's name now; false if there is none yet.
+    fn move_on(&mut self) -> bool {
+        match RingReader::open(&self.dir, &self.camera) {
+            Ok(ring) if !ring.ended() => {
+                let pos = self.pos();
+                self.ring = ring;
+                self.begin(pos);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Parameters of a generation as told by [`Source::next`].
+    pub fn params(&self, generation: u32) -> Result<TrackParams, ReadError> {
+        self.ring
+            .params(generation.wrapping_sub(self.offset.generation))
+    }
+}

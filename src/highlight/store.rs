@@ -1,0 +1,161 @@
+//! An open storage: locked, its folders made, its journal read.
+//!
+//! Not here: what is done with it (`engine`, `close`, `recover`).
+//! Called by: engine, recover.
+
+use std::collections::HashSet;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use nix::unistd::{AccessFlags, access};
+
+use super::StartError;
+use super::journal::{self, Held, Journal, OpenError};
+use super::names::{self, Names};
+use crate::disk::{Disk, Lock, Space, mounted};
+
+/// The storage of this service, and nobody else's.
+pub struct Store {
+    pub disk: Disk,
+    pub root: PathBuf,
+    pub journal: Journal,
+    /// Device and inode of the root as it was opened.
+    identity: (u64, u64),
+    /// Folders whose names are known to be durable.
+    durable: Mutex<HashSet<PathBuf>>,
+    _lock: Lock,
+}
+
+/// Why a storage could not be opened.
+pub enum NotOpen {
+    /// It may come: a disk that is not mounted yet, no room, an error.
+    Trouble(String),
+    /// No waiting helps.
+    Never(StartError),
+}
+
+fn trouble(path: &Path, what: &str, error: &io::Error) -> NotOpen {
+    NotOpen::Trouble(format!("{}: {what}: {error}", path.display()))
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let found = std::fs::metadata(path)?;
+    Ok((found.dev(), found.ino()))
+}
+
+fn not_mounted(root: &Path) -> Option<String> {
+    let point = mounted::missing_mount(root)?;
+    Some(format!(
+        "{} belongs on the disk that /etc/fstab mounts at {}, and nothing is mounted there: plug it in or mount it",
+        root.display(),
+        point.display()
+    ))
+}
+
+impl Store {
+    pub fn open(disk: &Disk, root: &Path) -> Result<(Store, Held), NotOpen> {
+        if let Some(text) = not_mounted(root) {
+            return Err(NotOpen::Trouble(text));
+        }
+        let failed = |what: &'static str| move |e: io::Error| trouble(root, what, &e);
+        disk.make_dirs(root)
+            .map_err(failed("cannot make the storage folder"))?;
+        let root = root
+            .canonicalize()
+            .map_err(failed("cannot find the storage folder"))?;
+        let lock = Lock::take(&root.join("lock"))
+            .map_err(|e| trouble(&root, "cannot lock the storage", &e))?;
+        let lock = lock.ok_or_else(|| NotOpen::Never(StartError::Locked { path: root.clone() }))?;
+        for folder in [names::tmp(&root), names::highlights(&root)] {
+            disk.make_dir(&folder)
+                .map_err(|e| trouble(&folder, "cannot make the folder", &e))?;
+        }
+        let (journal, held) = Journal::open(disk, &root).map_err(|error| match error {
+            OpenError::Io(e) => trouble(&journal::path_in(&root), "cannot use the journal", &e),
+            OpenError::Foreign(why) => NotOpen::Never(StartError::Journal {
+                path: journal::path_in(&root),
+                why,
+            }),
+        })?;
+        let identity =
+            identity(&root).map_err(|e| trouble(&root, "cannot find the storage folder", &e))?;
+        Ok((
+            Store {
+                disk: disk.clone(),
+                root,
+                journal,
+                identity,
+                durable: Mutex::default(),
+                _lock: lock,
+            },
+            held,
+        ))
+    }
+
+    /// What is wrong with the storage now, for people; its room where nothing is.
+    pub fn check(&self) -> Result<Space, String> {
+        let root = &self.root;
+        if let Some(text) = not_mounted(root) {
+            return Err(text);
+        }
+        match identity(root) {
+            Ok(now) if now == self.identity => {}
+            Ok(_) => {
+                return Err(format!(
+                    "{} is not the folder that it was when the service started: was its disk unmounted? Mount it again or restart hindsight",
+                    root.display()
+                ));
+            }
+            Err(e) => return Err(format!("{} cannot be reached: {e}", root.display())),
+        }
+        let space = self
+            .disk
+            .space(root)
+            .map_err(|e| format!("{} cannot be asked for its room: {e}", root.display()))?;
+        let tmp = names::tmp(root);
+        if space.read_only {
+            return Err(format!("{} is mounted read-only", root.display()));
+        }
+        access(&tmp, AccessFlags::W_OK | AccessFlags::X_OK)
+            .map_err(|e| format!("{} cannot be written to: {e}", tmp.display()))?;
+        Ok(space)
+    }
+
+    /// Makes a press's folder, so that a sync of it is all that a commit needs.
+    pub fn make_folder(&self, names: &Names) -> io::Result<()> {
+        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        for folder in [&names.day, &names.folder] {
+            if durable.contains(folder) && folder.is_dir() {
+                continue;
+            }
+            if !self.disk.make_dir(folder)? {
+                // Somebody's, perhaps of a run that ended before its sync.
+                let parent = folder.parent().unwrap_or(&self.root);
+                self.disk.sync_dir(parent)?;
+            }
+            durable.insert(folder.clone());
+        }
+        Ok(())
+    }
+
+    /// Forgets a folder that no press will use any more.
+    pub fn forget_folder(&self, names: &Names) {
+        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        durable.remove(&names.folder);
+    }
+
+    /// Removes what no pending export needs from the temporary folder.
+    pub fn sweep(&self, needed: &HashSet<PathBuf>) {
+        let Ok(entries) = std::fs::read_dir(names::tmp(&self.root)) else {
+            return;
+        };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            if !needed.contains(&path) {
+                // Nobody misses it; the next start tries again.
+                let _ = self.disk.remove(&path);
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Takes a press: is there footage, is there room, is it durable. Then it is
+//! acknowledged, and only then anything else happens.
+//!
+//! Not here: what becomes of it (`engine`). Called by: the room's face (`mod`).
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::engine::{Core, Job, Progress, Stage};
+use super::estimate::estimate;
+use super::journal::{Taken, TakenCamera};
+use super::names::UNDATED;
+use super::source::witnesses;
+use super::store::Store;
+use super::window::{self, Plan, Window};
+use crate::base::{
+    CameraId, Press, PressAck, PressError, PressId, PressRequest, Refusal, StopLevel,
+};
+use crate::ring::RingReader;
+
+/// Besides the clips: journal, sidecars, folders.
+const MARGIN_BYTES: u64 = 1 << 20;
+
+/// A camera that can take the press.
+struct Ready {
+    camera: TakenCamera,
+    ring: RingReader,
+    bytes: u64,
+}
+
+/// What the cameras answered.
+#[derive(Default)]
+struct Answers {
+    ready: Vec<Ready>,
+    refused: Vec<Refusal>,
+    notes: Vec<Refusal>,
+}
+
+impl Core {
+    pub fn press(self: &Arc<Core>, request: &PressRequest) -> Result<PressAck, PressError> {
+        self.state().taking += 1;
+        let result = self.take(request);
+        let mut state = self.state();
+        state.taking -= 1;
+        match &result {
+            Ok(_) => state.counts.taken += 1,
+            Err(_) => state.counts.refused += 1,
+        }
+        drop(state);
+        self.notify();
+        result
+    }
+
+    fn take(self: &Arc<Core>, request: &PressRequest) -> Result<PressAck, PressError> {
+        if self.stop.level() >= StopLevel::Finish {
+            return Err(PressError::Stopping);
+        }
+        let store = self.usable_store()?;
+        let space = store.check().map_err(PressError::Storage)?;
+        let answers = self.ask(request);
+        if answers.ready.is_empty() {
+            return Err(PressError::NoCamera(answers.refused));
+        }
+        let needed: u64 = answers.ready.iter().map(|ready| ready.bytes).sum();
+        self.room(store, space.free, needed)?;
+        let press = self.made(request, &answers.ready);
+        let taken = Arc::new(Taken {
+            cameras: answers.ready.iter().map(|r| r.camera.clone()).collect(),
+            press: press.clone(),
+        });
+        store.journal.take(taken.clone()).map_err(|not| {
+            log::error!(target: "hindsight", event = "error_press"; "{not}");
+            if not.full {
+                PressError::DiskFull(not.to_string())
+            } else {
+                PressError::Storage(not.to_string())
+            }
+        })?;
+        self.set_to_work(&taken, answers.ready);
+        Ok(PressAck {
+            press,
+            refused: answers.refused,
+            notes: answers.notes,
+        })
+    }
+
+    fn usable_store(&self) -> Result<&Store, PressError> {
+        self.store.get().ok_or_else(|| {
+            let trouble = self.state().trouble.clone();
+            PressError::Storage(trouble.unwrap_or_else(|| "the storage is not open".to_owned()))
+        })
+    }
+
+    fn room(&self, store: &Store, free: u64, needed: u64) -> Result<(), PressError> {
+        let promised = self.promised_bytes();
+        let wanted = needed.saturating_add(promised).saturating_add(MARGIN_BYTES);
+        if free >= wanted {
+            return Ok(());
+        }
+        let megabytes = |bytes: u64| bytes.div_ceil(1_000_000);
+        Err(PressError::DiskFull(format!(
+            "no room on {}: {} MB are free, {} MB are needed{}; delete old highlights",
+            store.root.display(),
+            free / 1_000_000,
+            megabytes(wanted),
+            if promised > 0 {
+                format!(
+                    " ({} MB of them for clips being written)",
+                    megabytes(promised)
+                )
+            } else {
+                String::new()
+            }
+        )))
+    }
+
+    fn ask(&self, request: &PressRequest) -> Answers {
+        let mut answers = Answers::default();
+        for camera_id in &request.cameras {
+            let says = |reason: String| Refusal {
+                camera_id: camera_id.clone(),
+                reason,
+            };
+            match self.ready(camera_id, request) {
+                Ok(ready) => {
+                    answers.notes.extend(note(&ready.camera.plan).map(says));
+                    answers.ready.push(ready);
+                }
+                Err(reason) => answers.refused.push(says(reason)),
+            }
+        }
+        answers
+    }
+
+    fn ready(&self, id: &CameraId, request: &PressRequest) -> Result<Ready, String> {
+        let known = self.settings.cameras.iter().find(|c| c.id == *id);
+        let known = known.ok_or_else(|| format!("no camera \"{id}\" is configured"))?;
+        let ring = self.ring_of(id)?;
+        let window = Window {
+            press_mono_ns: request.instant_mono_ns,
+            latency_ms: known.latency_ms,
+            pre_ms: request.pre_ms,
+            post_ms: request.post_ms,
+        };
+        let plan = window::plan(&ring, &window).map_err(|e| e.to_string())?;
+        let expected = estimate(&ring, plan.first_pos, plan.window.end_mono_ns());
+        Ok(Ready {
+            bytes: expected.bytes,
+            camera: TakenCamera {
+                id: id.clone(),
+                name: known.name.clone(),
+                witnesses: witnesses(&ring, plan.first_pos),
+                plan,
+            },
+            ring,
+        })
+    }
+
+    fn made(&self, request: &PressRequest, ready: &[Ready]) -> Press {
+        let boot_id = self.settings.boot_id;
+        let wall = self.clock.wall();
+        let since_ns = i128::from(self.clock.mono_ns()) - i128::from(request.instant_mono_ns);
+        let at_press = i128::from(wall.unix_ns) - since_ns;
+        let wall_unix_ns = i64::try_from(at_press).unwrap_or(wall.unix_ns);
+        let day = Timestamp::from_nanosecond(i128::from(wall_unix_ns))
+            .ok()
+            .filter(|_| wall.is_set())
+            .map(|at| at.to_zoned(self.settings.timezone.clone()).date());
+        Press {
+            id: PressId::new(boot_id, request.instant_mono_ns),
+            boot_id,
+            instant_mono_ns: request.instant_mono_ns,
+            pre_ms: request.pre_ms,
+            post_ms: request.post_ms,
+            source: request.source,
+            cameras: ready.iter().map(|r| r.camera.id.clone()).collect(),
+            folder: day.map_or_else(|| UNDATED.to_owned(), |day| day.to_string()),
+            wall_unix_ns,
+            wall_synchronised: wall.synchronised,
+        }
+    }
+
+    fn set_to_work(self: &Arc<Core>, taken: &Arc<Taken>, ready: Vec<Ready>) {
+        let jobs = ready.into_iter().enumerate().map(|(camera, ready)| {
+            let progress = Arc::new(Progress::default());
+            progress.expect(ready.bytes);
+            let ring = Some(ready.ring);
+            Job::new(taken.clone(), camera, ring, progress, Stage::Export)
+        });
+        self.register(taken.clone(), jobs.collect(), Vec::new());
+    }
+}
+
+/// What a person should know of a camera that took the press all the same.
+fn note(plan: &Plan) -> Option<String> {
+    let stale = plan.stale_ms.map(|ms| {
+        format!(
+            "no picture has come for {:.0} s: the clip gets what there is, and what comes in time",
+            ms as f64 / 1000.0
+        )
+    });
+    let short = (plan.short_90k > 0).then(|| {
+        let missing = plan.short_90k as f64 / 90_000.0;
+        format!("the ring does not reach back far enough: the clip starts {missing:.1} s later than asked for")
+    });
+    match (stale, short) {
+        (Some(stale), Some(short)) => Some(format!("{stale}; {short}")),
+        (stale, short) => stale.or(short),
+    }
+}

@@ -1,0 +1,8 @@
+//! The press that cannot get lost, with a real ring, real files and a disk that fails on demand.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../support/coded.rs"]
+mod coded;
+
+mod rig;
+mod whole;
