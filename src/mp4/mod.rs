@@ -14,6 +14,7 @@
 
 mod boxes;
 mod clip;
+mod fragment;
 pub mod inspect;
 mod read_back;
 mod timing;
@@ -23,6 +24,7 @@ use std::io::{Read, Seek};
 
 use crate::media::TrackParams;
 
+pub use fragment::{FragmentRun, FragmentSample, fragment, init_segment};
 pub use inspect::{Inspected, InspectedSample, InspectedTrack, inspect};
 pub use read_back::second_opinion;
 

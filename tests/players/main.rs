@@ -6,6 +6,7 @@ mod browser;
 #[path = "../support/frames.rs"]
 mod frames;
 mod source;
+mod tapped;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

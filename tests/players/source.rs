@@ -111,7 +111,12 @@ fn coded(trak: &Trak, file: &[u8]) -> Coded {
     let stbl = &trak.mdia.minf.stbl;
     let params = match &stbl.stsd.codecs[0] {
         mp4_atom::Codec::Avc1(avc1) => params_from_avcc(&body(&avc1.avcc)).unwrap(),
-        mp4_atom::Codec::Hvc1(hvc1) => params_from_hvcc(&body(&hvc1.hvcc)).unwrap(),
+        mp4_atom::Codec::Hvc1(hvc1) => {
+            // x265 signs its work in an SEI; no camera does, and rings keep no such letters.
+            let mut hvcc = hvc1.hvcc.clone();
+            hvcc.arrays.retain(|array| array.nal_unit_type <= 34);
+            params_from_hvcc(&body(&hvcc)).unwrap()
+        }
         mp4_atom::Codec::Mp4a(mp4a) => {
             let config = &mp4a.esds.es_desc.dec_config;
             params_from_asc(&config.dec_specific.as_ref().unwrap().raw).unwrap()
