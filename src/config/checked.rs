@@ -118,7 +118,11 @@ pub fn redacted(url: &str) -> String {
     } else {
         "***"
     };
-    let path = if path.contains(':') { "/***" } else { path };
+    let path = if path.contains([':', '#']) {
+        "/***"
+    } else {
+        path
+    };
     format!(
         "{scheme}{hidden}{authority}{}",
         without_password_fields(path)

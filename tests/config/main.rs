@@ -490,7 +490,7 @@ proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
     #[test]
     fn no_slip_of_the_hand_makes_it_panic_or_tell_a_secret(
-        edits in proptest::collection::vec((0usize..2000, 0usize..12, 0usize..12), 1..6)
+        edits in proptest::collection::vec((0usize..2000, 0usize..12, 0usize..12), 1)
     ) {
         let toml = format!(
             "[ring]\nseconds = 90\n[http]\ntoken = \"geheim-geheim-geheim\"\n{CAMERA}\

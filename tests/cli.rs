@@ -1,0 +1,148 @@
+//! The program as somebody at a shell sees it.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::process::{Command, Output, Stdio};
+
+use assert_cmd::cargo::cargo_bin;
+use tempfile::TempDir;
+
+fn hindsight(arguments: &[&str]) -> Output {
+    command(arguments).output().unwrap()
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(cargo_bin!("hindsight"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HINDSIGHT_")) {
+        command.env_remove(name);
+    }
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn the_help_of_each_command_has_an_example() {
+    for name in ["run", "demo", "check", "press", "ring", "tap", "verify"] {
+        let output = hindsight(&[name, "--help"]);
+        let text = stdout(&output);
+        assert!(output.status.success(), "{name}");
+        let (_, examples) = text
+            .split_once("\nExample")
+            .unwrap_or_else(|| panic!("{text}"));
+        assert!(examples.contains(&format!("hindsight {name}")), "{text}");
+    }
+    let text = stdout(&hindsight(&["--help"]));
+    assert!(text.contains("Examples:\n  hindsight demo"), "{text}");
+}
+
+#[test]
+fn the_version_names_the_commit() {
+    let text = stdout(&hindsight(&["--version"]));
+    let (_, commit) = text
+        .split_once("(commit ")
+        .unwrap_or_else(|| panic!("{text}"));
+    let commit: String = commit
+        .chars()
+        .take_while(char::is_ascii_alphanumeric)
+        .collect();
+    let in_repository = Command::new("git")
+        .args(["cat-file", "-e", &format!("{commit}^{{commit}}")])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output();
+    let known = in_repository.is_ok_and(|output| output.status.success());
+    assert!(known || commit == "unknown", "{text}");
+    assert!(text.starts_with(&format!("hindsight {} ", env!("CARGO_PKG_VERSION"))));
+}
+
+#[test]
+fn a_missing_configuration_says_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = dir.path().join("none.toml");
+    for name in ["run", "check", "ring", "press"] {
+        let output = hindsight(&[name, "--config", missing.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(2), "{name}");
+        let wanted = format!(
+            "the configuration cannot be used:\n{}: there is no such file; copy \
+             hindsight.example.toml there and fill in the cameras, or name another with \
+             --config FILE (\"hindsight demo\" needs none)\n",
+            missing.display()
+        );
+        assert_eq!(stderr(&output), wanted, "{name}");
+    }
+}
+
+/// A folder with a configuration, and its path.
+fn configured(text: &str) -> (TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("venue.toml");
+    fs::write(&path, text).unwrap();
+    let path = path.to_str().unwrap().to_owned();
+    (dir, path)
+}
+
+const CAMERA: &str = "[[camera]]\nid = \"court1\"\nurl = \"rtsp://127.0.0.1:1/s\"\n";
+
+#[test]
+fn a_wrong_configuration_shows_all_that_is_wrong_and_leaves_with_2() {
+    let (_dir, path) = configured(
+        "[ring]\nsecnods = 90\n[[camera]]\nid = \"court1\"\nurl = \"rtsp://a:canary@x/y\"\n",
+    );
+    let output = command(&["run"])
+        .env("HINDSIGHT_CONFIG", &path)
+        .env("HINDSIGHT_LOG_LEVEL", "loud")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let text = stderr(&output);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 4, "{text}");
+    assert!(lines[1].starts_with(&format!("{path}:2: [ring] secnods is unknown")));
+    assert!(lines[2].starts_with(&format!("{path}:5: [[camera]] url = \"rtsp://***@x/y\"")));
+    assert!(lines[3].starts_with("environment: HINDSIGHT_LOG_LEVEL = \"loud\""));
+    assert!(!text.contains("canary"));
+}
+
+#[test]
+fn a_camera_that_is_not_there_is_told_with_those_that_are() {
+    let (_dir, path) = configured(CAMERA);
+    for arguments in [
+        &["tap", "court2"][..],
+        &["ring", "court2"],
+        &["press", "--camera", "court2"],
+        &["check", "--latency", "court2"],
+    ] {
+        let output = command(arguments)
+            .args(["--config", &path])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert_eq!(
+            stderr(&output),
+            "there is no camera court2; there are: court1\n"
+        );
+    }
+}
+
+#[test]
+fn what_was_typed_wrong_leaves_with_2() {
+    for arguments in [
+        &["tap", "../x"][..],
+        &["press", "--pre", "40"],
+        &["demo", "--exit", "--press-after", "soon"],
+        &["verify"],
+        &["rnu"],
+        &["run", "--log-level", "loud"],
+    ] {
+        let output = hindsight(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(!output.stderr.is_empty());
+    }
+}
