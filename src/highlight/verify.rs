@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::names;
 use super::sidecar::{Sidecar, Status};
 use crate::base::PressId;
 
@@ -136,7 +137,7 @@ impl Checker {
             }
         }
         for folder in &listing.folders {
-            if !self.storages.iter().any(|s| presses::tmp_of(s) == *folder) {
+            if !self.storages.iter().any(|s| names::tmp(s) == *folder) {
                 self.folder(folder);
             }
         }

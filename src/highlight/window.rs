@@ -375,7 +375,7 @@ impl Held {
                 .filter(|(_, au)| clock.knew(au) && is_sound_key(au))
                 .filter_map(|(pos, au)| Some((*pos, clock.place(au)?)))
         };
-        if let Some((pos, _)) = keys().filter(|(_, t)| *t <= start_90k).last() {
+        if let Some((pos, _)) = keys().rfind(|(_, t)| *t <= start_90k) {
             return (pos, 0);
         }
         match keys().next() {

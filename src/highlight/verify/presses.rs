@@ -8,27 +8,16 @@ use std::path::{Path, PathBuf};
 use super::{Checker, is_press_folder, name_of};
 use crate::base::Press;
 use crate::highlight::journal::{self, OpenError};
+use crate::highlight::names::{self, Names};
 
 /// A folder that a service stores into.
 pub(super) fn is_storage(path: &Path) -> bool {
-    journal::path_in(path).is_file() && path.join("highlights").is_dir()
+    journal::path_in(path).is_file() && names::highlights(path).is_dir()
 }
 
 /// The storage that `path` is, or lies in.
 pub(super) fn storage_around(path: &Path) -> Option<PathBuf> {
     path.ancestors().find(|p| is_storage(p)).map(Path::to_owned)
-}
-
-/// Folder of what is being written.
-pub(super) fn tmp_of(storage: &Path) -> PathBuf {
-    storage.join("tmp")
-}
-
-fn folder_of(storage: &Path, press: &Press) -> PathBuf {
-    storage
-        .join("highlights")
-        .join(&press.folder)
-        .join(press.id.as_str())
 }
 
 /// Whether the journal around a clip still holds its press.
@@ -66,23 +55,33 @@ impl Checker {
             self.note(&path, what);
         }
         for taken in &held.pending {
-            let folder = folder_of(storage, &taken.press);
-            if folder.starts_with(within) {
-                self.report.presses += 1;
-                self.pending(&folder, &taken.press);
-            }
+            self.pending(storage, &taken.press, within);
         }
         if within == storage {
             self.leftovers(storage);
         }
     }
 
-    fn pending(&mut self, folder: &Path, press: &Press) {
+    fn pending(&mut self, storage: &Path, press: &Press, within: &Path) {
+        let names = press
+            .cameras
+            .iter()
+            .map(|camera| Names::of(storage, press, camera));
+        let names: Vec<Names> = names.collect();
+        let Some(folder) = names
+            .first()
+            .map(|n| &n.folder)
+            .filter(|f| f.starts_with(within))
+        else {
+            return;
+        };
+        self.report.presses += 1;
         let waiting: Vec<&str> = press
             .cameras
             .iter()
-            .filter(|camera| !folder.join(format!("{camera}.json")).exists())
-            .map(|camera| camera.as_str())
+            .zip(&names)
+            .filter(|(_, names)| !names.sidecar.exists())
+            .map(|(camera, _)| camera.as_str())
             .collect();
         let what = if waiting.is_empty() {
             "all its sidecars are written; the next start takes the press out of the journal"
@@ -97,7 +96,7 @@ impl Checker {
     }
 
     fn leftovers(&mut self, storage: &Path) {
-        let tmp = tmp_of(storage);
+        let tmp = names::tmp(storage);
         let Ok(entries) = fs::read_dir(&tmp) else {
             return;
         };
