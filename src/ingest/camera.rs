@@ -22,7 +22,7 @@ use super::gop::{Room, Topic};
 use super::intake::{Intake, Taken};
 use super::reason::Reason;
 use super::reconnect::{Backoff, Ended};
-use super::session::{self, Item, Playing};
+use super::session::{self, Item, Playing, StartTimes};
 use super::state::{Phase, Shared, Words};
 
 /// How long is waited for what.
@@ -59,6 +59,7 @@ pub(super) struct Task {
     pub clock: Arc<dyn Clock>,
     pub shared: Arc<Shared>,
     pub group: Arc<SessionGroup>,
+    pub start_times: StartTimes,
     pub words: Words,
     /// `words` could not be told yet.
     pub untold: bool,
@@ -90,7 +91,13 @@ impl Task {
     async fn round(&mut self) -> Go {
         self.words.attempts += 1;
         self.enter(Phase::Connecting, String::new());
-        let called = session::connect(&self.config, &self.group, self.limits.connect).await;
+        let called = session::connect(
+            &self.config,
+            &self.group,
+            self.limits.connect,
+            &mut self.start_times,
+        )
+        .await;
         let (reason, streamed_ms) = match called {
             Ok(playing) => self.stream(playing).await,
             Err(reason) => (reason, None),

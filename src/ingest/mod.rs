@@ -129,6 +129,7 @@ pub fn start_with(
             clock: clock.clone(),
             shared,
             group: crew.group.clone(),
+            start_times: session::StartTimes::default(),
             words: Words::default(),
             untold: true,
             said: BTreeSet::new(),

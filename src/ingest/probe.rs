@@ -91,7 +91,8 @@ async fn look(
     limit: Duration,
 ) -> Result<Probe, ProbeError> {
     let limits = Limits::default();
-    let mut playing = session::connect(camera, group, limits.connect)
+    let mut start_times = session::StartTimes::default();
+    let mut playing = session::connect(camera, group, limits.connect, &mut start_times)
         .await
         .map_err(|reason| ProbeError(reason.text))?;
     let mut intake = playing.intake();

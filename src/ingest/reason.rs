@@ -35,7 +35,10 @@ impl Reason {
 }
 
 fn of_status(status: u16, error: &retina::Error, what: &str, camera: &Camera) -> Reason {
+    // Retina's words where a description names no stream at all.
+    let empty = status == 200 && first_line(error).contains("No parseable streams");
     let text = match status {
+        _ if empty => "the camera offers no stream at all: check the path in url".to_owned(),
         401 | 403 if camera.credentials.is_none() => format!(
             "the camera wants a user name and password ({status}): set username and password_file"
         ),

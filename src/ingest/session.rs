@@ -30,7 +30,9 @@ pub struct Playing {
     audio_rate: Option<u32>,
     /// What was left out, for people.
     pub left_out: Vec<String>,
-    info: RtpInfo,
+    /// Start times of video and audio, as far as frames showed them; `None`
+    /// once handed on, and where the camera tells none.
+    starts: Option<(Option<i64>, Option<i64>)>,
 }
 
 /// What one item from the camera came to.
@@ -44,14 +46,38 @@ pub struct Item {
     pub lost_packets: u32,
 }
 
-/// Calls the camera and asks it to play. Takes no longer than `limit`.
+/// Whether a camera's answer to PLAY names the instants at which its tracks
+/// start (RTP-Info). Retina does not say; it only refuses a missing one if told to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StartTimes {
+    #[default]
+    Expected,
+    Missing,
+}
+
+/// Calls the camera and asks it to play. Takes no longer than `limit`. Learns
+/// whether it tells `start_times`; a camera that does not is called twice the first time.
 pub async fn connect(
     camera: &Camera,
     group: &Arc<SessionGroup>,
     limit: Duration,
+    start_times: &mut StartTimes,
 ) -> Result<Playing, Reason> {
-    match tokio::time::timeout(limit, call(camera, group)).await {
-        Ok(result) => result,
+    let both = async {
+        match call(camera, group, *start_times).await {
+            Err(Unanswered::NoStartTimes) => {
+                *start_times = StartTimes::Missing;
+                // Some cameras serve few at a time: let it hear the good-bye first.
+                let _ = tokio::time::timeout(super::POLITE, group.await_teardown()).await;
+                call(camera, group, *start_times).await
+            }
+            other => other,
+        }
+    };
+    match tokio::time::timeout(limit, both).await {
+        Ok(Ok(playing)) => Ok(playing),
+        Ok(Err(Unanswered::NoStartTimes)) => Err(Reason::new("the answer to PLAY makes no sense")),
+        Ok(Err(Unanswered::Failed(reason))) => Err(reason),
         Err(_) => Err(Reason::new(format!(
             "no answer within {} s",
             limit.as_secs().max(1)
@@ -59,21 +85,26 @@ pub async fn connect(
     }
 }
 
-async fn call(camera: &Camera, group: &Arc<SessionGroup>) -> Result<Playing, Reason> {
-    let credentials = camera
-        .credentials
-        .as_ref()
-        .map(|known| retina::client::Credentials {
-            username: known.username.clone(),
-            password: known.password.reveal().to_owned(),
-        });
-    let options = SessionOptions::default()
-        .creds(credentials)
-        .user_agent(concat!("hindsight/", env!("CARGO_PKG_VERSION")).to_owned())
-        .session_group(group.clone())
-        .teardown(TeardownPolicy::Auto);
+/// Why a call came to nothing.
+enum Unanswered {
+    /// It would play, but says not from when.
+    NoStartTimes,
+    Failed(Reason),
+}
+
+impl From<Reason> for Unanswered {
+    fn from(reason: Reason) -> Unanswered {
+        Unanswered::Failed(reason)
+    }
+}
+
+async fn call(
+    camera: &Camera,
+    group: &Arc<SessionGroup>,
+    start_times: StartTimes,
+) -> Result<Playing, Unanswered> {
     let fail = |what: &'static str| move |e: retina::Error| Reason::of(&e, what, camera);
-    let mut session = Session::describe(camera.url.clone(), options)
+    let mut session = Session::describe(camera.url.clone(), session_options(camera, group))
         .await
         .map_err(fail("connecting"))?;
     let chosen = choose(session.streams())?;
@@ -89,23 +120,41 @@ async fn call(camera: &Camera, group: &Arc<SessionGroup>) -> Result<Playing, Rea
             .await
             .map_err(fail("setting up the stream"))?;
     }
-    // Where the answer names no start time, timestamps begin at the first packet.
-    let play = PlayOptions::default().initial_timestamp(InitialTimestampPolicy::Permissive);
-    let frames = session
-        .play(play)
-        .await
-        .map_err(fail("starting the stream"))?
-        .demuxed()
-        .map_err(fail("reading the stream"))?;
+    // A single track has nothing to be aligned with.
+    let require = chosen.audio.is_some() && start_times == StartTimes::Expected;
+    let play = PlayOptions::default().initial_timestamp(if require {
+        InitialTimestampPolicy::Require
+    } else {
+        InitialTimestampPolicy::Ignore
+    });
+    let frames = match session.play(play).await {
+        Err(e) if require && e.status_code() == Some(200) => return Err(Unanswered::NoStartTimes),
+        other => other.map_err(fail("starting the stream"))?,
+    };
     Ok(Playing {
-        frames,
+        frames: frames.demuxed().map_err(fail("reading the stream"))?,
         video: chosen.video,
         audio: chosen.audio,
         codec: chosen.codec,
         audio_rate: chosen.audio_rate,
         left_out: chosen.left_out,
-        info: RtpInfo::default(),
+        starts: require.then_some((None, None)),
     })
+}
+
+fn session_options(camera: &Camera, group: &Arc<SessionGroup>) -> SessionOptions {
+    let credentials = camera
+        .credentials
+        .as_ref()
+        .map(|known| retina::client::Credentials {
+            username: known.username.clone(),
+            password: known.password.reveal().to_owned(),
+        });
+    SessionOptions::default()
+        .creds(credentials)
+        .user_agent(concat!("hindsight/", env!("CARGO_PKG_VERSION")).to_owned())
+        .session_group(group.clone())
+        .teardown(TeardownPolicy::Auto)
 }
 
 /// Which of a camera's streams are taken.
@@ -161,13 +210,10 @@ fn choose(streams: &[Stream]) -> Result<Chosen, Reason> {
 
 fn no_video(streams: &[Stream]) -> String {
     let offers: Vec<String> = streams.iter().map(name_of).collect();
-    match offers.as_slice() {
-        [] => "the camera offers no stream at all: check the path in url".to_owned(),
-        offers => format!(
-            "the camera offers no H.264 or H.265 video (it offers {}): set its video encoding to H.264 or H.265",
-            offers.join(", ")
-        ),
-    }
+    format!(
+        "the camera offers no H.264 or H.265 video (it offers {}): set its video encoding to H.264 or H.265",
+        offers.join(", ")
+    )
 }
 
 fn name_of(stream: &Stream) -> String {
@@ -262,9 +308,7 @@ impl Playing {
             }
             _ => return Item::nothing(),
         };
-        if let Some((video, audio)) = self.info.first(track, timestamp) {
-            intake.timeline().rtp_info(video, audio);
-        }
+        self.learn_start(track, timestamp, intake);
         let frame = Frame {
             pts: timestamp.timestamp(),
             arrival_mono_ns: arrival(ctx.received()),
@@ -281,6 +325,22 @@ impl Playing {
             len: data.len(),
             arrival_mono_ns: frame.arrival_mono_ns,
             lost_packets: frame.lost_packets,
+        }
+    }
+
+    /// Retina hands the start time of a track out with each of its frames.
+    fn learn_start(&mut self, track: Track, at: retina::Timestamp, intake: &mut Intake) {
+        let Some((video, audio)) = &mut self.starts else {
+            return;
+        };
+        let slot = match track {
+            Track::Video => &mut *video,
+            Track::Audio => &mut *audio,
+        };
+        *slot = Some(i64::from(at.start()));
+        if let (Some(video), Some(audio)) = (*video, *audio) {
+            intake.timeline().rtp_info(video, audio);
+            self.starts = None;
         }
     }
 
@@ -314,32 +374,6 @@ impl Item {
             arrival_mono_ns: 0,
             lost_packets: 0,
         }
-    }
-}
-
-/// Finds out whether the answer to PLAY named start times. Retina does not
-/// say: where it named none, each track "starts" with its first packet.
-#[derive(Debug, Default)]
-struct RtpInfo {
-    /// Start of the track, and whether its first frame stood elsewhere.
-    video: Option<(i64, bool)>,
-    audio: Option<(i64, bool)>,
-    told: bool,
-}
-
-impl RtpInfo {
-    fn first(&mut self, track: Track, at: retina::Timestamp) -> Option<(i64, i64)> {
-        if self.told {
-            return None;
-        }
-        let slot = match track {
-            Track::Video => &mut self.video,
-            Track::Audio => &mut self.audio,
-        };
-        slot.get_or_insert((i64::from(at.start()), at.elapsed() != 0));
-        let (video, audio) = (self.video?, self.audio?);
-        self.told = true;
-        (video.1 || audio.1).then_some((video.0, audio.0))
     }
 }
 

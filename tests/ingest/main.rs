@@ -1,7 +1,9 @@
 //! Ingest against RTSP servers: gst-rtsp-server, and our own camera's faults.
 #![allow(clippy::unwrap_used)]
 
+mod faults;
 mod peers;
+mod running;
 mod watch;
 
 #[path = "../support/gst.rs"]

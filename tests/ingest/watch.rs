@@ -1,5 +1,6 @@
 //! Ingest running on rings of its own, and what came into them.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -58,6 +59,20 @@ pub fn quick() -> (Reconnect, Limits) {
     (reconnect, limits)
 }
 
+pub fn settings(dir: &Path, cameras: Vec<Camera>, reconnect: Reconnect) -> Settings {
+    Settings {
+        cameras,
+        ring: RingSettings {
+            dir: dir.to_owned(),
+            seconds: 60,
+            max_bitrate_bps: 2_000_000,
+        },
+        reconnect,
+        window_ms: 20_000,
+        boot_id: BootId([7; 16]),
+    }
+}
+
 /// Ingest of some cameras into rings in a folder of their own.
 pub struct Watched {
     pub ingest: Option<Ingest>,
@@ -75,17 +90,7 @@ impl Watched {
         cameras: Vec<Camera>,
         (reconnect, limits): (Reconnect, Limits),
     ) -> Watched {
-        let settings = Settings {
-            cameras,
-            ring: RingSettings {
-                dir: dir.path().to_owned(),
-                seconds: 60,
-                max_bitrate_bps: 2_000_000,
-            },
-            reconnect,
-            window_ms: 20_000,
-            boot_id: BootId([7; 16]),
-        };
+        let settings = settings(dir.path(), cameras, reconnect);
         let clock = Arc::new(RealClock);
         let ingest = ingest::start_with(settings, clock, Stop::default(), limits).unwrap();
         Watched {
