@@ -182,7 +182,8 @@ fn leave_quietly_when_nobody_reads() {
     const GONE: i32 = 141;
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        let message = panic.payload_as_str().unwrap_or("");
+        let payload = panic.payload();
+        let message = payload.downcast_ref::<String>().map_or("", String::as_str);
         if message.starts_with("failed printing to std") && message.contains("Broken pipe") {
             hindsight::trigger::give_terminal_back();
             std::process::exit(GONE);
