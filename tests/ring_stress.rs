@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use hindsight::base::{BootId, CameraId};
 use hindsight::media::{Alignment, AuFlags, AuMeta, Codec, Track, TrackParams};
-use hindsight::ring::{Opened, ReadError, RingReader, RingSpec, RingWriter};
+use hindsight::ring::{Opened, ReadError, RingError, RingReader, RingSpec, RingWriter};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -147,6 +147,7 @@ fn child() {
     match role.as_str() {
         "writer" => write(Path::new(&folder), number(SIZE, 0), on),
         "follower" => read(Path::new(&folder), Reads::follow, on),
+        "cramped" => replace_without_room(Path::new(&folder)),
         "peeker" => read(Path::new(&folder), Reads::peek, on),
         _ => panic!("no such role: {role}"),
     }
@@ -180,6 +181,59 @@ fn write(folder: &Path, kb: u64, on: impl Fn() -> bool) {
             pos += 1;
         }
     }
+}
+
+/// On a tmpfs of 600 KB. A ring costs some 74 KB besides its data.
+fn replace_without_room(folder: &Path) {
+    let open = |kb| RingWriter::open(&spec(folder, kb)).map(|(_, opened)| opened);
+    assert!(matches!(open(200), Ok(Opened::Created)));
+    let refused = open(1000).unwrap_err();
+    assert!(
+        matches!(&refused, RingError::NoSpace { needed, free, .. } if needed > free),
+        "{refused}"
+    );
+    say(&format!("too large: {refused}"));
+    // The refusal cost nothing.
+    assert!(matches!(open(200), Ok(Opened::Adopted { .. })));
+    assert!(matches!(
+        open(100),
+        Ok(Opened::Replaced { old: Some(_), .. })
+    ));
+    assert!(matches!(open(400), Ok(Opened::Replaced { old: None, .. })));
+    assert!(matches!(open(400), Ok(Opened::Adopted { .. })));
+    say("done");
+}
+
+#[test]
+fn a_ring_that_has_no_room_beside_the_old_one_takes_its_place() {
+    let folder = folder();
+    let script = "mount -t tmpfs -o size=600k none \"$1\" && exec \"$2\" child --exact --nocapture";
+    let child = Command::new("unshare")
+        .args([
+            "--user",
+            "--map-root-user",
+            "--mount",
+            "sh",
+            "-c",
+            script,
+            "sh",
+        ])
+        .args([folder.path(), &std::env::current_exe().unwrap()])
+        .env(ROLE, "cramped")
+        .env(FOLDER, folder.path())
+        .output();
+    let output = child.unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    if !text.contains("running 1 test") {
+        let why = String::from_utf8_lossy(&output.stderr);
+        eprintln!("SKIPPED: no tmpfs of our own can be mounted here: {why}");
+        return;
+    }
+    assert!(
+        text.contains("> done"),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// Counts of one reader.

@@ -113,7 +113,9 @@ impl RingReader {
         self.words()[layout::ENDED].load() != 0
     }
 
-    /// True once a writer replaced the file, or somebody removed it.
+    /// True once a writer replaced the file, or somebody removed it. What is
+    /// held stays readable; what comes next is in the file that has the name
+    /// now (for an instant, or after a kill, that can be this one still).
     pub fn ended(&self) -> bool {
         // Without a file descriptor of our own, so that a reader per camera
         // does not cost one. The mapping keeps the inode's number from reuse.

@@ -146,7 +146,10 @@ pub fn lock_writer(path: &Path, ring: &Path) -> Result<File, RingError> {
         .mode(LOCK_MODE)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
         .open(path)
-        .map_err(io_error(path, "cannot open the lock of a ring"))?;
+        .map_err(io_error(
+            path,
+            "cannot open a ring's lock (if it belongs to another user, remove it)",
+        ))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(RingError::Locked {

@@ -64,7 +64,7 @@ impl RingWriter {
                 Ok((writer, Opened::Adopted { entries_held }))
             }
             Found::Unfit { why, file, old } => {
-                let (mapping, old) = replace(spec, file.as_ref(), old)?;
+                let (mapping, old) = replace(spec, file, old)?;
                 let writer = RingWriter::new(spec, mapping, Held::default(), lock);
                 Ok((writer, Opened::Replaced { why, old }))
             }
@@ -384,36 +384,42 @@ fn make(spec: &RingSpec) -> Result<WriteMapping, RingError> {
 fn give_name(from: &Path, to: &Path) -> Result<(), RingError> {
     std::fs::rename(from, to).map_err(|source| RingError::Io {
         path: to.to_owned(),
-        what: "cannot put the new ring in place",
+        what: "cannot put the new ring in place (if it belongs to another user, remove it)",
         source,
     })
 }
 
 /// Makes a new ring, then ends the old one and takes its name. Where there is
-/// no room for both, the old one goes first and nothing can be read from it.
+/// room only for one, the old one goes first and nothing can be read from it.
 fn replace(
     spec: &RingSpec,
-    file: Option<&File>,
+    mut file: Option<File>,
     mut old: Option<RingReader>,
 ) -> Result<(WriteMapping, Option<RingReader>), RingError> {
+    let metadata = file.as_ref().and_then(|file| file.metadata().ok());
+    let old_bytes = metadata.map_or(0, |of| of.len());
     let mapping = match make(spec) {
-        Err(RingError::NoSpace { .. }) => {
-            mark_ended(file);
-            old = None;
+        Err(RingError::NoSpace { needed, free, .. })
+            if free.saturating_add(old_bytes) >= needed =>
+        {
+            mark_ended(file.as_ref());
             let _ = std::fs::remove_file(spec.path());
+            // Its pages are free once nobody has it open or mapped.
+            (file, old) = (None, None);
             make(spec)?
         }
         made => made?,
     };
-    mark_ended(file);
+    mark_ended(file.as_ref());
     give_name(&spec.new_path(), &spec.path())?;
     Ok((mapping, old))
 }
 
 /// Only where it is a ring: a foreign file is left as it is.
 fn mark_ended(file: Option<&File>) {
+    const WORDS: usize = layout::ENDED + 1;
     if let Some(file) = file
-        && shm::read_words::<1>(file).is_ok_and(|words| words[0] == layout::MAGIC)
+        && shm::read_words::<WORDS>(file).is_ok_and(|words| words[0] == layout::MAGIC)
     {
         let _ = shm::write_word(file, layout::ENDED, 1);
     }

@@ -402,3 +402,68 @@ fn a_writer_killed_in_the_middle_of_a_push_loses_only_what_it_was_writing() {
     writer.push(&meta(40), b"next");
     assert_eq!(read(&reader, head).unwrap(), b"next");
 }
+
+/// The numbers stand here once more: other programs read them off the header of `layout`.
+#[test]
+fn a_ring_file_is_what_the_published_format_says() {
+    let dir = folder();
+    let spec = spec(dir.path(), 4096, 70);
+    let (mut writer, _) = RingWriter::open(&spec).unwrap();
+    let epoch = writer.begin_epoch();
+    let generation = writer.set_params(&video(b"nine byte"));
+    for n in 0..71 {
+        let lost_packets = 5;
+        let flags = AuFlags {
+            tainted: true,
+            ..AuFlags::default()
+        };
+        let track = Track::Audio;
+        let alignment = Alignment::SenderReport;
+        let au = AuMeta {
+            generation,
+            epoch,
+            track,
+            flags,
+            alignment,
+            lost_packets,
+            ..meta(n)
+        };
+        writer.push(&au, b"0123456789");
+    }
+    let file = std::fs::read(spec.path()).unwrap();
+    let word = |at: usize| u64::from_le_bytes(file[at..at + 8].try_into().unwrap());
+    let index_at = 4096 + 32 * 2048;
+    let data_at = index_at + 8192;
+    assert_eq!(&file[..8], b"HINDSRNG");
+    let fixed = [1 | 4096 << 32, data_at + 4096, 4096, 32 | 2048 << 32];
+    assert_eq!([1, 2, 3, 4].map(|n| word(n * 8)), fixed);
+    let sizes = [index_at, 70, data_at, 4096];
+    assert_eq!([5, 6, 7, 8].map(|n| word(n * 8)), sizes);
+    assert_eq!(
+        &file[72..96],
+        b"\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07court1\0\0"
+    );
+    assert_eq!(word(17 * 8), u64::from(crc32fast::hash(&file[..17 * 8])));
+    let pid = u64::from(std::process::id());
+    assert_eq!([32, 33, 34].map(|n| word(n * 8)), [0, pid, 1]);
+    assert_eq!([40, 41, 42].map(|n| word(n * 8)), [71, 1, 0]);
+    // Position 70 stands in slot 0.
+    let at = usize::try_from(index_at).unwrap();
+    let time = 70 * 3600;
+    let entry = [
+        70,
+        70 * 16,
+        10,
+        time,
+        time,
+        70 * 40_000_000,
+        1 | 1 << 32,
+        5 | 1 << 32 | 2 << 40 | 8 << 48,
+    ];
+    assert_eq!([0, 1, 2, 3, 4, 5, 6, 7].map(|n| word(at + n * 8)), entry);
+    let bytes = usize::try_from(data_at).unwrap() + 70 * 16;
+    assert_eq!(&file[bytes..bytes + 16], b"0123456789\0\0\0\0\0\0");
+    let params = [1, 90_000, 1920 | 1080 << 16 | 4 << 32 | 3 << 48, 9];
+    assert_eq!([0, 1, 2, 3].map(|n| word(4096 + n * 8)), params);
+    assert_eq!(&file[4096 + 32..4096 + 41], b"nine byte");
+}
