@@ -84,8 +84,14 @@ impl Place {
     }
 
     pub fn start(&self) -> Service {
+        self.start_with(&[])
+    }
+
+    /// With more arguments.
+    pub fn start_with(&self, arguments: &[&str]) -> Service {
         let mut child = self
             .command("run")
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
