@@ -32,6 +32,7 @@ mod ring;
 mod run;
 mod say;
 mod signals;
+mod tap;
 
 /// Something is wrong with what was looked at.
 const WRONG: u8 = 1;
@@ -104,8 +105,7 @@ pub fn ring(config: &Config, cameras: &[CameraId]) -> ExitCode {
 
 /// One camera's live stream out of the ring to stdout, as fragmented MP4.
 pub fn tap(config: &Config, camera: &CameraId) -> ExitCode {
-    let _ = (config, camera);
-    todo!()
+    tap::tap(config, camera)
 }
 
 /// The integrity checker: one line a fault below `paths`.

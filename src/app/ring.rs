@@ -1,6 +1,7 @@
 //! `hindsight ring`: what each camera's memory holds, and who reads it.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use super::client::Client;
 use super::{NOT_DONE, WRONG, say};
 use crate::base::CameraId;
 use crate::config::Config;
-use crate::ring::{RingReader, picture};
+use crate::ring::{RingError, RingReader, picture};
 
 /// Columns of a picture.
 const WIDTH: usize = 100;
@@ -37,6 +38,9 @@ pub(super) fn ring(config: &Config, cameras: &[CameraId]) -> ExitCode {
                 let readers = readers(&config.ring.dir, &camera.id, ring.writer_pid(), &status);
                 print!("{}", indented(&picture(&ring.stats(), WIDTH)));
                 println!("    readers {}\n", readers.join("; "));
+            }
+            Err(RingError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                println!("    no ring: no service has kept one here since power-on\n");
             }
             Err(error) => println!("    {error}\n"),
         }

@@ -25,9 +25,14 @@ fn the_demo_presses_by_itself_beside_another_and_leaves_clips_that_verify() {
         assert_eq!(*code, 0, "{said}");
         assert!(said.contains("verified: "), "{said}");
         assert!(said.contains(" after the window closed"), "{said}");
-        let ring = said.split(" in ").find_map(|rest| rest.strip_prefix("/dev/shm/"));
+        let ring = said
+            .split(" in ")
+            .find_map(|rest| rest.strip_prefix("/dev/shm/"));
         let ring = ring.unwrap().split(';').next().unwrap();
-        assert!(!std::path::Path::new("/dev/shm").join(ring).exists(), "{ring} is left");
+        assert!(
+            !std::path::Path::new("/dev/shm").join(ring).exists(),
+            "{ring} is left"
+        );
     }
     let (code, said) = run(hindsight().arg("verify").arg(state.path()));
     assert_eq!(code, 0, "{said}");
@@ -47,18 +52,34 @@ fn press_ring_check_and_verify_speak_with_the_running_service() {
 
     let mut service = place.start();
     service.wait_until_held(&["court1", "goal"], 4.0);
-    let (code, said) = run(place.command("press").args(["--wait", "--pre", "2s", "--post", "1s"]));
+    let (code, said) = run(place
+        .command("press")
+        .args(["--wait", "--pre", "2s", "--post", "1s"]));
     assert_eq!(code, 0, "{said}");
-    assert_eq!(said.matches(" 3.0 s clip → /highlights/").count(), 2, "{said}");
-    let (code, said) = run(place.command("press").args(["--camera", "goal", "--pre", "500s"]));
+    assert_eq!(
+        said.matches(" 3.0 s clip → /highlights/").count(),
+        2,
+        "{said}"
+    );
+    let (code, said) = run(place
+        .command("press")
+        .args(["--camera", "goal", "--pre", "500s"]));
     assert_eq!(code, 1, "{said}");
-    assert!(said.contains("more than the 40 s that the rings hold"), "{said}");
+    assert!(
+        said.contains("more than the 40 s that the rings hold"),
+        "{said}"
+    );
 
-    let (code, said) = run(place.command("press").args(["--camera", "goal", "--post", "5s"]));
+    let (code, said) = run(place
+        .command("press")
+        .args(["--camera", "goal", "--post", "5s"]));
     assert_eq!(code, 0, "{said}");
     let (code, said) = run(&mut place.command("ring"));
     assert_eq!(code, 0, "{said}");
-    assert!(said.contains("court1 (court1)") && said.contains("goal (goal)"), "{said}");
+    assert!(
+        said.contains("court1 (court1)") && said.contains("goal (goal)"),
+        "{said}"
+    );
     assert!(said.contains("key frames"), "{said}");
     assert!(said.contains("readers export of press"), "{said}");
 
@@ -70,7 +91,10 @@ fn press_ring_check_and_verify_speak_with_the_running_service() {
 
     let (code, said) = run(place.command("ring").arg("goal"));
     assert_eq!(code, 0, "the ring of a dead service: {said}");
-    assert!(said.contains("no service is running") && said.contains("Mbit/s"), "{said}");
+    assert!(
+        said.contains("no service is running") && said.contains("Mbit/s"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -87,13 +111,21 @@ fn check_says_what_is_wrong_with_which_camera() {
 #[test]
 fn verify_finds_a_flipped_bit_and_a_missing_folder() {
     let camera = pattern();
-    let place = Place::new(&Told { post: "0s", ..Told::default() }, &court1(&camera));
+    let place = Place::new(
+        &Told {
+            post: "0s",
+            ..Told::default()
+        },
+        &court1(&camera),
+    );
     let mut service = place.start();
     service.wait_until_held(&["court1"], 4.0);
     let (_, answer) = service.press(&json!({}), true);
     assert_eq!(service.stop(), Some(0));
     assert_eq!(place.verify(), "");
-    let clip = place.clip(answer["press_id"].as_str().unwrap(), "court1").unwrap();
+    let clip = place
+        .clip(answer["press_id"].as_str().unwrap(), "court1")
+        .unwrap();
     let mut bytes = std::fs::read(&clip).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;

@@ -34,7 +34,11 @@ fn clean(what: &str, text: &[u8]) {
         let encoded = engine.encode(format!("viewer:{canary}"));
         for needle in [canary, &canary[..11], encoded.as_str()] {
             let found = text.windows(needle.len()).any(|w| w == needle.as_bytes());
-            assert!(!found, "{needle} is in {what}:\n{}", String::from_utf8_lossy(text));
+            assert!(
+                !found,
+                "{needle} is in {what}:\n{}",
+                String::from_utf8_lossy(text)
+            );
         }
     }
 }
@@ -54,9 +58,19 @@ fn files_below(dir: &Path) -> Vec<PathBuf> {
 fn no_password_or_token_is_found_anywhere_after_a_full_run() {
     let (good, refusing) = (guarded(PASSWORD), guarded("something else"));
     let with_query = format!("{}?password={QUERY}", good.url());
-    let cameras = camera("court1", good.url().as_str(), "username = \"viewer\"\npassword_file = \"court1.password\"")
-        + &camera("queried", &with_query, &format!("username = \"viewer\"\npassword = \"{PASSWORD}\""))
-        + &camera("refused", refusing.url().as_str(), &format!("username = \"viewer\"\npassword = \"{WRONG}\""));
+    let cameras = camera(
+        "court1",
+        good.url().as_str(),
+        "username = \"viewer\"\npassword_file = \"court1.password\"",
+    ) + &camera(
+        "queried",
+        &with_query,
+        &format!("username = \"viewer\"\npassword = \"{PASSWORD}\""),
+    ) + &camera(
+        "refused",
+        refusing.url().as_str(),
+        &format!("username = \"viewer\"\npassword = \"{WRONG}\""),
+    );
     let told = Told {
         more: "token_file = \"token\"".to_owned(),
         ..Told::default()
@@ -101,7 +115,11 @@ fn full_run(place: &Place, format: &str) {
         if held > 2.0 && status["captures"]["cameras"][2]["state"] == "refused_password" {
             break;
         }
-        assert!(std::time::Instant::now() < limit, "{status}\n{}", service.said());
+        assert!(
+            std::time::Instant::now() < limit,
+            "{status}\n{}",
+            service.said()
+        );
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
     let commands: [&[&str]; 4] = [

@@ -29,9 +29,15 @@ fn the_first_signal_lets_an_open_window_run_to_its_end_and_refuses_new_presses()
     let stopping = service.wait_for("stopping", |s| s["status"] == "stopping");
     assert_eq!(stopping["captures"]["pending"].as_array().unwrap().len(), 1);
     let (status, refused) = service.press(&json!({}), false);
-    assert_eq!((status, &refused["success"]), (503, &json!(false)), "{refused}");
+    assert_eq!(
+        (status, &refused["success"]),
+        (503, &json!(false)),
+        "{refused}"
+    );
     assert_eq!(service.wait_for_end(), Some(0), "{}", service.said());
-    let clip = place.clip(answer["press_id"].as_str().unwrap(), "court1").unwrap();
+    let clip = place
+        .clip(answer["press_id"].as_str().unwrap(), "court1")
+        .unwrap();
     let facts = sidecar(&clip);
     assert_eq!(facts["status"], "queued", "{facts}");
     assert_eq!(facts["meta"]["duration_sec"], 5.0, "{facts}");
@@ -49,10 +55,15 @@ fn a_window_longer_than_the_grace_is_closed_with_what_there_is() {
     service.wait_until_held(&["court1"], 3.0);
     let (_, answer) = service.press(&json!({}), false);
     assert_eq!(service.stop(), Some(0));
-    let clip = place.clip(answer["press_id"].as_str().unwrap(), "court1").unwrap();
+    let clip = place
+        .clip(answer["press_id"].as_str().unwrap(), "court1")
+        .unwrap();
     let facts = sidecar(&clip);
     assert_eq!(facts["ended"], "stopped", "{facts}");
-    assert!(facts["meta"]["duration_sec"].as_f64().unwrap() < 17.0, "{facts}");
+    assert!(
+        facts["meta"]["duration_sec"].as_f64().unwrap() < 17.0,
+        "{facts}"
+    );
     assert_eq!(place.verify(), "");
 }
 
@@ -68,12 +79,17 @@ fn a_second_signal_stops_at_once_and_the_next_start_finishes_the_press() {
     service.wait_for("stopping", |s| s["status"] == "stopping");
     service.signal(Signal::SIGINT);
     assert_eq!(service.wait_for_end(), Some(130), "{}", service.said());
-    assert!(place.clip(press_id, "court1").is_none(), "its window was still open");
+    assert!(
+        place.clip(press_id, "court1").is_none(),
+        "its window was still open"
+    );
     assert_eq!(place.verify(), "", "a pending press is no fault");
 
     let mut service = place.start();
     service.wait_for("no press pending", |s| {
-        s["captures"]["pending"].as_array().is_some_and(Vec::is_empty)
+        s["captures"]["pending"]
+            .as_array()
+            .is_some_and(Vec::is_empty)
     });
     assert_eq!(service.stop(), Some(0));
     let clip = place.clip(press_id, "court1").unwrap();
@@ -150,8 +166,9 @@ fn wait_until_held(place: &Place, seconds: f64) {
     let limit = std::time::Instant::now() + crate::service::PATIENCE;
     loop {
         let status = ureq::get(format!("http://127.0.0.1:{}/status", place.port)).call();
-        let status: Option<serde_json::Value> =
-            status.ok().and_then(|mut answer| answer.body_mut().read_json().ok());
+        let status: Option<serde_json::Value> = status
+            .ok()
+            .and_then(|mut answer| answer.body_mut().read_json().ok());
         let held = status.and_then(|s| s["buffers"][0]["seconds_held"].as_f64());
         if held.is_some_and(|held| held >= seconds) {
             return;
