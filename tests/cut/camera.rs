@@ -188,19 +188,27 @@ impl Ring {
     }
 }
 
+/// x264, 320x240, High.
+const AVCC: &[u8] = &[
+    1, 100, 0, 13, 0xff, 0xe1, 0, 24, 0x67, 0x64, 0x00, 0x0d, 0xac, 0xd9, 0x41, 0x41, 0xfa, 0x10,
+    0x00, 0x00, 0x03, 0x00, 0x10, 0x00, 0x00, 0x03, 0x03, 0x20, 0xf1, 0x42, 0x99, 0x60, 1, 0, 6,
+    0x68, 0xeb, 0xe3, 0xcb, 0x22, 0xc0, 0xfd, 0xf8, 0xf8, 0,
+];
+
 fn params_of(codec: Codec) -> TrackParams {
+    let audio = codec == Codec::Aac;
     TrackParams {
         codec,
-        timescale: if codec == Codec::Aac {
-            AUDIO_RATE
+        timescale: if audio { AUDIO_RATE } else { 90_000 },
+        config: if audio {
+            vec![0x11, 0x90]
         } else {
-            90_000
+            AVCC.to_vec()
         },
-        config: vec![1, 2, 3],
-        width: if codec == Codec::Aac { 0 } else { 1920 },
-        height: if codec == Codec::Aac { 0 } else { 1080 },
+        width: if audio { 0 } else { 320 },
+        height: if audio { 0 } else { 240 },
         pixel_aspect: (1, 1),
-        channels: if codec == Codec::Aac { 2 } else { 0 },
+        channels: if audio { 2 } else { 0 },
     }
 }
 
@@ -371,7 +379,7 @@ impl<'a> Exporter<'a> {
     pub fn new(ring: &'a Ring, plan: &Plan, open_gop: bool) -> Exporter<'a> {
         let video = if open_gop { Codec::H265 } else { Codec::H264 };
         let mut changed = params_of(video);
-        changed.width = 1280;
+        changed.width = 160;
         Exporter {
             ring,
             cut: Cut::new(plan),

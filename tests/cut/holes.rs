@@ -226,7 +226,7 @@ fn other_parameters_before_the_press_leave_the_presss_side() {
     let (_, exported, played) = press(&ring, &window(AT, 10_000, 2_000), false);
     assert_eq!(played.numbers[0], 600);
     let finished = exported.finished.unwrap();
-    assert_eq!(finished.report.width, 1920);
+    assert_eq!(finished.report.width, 320);
     assert_eq!(finished.clip.tracks[0].entries.len(), 1);
     let gap = gap_at(&finished.report.gaps, GapReason::ParametersChanged);
     near(gap.start_sec, -4.0);

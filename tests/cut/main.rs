@@ -7,3 +7,4 @@ mod holes;
 mod limits;
 mod sidecar;
 mod sound;
+mod verify;

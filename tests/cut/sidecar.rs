@@ -13,7 +13,7 @@ const AT: u64 = ON_MONO_NS + 30 * SECOND_NS;
 /// 2026-11-05 12:34:56.789 UTC.
 const WALL_NS: i64 = 1_793_882_096_789_000_000;
 
-fn a_press() -> Press {
+pub fn a_press() -> Press {
     let boot_id = BootId([7; 16]);
     Press {
         id: PressId::new(boot_id, AT),
