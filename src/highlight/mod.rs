@@ -300,5 +300,10 @@ impl Drop for Highlights {
             let _ = keeper.join();
         }
         keeper::leave(&self.core, LEAVING);
+        // The storage's lock goes with the last thread that knows the storage.
+        let until = Instant::now() + LEAVING;
+        while Arc::strong_count(&self.core) > 1 && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 }

@@ -4,5 +4,8 @@
 #[path = "../support/coded.rs"]
 mod coded;
 
+mod left;
+mod refused;
 mod rig;
+mod struck;
 mod whole;

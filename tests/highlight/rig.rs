@@ -8,6 +8,7 @@ use std::time::Duration;
 use hindsight::base::{
     BootId, CameraId, Clock, PressId, PressRequest, RealClock, Source, Stop, StopLevel,
 };
+use hindsight::highlight::verify::verify;
 use hindsight::highlight::{CameraSettings, Highlights, Outcome, Settings, StartError, Tuning};
 use hindsight::media::{Alignment, AuFlags, AuMeta, Track, TrackParams};
 use hindsight::ring::{RingReader, RingSpec, RingWriter};
@@ -261,6 +262,12 @@ impl Place {
 
     pub fn start(&self) -> Running {
         self.try_start(Tuning::default()).unwrap()
+    }
+
+    /// Nothing below the storage that must not be.
+    pub fn verify_is_clean(&self, when: &str) {
+        let report = verify(&[self.storage()]);
+        assert!(report.faults.is_empty(), "{when}: {:#?}", report.faults);
     }
 
     pub fn request(&self, instant_mono_ns: u64, pre_ms: u64, post_ms: u64) -> PressRequest {

@@ -1,0 +1,270 @@
+//! What an earlier run left behind, and what the next start makes of it.
+
+use hindsight::base::{BootId, PressId};
+use hindsight::highlight::cut::Ended;
+use hindsight::highlight::sidecar::{Sidecar, Status};
+use hindsight::highlight::{Highlights, Outcome, journal};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hindsight::base::{RealClock, SimClock, Stop};
+
+use crate::rig::{Feeder, PATIENCE, Place, Running, SECOND, now};
+
+/// The next start, perhaps in another boot, until the press has come to its end.
+fn next_start(place: &Place, boot_id: BootId, press: &PressId) -> Outcome {
+    let stop = Stop::default();
+    let settings = place.settings(boot_id, Vec::new());
+    let highlights = Highlights::start(settings, Arc::new(RealClock), stop.clone()).unwrap();
+    let running = Running { highlights, stop };
+    let outcomes = running.outcomes(press);
+    assert_eq!(outcomes.len(), 1);
+    assert!(running.highlights.status().pending.is_empty());
+    running.leave();
+    let held = journal::pending(&place.storage()).unwrap();
+    assert!(held.pending.is_empty(), "the press is still pending");
+    place.verify_is_clean("after the next start");
+    outcomes[0].clone()
+}
+
+fn this_boot() -> BootId {
+    BootId::of_this_boot().unwrap()
+}
+
+fn another_boot() -> BootId {
+    BootId([0x5a; 16])
+}
+
+/// A press that was acknowledged and left in the middle of its window, with
+/// something of it on the disk.
+fn left_in_the_middle(place: &Place) -> (PressId, Feeder) {
+    let camera = place.camera("court1", 5).live();
+    let service = place.start();
+    let press = service.press(&place.request(now(), 3_000, 25_000));
+    while service.highlights.status().pending[0].exports[0].written_bytes == 0 {
+        std::thread::yield_now();
+    }
+    // Facts are noted behind a sync.
+    let facts = place.storage().join(format!("tmp/{press}.court1.facts"));
+    let noted = || std::fs::read_to_string(&facts).map_or(0, |text| text.lines().count());
+    while noted() < 20 {
+        std::thread::yield_now();
+    }
+    service.leave();
+    (press, camera.pause())
+}
+
+#[test]
+fn a_press_left_in_the_middle_goes_on_in_the_same_ring() {
+    let place = Place::new(&["court1"]);
+    let camera = place.camera("court1", 5).live();
+    let service = place.start();
+    let press = service.press(&place.request(now(), 3_000, 2_500));
+    service.leave();
+    let outcome = next_start(&place, this_boot(), &press);
+    drop(camera);
+    assert_eq!(outcome.status, Status::Queued);
+    assert_eq!(outcome.ended, Some(Ended::Complete), "{outcome:?}");
+    assert!((5_500..5_550).contains(&outcome.duration_ms));
+}
+
+#[test]
+fn a_press_whose_unfinished_file_is_there_is_taken_up_where_it_was() {
+    let place = Place::new(&["court1"]);
+    let camera = place.camera("court1", 5).live();
+    let service = place.start();
+    let press = service.press(&place.request(now(), 3_000, 4_000));
+    let facts = place.storage().join(format!("tmp/{press}.court1.facts"));
+    let noted = || std::fs::read_to_string(&facts).map_or(0, |text| text.lines().count());
+    while noted() < 20 {
+        std::thread::yield_now();
+    }
+    service.leave();
+    let outcome = next_start(&place, this_boot(), &press);
+    drop(camera);
+    assert_eq!(outcome.ended, Some(Ended::Complete), "{outcome:?}");
+    assert!((7_000..7_050).contains(&outcome.duration_ms));
+}
+
+#[test]
+fn after_a_power_cut_the_clip_is_what_had_reached_the_disk() {
+    let place = Place::new(&["court1"]);
+    let (press, _camera) = left_in_the_middle(&place);
+    let outcome = next_start(&place, another_boot(), &press);
+    assert_eq!(outcome.status, Status::Queued);
+    assert_eq!(outcome.ended, Some(Ended::Power));
+    assert!(
+        outcome.duration_ms > 500 && outcome.duration_ms < 28_000,
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn a_power_cut_before_anything_reached_the_disk_leaves_a_sidecar_that_says_so() {
+    let place = Place::new(&["court1"]);
+    let (press, _camera) = left_in_the_middle(&place);
+    for entry in std::fs::read_dir(place.storage().join("tmp")).unwrap() {
+        std::fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    let outcome = next_start(&place, another_boot(), &press);
+    assert_eq!(outcome.status, Status::None);
+    let reason = outcome.reason.unwrap();
+    assert!(reason.contains("the power went before"), "{reason}");
+}
+
+#[test]
+fn without_its_ring_a_restart_makes_the_clip_of_what_was_written() {
+    let place = Place::new(&["court1"]);
+    let (press, camera) = left_in_the_middle(&place);
+    drop(camera);
+    std::fs::remove_file(place.rings.path().join("hindsight-court1")).unwrap();
+    let outcome = next_start(&place, this_boot(), &press);
+    assert_eq!(outcome.ended, Some(Ended::Restart), "{outcome:?}");
+}
+
+#[test]
+fn a_window_over_two_rings_is_one_clip() {
+    let place = Place::new(&["court1"]);
+    let (press, camera) = left_in_the_middle(&place);
+    drop(camera);
+    // Another size: the ring is replaced, as after a change of the configuration.
+    let mut camera = Feeder::new(place.rings.path(), "court1", 60, now());
+    camera.until(now());
+    let _live = camera.live();
+    let outcome = next_start(&place, this_boot(), &press);
+    assert_eq!(outcome.ended, Some(Ended::Complete), "{outcome:?}");
+    assert!(
+        (28_000..28_100).contains(&outcome.duration_ms),
+        "{outcome:?}"
+    );
+    let sidecar = Sidecar::from_bytes(&std::fs::read(&outcome.sidecar).unwrap()).unwrap();
+    assert!(!sidecar.gaps.is_empty());
+}
+
+#[test]
+fn a_clip_without_sidecar_gets_the_sidecar_that_it_would_have_had() {
+    let place = Place::new(&["court1"]);
+    let _camera = place.camera("court1", 6);
+    let service = place.start();
+    let press = service.press(&place.request(now() - SECOND, 3_000, 0));
+    let first = service.outcomes(&press)[0].clone();
+    service.leave();
+    let before = std::fs::read(&first.sidecar).unwrap();
+    let journaled = Sidecar::from_bytes(&before).unwrap();
+    std::fs::remove_file(&first.sidecar).unwrap();
+    press_again_into_the_journal(&place, &press, &journaled);
+    let outcome = next_start(&place, another_boot(), &press);
+    assert_eq!(outcome, first);
+    assert_eq!(
+        String::from_utf8(std::fs::read(&first.sidecar).unwrap()).unwrap(),
+        String::from_utf8(before).unwrap()
+    );
+}
+
+/// Puts a retired press back, as if the service had died before its sidecar.
+fn press_again_into_the_journal(place: &Place, press: &PressId, sidecar: &Sidecar) {
+    use hindsight::disk::Disk;
+    use hindsight::highlight::journal::{Journal, Taken, TakenCamera};
+    use hindsight::highlight::mapping::Certainty;
+    use hindsight::highlight::window::{Plan, Window};
+
+    let folder = sidecar.created_at[..10].to_owned();
+    let window = Window {
+        press_mono_ns: sidecar.clock.press_mono_ns,
+        latency_ms: sidecar.clock.latency_ms,
+        pre_ms: 3_000,
+        post_ms: 0,
+    };
+    let taken = Taken {
+        press: hindsight::base::Press {
+            id: press.clone(),
+            boot_id: sidecar.clock.boot_id,
+            instant_mono_ns: window.press_mono_ns,
+            pre_ms: 3_000,
+            post_ms: 0,
+            source: sidecar.source,
+            cameras: vec![sidecar.camera.id.clone()],
+            folder,
+            wall_unix_ns: sidecar
+                .created_at
+                .parse::<jiff::Timestamp>()
+                .unwrap()
+                .as_nanosecond()
+                .try_into()
+                .unwrap(),
+            wall_synchronised: sidecar.clock.wall_synchronised,
+        },
+        cameras: vec![TakenCamera {
+            id: sidecar.camera.id.clone(),
+            name: sidecar.camera.name.clone(),
+            plan: Plan {
+                window,
+                first_pos: 0,
+                key_pos: 0,
+                press_90k: 0,
+                start_90k: 0,
+                end_90k: 1,
+                mappings: Vec::new(),
+                certainty: Certainty::Certain,
+                audio: true,
+                reorder_depth: 0,
+                short_90k: 0,
+                stale_ms: None,
+            },
+            witnesses: Vec::new(),
+        }],
+    };
+    let (journal, _) = Journal::open(&Disk::default(), &place.storage()).unwrap();
+    journal.take(Arc::new(taken)).unwrap();
+}
+
+#[test]
+fn what_nobody_needs_is_swept_and_a_clip_is_never_deleted() {
+    let place = Place::new(&["court1"]);
+    place.start().leave();
+    let stray = place.storage().join("tmp/stray.part");
+    let clip: PathBuf = place.storage().join("highlights/2026-01-02/p/court1.mp4");
+    std::fs::write(&stray, b"x").unwrap();
+    std::fs::create_dir_all(clip.parent().unwrap()).unwrap();
+    std::fs::write(&clip, b"a clip of somebody").unwrap();
+    place.start().leave();
+    assert!(!stray.exists());
+    assert_eq!(std::fs::read(&clip).unwrap(), b"a clip of somebody");
+}
+
+#[test]
+fn when_the_clock_is_set_times_are_corrected_and_names_stay() {
+    let place = Place::new(&["court1"]);
+    let _camera = place.camera("court1", 6);
+    let clock = Arc::new(SimClock::at(now(), 0));
+    let stop = Stop::default();
+    let settings = place.settings(this_boot(), Vec::new());
+    let highlights = Highlights::start(settings, clock.clone(), stop.clone()).unwrap();
+    let service = Running { highlights, stop };
+    let instant = now() - 2 * SECOND;
+    let press = service.press(&place.request(instant, 1_000, 0));
+    let outcome = service.outcomes(&press)[0].clone();
+    let read = || Sidecar::from_bytes(&std::fs::read(&outcome.sidecar).unwrap()).unwrap();
+    assert!(outcome.sidecar.to_string_lossy().contains("/undated/"));
+    assert!(!read().clock.wall_synchronised);
+    let before = read();
+    // 2026-11-21T12:00:00Z, now.
+    clock.set_wall(1_795_262_400_000_000_000, true);
+    let until = std::time::Instant::now() + PATIENCE;
+    while !read().clock.wall_synchronised {
+        assert!(std::time::Instant::now() < until, "never corrected");
+        std::thread::yield_now();
+    }
+    let after = read();
+    assert!(
+        after.created_at.starts_with("2026-11-21T08:59:5"),
+        "{}",
+        after.created_at
+    );
+    assert_eq!(after.sha256, before.sha256);
+    assert!(outcome.clip.as_ref().unwrap().is_file());
+    let press = service.press(&place.request(instant, 1_000, 0));
+    let next = &service.outcomes(&press)[0];
+    assert!(next.sidecar.to_string_lossy().contains("/2026-11-21/"));
+    place.verify_is_clean("after the clock was set");
+}
