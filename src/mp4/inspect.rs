@@ -86,6 +86,9 @@ pub fn inspect<R: Read + Seek>(mut file: R, size: u64) -> Result<Inspected, Mp4E
     inspect_index(&index, &outline)
 }
 
+/// A day of video has less; a sparse file that claims more is no reason to fill memory.
+const INDEX_MOST: u64 = 256 << 20;
+
 /// Where the parts of a clip stand.
 pub(super) struct Outline {
     pub moov: TopBox,
@@ -120,6 +123,9 @@ impl Outline {
 
     /// The whole `moov`, header included.
     pub fn index<R: Read + Seek>(&self, file: &mut R) -> Result<Vec<u8>, Mp4Error> {
+        if self.moov.size > INDEX_MOST {
+            return unreadable(format!("an index of {} bytes", self.moov.size));
+        }
         io("cannot seek", file.seek(SeekFrom::Start(self.moov.at)))?;
         let mut index = Vec::new();
         // Grows with what is really there, whatever the header says.
