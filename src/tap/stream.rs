@@ -295,3 +295,153 @@ impl Stream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::media::{Alignment, AuFlags};
+    use mp4_atom::{Decode, Moof};
+
+    fn tracks() -> Tracks {
+        let config = "0164000dffe100186764000dacd94141fa1000000300100000030320f1429960\
+           01000668ebe3cb22c0fdf8f800";
+        let config = (0..config.len() / 2)
+            .map(|i| u8::from_str_radix(&config[2 * i..2 * i + 2], 16).unwrap())
+            .collect();
+        let video = TrackParams {
+            codec: Codec::H264,
+            timescale: 90_000,
+            config,
+            width: 320,
+            height: 240,
+            pixel_aspect: (1, 1),
+            channels: 0,
+        };
+        let audio = TrackParams {
+            codec: Codec::Aac,
+            timescale: 48_000,
+            config: vec![0x11, 0x90],
+            width: 0,
+            height: 0,
+            channels: 2,
+            ..video.clone()
+        };
+        Tracks {
+            video,
+            audio: Some(audio),
+        }
+    }
+
+    fn au(track: Track, pts_90k: i64, key: bool) -> AuMeta {
+        AuMeta {
+            track,
+            flags: AuFlags {
+                key,
+                ..AuFlags::default()
+            },
+            generation: 1,
+            epoch: 1,
+            // Audio counts from elsewhere.
+            pts: match track {
+                Track::Video => pts_90k,
+                Track::Audio => pts_90k * 48 / 90 + 777_777,
+            },
+            pts_90k,
+            alignment: Alignment::SenderReport,
+            arrival_mono_ns: u64::try_from(pts_90k).unwrap() * 100_000 / 9,
+            lost_packets: 0,
+            dropped_bytes: 0,
+            len: 0,
+        }
+    }
+
+    fn begin(reorder: Reorder) -> Stream {
+        let (mut stream, init) = Stream::begin(tracks(), reorder).unwrap();
+        assert!(init.windows(4).any(|kind| kind == b"avc3"));
+        stream.learn(1, &tracks().video).unwrap();
+        stream
+    }
+
+    /// Decode time and durations of each run of each fragment: (track id, dts, durations).
+    fn runs(mut fragments: &[u8]) -> Vec<(u32, u64, Vec<u32>)> {
+        let mut runs = Vec::new();
+        while !fragments.is_empty() {
+            let moof = Moof::decode(&mut fragments).unwrap();
+            for traf in &moof.traf {
+                let durations = traf.trun[0].samples.iter();
+                runs.push((
+                    traf.tfhd.track_id,
+                    traf.tfdt.as_ref().unwrap().base_media_decode_time,
+                    durations.map(|sample| sample.duration.unwrap()).collect(),
+                ));
+            }
+            let mdat = u32::from_be_bytes(fragments[..4].try_into().unwrap());
+            fragments = &fragments[usize::try_from(mdat).unwrap()..];
+        }
+        runs
+    }
+
+    #[test]
+    fn audio_stands_beside_the_video_of_the_same_instant() {
+        let reorder = Reorder {
+            frames: 0,
+            ticks: 7200,
+        };
+        let mut stream = begin(reorder);
+        let mut out = Vec::new();
+        for (track, at) in [
+            (Track::Audio, 899_000),
+            (Track::Video, 900_000),
+            (Track::Audio, 903_600),
+            (Track::Video, 903_600),
+            (Track::Audio, 905_520),
+            (Track::Video, 907_200),
+        ] {
+            let meta = au(track, at, at <= 900_000 || track == Track::Audio);
+            out.extend(stream.take(&meta, b"data").unwrap());
+        }
+        out.extend(stream.finish().unwrap());
+        // Shown at 7200: decoded at 0. Audio of before the start is left out.
+        let audio = (2, 10_800 * 48 / 90, vec![1024, 1024]);
+        assert_eq!(runs(&out), [(1, 0, vec![3600, 3600, 3600]), audio]);
+    }
+
+    #[test]
+    fn another_epoch_goes_on_as_long_after_as_it_arrived() {
+        let mut stream = begin(Reorder::default());
+        let mut out = stream.take(&au(Track::Video, 0, true), b"a").unwrap();
+        out.extend(stream.take(&au(Track::Video, 3600, false), b"b").unwrap());
+        let mut next = au(Track::Video, 50_000_000, false);
+        next.epoch = 2;
+        next.arrival_mono_ns = 1_040_000_000;
+        out.extend(stream.take(&next, b"no key frame").unwrap());
+        next.flags.key = true;
+        out.extend(stream.take(&next, b"c").unwrap());
+        out.extend(stream.finish().unwrap());
+        let durations: Vec<u32> = runs(&out).into_iter().flat_map(|run| run.2).collect();
+        assert_eq!(durations[..2], [3600, 90_000]);
+    }
+
+    #[test]
+    fn pictures_that_lack_their_past_are_dropped_and_holes_wait_for_a_key_frame() {
+        let mut stream = begin(Reorder::default());
+        let mut cra = au(Track::Video, 0, true);
+        cra.flags.open_gop = true;
+        let mut rasl = au(Track::Video, 3600, false);
+        rasl.flags.rasl = true;
+        let mut gap = au(Track::Video, 7200, false);
+        gap.flags.gap = true;
+        let mut out = Vec::new();
+        for meta in [rasl, cra, rasl, gap, au(Track::Video, 10_800, false)] {
+            out.extend(stream.take(&meta, b"data").unwrap());
+        }
+        stream.hole();
+        for (at, key) in [(14_400, false), (18_000, true), (21_600, false)] {
+            out.extend(stream.take(&au(Track::Video, at, key), b"data").unwrap());
+        }
+        out.extend(stream.finish().unwrap());
+        let durations: Vec<u32> = runs(&out).into_iter().flat_map(|run| run.2).collect();
+        assert_eq!(durations, [10_800, 7200, 3600, 3600]);
+    }
+}
