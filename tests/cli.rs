@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::io::{Read, Write};
 use std::process::{Command, Output, Stdio};
 
 use assert_cmd::cargo::cargo_bin;
@@ -145,4 +146,53 @@ fn what_was_typed_wrong_leaves_with_2() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(!output.stderr.is_empty());
     }
+}
+#[test]
+fn a_reader_that_has_seen_enough_is_no_accident() {
+    let dir = tempfile::tempdir().unwrap();
+    for n in 0..3000 {
+        fs::write(dir.path().join(format!("{n}.mp4")), b"not an mp4").unwrap();
+    }
+    let mut child = command(&["verify", dir.path().to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(stderr(&output), "");
+    assert_eq!(output.status.code(), Some(141));
+}
+
+#[test]
+fn on_a_terminal_q_stops_without_enter_and_the_terminal_is_as_before() {
+    let demo = format!("{} demo; stty -a", cargo_bin!("hindsight").display());
+    let home = tempfile::tempdir().unwrap();
+    let mut child = Command::new("timeout")
+        .args(["120", "script", "--quiet", "--command", &demo, "/dev/null"])
+        .env("XDG_STATE_HOME", home.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = child.stdout.take().unwrap();
+    let (mut text, mut bytes) = (String::new(), [0; 4096]);
+    let mut typed = false;
+    loop {
+        let count = output.read(&mut bytes).unwrap();
+        if count == 0 {
+            break;
+        }
+        text += &String::from_utf8_lossy(&bytes[..count]);
+        if !typed && text.contains("API") {
+            child.stdin.as_mut().unwrap().write_all(b"q").unwrap();
+            typed = true;
+        }
+    }
+    assert!(child.wait().unwrap().success());
+    let (_, stty) = text.split_once("speed").unwrap_or_else(|| panic!("{text}"));
+    assert!(
+        stty.contains(" icanon") && stty.contains(" echo "),
+        "{text}"
+    );
 }

@@ -10,7 +10,7 @@ use env_logger::{Builder, Target, WriteStyle};
 use jiff::Timestamp;
 use log::kv::{Error, Key, Value, VisitSource};
 use log::{Level, LevelFilter, Record};
-use serde_json::Map;
+use serde_json::Value as Json;
 
 use crate::config::{Log, LogFormat};
 
@@ -57,7 +57,7 @@ fn text_of(record: &Record<'_>) -> String {
     let mut separator = " (";
     for (key, value) in fields(record) {
         let value = match value {
-            serde_json::Value::String(text) => text,
+            Json::String(text) => text,
             other => other.to_string(),
         };
         let _ = write!(text, "{separator}{key}={}", printable(&value));
@@ -84,24 +84,32 @@ fn printable(text: &str) -> String {
 
 /// One JSON object: `timestamp` (RFC 3339), `level`, `event`, `message`, and the key-values.
 fn json_line(record: &Record<'_>, now: Timestamp) -> String {
-    let mut object = Map::new();
-    let time = now.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
-    object.insert("timestamp".to_owned(), time.into());
-    object.insert("level".to_owned(), level_word(record.level()).into());
+    let mut fields = fields(record);
+    let event = fields.iter().position(|(key, _)| key == "event");
     // A line without an event of its own comes from somebody else's crate.
-    object.insert("event".to_owned(), record.target().into());
-    object.insert("message".to_owned(), record.args().to_string().into());
-    for (key, value) in fields(record) {
-        match key.as_str() {
-            "timestamp" | "level" | "message" => object.insert(format!("{key}_"), value),
-            _ => object.insert(key, value),
+    let event = event.map_or_else(|| record.target().into(), |at| fields.remove(at).1);
+    let time = now.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
+    let mut line = format!(
+        "{{\"timestamp\":\"{time}\",\"level\":\"{}\",\"event\":{event},\"message\":{}",
+        level_word(record.level()),
+        Json::from(record.args().to_string())
+    );
+    let mut seen = Vec::new();
+    for (key, value) in fields {
+        let key = match key.as_str() {
+            "timestamp" | "level" | "message" => format!("{key}_"),
+            _ => key,
         };
+        if !seen.contains(&key) {
+            let _ = write!(line, ",{}:{value}", Json::from(key.as_str()));
+            seen.push(key);
+        }
     }
-    serde_json::Value::Object(object).to_string()
+    line + "}"
 }
 
-fn fields(record: &Record<'_>) -> Vec<(String, serde_json::Value)> {
-    struct Collect(Vec<(String, serde_json::Value)>);
+fn fields(record: &Record<'_>) -> Vec<(String, Json)> {
+    struct Collect(Vec<(String, Json)>);
     impl<'kvs> VisitSource<'kvs> for Collect {
         fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
             self.0.push((key.to_string(), json_of(&value)));
@@ -113,7 +121,7 @@ fn fields(record: &Record<'_>) -> Vec<(String, serde_json::Value)> {
     collect.0
 }
 
-fn json_of(value: &Value<'_>) -> serde_json::Value {
+fn json_of(value: &Value<'_>) -> Json {
     if let Some(number) = value.to_u64() {
         number.into()
     } else if let Some(number) = value.to_i64() {
@@ -160,7 +168,8 @@ mod tests {
             json_line(record, now)
         });
         assert!(!line.contains('\n'));
-        let read: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert!(line.starts_with("{\"timestamp\":\"2026-09-21T14:13:20.123Z\",\"level\":"));
+        let read: Json = serde_json::from_str(&line).unwrap();
         let want = serde_json::json!({
             "timestamp": "2026-09-21T14:13:20.123Z",
             "level": "info",
