@@ -164,6 +164,7 @@ pub(super) fn without_emulation_prevention(payload: &[u8]) -> impl Iterator<Item
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use proptest::prelude::*;
 

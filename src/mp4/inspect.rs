@@ -7,10 +7,10 @@
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 
-use mp4_atom::{Atom, Codec as Entry, Decode, Encode, Moov, StszSamples, Trak};
+use mp4_atom::{Atom, Codec as Entry, Decode, Encode, Moov, Trak};
 
 use super::tree::{self, TopBox, io, name, unreadable};
-use super::{MOVIE_TIMESCALE, Mp4Error, boxes};
+use super::{MOVIE_TIMESCALE, Mp4Error, boxes, tables};
 use crate::media::{Codec, Track, TrackParams};
 
 /// A clip as its index describes it; everything has been checked.
@@ -217,7 +217,7 @@ fn check_tracks(tracks: &[InspectedTrack]) -> Result<(), Mp4Error> {
 
 fn inspect_track(trak: &Trak, data: &Range<u64>) -> Result<InspectedTrack, Mp4Error> {
     let entries = entries(trak)?;
-    let samples = samples(trak, data, entries.len())?;
+    let samples = tables::samples(trak, data, entries.len())?;
     let edits = trak.edts.as_ref().and_then(|edts| edts.elst.as_ref());
     let edits = edits.map_or(&[][..], |elst| &elst.entries);
     if edits.iter().any(|edit| edit.media_rate != 1.into()) {
@@ -349,173 +349,4 @@ fn body<T: Atom>(atom: &T) -> Result<Vec<u8>, Mp4Error> {
     atom.encode(&mut bytes)
         .or_else(|e| unreadable(format!("{}: {e}", T::KIND)))?;
     Ok(bytes.split_off(8))
-}
-
-fn samples(
-    trak: &Trak,
-    data: &Range<u64>,
-    entries: usize,
-) -> Result<Vec<InspectedSample>, Mp4Error> {
-    let stbl = &trak.mdia.minf.stbl;
-    let StszSamples::Different { sizes } = &stbl.stsz.samples else {
-        return unreadable("sample sizes that are not listed one by one");
-    };
-    if sizes.is_empty() {
-        return unreadable("no samples");
-    }
-    let mut samples = places(trak, data, sizes, entries)?;
-    times(trak, &mut samples)?;
-    sync_samples(trak, &mut samples)?;
-    Ok(samples)
-}
-
-/// Walks the chunks: where each sample lies and which entry it needs.
-fn places(
-    trak: &Trak,
-    data: &Range<u64>,
-    sizes: &[u32],
-    entries: usize,
-) -> Result<Vec<InspectedSample>, Mp4Error> {
-    let stbl = &trak.mdia.minf.stbl;
-    let chunk_offsets: Vec<u64> = match (&stbl.stco, &stbl.co64) {
-        (Some(stco), None) => stco.entries.iter().map(|at| u64::from(*at)).collect(),
-        (None, Some(co64)) => co64.entries.clone(),
-        _ => return unreadable("not exactly one table of chunk offsets"),
-    };
-    let runs = &stbl.stsc.entries;
-    if runs.first().is_none_or(|run| run.first_chunk != 1)
-        || runs
-            .windows(2)
-            .any(|pair| pair[0].first_chunk >= pair[1].first_chunk)
-    {
-        return unreadable("its table of chunks (stsc) does not rise from 1");
-    }
-    let mut samples: Vec<InspectedSample> = Vec::new();
-    let mut run = 0;
-    for (number, &chunk_offset) in (1u32..).zip(&chunk_offsets) {
-        if runs
-            .get(run + 1)
-            .is_some_and(|next| next.first_chunk == number)
-        {
-            run += 1;
-        }
-        let description = &runs[run];
-        let entry = description.sample_description_index.wrapping_sub(1);
-        if entry as usize >= entries {
-            return unreadable(format!(
-                "chunk {number} names a sample entry that is not there"
-            ));
-        }
-        let mut offset = chunk_offset;
-        for _ in 0..description.samples_per_chunk {
-            let Some(&size) = sizes.get(samples.len()) else {
-                return unreadable("its chunks hold more samples than have sizes");
-            };
-            let end = offset.checked_add(size.into());
-            if offset < data.start || end.is_none_or(|end| end > data.end) {
-                return unreadable(format!(
-                    "sample {} of {size} bytes at {offset} lies outside the data",
-                    samples.len() + 1
-                ));
-            }
-            samples.push(InspectedSample {
-                offset,
-                size,
-                dts: 0,
-                cts: 0,
-                sync: true,
-                entry,
-            });
-            offset += u64::from(size);
-        }
-    }
-    if samples.len() != sizes.len() || run + 1 != runs.len() {
-        return unreadable(format!(
-            "its chunks hold {} samples, {} have sizes",
-            samples.len(),
-            sizes.len()
-        ));
-    }
-    Ok(samples)
-}
-
-/// Runs of (count, value) must cover the samples exactly.
-fn expand<'a, T: Copy + 'a>(
-    table: &str,
-    samples: usize,
-    runs: impl Iterator<Item = (u32, T)> + 'a,
-) -> Result<Vec<T>, Mp4Error> {
-    let mut values = Vec::new();
-    for (count, value) in runs {
-        let count = usize::try_from(count).unwrap_or(usize::MAX);
-        if count == 0 || count > samples - values.len() {
-            return unreadable(format!("{table} does not match its {samples} samples"));
-        }
-        values.resize(values.len() + count, value);
-    }
-    match values.len() == samples {
-        true => Ok(values),
-        false => unreadable(format!(
-            "{table} covers {} of its {samples} samples",
-            values.len()
-        )),
-    }
-}
-
-fn times(trak: &Trak, samples: &mut [InspectedSample]) -> Result<(), Mp4Error> {
-    let stbl = &trak.mdia.minf.stbl;
-    let runs = stbl.stts.entries.iter();
-    let deltas = expand(
-        "stts",
-        samples.len(),
-        runs.map(|run| (run.sample_count, run.sample_delta)),
-    )?;
-    if deltas.contains(&0) {
-        return unreadable("a sample that lasts no time");
-    }
-    let offsets = match &stbl.ctts {
-        None => vec![0; samples.len()],
-        Some(ctts) => expand(
-            "ctts",
-            samples.len(),
-            ctts.entries
-                .iter()
-                .map(|run| (run.sample_count, run.sample_offset)),
-        )?,
-    };
-    let mut dts = 0u64;
-    for ((sample, delta), offset) in samples.iter_mut().zip(deltas).zip(offsets) {
-        let Ok(offset) = u64::try_from(offset) else {
-            return unreadable("a sample that is shown before it is decoded");
-        };
-        sample.dts = dts;
-        // At most 2^32 samples of at most 2^32 ticks, plus 2^32: never overflows by much.
-        sample.cts = dts.saturating_add(offset);
-        dts = dts.saturating_add(delta.into());
-    }
-    let mut shown: Vec<u64> = samples.iter().map(|sample| sample.cts).collect();
-    shown.sort_unstable();
-    match shown.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => unreadable(format!("two samples are shown at tick {}", pair[0])),
-        None => Ok(()),
-    }
-}
-
-fn sync_samples(trak: &Trak, samples: &mut [InspectedSample]) -> Result<(), Mp4Error> {
-    let Some(stss) = &trak.mdia.minf.stbl.stss else {
-        return Ok(());
-    };
-    samples.iter_mut().for_each(|sample| sample.sync = false);
-    let mut previous = 0;
-    for &number in &stss.entries {
-        let index = usize::try_from(number)
-            .unwrap_or(usize::MAX)
-            .wrapping_sub(1);
-        let Some(sample) = samples.get_mut(index).filter(|_| number > previous) else {
-            return unreadable(format!("key frame {number} in its table (stss)"));
-        };
-        sample.sync = true;
-        previous = number;
-    }
-    Ok(())
 }

@@ -17,6 +17,7 @@ mod clip;
 mod fragment;
 pub mod inspect;
 mod read_back;
+mod tables;
 mod timing;
 mod tree;
 

@@ -74,23 +74,36 @@ fn track_against_facts(
     {
         return differs("its sample entries differ".into());
     }
+    let mut placed = track.samples.iter().zip(&facts.samples).enumerate();
+    let misplaced = placed.find_map(|(i, (sample, fact))| {
+        let place = (sample.offset, sample.size, sample.sync, sample.entry);
+        let wanted = (data_offset + fact.offset, fact.size, fact.sync, fact.entry);
+        (place != wanted).then(|| {
+            let named = "(offset, size, key frame, entry)";
+            format!(
+                "sample {} stands as {named} {place:?}, not {wanted:?}",
+                i + 1
+            )
+        })
+    });
+    match misplaced.or_else(|| mistimed(track, facts)) {
+        Some(what) => differs(what),
+        None => None,
+    }
+}
+
+/// A video sample that is not shown when it should be. (Backward times of audio
+/// are straightened; the second reader checks what was written of them.)
+fn mistimed(track: &InspectedTrack, facts: &ClipTrack) -> Option<String> {
+    if track.track() == Track::Audio {
+        return None;
+    }
     let mut times: Vec<i64> = facts.samples.iter().map(|sample| sample.pts).collect();
     times.sort_unstable();
     // Samples with the same time were moved apart by ticks; how many, decides how far.
     let repeated = times.windows(2).filter(|pair| pair[0] == pair[1]).count();
-    for (i, (sample, fact)) in track.samples.iter().zip(&facts.samples).enumerate() {
-        let place = (sample.offset, sample.size, sample.sync, sample.entry);
-        let wanted = (data_offset + fact.offset, fact.size, fact.sync, fact.entry);
-        if place != wanted {
-            return differs(format!(
-                "sample {} stands as (offset, size, key frame, entry) {place:?}, not {wanted:?}",
-                i + 1
-            ));
-        }
-        if facts.entries[0].track() == Track::Audio {
-            // Backward times are straightened there; the second reader checks what was written.
-            continue;
-        }
+    let mut timed = track.samples.iter().zip(&facts.samples).enumerate();
+    timed.find_map(|(i, (sample, fact))| {
         let shown = i128::from(sample.cts) - i128::from(track.shown_from);
         let wanted = i128::from(fact.pts) - i128::from(facts.start);
         let good = if fact.pts < facts.start {
@@ -100,14 +113,11 @@ fn track_against_facts(
         } else {
             shown >= i128::from(facts.end) - i128::from(facts.start)
         };
-        if !good {
-            return differs(format!(
-                "sample {} is shown {shown} ticks after the start, not {wanted}",
-                i + 1
-            ));
-        }
-    }
-    None
+        let number = i + 1;
+        (!good).then(|| {
+            format!("sample {number} is shown {shown} ticks after the start, not {wanted}")
+        })
+    })
 }
 
 /// Compares the `mp4` crate's reading of a file with ours: sample sizes,
