@@ -38,7 +38,7 @@ fn kinds() -> Vec<Kind> {
         kind("plain", "/plain", recipe(Codec::H264, 1, 0, true), "tcp"),
         kind(
             "plain-udp",
-            "/plain",
+            "/plain-udp",
             recipe(Codec::H264, 1, 0, true),
             "udp",
         ),
