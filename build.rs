@@ -5,11 +5,12 @@ use std::process::Command;
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-env-changed=HINDSIGHT_COMMIT");
+    println!("cargo:rerun-if-env-changed=BUILD_COMMIT");
     // Whoever builds without the repository (an archive, a container) may say it.
-    let told = std::env::var("HINDSIGHT_COMMIT").ok();
+    let told = std::env::var("BUILD_COMMIT").ok();
     let commit = told.or_else(commit).unwrap_or_else(|| "unknown".to_owned());
-    println!("cargo:rustc-env=HINDSIGHT_COMMIT={commit}");
+    // Cargo hands this name on to programs it runs, and `HINDSIGHT_…` is the configuration's.
+    println!("cargo:rustc-env=BUILT_FROM_COMMIT={commit}");
 }
 
 fn commit() -> Option<String> {

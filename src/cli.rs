@@ -15,14 +15,14 @@ const VERSION: &str = if cfg!(debug_assertions) {
     concat!(
         env!("CARGO_PKG_VERSION"),
         " (commit ",
-        env!("HINDSIGHT_COMMIT"),
+        env!("BUILT_FROM_COMMIT"),
         " or later, debug build)"
     )
 } else {
     concat!(
         env!("CARGO_PKG_VERSION"),
         " (commit ",
-        env!("HINDSIGHT_COMMIT"),
+        env!("BUILT_FROM_COMMIT"),
         ")"
     )
 };

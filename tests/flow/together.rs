@@ -65,11 +65,12 @@ fn a_beep_stays_with_its_flash() {
         b_frames: 2,
         ..Recipe::default()
     };
-    let peer = Peer::start(&[
-        json!({"path": "/av", "clips": [clip_for_peer(recipe)], "audio": adts(recipe)}),
-    ]);
-    let url = peer.url("/av");
-    let cameras = camera("tcp", &url, "") + &camera("udp", &url, "transport = \"udp\"");
+    // A mount for each: the server would make two streams of one.
+    let mount =
+        |path| json!({"path": path, "clips": [clip_for_peer(recipe)], "audio": adts(recipe)});
+    let peer = Peer::start(&[mount("/tcp"), mount("/udp")]);
+    let cameras = camera("tcp", &peer.url("/tcp"), "")
+        + &camera("udp", &peer.url("/udp"), "transport = \"udp\"");
     let place = Place::new(&Told::default(), &cameras);
     let mut service = place.start();
     service.wait_until_held(&["tcp", "udp"], 12.0);
@@ -87,7 +88,7 @@ fn a_beep_stays_with_its_flash() {
             let clip = place.clip(press_id, id).unwrap();
             let (flashes, beeps) = (flashes(&clip, recipe.fps), beeps(&clip));
             let mut compared = 0;
-            for flash in flashes.iter().filter(|t| (0.2..6.2).contains(*t)) {
+            for flash in flashes.iter().filter(|t| (0.6..6.2).contains(*t)) {
                 let apart = beeps
                     .iter()
                     .map(|b| (b - flash).abs())

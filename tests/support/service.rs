@@ -80,6 +80,12 @@ impl Place {
     pub fn command(&self, name: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hindsight"));
         command.arg(name).arg("--config").arg(&self.config);
+        // What is said to the tests is no configuration.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("HINDSIGHT_") {
+                command.env_remove(name);
+            }
+        }
         command
     }
 
