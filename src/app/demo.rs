@@ -6,13 +6,13 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::house::House;
+use super::house::{House, Port};
 use super::run::{hear, keys, told};
 use super::say::{self, say};
 use super::signals::Stopper;
@@ -27,14 +27,14 @@ use crate::config::{
 use crate::demo::{self, Script};
 use crate::highlight::{Event, Outcome, sidecar, verify::verify};
 use crate::ingest::Phase;
-use crate::web::Port;
+use crate::web::Port as _;
 
 const PRE_MS: u64 = 10_000;
 const POST_MS: u64 = 3_000;
 const RING_SECONDS: u32 = 30;
 /// Of the pattern, with room.
 const MAX_BITRATE_BPS: u64 = 4_000_000;
-/// Tried before any free one.
+/// Where it is free; else any.
 const PORT: u16 = 8089;
 /// How long the camera may take to show its first picture, and the clip to be written.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -61,7 +61,7 @@ fn try_demo(options: &DemoOptions) -> Result<ExitCode, String> {
     })
     .map_err(|e| format!("cannot start the built-in camera: {e}"))?;
     let config = config(&storage.path, &ring.path, &camera)?;
-    let house = start_on_a_free_port(config.clone(), &stopper)?;
+    let house = House::start(&config, Port::OrAnother, &stopper).map_err(|e| e.to_string())?;
     introduce(&config, &house, options);
     let code = match options.exit {
         true => press_once(&config, &house, &stopper, options.press_after),
@@ -116,14 +116,6 @@ fn config(storage: &Path, ring: &Path, camera: &demo::Camera) -> Result<Config, 
         },
         log: Log::default(),
     })
-}
-
-fn start_on_a_free_port(mut config: Config, stopper: &Stopper) -> Result<House, String> {
-    // Somebody else may take the port in between; then any free one is tried by the kernel.
-    if TcpListener::bind(config.http.listen).is_err() {
-        config.http.listen.set_port(0);
-    }
-    House::start(&config, stopper).map_err(|e| e.to_string())
 }
 
 fn introduce(config: &Config, house: &House, options: &DemoOptions) {

@@ -32,6 +32,13 @@ pub(super) enum HouseError {
     Thread(std::io::Error),
 }
 
+/// What to do where another listens on the API's port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Port {
+    Fixed,
+    OrAnother,
+}
+
 /// The running service.
 pub(super) struct House {
     pub door: Arc<Doorway>,
@@ -44,7 +51,7 @@ pub(super) struct House {
 
 impl House {
     /// Starts all rooms. After an error nothing of them is left.
-    pub fn start(config: &Config, stopper: &Stopper) -> Result<House, HouseError> {
+    pub fn start(config: &Config, port: Port, stopper: &Stopper) -> Result<House, HouseError> {
         let clock: Arc<dyn Clock> = Arc::new(RealClock);
         let boot_id = BootId::of_this_boot().map_err(HouseError::Boot)?;
         let ingest = ingest::start(
@@ -53,7 +60,7 @@ impl House {
             stopper.stop.clone(),
         )?;
         let ingest = Arc::new(ingest);
-        let started = House::start_behind(config, boot_id, &clock, &ingest, stopper);
+        let started = House::start_behind(config, boot_id, port, &clock, &ingest, stopper);
         started.inspect_err(|_| {
             stopper.stop.raise(StopLevel::Now);
             leave(ingest);
@@ -64,6 +71,7 @@ impl House {
     fn start_behind(
         config: &Config,
         boot_id: BootId,
+        port: Port,
         clock: &Arc<dyn Clock>,
         ingest: &Arc<Ingest>,
         stopper: &Stopper,
@@ -79,7 +87,7 @@ impl House {
             stop.clone(),
         ));
         let server = web::serve(
-            web_settings(config),
+            web_settings(config, port),
             door.clone(),
             clock.clone(),
             stop.clone(),
@@ -160,9 +168,10 @@ fn highlight_settings(config: &Config, boot_id: BootId, ingest: &Ingest) -> Sett
     }
 }
 
-fn web_settings(config: &Config) -> web::Settings {
+fn web_settings(config: &Config, port: Port) -> web::Settings {
     web::Settings {
         listen: config.http.listen,
+        or_any_port: port == Port::OrAnother,
         token: config.http.token.clone(),
         cameras: config.cameras.iter().map(|c| c.id.clone()).collect(),
         pre_ms: config.highlight.pre_ms,

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::house::{House, Listening};
+use super::house::{House, Listening, Port};
 use super::say::{self, say};
 use super::signals::Stopper;
 use super::{NOT_DONE, port::Doorway};
@@ -14,14 +14,14 @@ use crate::config::{Config, Transport};
 use crate::highlight::Event;
 use crate::ring::RingSpec;
 use crate::trigger::{Keyboard, KeyboardSettings, Wish};
-use crate::web::Port;
+use crate::web::Port as _;
 
 pub(super) fn run(config: Config) -> ExitCode {
     let stopper = match Stopper::listen() {
         Ok(stopper) => stopper,
         Err(error) => return cannot(format!("cannot listen for signals: {error}")),
     };
-    let house = match House::start(&config, &stopper) {
+    let house = match House::start(&config, Port::Fixed, &stopper) {
         Ok(house) => house,
         Err(error) => return cannot(error.to_string()),
     };

@@ -58,6 +58,8 @@ pub struct Parts {
 pub struct Settings {
     /// Port 0: any.
     pub listen: SocketAddr,
+    /// Where another listens there, any port will do.
+    pub or_any_port: bool,
     pub token: Option<Secret>,
     /// All cameras, in the config's order.
     pub cameras: Vec<CameraId>,
@@ -138,7 +140,7 @@ pub fn serve(
     }
     let guard = guard::Guard::new(token);
     let limits = settings.limits;
-    let listen = settings.listen;
+    let listener = server::bind(settings.listen, settings.or_any_port)?;
     let api = api::Api::new(settings, port, clock.clone());
-    server::start(listen, limits, guard, api.router(), clock, stop)
+    server::start(listener, limits, guard, api.router(), clock, stop)
 }

@@ -1,6 +1,7 @@
 //! The sockets: one thread, one single-threaded runtime, bounded connections.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -66,21 +67,27 @@ struct Shared {
     table: Table,
 }
 
+pub(super) fn bind(listen: SocketAddr, or_any_port: bool) -> Result<TcpListener, WebError> {
+    let bound = TcpListener::bind(listen).or_else(|error| match error.kind() {
+        ErrorKind::AddrInUse if or_any_port => TcpListener::bind((listen.ip(), 0)),
+        _ => Err(error),
+    });
+    let bound = bound.and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
+    bound.map_err(|source| match source.kind() {
+        ErrorKind::AddrInUse => WebError::InUse { listen, source },
+        _ => WebError::Listen { listen, source },
+    })
+}
+
 pub(super) fn start(
-    listen: SocketAddr,
+    listener: TcpListener,
     limits: Limits,
     guard: Guard,
     router: Router,
     clock: Arc<dyn Clock>,
     stop: Stop,
 ) -> Result<Server, WebError> {
-    let failed = |source: std::io::Error| match source.kind() {
-        std::io::ErrorKind::AddrInUse => WebError::InUse { listen, source },
-        _ => WebError::Listen { listen, source },
-    };
-    let listener = TcpListener::bind(listen).map_err(failed)?;
-    listener.set_nonblocking(true).map_err(failed)?;
-    let addr = listener.local_addr().map_err(failed)?;
+    let addr = listener.local_addr().map_err(WebError::Thread)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING)

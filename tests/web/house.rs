@@ -138,6 +138,7 @@ impl Port for Fake {
 pub fn settings() -> Settings {
     Settings {
         listen: "127.0.0.1:0".parse().unwrap(),
+        or_any_port: false,
         token: None,
         cameras: vec![id("court1"), id("goal")],
         pre_ms: 40_000,
