@@ -148,7 +148,9 @@ fn the_real_house_answers_as_its_schemas_say_and_gives_its_files() {
     conforms("status", &status);
     let (_, answer) = service.press(&json!({"camera_id": "court1", "duration": 2}), true);
     conforms("press", &answer);
-    assert_eq!(answer["clips"][0]["duration_ms"], 2000, "{answer}");
+    // And the rest of the frame that was on screen at the start.
+    let plays_ms = answer["clips"][0]["duration_ms"].as_u64().unwrap();
+    assert!((2000..=2034).contains(&plays_ms), "{answer}");
     conforms("health", &service.get("/health").unwrap());
 
     let list = service.get("/highlights").unwrap();
