@@ -23,6 +23,7 @@ pub use self::report::{CutReport, Damaged, Ended, Finished, Gap, GapReason};
 use super::mapping::{Envelope, Mapping, Reorder};
 use super::window::{AUDIO_LEAD_90K, NoFootage, Plan, is_plausible, is_sound_key, ms_to_ns};
 use crate::media::{Alignment, AuMeta, Codec, Track, TrackParams};
+use crate::mp4;
 
 /// What becomes of an offered access unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +86,35 @@ impl Leading {
     }
 }
 
+/// The parameters that a decoder of the clip has: those of the last key frame.
+#[derive(Clone, Copy, Debug, Default)]
+struct InForce(Option<u32>);
+
+impl InForce {
+    /// Parameter sets that must stand in front of this AU: a key frame that
+    /// changes them. Chromium knows only the first sample entry of a clip.
+    fn sets_before(self, au: &AuMeta, params: &BTreeMap<u32, TrackParams>) -> Vec<u8> {
+        if !au.flags.key || self.fits(au, params) {
+            return Vec::new();
+        }
+        let new = params.get(&au.generation);
+        new.and_then(|new| mp4::parameter_sets(new).ok())
+            .unwrap_or_default()
+    }
+
+    fn fits(self, au: &AuMeta, params: &BTreeMap<u32, TrackParams>) -> bool {
+        let same =
+            |known| known == au.generation || params.get(&known) == params.get(&au.generation);
+        self.0.is_none_or(same)
+    }
+
+    fn follow(&mut self, au: &AuMeta) {
+        if au.flags.key {
+            self.0 = Some(au.generation);
+        }
+    }
+}
+
 /// What `finish` looks at, in the order of the ring.
 #[derive(Clone, Copy, Debug)]
 enum Event {
@@ -120,9 +150,10 @@ struct VideoState {
     /// Decoding has begun.
     started: bool,
     leading: Leading,
+    in_force: InForce,
     epoch: Option<u32>,
     reorder: Reorder,
-    /// AUs of this epoch shown at or behind the end.
+    /// AUs shown at or behind the end.
     beyond: usize,
     /// Arrival of the AU that proved that no more pictures can come.
     complete_mono_ns: Option<u64>,
@@ -146,6 +177,7 @@ impl Cut {
             video: VideoState {
                 started: false,
                 leading: Leading::default(),
+                in_force: InForce::default(),
                 epoch: None,
                 reorder: Reorder::known(plan.reorder_depth),
                 beyond: 0,
@@ -169,8 +201,18 @@ impl Cut {
         self.params.insert(generation, params.clone());
     }
 
+    /// What must be written directly in front of the AU's bytes if it is taken:
+    /// mostly nothing; parameter sets where they change.
+    pub fn prefix(&self, au: &AuMeta) -> Vec<u8> {
+        if au.track != Track::Video || au.flags.gap {
+            return Vec::new();
+        }
+        self.video.in_force.sets_before(au, &self.params)
+    }
+
     /// Offers the AU at `pos`; AUs come in ring order, from `plan.first_pos`.
-    /// `offset` is where its bytes would lie in the clip's data.
+    /// `offset` is where its own bytes would lie in the clip's data, behind its
+    /// [`Cut::prefix`].
     pub fn offer(&mut self, pos: u64, au: &AuMeta, offset: u64) -> Offer {
         if pos < self.plan.first_pos || self.done() || !is_plausible(au) {
             return Offer::Leave;
@@ -201,16 +243,35 @@ impl Cut {
         }
     }
 
-    /// Plays back what an exporter noted. No decision is taken anew: `finish`
-    /// gives what it would have given then.
+    /// Plays back what an exporter noted; then `finish` gives what it would
+    /// have given, or more AUs may be offered. No decision is taken anew.
     pub fn replay(&mut self, fact: &Fact) {
         match fact {
             Fact::Params { generation, params } => self.params(*generation, params),
-            Fact::Taken { au, offset, .. } => self.events.push(Event::Taken {
-                au: *au,
-                offset: *offset,
-            }),
-            Fact::Noted { au, .. } => self.events.push(Event::Noted { au: *au }),
+            Fact::Taken { au, offset, .. } => {
+                self.events.push(Event::Taken {
+                    au: *au,
+                    offset: *offset,
+                });
+                match au.track {
+                    Track::Video => {
+                        self.video.leading.lacks_reference(au);
+                        self.learn_video(au);
+                        self.took_video(au);
+                    }
+                    Track::Audio => {
+                        self.place_audio(au);
+                    }
+                }
+            }
+            Fact::Noted { au, .. } => {
+                self.events.push(Event::Noted { au: *au });
+                match au.track {
+                    _ if au.flags.gap => {}
+                    Track::Video => self.video.complete_mono_ns = Some(au.arrival_mono_ns),
+                    Track::Audio => self.audio.complete_mono_ns = Some(au.arrival_mono_ns),
+                }
+            }
             Fact::Lost { from_pos, to_pos } => self.lost(*from_pos, *to_pos),
         }
     }
@@ -282,34 +343,56 @@ impl Cut {
     }
 
     fn offer_video(&mut self, pos: u64, au: &AuMeta) -> Offer {
-        let starts = pos >= self.plan.key_pos && is_sound_key(au);
-        let begun = self.video.started || starts;
+        // A key frame of an epoch that the plan did not know is none before the start.
+        let late_enough = pos >= self.plan.key_pos || self.began_later(au.epoch);
+        let begun = self.video.started || (late_enough && is_sound_key(au));
         if self.video.complete_mono_ns.is_some() || !begun || self.video.leading.lacks_reference(au)
         {
             return Offer::Leave;
         }
+        let (seam, t) = self.learn_video(au);
+        let behind = t >= self.plan.end_90k;
+        if behind && (seam || !self.video.started || self.proves_end(au)) {
+            self.video.complete_mono_ns = Some(au.arrival_mono_ns);
+            return Offer::Note;
+        }
+        // The key frame that brought these parameters was lost: no decoder knows them.
+        if !au.flags.key && !self.video.in_force.fits(au, &self.params) {
+            return Offer::Leave;
+        }
+        self.took_video(au);
+        Offer::Take
+    }
+
+    fn took_video(&mut self, au: &AuMeta) {
+        if !self.video.started {
+            self.video.leading = Leading::of(au);
+        }
+        self.video.started = true;
+        self.video.in_force.follow(au);
+    }
+
+    /// Learns what a decodable picture says; whether it begins another epoch than the one
+    /// before it, and its place on the clip's reference timeline.
+    fn learn_video(&mut self, au: &AuMeta) -> (bool, i64) {
         let seam = self.follow_epoch(au);
         let t = self
             .shift(au.epoch)
             .map_or(i64::MAX, |shift| au.pts_90k.saturating_add(shift));
         if t >= self.plan.end_90k {
             self.video.beyond += 1;
-            if seam || !self.video.started || self.proves_end(au) {
-                self.video.complete_mono_ns = Some(au.arrival_mono_ns);
-                return Offer::Note;
-            }
         }
-        if !self.video.started {
-            self.video.leading = Leading::of(au);
-        }
-        self.video.started = true;
-        Offer::Take
+        (seam, t)
+    }
+
+    fn began_later(&self, epoch: u32) -> bool {
+        self.plan.mappings.iter().all(|m| m.epoch != epoch)
     }
 
     /// Learns the clock and the order of pictures; true if this AU begins
     /// another epoch than the one before it.
     fn follow_epoch(&mut self, au: &AuMeta) -> bool {
-        if self.plan.mappings.iter().all(|m| m.epoch != au.epoch) {
+        if self.began_later(au.epoch) {
             self.later.entry(au.epoch).or_default().add(au);
         }
         let before = self.video.epoch.replace(au.epoch);
@@ -331,14 +414,10 @@ impl Cut {
     }
 
     fn offer_audio(&mut self, au: &AuMeta) -> Offer {
-        self.audio.expected = true;
-        let Some(rate) = self.params.get(&au.generation).map(|p| p.timescale) else {
-            return Offer::Leave;
-        };
         if self.audio.complete_mono_ns.is_some() {
             return Offer::Leave;
         }
-        let Some(t) = self.place_audio(au, rate) else {
+        let Some(t) = self.place_audio(au) else {
             return Offer::Leave;
         };
         if t >= self.plan.end_90k {
@@ -352,7 +431,9 @@ impl Cut {
     }
 
     /// On the clip's reference timeline, as far as known now.
-    fn place_audio(&mut self, au: &AuMeta, rate: u32) -> Option<i64> {
+    fn place_audio(&mut self, au: &AuMeta) -> Option<i64> {
+        self.audio.expected = true;
+        let rate = self.params.get(&au.generation)?.timescale;
         let offset = au.pts_90k.saturating_sub(sound::to_90k(au.pts, rate));
         let best = self
             .audio

@@ -387,13 +387,18 @@ impl Running {
 
     /// Offers the AU whose bytes stand in the buffer from `start` on.
     fn offer(&mut self, pos: u64, au: &AuMeta, start: usize) -> Result<(), Trouble> {
-        let offset = self.written + start as u64;
+        // Parameter sets that change stand in front of their key frame.
+        let prefix = self.cut.prefix(au);
+        let offset = self.written + (start + prefix.len()) as u64;
         match self.cut.offer(pos, au, offset) {
-            Offer::Take => self.note(Fact::Taken {
-                pos,
-                au: *au,
-                offset,
-            }),
+            Offer::Take => {
+                self.buffer.splice(start..start, prefix);
+                self.note(Fact::Taken {
+                    pos,
+                    au: *au,
+                    offset,
+                })
+            }
             Offer::Note => {
                 self.buffer.truncate(start);
                 self.note(Fact::Noted { pos, au: *au })

@@ -12,6 +12,7 @@ pub const ON_MONO_NS: u64 = 1_000 * SECOND_NS;
 pub const VIDEO_PARAMS: u32 = 1;
 pub const AUDIO_PARAMS: u32 = 2;
 pub const CHANGED_PARAMS: u32 = 3;
+pub const OTHER_CODEC: u32 = 4;
 pub const AUDIO_RATE: u32 = 48_000;
 
 /// What kind of stream.
@@ -391,6 +392,7 @@ impl<'a> Exporter<'a> {
                 (VIDEO_PARAMS, params_of(video)),
                 (AUDIO_PARAMS, params_of(Codec::Aac)),
                 (CHANGED_PARAMS, changed),
+                (OTHER_CODEC, params_of(Codec::H265)),
             ],
         }
     }
@@ -415,6 +417,22 @@ impl<'a> Exporter<'a> {
         }
     }
 
+    /// Takes up what an earlier exporter noted, and reads on behind it.
+    pub fn replay(&mut self, fact: &Fact) {
+        self.cut.replay(fact);
+        self.facts.push(fact.clone());
+        match fact {
+            Fact::Taken { pos, au, offset } => {
+                self.placed.push((*offset, *pos));
+                self.offset = offset + u64::from(au.len);
+                self.pos = pos + 1;
+            }
+            Fact::Noted { pos, .. } => self.pos = pos + 1,
+            Fact::Lost { to_pos, .. } => self.pos = *to_pos,
+            Fact::Params { .. } => {}
+        }
+    }
+
     fn offer(&mut self, au: &AuMeta) {
         if self.cut.needs_params(au.generation) {
             let (generation, params) = self.params.iter().find(|p| p.0 == au.generation).unwrap();
@@ -424,9 +442,11 @@ impl<'a> Exporter<'a> {
                 params: params.clone(),
             });
         }
-        let (pos, offset) = (self.pos, self.offset);
+        let prefix = self.cut.prefix(au).len() as u64;
+        let (pos, offset) = (self.pos, self.offset + prefix);
         match self.cut.offer(pos, au, offset) {
             Offer::Take => {
+                self.offset += prefix;
                 self.facts.push(Fact::Taken {
                     pos,
                     au: *au,
@@ -493,8 +513,8 @@ pub fn play(ring: &Ring, exported: &Exported) -> Played {
     let finished = exported.finished.as_ref().unwrap();
     let track = &finished.clip.tracks[0];
     let number_at = |offset: u64| {
-        let pos = exported.placed.iter().find(|p| p.0 == offset).unwrap().1;
-        ring.stored(pos).number.unwrap()
+        let behind = exported.placed.partition_point(|p| p.0 < offset);
+        ring.stored(exported.placed[behind].1).number.unwrap()
     };
     let mut decoded: Vec<u32> = Vec::new();
     let mut smeared = Vec::new();

@@ -197,6 +197,15 @@ proptest! {
         prop_assert!(at_once.facts == live.facts);
         let salvaged = salvage(&plan, &live.facts, hindsight::highlight::cut::Ended::Complete);
         prop_assert!(salvaged == live.finished);
+        // A process that was killed in the middle reads on where it had come to.
+        let noted = usize::try_from(lost).unwrap_or(0) % (live.facts.len() + 1);
+        let mut again = Exporter::new(&ring, &plan, spec.open_gop);
+        for fact in &live.facts[..noted] {
+            again.replay(fact);
+        }
+        again.read_until(u64::MAX);
+        prop_assert!(again.facts == at_once.facts);
+        prop_assert!(again.finish(hindsight::highlight::cut::Ended::Complete).finished == at_once.finished);
     }
 }
 

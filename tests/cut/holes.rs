@@ -216,11 +216,80 @@ fn a_start_in_a_long_hole_shows_the_frame_before_it_from_the_start_on() {
 }
 
 #[test]
-fn other_parameters_before_the_press_leave_the_presss_side() {
+fn new_parameters_are_a_second_sample_entry_with_their_sets_in_band() {
+    let mut ring = film(&Spec::default());
+    ring.edit(|n, au| {
+        if n >= 600 {
+            au.generation = CHANGED_PARAMS;
+        }
+    });
+    let (plan, exported, played) = press(&ring, &window(AT, 10_000, 2_000), false);
+    let expected: Vec<u32> = (played.numbers[0]..).take(played.numbers.len()).collect();
+    assert_eq!(played.numbers, expected);
+    let finished = exported.finished.as_ref().unwrap();
+    let track = &finished.clip.tracks[0];
+    assert_eq!(
+        track.entries.iter().map(|e| e.width).collect::<Vec<_>>(),
+        [320, 160]
+    );
+    let sets = hindsight::mp4::parameter_sets(&track.entries[1]).unwrap();
+    let changed = track.samples.iter().position(|s| s.entry == 1).unwrap();
+    let key = track.samples[changed];
+    assert!(key.sync && !sets.is_empty());
+    assert_eq!(
+        u64::from(key.size),
+        u64::from(ring.number(600).au.len) + sets.len() as u64
+    );
+    let before = track.samples[changed - 1];
+    assert_eq!(before.offset + u64::from(before.size), key.offset);
+    assert!(track.samples[changed..].iter().all(|s| s.entry == 1));
+    assert!(finished.report.gaps.is_empty());
+    assert_eq!(
+        (finished.report.width, finished.report.ended),
+        (320, Ended::Complete)
+    );
+    assert!(
+        finished.report.notes[0].contains("320x240, 160x240"),
+        "{:?}",
+        finished.report.notes
+    );
+    assert_eq!(
+        &salvage(&plan, &exported.facts, Ended::Complete).unwrap(),
+        finished
+    );
+}
+
+#[test]
+fn pictures_whose_new_parameters_were_lost_are_left_out_until_a_key_frame_brings_them() {
+    let mut ring = film(&Spec::default());
+    ring.edit(|n, au| {
+        if n >= 600 {
+            au.generation = CHANGED_PARAMS;
+        }
+    });
+    ring.lose(|n| n == 600);
+    let (_, exported, played) = press(&ring, &window(AT, 10_000, 2_000), false);
+    assert!(played.numbers.contains(&599) && played.numbers.contains(&650));
+    assert!(!played.numbers.iter().any(|n| (600..650).contains(n)));
+    let finished = exported.finished.unwrap();
+    near(
+        finished.report.gaps[0].end_sec - finished.report.gaps[0].start_sec,
+        2.0,
+    );
+    let after = finished.clip.tracks[0]
+        .samples
+        .iter()
+        .find(|s| s.entry == 1)
+        .unwrap();
+    assert!(after.sync && after.size > ring.number(650).au.len);
+}
+
+#[test]
+fn another_codec_before_the_press_leave_the_presss_side() {
     let mut ring = film(&Spec::default());
     ring.edit(|n, au| {
         if n < 600 {
-            au.generation = CHANGED_PARAMS
+            au.generation = OTHER_CODEC
         }
     });
     let (_, exported, played) = press(&ring, &window(AT, 10_000, 2_000), false);
@@ -236,14 +305,14 @@ fn other_parameters_before_the_press_leave_the_presss_side() {
 }
 
 #[test]
-fn other_parameters_after_the_press_end_the_clip_and_say_so() {
+fn another_codec_after_the_press_end_the_clip_and_say_so() {
     let mut ring = film(&Spec {
         audio: true,
         ..Spec::default()
     });
     ring.edit(|n, au| {
         if n >= 800 {
-            au.generation = CHANGED_PARAMS
+            au.generation = OTHER_CODEC
         }
     });
     let (_, exported, played) = press(&ring, &window(AT, 4_000, 6_000), false);
@@ -263,11 +332,11 @@ fn other_parameters_after_the_press_end_the_clip_and_say_so() {
 }
 
 #[test]
-fn a_change_of_parameters_and_back_is_a_hole_of_its_length() {
+fn a_change_of_codec_and_back_is_a_hole_of_its_length() {
     let mut ring = film(&Spec::default());
     ring.edit(|n, au| {
         if (600..650).contains(&n) {
-            au.generation = CHANGED_PARAMS
+            au.generation = OTHER_CODEC
         }
     });
     let (_, exported, played) = press(&ring, &window(AT, 10_000, 2_000), false);

@@ -43,14 +43,7 @@ pub(super) fn finish(cut: &Cut, ended: Ended) -> Result<Finished, NoFootage> {
             press_90k: plan.press_90k,
         },
     );
-    let report = report(
-        plan,
-        &reference,
-        &all,
-        &shape,
-        &picture.entries,
-        sound.as_ref(),
-    );
+    let report = report(cut, &reference, &all, &shape, sound.as_ref());
     let mut tracks = vec![picture];
     tracks.extend(sound.map(|s| s.track));
     let data_len = tracks
@@ -176,8 +169,8 @@ fn video_track(pictures: &[Picture], shape: &Shape, cut: &Cut) -> ClipTrack {
     let samples = pictures
         .iter()
         .map(|p| Sample {
-            offset: p.offset,
-            size: p.au.len,
+            offset: p.offset.saturating_sub(u64::from(p.prefix)),
+            size: p.au.len.saturating_add(p.prefix),
             // The frame that stands at the start is shown from there.
             pts: if p.t == standing {
                 0
@@ -197,21 +190,22 @@ fn video_track(pictures: &[Picture], shape: &Shape, cut: &Cut) -> ClipTrack {
 }
 
 fn report(
-    plan: &Plan,
+    cut: &Cut,
     reference: &Mapping,
     all: &Gathered,
     shape: &Shape,
-    entries: &[TrackParams],
     sound: Option<&Sound>,
 ) -> CutReport {
-    let span = &shape.span;
+    let (plan, span) = (&cut.plan, &shape.span);
     let mut gaps = gaps::video_gaps(&shape.shown, &all.evidence, span);
     gaps.extend(outside(plan, all, shape));
     gaps.extend(sound.iter().flat_map(|s| s.gaps.iter().cloned()));
     gaps.sort_by(|a, b| a.start_sec.total_cmp(&b.start_sec));
     let mut epochs: Vec<u32> = shape.shown.iter().map(|p| p.au.epoch).collect();
     epochs.dedup();
-    let first = entries.first();
+    let sizes = sizes(cut, shape);
+    let first = shape.shown.first();
+    let first = first.and_then(|p| cut.params.get(&p.au.generation));
     CutReport {
         codec: first.map_or(crate::media::Codec::H264, |p| p.codec),
         width: first.map_or(0, |p| p.width),
@@ -230,13 +224,23 @@ fn report(
         anchor_mono_ns: reference.anchor_mono_ns,
         alignment: sound.map(|s| s.alignment),
         epochs,
-        notes: notes(plan, shape),
+        notes: notes(plan, shape, &sizes),
         end_of_window_mono_ns: all
             .video_proof_mono_ns
             .map(|at| at.max(all.audio_proof_mono_ns.unwrap_or(0))),
         first_frame_mono_ns: reference.mono_ns(span.start_90k),
         frames_shown: shape.shown.len().try_into().unwrap_or(u64::MAX),
     }
+}
+
+/// Sizes of the shown pictures, in their order.
+fn sizes(cut: &Cut, shape: &Shape) -> Vec<(u16, u16)> {
+    let mut generations: Vec<u32> = shape.shown.iter().map(|p| p.au.generation).collect();
+    generations.dedup();
+    let params = generations.iter().filter_map(|g| cut.params.get(g));
+    let mut sizes: Vec<(u16, u16)> = params.map(|p| (p.width, p.height)).collect();
+    sizes.dedup();
+    sizes
 }
 
 /// What of the window lies outside the clip.
@@ -272,8 +276,15 @@ fn outside(plan: &Plan, all: &Gathered, shape: &Shape) -> Vec<Gap> {
 }
 
 /// What a person should know, in sentences.
-fn notes(plan: &Plan, shape: &Shape) -> Vec<String> {
+fn notes(plan: &Plan, shape: &Shape, sizes: &[(u16, u16)]) -> Vec<String> {
     let mut notes = Vec::new();
+    if sizes.len() > 1 {
+        let sizes: Vec<String> = sizes.iter().map(|(w, h)| format!("{w}x{h}")).collect();
+        notes.push(format!(
+            "the camera changed its picture's size within the clip: {}",
+            sizes.join(", ")
+        ));
+    }
     let missing = shape.span.start_90k - plan.start_90k;
     if missing > 0 && shape.shown[0].t >= plan.start_90k {
         notes.push(format!(

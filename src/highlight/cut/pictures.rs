@@ -7,21 +7,23 @@
 use std::collections::BTreeMap;
 
 use super::report::GapReason;
-use super::{Cut, Event, Leading};
+use super::{Cut, Event, InForce, Leading};
 use crate::highlight::mapping::{Envelope, Reorder};
 use crate::highlight::window::is_sound_key;
 use crate::media::{AuMeta, Track, TrackParams};
 
 /// Whether a clip may hold two sets of parameters of the same codec, as two
-/// sample entries. FFmpeg and Chromium must both play that; see the player
-/// tests of the muxer.
-pub(super) const SECOND_SAMPLE_ENTRY: bool = false;
+/// sample entries. FFmpeg, Chromium and GStreamer play that where the new sets
+/// stand in band as well; see `tests/players`.
+const SECOND_SAMPLE_ENTRY: bool = true;
 
 /// One picture, on the clip's reference timeline.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Picture {
     pub au: AuMeta,
+    /// Of its own bytes; parameter sets of so many bytes stand in front of them.
     pub offset: u64,
+    pub prefix: u32,
     pub t: i64,
     /// Something that it may need is missing.
     pub damaged: bool,
@@ -63,6 +65,7 @@ pub(super) struct Gathered {
 /// What the walk over the events knows at each.
 struct Walk {
     epoch: Option<u32>,
+    in_force: InForce,
     /// AUs overtaken since the last picture.
     overtaken: u64,
     /// Something is missing since the last key frame.
@@ -79,6 +82,7 @@ pub(super) fn gather(cut: &Cut) -> Gathered {
     };
     let mut walk = Walk {
         epoch: None,
+        in_force: InForce::default(),
         overtaken: 0,
         dirty: false,
         dirty_before_key: false,
@@ -93,7 +97,12 @@ pub(super) fn gather(cut: &Cut) -> Gathered {
             Event::Taken { au, offset } if au.track == Track::Audio => {
                 all.audio.push((*au, *offset));
             }
-            Event::Taken { au, offset } => all.take_picture(&mut walk, au, *offset),
+            Event::Taken { au, offset } => {
+                let sets = walk.in_force.sets_before(au, &cut.params);
+                walk.in_force.follow(au);
+                let prefix = u32::try_from(sets.len()).unwrap_or(0);
+                all.take_picture(&mut walk, au, *offset, prefix);
+            }
             Event::Noted { au } => all.note(&mut walk, au),
         }
     }
@@ -130,7 +139,7 @@ impl Gathered {
         Some(au.pts_90k.saturating_add(*self.shifts.get(&au.epoch)?))
     }
 
-    fn take_picture(&mut self, walk: &mut Walk, au: &AuMeta, offset: u64) {
+    fn take_picture(&mut self, walk: &mut Walk, au: &AuMeta, offset: u64, prefix: u32) {
         let Some(t) = self.place(au) else { return };
         if self.pictures.is_empty() {
             self.overtaken_first = walk.overtaken > 0;
@@ -152,6 +161,7 @@ impl Gathered {
         self.pictures.push(Picture {
             au: *au,
             offset,
+            prefix,
             t,
             damaged: walk.dirty || (au.flags.rasl && walk.dirty_before_key),
         });
@@ -242,7 +252,9 @@ impl Gathered {
         };
         let fits = |p: &Picture| {
             params.get(&p.au.generation).is_some_and(|own| {
-                own == chosen || (SECOND_SAMPLE_ENTRY && own.codec == chosen.codec)
+                own == chosen
+                    || (SECOND_SAMPLE_ENTRY
+                        && (own.codec, own.timescale) == (chosen.codec, chosen.timescale))
             })
         };
         let first = self.pictures.iter().position(&fits).unwrap_or(0);

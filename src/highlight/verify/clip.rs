@@ -143,7 +143,9 @@ fn samples<R: Read + Seek>(file: &mut R, inspected: &Inspected) -> io::Result<Op
 
 fn against_meta(clip: &Inspected, meta: &Meta) -> Option<String> {
     let of = |wanted: Track| clip.tracks.iter().find(move |t| t.track() == wanted);
-    let entry = of(Track::Video)?.entries.first()?;
+    let video = of(Track::Video)?;
+    let first = video.shown().min_by_key(|sample| sample.cts)?;
+    let entry = video.entries.get(usize::try_from(first.entry).ok()?)?;
     if (entry.codec, entry.width, entry.height) != (meta.codec, meta.width, meta.height) {
         return Some(format!(
             "it is {:?} {}x{}; its sidecar says {:?} {}x{}",
