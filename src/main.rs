@@ -10,7 +10,7 @@ use clap::Parser;
 use cli::{Cli, Command, Common, DEFAULT_CONFIG};
 use hindsight::app;
 use hindsight::base::CameraId;
-use hindsight::config::{self, Config, Log, Sources};
+use hindsight::config::{self, Config, Loaded, Log, Sources};
 use log::LevelFilter;
 
 /// It could not be done at all: no service, a wrong configuration.
@@ -103,6 +103,26 @@ fn with_config(
         quiet()
     };
     start_log(common, log);
+    tell(&loaded, show);
+    match named.iter().find(|id| !has(config, id)) {
+        Some(missing) => {
+            let ids = config.cameras.iter().map(|camera| camera.id.as_str());
+            let ids: Vec<&str> = ids.collect();
+            eprintln!(
+                "there is no camera {missing}; there are: {}",
+                ids.join(", ")
+            );
+            ExitCode::from(NOT_DONE)
+        }
+        None => go_on(config),
+    }
+}
+
+fn has(config: &Config, id: &CameraId) -> bool {
+    config.cameras.iter().any(|camera| camera.id == *id)
+}
+
+fn tell(loaded: &Loaded, show: Show) {
     match show {
         Show::AsLog => {
             for warning in &loaded.warnings {
@@ -122,18 +142,6 @@ fn with_config(
         }
         Show::Nothing => {}
     }
-    for id in named {
-        if !config.cameras.iter().any(|camera| camera.id == *id) {
-            let ids: Vec<&str> = config
-                .cameras
-                .iter()
-                .map(|camera| camera.id.as_str())
-                .collect();
-            eprintln!("there is no camera {id}; there are: {}", ids.join(", "));
-            return ExitCode::from(NOT_DONE);
-        }
-    }
-    go_on(config)
 }
 
 fn sources(common: &Common) -> Sources {

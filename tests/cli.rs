@@ -196,3 +196,65 @@ fn on_a_terminal_q_stops_without_enter_and_the_terminal_is_as_before() {
         "{text}"
     );
 }
+
+#[test]
+fn no_password_and_no_token_is_in_anything_the_program_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("venue.toml");
+    let toml = format!(
+        "[storage]\npath = {:?}\n[ring]\ndir = \"/dev/shm\"\nmax_bitrate = \"500k\"\n\
+         [http]\nlisten = \"127.0.0.1:0\"\ntoken = \"canary-canary-canary\"\n\
+         [[camera]]\nid = \"cli-canary-{}\"\nusername = \"viewer\"\npassword = \"canary-pass\"\n\
+         url = \"rtsp://127.0.0.1:1/user=viewer&password=canary-path\"\n",
+        dir.path(),
+        std::process::id()
+    );
+    fs::write(&path, toml).unwrap();
+    let path = path.to_str().unwrap();
+    let secrets = ["canary-canary", "canary-pass", "canary-path"];
+
+    let checked = hindsight(&["check", "--config", path, "--log-level", "trace"]);
+    let mut said = stdout(&checked) + &stderr(&checked);
+
+    let mut run = command(&[
+        "run",
+        "--config",
+        path,
+        "--log-level",
+        "trace",
+        "--log-format",
+        "json",
+    ])
+    .stdin(Stdio::piped())
+    .stdout(Stdio::piped())
+    .stderr(Stdio::piped())
+    .spawn()
+    .unwrap();
+    let mut log = std::io::BufReader::new(run.stderr.take().unwrap());
+    let mut status = None;
+    let mut line = String::new();
+    while std::io::BufRead::read_line(&mut log, &mut line).unwrap() > 0 {
+        let event: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+        if event["event"] == "system_started" {
+            let url = format!("http://{}/status", event["listen"].as_str().unwrap());
+            let answer = ureq::get(url)
+                .header("Authorization", "Bearer canary-canary-canary")
+                .call();
+            status = Some(answer.unwrap().body_mut().read_to_string().unwrap());
+        }
+        // By then it tried the camera, and said so.
+        if event["event"] == "camera_retry" {
+            run.stdin.as_mut().unwrap().write_all(b"q\n").unwrap();
+        }
+        said += &line;
+        line.clear();
+    }
+    let output = run.wait_with_output().unwrap();
+    said += &stdout(&output);
+    said += &status.unwrap_or_else(|| panic!("it did not start: {said}"));
+    for secret in secrets {
+        let at = said.lines().find(|line| line.contains(secret));
+        assert_eq!(at, None, "{secret} was told");
+    }
+    assert!(said.contains("password=***"), "no URL was shown: {said}");
+}

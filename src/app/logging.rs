@@ -17,10 +17,10 @@ use crate::config::{Log, LogFormat};
 /// Sends all log lines of the process to stderr. A second call changes nothing.
 pub fn start(log: Log) {
     let mut builder = Builder::new();
-    // Other people's crates log what they send, passwords included, at the
-    // chatty levels; those are for our own lines only.
+    // Other people's crates log what they send and get: URLs with passwords in their
+    // path, whole session descriptions. All but errors are for our own lines only.
     builder
-        .filter_level(log.level.min(LevelFilter::Warn))
+        .filter_level(log.level.min(LevelFilter::Error))
         .filter_module("hindsight", log.level)
         .target(Target::Stderr)
         .write_style(WriteStyle::Auto);

@@ -70,29 +70,28 @@ fn id<'a>(table: &'a Table, ids: &mut Vec<&'a Cell>, found: &mut Findings) -> Op
         found.reject(cell, why);
         return None;
     };
-    let same_names = |other: &&&Cell| match &other.value {
-        Value::Text(other) => id_in_names(other) == id_in_names(text),
-        _ => false,
-    };
-    if let Some(other) = ids.iter().find(same_names) {
-        let why = if other.value == cell.value {
-            format!(
-                "is taken by the camera at {}; each needs an id of its own",
-                other.place
-            )
-        } else {
-            format!(
-                "is too like {} at {}: both would be HINDSIGHT_CAMERA_{}_… in the environment; rename one",
-                other.shown(),
-                other.place,
-                id_in_names(text)
-            )
-        };
-        found.reject(cell, why);
+    if let Some(other) = ids.iter().find(|other| same_in_names(other, text)) {
+        found.reject(cell, collides_with(other, text));
         return None;
     }
     ids.push(cell);
     Some(id)
+}
+
+fn same_in_names(other: &Cell, id: &str) -> bool {
+    matches!(&other.value, Value::Text(other) if id_in_names(other) == id_in_names(id))
+}
+
+fn collides_with(other: &Cell, id: &str) -> String {
+    let (shown, place) = (other.shown(), &other.place);
+    if other.value == Value::Text(id.to_owned()) {
+        return format!("is taken by the camera at {place}; each needs an id of its own");
+    }
+    let names = id_in_names(id);
+    format!(
+        "is too like {shown} at {place}: both would be HINDSIGHT_CAMERA_{names}_… in the \
+         environment; rename one"
+    )
 }
 
 fn camera(table: &Table, id: Option<CameraId>, check: &mut Check<'_>) -> Option<Camera> {
@@ -127,31 +126,26 @@ fn credentials(table: &Table, id: &str, check: &mut Check<'_>) -> Option<Credent
         check.found,
     );
     let any = table.get("password").or(table.get("password_file"));
-    let username = match table.get("username") {
-        None => {
-            if let Some(cell) = any {
-                check.found.problem(
-                    &cell.place,
-                    format!(
-                        "{} stands without a username; write username = \"…\" too",
-                        cell.name
-                    ),
-                );
-            }
+    let Some(cell) = table.get("username") else {
+        if let Some(cell) = any {
+            let text = format!(
+                "{} stands without a username; write username = \"…\" too",
+                cell.name
+            );
+            check.found.problem(&cell.place, text);
+        }
+        return None;
+    };
+    let username = match &cell.value {
+        Value::Text(text) if !text.is_empty() => text.clone(),
+        _ => {
+            check
+                .found
+                .reject(cell, "is no user name; write it like \"viewer\"");
             return None;
         }
-        Some(cell) => match &cell.value {
-            Value::Text(text) if !text.is_empty() => text,
-            _ => {
-                check
-                    .found
-                    .reject(cell, "is no user name; write it like \"viewer\"");
-                return None;
-            }
-        },
     };
     if password.is_none() && any.is_none() {
-        let cell = table.get("username")?;
         check.found.reject(
             cell,
             "stands without a password; add password_file = \"/etc/hindsight/court1.password\" \
@@ -159,7 +153,7 @@ fn credentials(table: &Table, id: &str, check: &mut Check<'_>) -> Option<Credent
         );
     }
     Some(Credentials {
-        username: username.clone(),
+        username,
         password: password?,
     })
 }

@@ -58,6 +58,42 @@ fn as_written_at(cell: &Cell, ms: u64) -> String {
     }
 }
 
+/// Why what was read is no length of time within `range`, and what would be right.
+fn no_duration(
+    cell: &Cell,
+    read: Result<u64, (BadUnit, String)>,
+    range: &RangeInclusive<u64>,
+    example_ms: u64,
+) -> String {
+    let right = |ms: u64| as_written_at(cell, ms);
+    match read {
+        Ok(ms) if ms > *range.end() => format!("is too long; at most {}", right(*range.end())),
+        Ok(_) => format!("is too short; at least {}", right(*range.start())),
+        Err((BadUnit::NoUnit, number)) if !number.starts_with('-') => {
+            let number = number.trim();
+            match decimal(number, 1000) {
+                Some(ms) if !range.contains(&ms) => {
+                    format!("has no unit; write milliseconds like \"{number}ms\"")
+                }
+                _ => format!("has no unit; if seconds are meant, write \"{number}s\""),
+            }
+        }
+        Err(_) => format!("is no length of time; write it like {}", right(example_ms)),
+    }
+}
+
+/// Why a cell is no whole number.
+fn no_whole_number(cell: &Cell, what: &str, example: u64) -> String {
+    let quoted = match &cell.value {
+        Value::Text(text) => text.parse::<u64>().ok(),
+        _ => None,
+    };
+    match quoted {
+        Some(number) => format!("stands in quotes; write {number} without them"),
+        None => format!("is not a whole number {what}; write it like {example}"),
+    }
+}
+
 /// Looks at values one by one: a bad one is reported and its default stands in.
 pub struct Check<'a> {
     pub written: &'a Written,
@@ -83,31 +119,14 @@ impl Check<'_> {
             Value::Whole(number) => Err((BadUnit::NoUnit, number.to_string())),
             Value::Other(text) => duration_ms(text).map_err(|bad| (bad, text.clone())),
         };
-        let why = match read {
-            Ok(ms) if range.contains(&ms) => return ms,
-            Ok(ms) if ms > *range.end() => {
-                format!("is too long; at most {}", as_written_at(cell, *range.end()))
+        match read {
+            Ok(ms) if range.contains(&ms) => ms,
+            read => {
+                let why = no_duration(cell, read, &range, example_ms);
+                self.found.reject(cell, why);
+                default
             }
-            Ok(_) => format!(
-                "is too short; at least {}",
-                as_written_at(cell, *range.start())
-            ),
-            Err((BadUnit::NoUnit, number)) if !number.starts_with('-') => {
-                let number = number.trim();
-                match decimal(number, 1000) {
-                    Some(ms) if !range.contains(&ms) => {
-                        format!("has no unit; write milliseconds like \"{number}ms\"")
-                    }
-                    _ => format!("has no unit; if seconds are meant, write \"{number}s\""),
-                }
-            }
-            Err(_) => format!(
-                "is no length of time; write it like {}",
-                as_written_at(cell, example_ms)
-            ),
-        };
-        self.found.reject(cell, why);
-        default
+        }
     }
 
     /// A whole number within `range`.
@@ -129,14 +148,7 @@ impl Check<'_> {
             _ => None,
         };
         let Some(number) = read else {
-            let quoted = match &cell.value {
-                Value::Text(text) => text.parse::<u64>().ok(),
-                _ => None,
-            };
-            let why = match quoted {
-                Some(number) => format!("stands in quotes; write {number} without them"),
-                None => format!("is not a whole number {what}; write it like {example}"),
-            };
+            let why = no_whole_number(cell, what, example);
             self.found.reject(cell, why);
             return None;
         };

@@ -296,28 +296,26 @@ fn camera(
     if written.camera_mut(&id).is_none() {
         written.cameras.push(new_camera(&id, number, place));
     }
-    let Some(camera) = written.camera_mut(&id) else {
-        return false;
-    };
-    let cell = |key, value: &str| {
-        Cell::new(
-            place.clone(),
-            &line.name,
-            key,
-            Value::Text(value.to_owned()),
-        )
-    };
+    match written.camera_mut(&id) {
+        Some(camera) => put_into_camera(camera, key, line, place),
+        None => false,
+    }
+}
+
+/// True if a password stood in the line.
+fn put_into_camera(camera: &mut Table, key: &str, line: &Line, place: &Place) -> bool {
+    let cell = |key, value: String| Cell::new(place.clone(), &line.name, key, Value::Text(value));
     if key == "NAME" {
-        camera.set("name", cell("name", &line.value));
+        camera.set("name", cell("name", line.value.clone()));
         return false;
     }
     let (url, credentials) = super::camera::without_credentials(&line.value);
-    camera.set("url", cell("url", &url));
+    camera.set("url", cell("url", url));
     let Some((username, password)) = credentials else {
         return false;
     };
-    camera.set("username", cell("username", &username));
-    camera.set("password", cell("password", &password));
+    camera.set("username", cell("username", username));
+    camera.set("password", cell("password", password));
     true
 }
 

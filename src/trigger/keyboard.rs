@@ -31,17 +31,17 @@ pub fn give_terminal_back() {
     }
 }
 
-/// The thread that listens to stdin. Dropping it gives the terminal back as it was.
+/// Listens to stdin. Dropping it gives the terminal back as it was.
 #[derive(Debug)]
 pub struct Keyboard {
     gone: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    /// The one that listens, and the one that acts.
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Keyboard {
-    /// Listens to stdin on a thread of its own until `stop` is raised to `Now`,
-    /// stdin ends, or this is dropped. `act` is called on that thread. Quiet where stdin
-    /// is closed or `/dev/null`.
+    /// Listens to stdin until `stop` is raised to `Now`, stdin ends, or this is dropped.
+    /// `act` is called on a thread of its own. Quiet where stdin is closed or `/dev/null`.
     pub fn start(
         settings: KeyboardSettings,
         clock: Arc<dyn Clock>,
@@ -49,38 +49,46 @@ impl Keyboard {
         mut act: impl FnMut(Wish) + Send + 'static,
     ) -> io::Result<Keyboard> {
         let gone = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&gone);
-        let listen = move || {
-            let over = || seen.load(Ordering::Relaxed) || stop.level() == StopLevel::Now;
-            let wait = || stop.wait(StopLevel::Now, Duration::from_millis(u64::from(TICK_MS)));
-            listen(io::stdin().as_fd(), &*clock, over, wait, |key, mono_ns| {
+        let (hit, hits) = crossbeam_channel::unbounded();
+        // A press waits for the disk; the next key's instant must not wait with it.
+        let acting = spawn("presses", move || {
+            for (key, mono_ns) in hits {
                 act(match key {
                     Key::Press => Wish::Press(settings.press_at(mono_ns)),
                     Key::Stop => Wish::Stop,
                 });
+            }
+        })?;
+        let seen = Arc::clone(&gone);
+        let listening = spawn("keyboard", move || {
+            let over = || seen.load(Ordering::Relaxed) || stop.level() == StopLevel::Now;
+            let wait = || stop.wait(StopLevel::Now, Duration::from_millis(u64::from(TICK_MS)));
+            listen(io::stdin().as_fd(), &*clock, over, wait, |key, mono_ns| {
+                let _ = hit.send((key, mono_ns));
             });
             give_terminal_back();
-        };
-        let thread = std::thread::Builder::new()
-            .name("keyboard".to_owned())
-            .spawn(listen)?;
+        })?;
         Ok(Keyboard {
             gone,
-            thread: Some(thread),
+            threads: vec![listening, acting],
         })
     }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(work)
 }
 
 impl Drop for Keyboard {
     fn drop(&mut self) {
         self.gone.store(true, Ordering::Relaxed);
         let own = std::thread::current().id();
-        if let Some(thread) = self
-            .thread
-            .take()
-            .filter(|thread| thread.thread().id() != own)
-        {
-            let _ = thread.join();
+        for thread in self.threads.drain(..) {
+            if thread.thread().id() != own {
+                let _ = thread.join();
+            }
         }
         give_terminal_back();
     }
@@ -101,12 +109,12 @@ fn listen(
         Keys::of_pipe()
     };
     while !over() {
+        // Reading the terminal from the background would stop the whole process.
+        if terminal && !in_foreground() {
+            wait();
+            continue;
+        }
         if terminal {
-            // Reading the terminal from the background would stop the whole process.
-            if !in_foreground() {
-                wait();
-                continue;
-            }
             take_single_keys(input);
         }
         let mut fds = [PollFd::new(input, PollFlags::POLLIN)];
@@ -118,18 +126,17 @@ fn listen(
         // The press is now; what follows takes its time.
         let now_mono_ns = clock.mono_ns();
         let mut bytes = [0; 256];
-        match nix::unistd::read(input, &mut bytes) {
-            // The end of a pipe, of /dev/null, of a terminal that hung up.
-            Ok(0) => return,
-            Ok(count) => {
-                for key in keys.feed(&bytes[..count], now_mono_ns) {
-                    act(key, now_mono_ns);
-                }
-            }
+        let count = match nix::unistd::read(input, &mut bytes) {
             Err(Errno::EINTR | Errno::EAGAIN) => {
                 wait();
+                continue;
             }
-            Err(_) => return,
+            // The end of a pipe, of /dev/null, of a terminal that hung up.
+            Ok(0) | Err(_) => return,
+            Ok(count) => count,
+        };
+        for key in keys.feed(&bytes[..count], now_mono_ns) {
+            act(key, now_mono_ns);
         }
     }
 }
