@@ -127,7 +127,7 @@ fn introduce(config: &Config, house: &House, options: &DemoOptions) {
          memory   the last {} s, {} in {}; nothing is written to the disk until a press\n  \
          clips    {}\n  \
          API      {url}/status, or another button: curl -X POST {url}/save-clip\n",
-        say::address(&camera.url),
+        camera.shown_url(),
         config.ring.seconds,
         say::bytes(super::run::rings_bytes(config)),
         config.ring.dir.display(),

@@ -66,7 +66,7 @@ fn introduce(config: &Config, house: &House) {
         rows.push(vec![
             format!("  {}", camera.id),
             camera.name.clone(),
-            say::address(&camera.url),
+            camera.shown_url(),
             match camera.transport {
                 Transport::Tcp => "tcp".to_owned(),
                 Transport::Udp => "udp".to_owned(),

@@ -3,8 +3,6 @@
 use std::fmt::Display;
 use std::io::Write;
 
-use url::Url;
-
 /// A line to stdout. The service must not fall over a closed terminal.
 pub(super) fn say(line: impl Display) {
     let mut out = std::io::stdout().lock();
@@ -43,17 +41,6 @@ pub(super) fn bytes(bytes: u64) -> String {
     }
 }
 
-/// An address without what may be secret in it: some cameras want a password in the query.
-pub(super) fn address(url: &Url) -> String {
-    let mut shown = url.clone();
-    let _ = shown.set_username("");
-    let _ = shown.set_password(None);
-    shown.set_query(None);
-    shown.set_fragment(None);
-    let more = if url.query().is_some() { "?…" } else { "" };
-    format!("{shown}{more}")
-}
-
 /// Long texts in columns of a table, wrapped nowhere.
 pub(super) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -87,14 +74,6 @@ mod tests {
             many(1, "clip") + ", " + &many(0, "fault"),
             "1 clip, 0 faults"
         );
-    }
-
-    #[test]
-    fn an_address_is_shown_without_what_may_be_secret() {
-        let url = Url::parse("rtsp://me:secret@192.0.2.10:554/live?password=secret#x").unwrap();
-        assert_eq!(address(&url), "rtsp://192.0.2.10:554/live?…");
-        let url = Url::parse("rtsp://192.0.2.10/live").unwrap();
-        assert_eq!(address(&url), "rtsp://192.0.2.10/live");
     }
 
     #[test]
