@@ -30,12 +30,6 @@ mod rig {
         std::env::var_os("HINDSIGHT_TEST_CHILD").is_some()
     }
 
-    /// The child's side of `strike`: waits until it is watched.
-    pub fn wait_until_watched() {
-        let mut line = String::new();
-        std::io::stdin().read_line(&mut line).unwrap();
-    }
-
     #[test]
     fn child_that_writes_three_files_from_two_threads() {
         if !is_child() {

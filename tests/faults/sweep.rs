@@ -15,8 +15,8 @@ use hindsight::ring::{RingSpec, RingWriter};
 use nix::errno::Errno;
 
 use crate::coded;
-use crate::rig::{again, is_child, wait_until_watched};
-use crate::strike::{Blow, Calls, Struck, strike};
+use crate::rig::{again, is_child};
+use crate::strike::{Blow, Calls, Struck, strike, wait_until_watched};
 
 const CAMERAS: [&str; 2] = ["c1", "c2"];
 const PRE_MS: u64 = 3_000;

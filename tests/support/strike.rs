@@ -49,18 +49,32 @@ pub struct Struck {
     pub exit_code: Option<i32>,
 }
 
-/// Starts `command` (which must wait for one byte on its standard input before
-/// it begins) and strikes its `n`-th (from 1) call below `folder`.
+/// Starts `command` (which must call [`wait_until_watched`] first) and strikes its `n`-th (from 1) call below `folder`.
 pub fn strike(command: &mut Command, folder: &Path, calls: Calls, n: u64, blow: Blow) -> Struck {
+    let ready = tempfile::tempdir().expect("a folder for the child's sign");
+    let ready = ready.path().join("ready");
+    let mut at_start = 0;
     let mut child = command
+        .env(READY, &ready)
         .stdin(Stdio::piped())
         .spawn()
         .expect("starting the child");
     let main = Pid::from_raw(i32::try_from(child.id()).expect("a pid fits"));
-    let options =
-        Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_TRACECLONE | Options::PTRACE_O_EXITKILL;
-    ptrace::seize(main, options).expect("tracing the child (may this machine use ptrace?)");
-    ptrace::interrupt(main).expect("stopping the child");
+    while !ready.exists() {
+        assert!(
+            child.try_wait().expect("the child").is_none(),
+            "the child ended too early"
+        );
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    // All its threads stand still now; those that it starts later are followed from their birth.
+    for thread in std::fs::read_dir(format!("/proc/{main}/task")).expect("the child's threads") {
+        let name = thread.expect("a thread").file_name();
+        let thread = Pid::from_raw(name.to_string_lossy().parse().expect("a thread's number"));
+        ptrace::seize(thread, options()).expect("tracing the child (may this machine use ptrace?)");
+        ptrace::interrupt(thread).expect("stopping the child");
+        at_start += 1;
+    }
     let mut tracer = Tracer {
         folder: folder.to_path_buf(),
         calls,
@@ -68,6 +82,7 @@ pub fn strike(command: &mut Command, folder: &Path, calls: Calls, n: u64, blow: 
         blow,
         main,
         inside: HashMap::new(),
+        at_start,
         known: HashSet::new(),
         counted: 0,
         at: None,
@@ -81,6 +96,21 @@ pub fn strike(command: &mut Command, folder: &Path, calls: Calls, n: u64, blow: 
     }
 }
 
+/// Names the file by which the child says that it waits.
+const READY: &str = "HINDSIGHT_TEST_READY";
+
+/// The child's side: says that it waits, and waits until it is watched.
+pub fn wait_until_watched() {
+    let ready = std::env::var_os(READY).expect("started by `strike`");
+    std::fs::write(ready, "").expect("saying that it waits");
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).expect("waiting");
+}
+
+fn options() -> Options {
+    Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_TRACECLONE | Options::PTRACE_O_EXITKILL
+}
+
 struct Tracer {
     folder: PathBuf,
     calls: Calls,
@@ -90,6 +120,8 @@ struct Tracer {
     /// Threads inside a call, and the error it shall return.
     inside: HashMap<Pid, Option<Errno>>,
     known: HashSet<Pid>,
+    /// Threads that the child had when it was attached.
+    at_start: usize,
     counted: u64,
     at: Option<String>,
 }
@@ -122,8 +154,8 @@ impl Tracer {
                 WaitStatus::PtraceEvent(pid, ..) => {
                     self.known.insert(pid);
                     let _ = ptrace::syscall(pid, None);
-                    // The first stop of the main thread: from here on it is watched.
-                    if pid == self.main
+                    // Every thread has stopped once: from here on all are watched.
+                    if self.known.len() >= self.at_start
                         && let Some(mut stdin) = go.take()
                     {
                         use std::io::Write;
