@@ -35,7 +35,7 @@ pub enum Call {
 pub enum Fault {
     /// It fails with this `errno` and does nothing.
     Error(Errno),
-    /// A write takes only so many bytes.
+    /// A write takes only so many bytes; a file system has only so many left.
     Short(usize),
 }
 
@@ -173,11 +173,13 @@ impl Disk {
     }
 
     pub fn space(&self, path: &Path) -> io::Result<Space> {
-        self.ask(Call::Space, path)?;
+        let most = self.ask(Call::Space, path)?;
+        let most = most.and_then(|bytes| u64::try_from(bytes).ok());
         let found = statvfs(path)?;
         let block = found.fragment_size();
+        let free = found.blocks_available().saturating_mul(block);
         Ok(Space {
-            free: found.blocks_available().saturating_mul(block),
+            free: free.min(most.unwrap_or(u64::MAX)),
             total: found.blocks().saturating_mul(block),
             read_only: found.flags().contains(FsFlags::ST_RDONLY),
         })

@@ -28,6 +28,8 @@ pub struct Clip {
     pub report: CutReport,
     /// The difference where two readers disagree about it.
     pub suspect: Option<String>,
+    /// It stands under the name of a suspect one.
+    pub named_suspect: bool,
     pub size_bytes: u64,
     /// The hash, if somebody is taking it already.
     pub hash: Option<Receiver<io::Result<String>>>,
@@ -62,6 +64,7 @@ impl Attempt<'_> {
             .map_err(|e| Trouble::disk("giving the clip its name", &e))?;
         Ok(Clip {
             report: finished.report,
+            named_suspect: suspect.is_some(),
             suspect,
             size_bytes,
             hash: Some(hash),
@@ -117,7 +120,7 @@ impl Attempt<'_> {
         self.core.tell(Event::Committed {
             press_id: press.id.clone(),
             camera: self.job.about().id.clone(),
-            path: self.names.clip_as(clip.suspect.is_some()).to_owned(),
+            path: self.names.clip_as(clip.named_suspect).to_owned(),
             end_of_window_mono_ns: end.map(|at| at.max(press.instant_mono_ns)),
             committed_mono_ns: self.core.clock.mono_ns(),
             duration_ms: milliseconds(clip.report.duration_sec),
@@ -128,7 +131,7 @@ impl Attempt<'_> {
 
     /// Hash and sidecar of a committed clip.
     pub fn describe(&self, clip: &mut Clip) -> Result<Outcome, Trouble> {
-        let path = self.names.clip_as(clip.suspect.is_some());
+        let path = self.names.clip_as(clip.named_suspect);
         let failed = |e: io::Error| Trouble::disk("reading the clip to hash it", &e);
         let taken = clip.hash.take().and_then(|hash| hash.recv().ok());
         let sha256 = match taken {

@@ -34,6 +34,10 @@ pub struct Tuning {
     pub reserve: Option<u64>,
     /// Exports that write at once.
     pub writers: usize,
+    /// Bytes of a clip's data written at once.
+    pub block_bytes: usize,
+    /// Between two syncs of a clip while its window runs.
+    pub sync_every_ns: u64,
 }
 
 impl Default for Tuning {
@@ -42,6 +46,8 @@ impl Default for Tuning {
             disk: Disk::default(),
             reserve: None,
             writers: 16,
+            block_bytes: 1 << 20,
+            sync_every_ns: 1_000_000_000,
         }
     }
 }

@@ -10,6 +10,7 @@
 //! Called by: engine.
 
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use super::cut::{Cut, Ended, Fact, Offer};
@@ -26,12 +27,10 @@ use crate::media::AuMeta;
 use crate::mp4;
 use crate::ring::RingReader;
 
-/// Written at once.
-const BLOCK: usize = 1 << 20;
-/// Between two syncs while the window runs.
-const SYNC_NS: u64 = 1_000_000_000;
 /// So near to the end no sync is begun that the end would have to wait for.
 const NEAR_NS: u64 = 300_000_000;
+/// Written at once near the end.
+const SMALL_BLOCK: usize = 1 << 15;
 /// Room beside the index for what the clip says about itself.
 pub const REPORT_ROOM: u64 = 8192;
 
@@ -86,6 +85,11 @@ struct Running {
     synced: u64,
     last_sync_mono_ns: u64,
     last_sync_took_ns: u64,
+    /// The names of the temporary files are on the disk.
+    named: bool,
+    /// Bytes written at once, and nanoseconds between syncs.
+    block: usize,
+    sync_every_ns: u64,
 }
 
 impl Attempt<'_> {
@@ -170,6 +174,9 @@ impl Attempt<'_> {
             synced: written,
             last_sync_mono_ns: self.core.clock.mono_ns(),
             last_sync_took_ns: 0,
+            named: false,
+            block: self.core.tuning.block_bytes,
+            sync_every_ns: self.core.tuning.sync_every_ns,
         })
     }
 
@@ -191,12 +198,15 @@ impl Attempt<'_> {
             file,
             facts,
             reserve,
-            buffer: Vec::with_capacity(BLOCK + BLOCK / 4),
+            buffer: Vec::with_capacity(self.core.tuning.block_bytes * 5 / 4),
             written: 0,
             pushed: 0,
             synced: 0,
             last_sync_mono_ns: self.core.clock.mono_ns(),
             last_sync_took_ns: 0,
+            named: false,
+            block: self.core.tuning.block_bytes,
+            sync_every_ns: self.core.tuning.sync_every_ns,
         })
     }
 
@@ -275,7 +285,7 @@ impl Attempt<'_> {
             running.write_out(left_ns)?;
             running.sync_if_due(clock.mono_ns(), left_ns, || clock.mono_ns())?;
             self.job.progress.wrote(running.written);
-            self.nap(left_ns)?;
+            self.nap(left_ns, running.cut.wake_hint_mono_ns())?;
         }
     }
 
@@ -285,13 +295,13 @@ impl Attempt<'_> {
             let before = running.buffer.len();
             match source.next(&mut running.buffer) {
                 Next::NotYet => break,
-                Next::Lost { from, to } => running.lost(from, to)?,
+                Next::Lost { from, to } => running.lost(from, to),
                 Next::Au { pos, au } => {
-                    running.know_params(source, &au)?;
-                    running.offer(pos, &au, before)?;
+                    running.know_params(source, &au);
+                    running.offer(pos, &au, before);
                 }
             }
-            if running.buffer.len() >= BLOCK {
+            if running.buffer.len() >= self.core.tuning.block_bytes {
                 self.leave_if_told()?;
                 running.write(true)?;
                 running.sync_if_due(self.core.clock.mono_ns(), u64::MAX, || {
@@ -311,16 +321,18 @@ impl Attempt<'_> {
     }
 
     /// Sleeps until it is worth looking again.
-    fn nap(&self, left_ns: u64) -> Result<(), Trouble> {
-        let nap = match left_ns {
-            0..60_000_000 => Duration::from_millis(1),
-            _ => Duration::from_millis(20),
+    fn nap(&self, left_ns: u64, end_mono_ns: u64) -> Result<(), Trouble> {
+        let late_ns = self.core.clock.mono_ns().saturating_sub(end_mono_ns);
+        let nap_ms = match (left_ns, late_ns) {
+            (60_000_000.., _) => 20,
+            (_, 500_000_000..) => 5,
+            _ => 1,
         };
         let next = match self.core.stop.level() {
             StopLevel::Running => StopLevel::Finish,
             _ => StopLevel::Now,
         };
-        self.core.stop.wait(next, nap);
+        self.core.stop.wait(next, Duration::from_millis(nap_ms));
         self.leave_if_told()
     }
 }
@@ -359,54 +371,46 @@ impl Running {
         self.written + self.buffer.len() as u64
     }
 
-    fn note(&mut self, fact: Fact) -> Result<(), Trouble> {
-        self.facts
-            .note(fact, self.data_end())
-            .map_err(|e| Trouble::disk("noting a fact", &e))
+    fn note(&mut self, fact: Fact) {
+        self.facts.note(fact, self.data_end());
     }
 
-    fn lost(&mut self, from_pos: u64, to_pos: u64) -> Result<(), Trouble> {
+    fn lost(&mut self, from_pos: u64, to_pos: u64) {
         self.cut.lost(from_pos, to_pos);
-        self.note(Fact::Lost { from_pos, to_pos })
+        self.note(Fact::Lost { from_pos, to_pos });
     }
 
-    fn know_params(&mut self, source: &Source, au: &AuMeta) -> Result<(), Trouble> {
+    fn know_params(&mut self, source: &Source, au: &AuMeta) {
         if au.flags.gap || !self.cut.needs_params(au.generation) {
-            return Ok(());
+            return;
         }
         // Where the ring has forgotten them, the cut leaves the AU.
-        let Ok(params) = source.params(au.generation) else {
-            return Ok(());
-        };
-        self.cut.params(au.generation, &params);
-        self.note(Fact::Params {
-            generation: au.generation,
-            params,
-        })
+        if let Ok(params) = source.params(au.generation) {
+            self.cut.params(au.generation, &params);
+            self.note(Fact::Params {
+                generation: au.generation,
+                params,
+            });
+        }
     }
 
     /// Offers the AU whose bytes stand in the buffer from `start` on.
-    fn offer(&mut self, pos: u64, au: &AuMeta, start: usize) -> Result<(), Trouble> {
+    fn offer(&mut self, pos: u64, au: &AuMeta, start: usize) {
         // Parameter sets that change stand in front of their key frame.
         let prefix = self.cut.prefix(au);
         let offset = self.written + (start + prefix.len()) as u64;
-        match self.cut.offer(pos, au, offset) {
+        let offer = self.cut.offer(pos, au, offset);
+        let au = *au;
+        match offer {
             Offer::Take => {
                 self.buffer.splice(start..start, prefix);
-                self.note(Fact::Taken {
-                    pos,
-                    au: *au,
-                    offset,
-                })
+                self.note(Fact::Taken { pos, au, offset });
             }
             Offer::Note => {
                 self.buffer.truncate(start);
-                self.note(Fact::Noted { pos, au: *au })
+                self.note(Fact::Noted { pos, au });
             }
-            Offer::Leave => {
-                self.buffer.truncate(start);
-                Ok(())
-            }
+            Offer::Leave => self.buffer.truncate(start),
         }
     }
 
@@ -433,7 +437,7 @@ impl Running {
         let enough = if left_ns < NEAR_NS {
             1 << 15
         } else {
-            BLOCK / 4
+            self.block / 4
         };
         if self.buffer.len() >= enough {
             self.write(true)?;
@@ -448,16 +452,21 @@ impl Running {
         left_ns: u64,
         now: impl Fn() -> u64,
     ) -> Result<(), Trouble> {
-        let due = now_mono_ns.saturating_sub(self.last_sync_mono_ns) >= SYNC_NS;
+        let due = now_mono_ns.saturating_sub(self.last_sync_mono_ns) >= self.sync_every_ns;
         let late = left_ns < NEAR_NS.max(2 * self.last_sync_took_ns);
         // The end itself may be late, too: then it is waited for no longer than this.
-        let overdue = now_mono_ns.saturating_sub(self.last_sync_mono_ns) >= 3 * SYNC_NS;
+        let overdue = now_mono_ns.saturating_sub(self.last_sync_mono_ns) >= 3 * self.sync_every_ns;
         if !due || (late && !overdue) || self.synced == self.data_end() {
             return Ok(());
         }
         self.write(false)?;
         let failed = |e: io::Error| Trouble::disk("syncing the clip", &e);
         self.file.sync().map_err(failed)?;
+        if !self.named {
+            let folder = self.file.path().parent().unwrap_or(Path::new("/"));
+            self.file.disk().sync_dir(folder).map_err(failed)?;
+            self.named = true;
+        }
         self.synced = self.written;
         self.pushed = self.written;
         self.facts.synced(self.synced).map_err(failed)?;

@@ -120,8 +120,9 @@ impl Noted {
 pub struct FactsFile {
     file: File,
     at: u64,
-    /// Facts whose data is not synced yet: (end of the data named, line).
-    unsynced: Vec<(u64, Vec<u8>)>,
+    /// Facts whose data is not synced yet, with the end of the data named.
+    /// Most clips are finished before anything of them must be written down.
+    unsynced: Vec<(u64, Fact)>,
 }
 
 impl FactsFile {
@@ -172,9 +173,8 @@ impl FactsFile {
     }
 
     /// Remembers a fact; `data_end` is where the data ends that it needs.
-    pub fn note(&mut self, fact: Fact, data_end: u64) -> io::Result<()> {
-        self.unsynced.push((data_end, encoded(&Line::Fact(fact))?));
-        Ok(())
+    pub fn note(&mut self, fact: Fact, data_end: u64) {
+        self.unsynced.push((data_end, fact));
     }
 
     /// The first `data_len` bytes of the data are on the disk: writes down and
@@ -188,10 +188,10 @@ impl FactsFile {
         if count == 0 {
             return Ok(());
         }
-        let bytes: Vec<u8> = self.unsynced[..count]
-            .iter()
-            .flat_map(|(_, line)| line.iter().copied())
-            .collect();
+        let mut bytes = Vec::new();
+        for (_, fact) in &self.unsynced[..count] {
+            bytes.extend(encoded(&Line::Fact(fact.clone()))?);
+        }
         self.file.write_all_at(&bytes, self.at)?;
         self.file.sync()?;
         self.at += bytes.len() as u64;
@@ -235,7 +235,7 @@ mod tests {
         let mut file =
             FactsFile::create(&disk, &path, &press.id, &press.cameras[0], 4096, plan).unwrap();
         for pos in 0..facts {
-            file.note(fact(pos), pos * 100 + 100).unwrap();
+            file.note(fact(pos), pos * 100 + 100);
         }
         file.synced(facts * 100).unwrap();
         path
@@ -248,8 +248,8 @@ mod tests {
         let noted = read(&Disk::default(), &path).unwrap().unwrap();
         assert_eq!(noted.facts, [fact(0), fact(1), fact(2)]);
         let mut file = FactsFile::go_on(&Disk::default(), &path, &noted).unwrap();
-        file.note(fact(3), 400).unwrap();
-        file.note(fact(4), 500).unwrap();
+        file.note(fact(3), 400);
+        file.note(fact(4), 500);
         file.synced(499).unwrap();
         let noted = read(&Disk::default(), &path).unwrap().unwrap();
         assert_eq!(noted.facts.len(), 4);
@@ -277,7 +277,7 @@ mod tests {
         let mut noted = read(&disk, &path).unwrap().unwrap();
         assert_eq!(noted.keep_within(350), 300);
         let mut file = FactsFile::go_on(&disk, &path, &noted).unwrap();
-        file.note(fact(9), 400).unwrap();
+        file.note(fact(9), 400);
         file.synced(400).unwrap();
         let facts = read(&disk, &path).unwrap().unwrap().facts;
         assert_eq!(facts, [fact(0), fact(1), fact(2), fact(9)]);

@@ -16,13 +16,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::close::{Clip, outcome};
+use super::cut::{CutReport, Ended};
 use super::engine::{Core, Job, Stage};
 use super::export::{Attempt, Trouble};
-use super::journal::{Held, Taken};
+use super::journal::{Held, Taken, TakenCamera};
 use super::names::{self, Names};
 use super::sidecar::Sidecar;
 use super::store::{NotOpen, Store};
 use super::{Outcome, StartError, inside};
+use crate::media::Codec;
+use crate::mp4::{self, Inspected};
 
 /// A sidecar is no larger, whatever its gaps.
 pub const LARGEST_SIDECAR: u64 = 1 << 24;
@@ -45,41 +48,19 @@ impl Core {
                 return Ok(false);
             }
         };
+        say_damage(&held);
+        // Before anybody works: what is swept must be nobody's.
+        let (presses, needed) = take_up(&store, held);
+        store.sweep(&needed);
         let store = self.store.get_or_init(|| store);
         if std::mem::take(&mut self.state().trouble).is_some() {
             log::info!(target: "hindsight", event = "system_storage"; "{} can be used now", store.root.display());
         }
-        self.take_up(store, held);
-        Ok(true)
-    }
-
-    fn take_up(self: &Arc<Core>, store: &Store, held: Held) {
-        if held.unread_bytes > 0 {
-            log::warn!(
-                target: "hindsight", event = "error_journal";
-                "{} bytes of the journal were torn or damaged; a press whose writing was cut short was not acknowledged",
-                held.unread_bytes
-            );
-        }
-        let mut needed = HashSet::new();
-        for taken in held.pending {
-            let taken = Arc::new(taken);
-            let mut jobs = Vec::new();
-            let mut done = Vec::new();
-            for (camera, about) in taken.cameras.iter().enumerate() {
-                let names = Names::of(&store.root, &taken.press, &about.id);
-                match left_behind(store, &names) {
-                    Left::Sidecar(outcome) => done.push((camera, *outcome)),
-                    Left::Job(stage) => {
-                        needed.extend([names.part.clone(), names.facts.clone()]);
-                        jobs.push(Job::new(taken.clone(), camera, None, Arc::default(), stage));
-                    }
-                }
-            }
+        for (taken, jobs, done) in presses {
             say_taken_up(&taken, jobs.len());
             self.register(taken, jobs, done);
         }
-        store.sweep(&needed);
+        Ok(true)
     }
 
     /// The wall clock was set: sidecars of this boot that were written before get the right time.
@@ -133,6 +114,50 @@ impl Core {
     }
 }
 
+/// A press of an earlier run: what is left to do, and what is done.
+type TakenUp = (Arc<Taken>, Vec<Job>, Vec<(usize, Outcome)>);
+
+fn take_up(store: &Store, held: Held) -> (Vec<TakenUp>, HashSet<PathBuf>) {
+    let mut needed = HashSet::new();
+    let mut presses = Vec::new();
+    for taken in held.pending {
+        let taken = Arc::new(taken);
+        let mut jobs = Vec::new();
+        let mut done = Vec::new();
+        for (camera, about) in taken.cameras.iter().enumerate() {
+            let names = Names::of(&store.root, &taken.press, &about.id);
+            match its_sidecar(store, &names) {
+                Some(outcome) => done.push((camera, outcome)),
+                None => {
+                    needed.extend([names.part, names.facts]);
+                    let job = Job::new(taken.clone(), camera, None, Arc::default(), Stage::Export);
+                    jobs.push(job);
+                }
+            }
+        }
+        presses.push((taken, jobs, done));
+    }
+    (presses, needed)
+}
+
+/// What became of one camera of a press, if its sidecar is there. If not, the
+/// export looks for the clip itself, and again after an error.
+fn its_sidecar(store: &Store, names: &Names) -> Option<Outcome> {
+    let bytes = store.disk.read_file(&names.sidecar, LARGEST_SIDECAR).ok()?;
+    let sidecar = Sidecar::from_bytes(&bytes).ok()?;
+    Some(outcome(&sidecar, &names.folder, &names.sidecar))
+}
+
+fn say_damage(held: &Held) {
+    if held.unread_bytes > 0 {
+        log::warn!(
+            target: "hindsight", event = "error_journal";
+            "{} bytes of the journal were torn or damaged; a press whose writing was cut short was not acknowledged",
+            held.unread_bytes
+        );
+    }
+}
+
 fn say_taken_up(taken: &Taken, unfinished: usize) {
     if unfinished > 0 {
         log::info!(
@@ -143,43 +168,86 @@ fn say_taken_up(taken: &Taken, unfinished: usize) {
     }
 }
 
-enum Left {
-    Sidecar(Box<Outcome>),
-    Job(Stage),
-}
-
-/// What is on the disk of one camera of a press.
-fn left_behind(store: &Store, names: &Names) -> Left {
-    let read = store.disk.read_file(&names.sidecar, LARGEST_SIDECAR);
-    if let Some(sidecar) = read.ok().and_then(|b| Sidecar::from_bytes(&b).ok()) {
-        return Left::Sidecar(Box::new(outcome(&sidecar, &names.folder, &names.sidecar)));
-    }
-    // The export looks for the clip itself, and again after an error.
-    Left::Job(Stage::Export)
-}
-
 impl Attempt<'_> {
-    /// A committed clip whose sidecar was not written: from what it says about itself.
+    /// A committed clip whose sidecar was not written: from what it says about
+    /// itself, else from its index.
     pub fn rebuild(&self, suspect: bool) -> Result<Clip, Trouble> {
         let path = self.names.clip_as(suspect);
         let failed = |e: io::Error| Trouble::disk("reading the finished clip", &e);
         let file = self.store.disk.open_read(path).map_err(failed)?;
         let size_bytes = file.len().map_err(failed)?;
-        let Some(report) = inside::extract(&file).map_err(failed)? else {
-            return Err(Trouble::Disk {
-                what: format!("{} says nothing about itself", path.display()),
-                full: false,
-            });
+        let lost = "in which way was lost in a restart";
+        let mut reason = suspect.then(|| format!("two readers disagree about this clip; {lost}"));
+        let report = match inside::extract(&file).map_err(failed)? {
+            Some(report) => report,
+            None => {
+                let reader = io::BufReader::new(file.reader().map_err(failed)?);
+                let seen = mp4::inspect(reader, size_bytes);
+                seen.map(|seen| from_index(&seen, self.job.about()))
+                    .unwrap_or_else(|error| {
+                        reason = Some(error.to_string());
+                        from_plan(self.job.about())
+                    })
+            }
         };
         Ok(Clip {
             report,
-            suspect: suspect.then(|| {
-                "two readers disagree about this clip; in which way was lost in a restart"
-                    .to_owned()
-            }),
+            // One that cannot be read keeps its name: it is committed.
+            suspect: reason,
+            named_suspect: suspect,
             size_bytes,
             hash: None,
         })
+    }
+}
+
+/// What is certain of a clip of which nothing else is left.
+fn from_plan(camera: &TakenCamera) -> CutReport {
+    let plan = &camera.plan;
+    let anchor = plan.mappings.first();
+    CutReport {
+        codec: Codec::H264,
+        width: 0,
+        height: 0,
+        audio_codec: None,
+        fps: 0.0,
+        duration_sec: 0.0,
+        pre_seconds: 0.0,
+        post_seconds: 0.0,
+        ended: Ended::Restart,
+        gaps: Vec::new(),
+        damaged: Vec::new(),
+        certainty: plan.certainty,
+        press_90k: plan.press_90k,
+        anchor_90k: anchor.map_or(0, |m| m.anchor_90k),
+        anchor_mono_ns: anchor.map_or(0, |m| m.anchor_mono_ns),
+        alignment: None,
+        epochs: Vec::new(),
+        notes: vec!["what was known of gaps and damaged frames was lost in a restart".to_owned()],
+        end_of_window_mono_ns: None,
+        first_frame_mono_ns: 0,
+        frames_shown: 0,
+    }
+}
+
+fn from_index(seen: &Inspected, camera: &TakenCamera) -> CutReport {
+    let video = seen.tracks.first();
+    let entry = video.and_then(|track| track.entries.first());
+    let shown = video.map_or(0, |track| track.shown().count());
+    let duration_sec = seen.duration_90k as f64 / 90_000.0;
+    let pre_sec = (camera.plan.window.pre_ms as f64 / 1000.0).min(duration_sec);
+    let audio = seen.tracks.get(1).and_then(|track| track.entries.first());
+    CutReport {
+        codec: entry.map_or(Codec::H264, |e| e.codec),
+        width: entry.map_or(0, |e| e.width),
+        height: entry.map_or(0, |e| e.height),
+        audio_codec: audio.map(|e| e.codec),
+        fps: shown as f64 / duration_sec.max(0.001),
+        duration_sec,
+        pre_seconds: pre_sec,
+        post_seconds: duration_sec - pre_sec,
+        frames_shown: shown as u64,
+        ..from_plan(camera)
     }
 }
 

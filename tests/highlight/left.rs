@@ -1,9 +1,10 @@
 //! What an earlier run left behind, and what the next start makes of it.
 
-use hindsight::base::{BootId, PressId};
+use hindsight::base::{BootId, CameraId, PressId};
 use hindsight::highlight::cut::Ended;
 use hindsight::highlight::sidecar::{Sidecar, Status};
 use hindsight::highlight::{Highlights, Outcome, journal};
+use hindsight::ring::RingReader;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,8 +14,17 @@ use crate::rig::{Feeder, PATIENCE, Place, Running, SECOND, now};
 
 /// The next start, perhaps in another boot, until the press has come to its end.
 fn next_start(place: &Place, boot_id: BootId, press: &PressId) -> Outcome {
+    next_start_with(place, boot_id, press, Vec::new())
+}
+
+fn next_start_with(
+    place: &Place,
+    boot_id: BootId,
+    press: &PressId,
+    old_rings: Vec<(CameraId, RingReader)>,
+) -> Outcome {
     let stop = Stop::default();
-    let settings = place.settings(boot_id, Vec::new());
+    let settings = place.settings(boot_id, old_rings);
     let highlights = Highlights::start(settings, Arc::new(RealClock), stop.clone()).unwrap();
     let running = Running { highlights, stop };
     let outcomes = running.outcomes(press);
@@ -142,7 +152,52 @@ fn a_window_over_two_rings_is_one_clip() {
 }
 
 #[test]
+fn a_press_is_exported_from_the_ring_that_was_replaced() {
+    let place = Place::new(&["court1"]);
+    let camera = place.camera("court1", 8);
+    let service = place.start();
+    // Its window is not over: nothing of it is made yet.
+    let press = service.press(&place.request(now(), 3_000, 2_000));
+    service.leave();
+    drop(camera);
+    for entry in std::fs::read_dir(place.storage().join("tmp")).unwrap() {
+        std::fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    let old = RingReader::open(place.rings.path(), &crate::rig::id("court1")).unwrap();
+    let camera = Feeder::new(place.rings.path(), "court1", 60, now());
+    let _live = camera.live();
+    assert!(old.ended());
+    let old_rings = vec![(crate::rig::id("court1"), old)];
+    let outcome = next_start_with(&place, this_boot(), &press, old_rings);
+    assert_eq!(outcome.status, Status::Queued);
+    assert_eq!(outcome.ended, Some(Ended::Complete), "{outcome:?}");
+    assert!((5_000..5_100).contains(&outcome.duration_ms), "{outcome:?}");
+}
+
+#[test]
+fn a_clip_that_says_nothing_about_itself_gets_the_sidecar_that_its_index_gives() {
+    let (outcome, first) = without_its_sidecar(|clip| {
+        let mut bytes = std::fs::read(clip).unwrap();
+        let at = bytes
+            .windows(8)
+            .position(|eight| eight == b"HINDSRPT")
+            .unwrap();
+        bytes[at] = b'-';
+        std::fs::write(clip, bytes).unwrap();
+    });
+    assert_eq!(outcome.status, Status::Queued);
+    assert_eq!(outcome.ended, Some(Ended::Restart));
+    assert_eq!(outcome.duration_ms, first.duration_ms);
+}
+
+#[test]
 fn a_clip_without_sidecar_gets_the_sidecar_that_it_would_have_had() {
+    let (outcome, first) = without_its_sidecar(|_| {});
+    assert_eq!(outcome, first);
+}
+
+/// A run that ended between clip and sidecar: what the next one says, and what it had said.
+fn without_its_sidecar(then: impl Fn(&std::path::Path)) -> (Outcome, Outcome) {
     let place = Place::new(&["court1"]);
     let _camera = place.camera("court1", 6);
     let service = place.start();
@@ -153,12 +208,14 @@ fn a_clip_without_sidecar_gets_the_sidecar_that_it_would_have_had() {
     let journaled = Sidecar::from_bytes(&before).unwrap();
     std::fs::remove_file(&first.sidecar).unwrap();
     press_again_into_the_journal(&place, &press, &journaled);
+    let clip = first.clip.clone().unwrap();
+    let bytes = std::fs::read(&clip).unwrap();
+    then(&clip);
+    let untouched = bytes == std::fs::read(&clip).unwrap();
     let outcome = next_start(&place, another_boot(), &press);
-    assert_eq!(outcome, first);
-    assert_eq!(
-        String::from_utf8(std::fs::read(&first.sidecar).unwrap()).unwrap(),
-        String::from_utf8(before).unwrap()
-    );
+    let after = std::fs::read(&first.sidecar).unwrap();
+    assert_eq!(after == before, untouched);
+    (outcome, first)
 }
 
 /// Puts a retired press back, as if the service had died before its sidecar.

@@ -5,6 +5,7 @@
 mod coded;
 
 mod left;
+mod patient;
 mod refused;
 mod rig;
 mod struck;

@@ -1,7 +1,6 @@
 //! Presses that nothing disturbs.
 
-use hindsight::base::{Stop, StopLevel};
-use hindsight::disk::Disk;
+use hindsight::base::StopLevel;
 use hindsight::highlight::cut::Ended;
 use hindsight::highlight::sidecar::Status;
 use hindsight::highlight::{Event, Outcome, Tuning};
@@ -120,9 +119,8 @@ fn an_index_that_has_no_room_in_front_goes_behind_the_data() {
     let place = Place::new(&["court1"]);
     let _camera = place.camera("court1", 8);
     let tuning = Tuning {
-        disk: Disk::default(),
         reserve: Some(2048),
-        writers: 16,
+        ..Tuning::default()
     };
     let service = place.try_start(tuning).unwrap();
     let press = service.press(&place.request(now() - SECOND, 4_000, 0));
@@ -186,5 +184,4 @@ fn a_press_is_journaled_before_it_is_acknowledged() {
     assert_eq!(held.pending.len(), 1);
     assert_eq!(held.pending[0].press.id, press);
     service.leave();
-    let _: Stop = Stop::default();
 }
