@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod clients;
+#[allow(dead_code)]
+#[path = "../support/coded.rs"]
+mod coded;
 mod conversation;
 mod faults;
 #[allow(dead_code)] // shared with other tests; this one needs a part of it

@@ -37,8 +37,8 @@ pub struct Frame {
 #[derive(Debug)]
 pub enum Seen {
     Video(Frame),
-    /// Timestamp and how many bytes.
-    Audio(i64, usize),
+    /// Timestamp and bytes.
+    Audio(i64, Vec<u8>),
     /// Which track (0: video), NTP time, RTP timestamp if it could be placed.
     Report(usize, u64, i64),
 }
@@ -103,7 +103,7 @@ impl Reader {
                 CodecItem::AudioFrame(frame) => {
                     return Ok(Seen::Audio(
                         frame.timestamp().timestamp(),
-                        frame.data().len(),
+                        frame.data().to_vec(),
                     ));
                 }
                 CodecItem::Rtcp(rtcp) => {
