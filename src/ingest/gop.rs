@@ -163,6 +163,8 @@ fn seconds(ms: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     const S: u64 = 1_000_000_000;

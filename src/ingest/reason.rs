@@ -105,6 +105,8 @@ fn hide(text: &str, credentials: Option<&Credentials>) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use crate::config::checked::Secret;
 

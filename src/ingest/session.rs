@@ -284,10 +284,9 @@ impl Playing {
         };
         let (track, ctx, timestamp, loss, data) = match item {
             CodecItem::VideoFrame(frame) => {
-                if frame.has_new_parameters() || !intake.has_video_params() {
-                    if let Some(params) = self.params(self.video) {
-                        intake.set_params(params);
-                    }
+                let due = frame.has_new_parameters() || !intake.has_video_params();
+                if let Some(params) = due.then(|| self.params(self.video)).flatten() {
+                    intake.set_params(params);
                 }
                 let at = frame.timestamp();
                 (
