@@ -24,6 +24,7 @@ fn main() -> ExitCode {
     }
     let done = call(&cli.common, cli.command);
     hindsight::trigger::give_terminal_back();
+    app::logging::finish();
     done
 }
 

@@ -1,29 +1,49 @@
 //! Where log lines go: stderr, readable or as JSON lines.
 //!
+//! A line is handed to a thread that writes it: a terminal that was stopped or a
+//! pipe that nobody reads must not hold up a camera (law 1). What that thread cannot
+//! keep up with is lost, and counted.
+//!
 //! Not here: which events there are (each room names its own).
 //! Called by: main, before anything else runs.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use env_logger::{Builder, Target, WriteStyle};
 use jiff::Timestamp;
 use log::kv::{Error, Key, Value, VisitSource};
 use log::{Level, LevelFilter, Record};
+use nix::sys::signal::SigSet;
 use serde_json::Value as Json;
 
 use crate::config::{Log, LogFormat};
 
+/// Lines that may wait to be written.
+const WAITING: usize = 1_000;
+/// How long the end of the program waits for its last lines to be written.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+static QUEUE: OnceLock<Queue> = OnceLock::new();
+
 /// Sends all log lines of the process to stderr. A second call changes nothing.
 pub fn start(log: Log) {
+    let queue = QUEUE.get_or_init(|| Queue::new(std::io::stderr()));
     let mut builder = Builder::new();
     // Other people's crates log what they send and get: URLs with passwords in their
     // path, whole session descriptions. All but errors are for our own lines only.
     builder
         .filter_level(log.level.min(LevelFilter::Error))
         .filter_module("hindsight", log.level)
-        .target(Target::Stderr)
-        .write_style(WriteStyle::Auto);
+        .target(Target::Pipe(Box::new(queue.clone())))
+        .write_style(match colours() {
+            true => WriteStyle::Always,
+            false => WriteStyle::Never,
+        });
     match log.format {
         LogFormat::Json => {
             builder.format(|out, record| writeln!(out, "{}", json_line(record, Timestamp::now())));
@@ -33,12 +53,96 @@ pub fn start(log: Log) {
                 let style = out.default_level_style(record.level());
                 let now = jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S%.3f");
                 let level = level_word(record.level());
-                // env_logger takes the colours out where stderr is no terminal.
                 writeln!(out, "{now} {style}{level:5}{style:#} {}", text_of(record))
             });
         }
     }
     let _ = builder.try_init();
+}
+
+/// Waits until all lines so far are written, or so long that nobody can be reading.
+pub fn finish() {
+    if let Some(queue) = QUEUE.get() {
+        queue.finish(LAST_LINES);
+    }
+}
+
+fn colours() -> bool {
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    std::io::stderr().is_terminal() && !dumb && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// Lines on their way to a thread that writes them.
+#[derive(Clone)]
+struct Queue {
+    lines: SyncSender<Waiting>,
+    /// Since the last line that was written.
+    lost: Arc<AtomicU64>,
+}
+
+enum Waiting {
+    Line(Vec<u8>),
+    /// To be answered when all before it is written.
+    Finish(SyncSender<()>),
+}
+
+impl Queue {
+    fn new(mut to: impl Write + Send + 'static) -> Queue {
+        let (queue, lines) = sync_channel(WAITING);
+        let lost = Arc::new(AtomicU64::new(0));
+        let unwritten = lost.clone();
+        // Without the thread the lines are lost; the program runs on.
+        let _ = std::thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || {
+                // It starts before the thread that takes the signals, and must not take any.
+                let _ = SigSet::all().thread_block();
+                for waiting in lines {
+                    // Nobody is left to tell of a log that cannot be written.
+                    match waiting {
+                        Waiting::Line(line) => drop(to.write_all(&line)),
+                        Waiting::Finish(done) => drop(done.try_send(())),
+                    }
+                    let lost = unwritten.swap(0, Relaxed);
+                    if lost > 0 {
+                        let _ = writeln!(to, "{lost} log lines were lost: nobody read them");
+                    }
+                }
+            });
+        Queue { lines: queue, lost }
+    }
+
+    fn finish(&self, limit: Duration) {
+        let until = Instant::now() + limit;
+        let (done, wait) = sync_channel(1);
+        let mut last = Waiting::Finish(done);
+        // A queue stays full only where nobody reads.
+        while let Err(TrySendError::Full(back)) = self.lines.try_send(last) {
+            if Instant::now() >= until {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+            last = back;
+        }
+        let _ = wait.recv_timeout(until.saturating_duration_since(Instant::now()));
+    }
+}
+
+impl Write for Queue {
+    /// One line a call; that is how env_logger writes.
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        match self.lines.try_send(Waiting::Line(line.to_vec())) {
+            Ok(()) | Err(TrySendError::Disconnected(_)) => {}
+            Err(TrySendError::Full(_)) => {
+                self.lost.fetch_add(1, Relaxed);
+            }
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 fn level_word(level: Level) -> &'static str {
@@ -153,6 +257,42 @@ mod tests {
                 .args(format_args!("{message}"))
                 .build(),
         )
+    }
+
+    /// A terminal that somebody stopped: takes nothing until it is let go.
+    struct Stopped {
+        go: std::sync::mpsc::Receiver<()>,
+        written: std::sync::mpsc::Sender<Vec<u8>>,
+    }
+
+    impl Write for Stopped {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let _ = self.go.recv();
+            self.written.send(bytes.to_vec()).unwrap();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_terminal_that_takes_nothing_holds_nobody_up_and_what_was_lost_is_counted() {
+        let (let_go, go) = std::sync::mpsc::channel();
+        let (written, seen) = std::sync::mpsc::channel();
+        let mut queue = Queue::new(Stopped { go, written });
+        // If any of these waited, this test would not end.
+        for n in 0..WAITING + 100 {
+            queue.write_all(format!("line {n}\n").as_bytes()).unwrap();
+        }
+        queue.finish(Duration::ZERO);
+        drop(let_go);
+        queue.finish(Duration::from_secs(60));
+        let text: Vec<u8> = seen.try_iter().flatten().collect();
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.contains("line 0\n") && text.contains("line 999\n"));
+        assert!(text.contains("log lines were lost"), "{text}");
     }
 
     #[test]

@@ -44,6 +44,7 @@ impl Stopper {
                     if listening.wish() == StopLevel::Now {
                         std::thread::sleep(PATIENCE);
                         crate::trigger::give_terminal_back();
+                        super::logging::finish();
                         exit(INTERRUPTED.into());
                     }
                 }
