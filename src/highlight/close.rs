@@ -5,6 +5,7 @@
 //! after an error (`engine`).
 //! Called by: engine, recover.
 
+use std::cell::Cell;
 use std::fmt::Write;
 use std::io;
 use std::path::Path;
@@ -232,7 +233,12 @@ fn sync_and_read_back(
     finished: &Finished,
 ) -> Result<Option<String>, Trouble> {
     let failed = |e: io::Error| Trouble::disk("syncing the finished clip", &e);
-    let reader = io::BufReader::with_capacity(1 << 16, file.reader().map_err(failed)?);
+    let disk_said = Cell::new(None);
+    let reader = Listening {
+        reader: file.reader().map_err(failed)?,
+        failed: &disk_said,
+    };
+    let reader = io::BufReader::with_capacity(1 << 16, reader);
     std::thread::scope(|scope| {
         let sync = std::thread::Builder::new()
             .name("sync".to_owned())
@@ -245,11 +251,47 @@ fn sync_and_read_back(
             Err(_) => file.sync(),
         };
         synced.map_err(failed)?;
+        // What cannot be read is no disagreement about it: the disk gets another try.
+        if let Some(error) = disk_said.take() {
+            return Err(Trouble::disk("reading the clip back", &error));
+        }
         difference.map_err(|e| Trouble::Disk {
             what: format!("reading the clip back: {e}"),
             full: false,
         })
     })
+}
+
+/// Remembers the disk's error, of which the readers of MP4 make a difference.
+struct Listening<'a, R> {
+    reader: R,
+    failed: &'a Cell<Option<io::Error>>,
+}
+
+impl<R> Listening<'_, R> {
+    fn hear<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        result.map_err(|error| {
+            let kind = error.kind();
+            if kind != io::ErrorKind::Interrupted {
+                self.failed.set(Some(error));
+            }
+            kind.into()
+        })
+    }
+}
+
+impl<R: io::Read> io::Read for Listening<'_, R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let result = self.reader.read(into);
+        self.hear(result)
+    }
+}
+
+impl<R: io::Seek> io::Seek for Listening<'_, R> {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        let result = self.reader.seek(to);
+        self.hear(result)
+    }
 }
 
 fn hash_aside(disk: Disk, file: &File) -> io::Result<Receiver<io::Result<String>>> {
