@@ -13,10 +13,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::house::{House, Port};
-use super::run::{hear, keys, told};
+use super::run::keys;
 use super::say::{self, say};
 use super::signals::Stopper;
-use super::{DemoOptions, NOT_DONE, WRONG};
+use super::{DemoOptions, NOT_DONE, WRONG, words};
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::base::{CameraId, Clock, PressRequest, RealClock, Source, StopLevel};
@@ -151,14 +151,16 @@ fn introduce(config: &Config, house: &House, options: &DemoOptions) {
 fn let_people_press(config: &Config, house: &House, stopper: &Stopper) -> u8 {
     let mut hint_given = false;
     let listening = house.on_events(move |event| {
-        let Some(text) = told(&event) else { return };
+        let Some(text) = words::told(&event) else {
+            return;
+        };
         say(text);
         if let (Event::Committed { path, .. }, false) = (&event, hint_given) {
             say(format!("        {}", how_to_play(path)));
             hint_given = true;
         }
     });
-    let keyboard = keys(config, Source::Demo, &house.door, stopper);
+    let keyboard = keys(config, Source::Demo, &house.door, stopper, say);
     while !stopper
         .stop
         .wait(StopLevel::Finish, Duration::from_secs(3600))
@@ -175,7 +177,11 @@ fn how_to_play(path: &Path) -> String {
 
 /// `--exit`: 0 only if a press became a clip that `verify` finds whole.
 fn press_once(config: &Config, house: &House, stopper: &Stopper, press_after: Duration) -> u8 {
-    let listening = hear(house);
+    let listening = house.on_events(|event| {
+        if let Some(text) = words::told(&event) {
+            say(text);
+        }
+    });
     let made = make_one(config, house, stopper, press_after);
     stopper.stop.raise(StopLevel::Finish);
     house.drain(|_| ());
@@ -230,7 +236,7 @@ fn make_one(
         source: Source::Demo,
     };
     let answer = house.door.press(&request);
-    say(super::run::answered(&answer, POST_MS));
+    say(words::answered(&answer, POST_MS));
     let ack = answer.map_err(|error| error.to_string())?;
     let outcomes = house.highlights.wait(&ack.press.id, PATIENCE);
     let outcomes = outcomes.ok_or("its clip was not written in time")?;

@@ -43,6 +43,8 @@ pub(super) enum Port {
 pub(super) struct House {
     pub door: Arc<Doorway>,
     pub highlights: Arc<Highlights>,
+    /// From the start on: also of what earlier runs left.
+    events: Receiver<Event>,
     ingest: Arc<Ingest>,
     server: Server,
     monitor: JoinHandle<()>,
@@ -79,6 +81,7 @@ impl House {
         let stop = &stopper.stop;
         let settings = highlight_settings(config, boot_id, ingest);
         let highlights = Arc::new(Highlights::start(settings, clock.clone(), stop.clone())?);
+        let events = highlights.events();
         let door = Arc::new(Doorway::new(
             Facts::of(config),
             ingest.clone(),
@@ -100,6 +103,7 @@ impl House {
         Ok(House {
             door,
             highlights,
+            events,
             ingest: ingest.clone(),
             server,
             monitor,
@@ -114,7 +118,7 @@ impl House {
 
     /// Calls `act` for every event, on a thread of its own.
     pub fn on_events(&self, act: impl FnMut(Event) + Send + 'static) -> std::io::Result<Listening> {
-        Listening::start(self.highlights.events(), act)
+        Listening::start(self.events.clone(), act)
     }
 
     /// Returns when open windows have run to their end, or at once after a second

@@ -33,6 +33,7 @@ mod run;
 mod say;
 mod signals;
 mod tap;
+mod words;
 
 /// Something is wrong with what was looked at.
 const WRONG: u8 = 1;

@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::base::{CameraId, Clock, PressAck, PressError, PressId, PressRequest, Stop, StopLevel};
+use super::words;
+use crate::base::{
+    CameraId, Clock, Counted, PressAck, PressError, PressId, PressRequest, Stop, StopLevel,
+};
 use crate::config::Config;
 use crate::health::{self, CameraFacts, House, Pictures, StorageFacts, Verdict};
 use crate::highlight::{self, Highlights, Listed, Outcome};
@@ -21,6 +24,9 @@ use crate::web::{Parts, Port};
 const STALE_NS: u64 = 3_000_000_000;
 /// A clip that is not on the disk so long after its window is late.
 const LATE_MS: u64 = 60_000;
+/// A change that so many looks have seen is worth a line in the log: at the start
+/// all cameras are being called, and some are lost for a moment every day.
+const LOOKS: u32 = 5;
 /// Between two looks of the monitor.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -58,6 +64,7 @@ pub(super) struct Doorway {
     clock: Arc<dyn Clock>,
     stop: Stop,
     seen: Mutex<Seen>,
+    refused: Mutex<Counted>,
 }
 
 /// What the monitor saw last.
@@ -85,6 +92,7 @@ impl Doorway {
             clock,
             stop,
             seen,
+            refused: Mutex::default(),
         }
     }
 
@@ -92,9 +100,11 @@ impl Doorway {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The monitor: looks at the house until it ends, and logs when its health changes.
+    /// The monitor: looks at the house until it ends, and logs when its health has
+    /// changed for good.
     pub fn watch(&self) {
-        let mut before = health::Status::Healthy;
+        let mut told = health::Status::Healthy;
+        let mut looks = 0;
         loop {
             let status = self.highlights.status();
             *self.seen() = Seen {
@@ -102,9 +112,10 @@ impl Doorway {
                 highlights: Some(status),
             };
             let verdict = self.verdict();
-            if verdict.status != before {
+            looks = if verdict.status == told { 0 } else { looks + 1 };
+            if looks == LOOKS {
                 tell(&verdict);
-                before = verdict.status;
+                told = verdict.status;
             }
             if self.stop.wait(StopLevel::Now, LOOK) {
                 return;
@@ -285,7 +296,21 @@ fn listed(listed: Listed) -> Value {
 
 impl Port for Doorway {
     fn press(&self, request: &PressRequest) -> Result<PressAck, PressError> {
-        self.highlights.press(request)
+        let answer = self.highlights.press(request);
+        let text = words::one_line(&words::answered(&answer, request.post_ms));
+        match &answer {
+            Ok(ack) => log::info!(target: "hindsight", event = "clip_requested",
+                press = ack.press.id.as_str(), cameras = ack.press.cameras.len(), refused = ack.refused.len();
+                "{text}"),
+            Err(_) => {
+                let now = self.clock.mono_ns();
+                let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(times) = refused.happened(now) {
+                    log::warn!(target: "hindsight", event = "clip_refused", times; "{text}");
+                }
+            }
+        }
+        answer
     }
 
     fn wait(&self, press: &PressId, limit: Duration) -> Option<Vec<Value>> {

@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::house::{House, Listening, Port};
+use super::house::{House, Port};
 use super::say::{self, say};
 use super::signals::Stopper;
-use super::{NOT_DONE, port::Doorway};
-use crate::base::{BootId, PressAck, PressError, RealClock, Source, StopLevel};
+use super::{NOT_DONE, port::Doorway, words};
+use crate::base::{BootId, RealClock, Source, StopLevel};
 use crate::config::{Config, Transport};
 use crate::highlight::Event;
 use crate::ring::RingSpec;
@@ -29,12 +29,22 @@ pub(super) fn run(config: Config) -> ExitCode {
     log::info!(target: "hindsight", event = "system_started",
         cameras = config.cameras.len(), listen = house.addr().to_string().as_str();
         "started");
-    // On a terminal people want to see what their key did; elsewhere the log tells.
-    let listening = std::io::stdin().is_terminal().then(|| hear(&house));
-    let keyboard = config
-        .trigger
-        .keyboard
-        .then(|| keys(&config, Source::Keyboard, &house.door, &stopper));
+    // Who sits at the terminal sees in the log what a key did, or else is told.
+    let seen = std::io::stderr().is_terminal() && log::max_level() >= log::LevelFilter::Info;
+    let listening = house.on_events(move |event| {
+        note(&event);
+        if let (Some(text), false) = (words::told(&event), seen) {
+            say(text);
+        }
+    });
+    let keyboard = config.trigger.keyboard.then(|| {
+        let answer = move |text: String| {
+            if !seen {
+                say(text);
+            }
+        };
+        keys(&config, Source::Keyboard, &house.door, &stopper, answer)
+    });
     while !stopper
         .stop
         .wait(StopLevel::Finish, Duration::from_secs(3600))
@@ -53,6 +63,28 @@ fn cannot(why: String) -> ExitCode {
     log::error!(target: "hindsight", event = "error_start"; "cannot start: {why}");
     eprintln!("hindsight cannot start: {why}");
     ExitCode::from(NOT_DONE)
+}
+
+/// What becomes of presses, for the log.
+fn note(event: &Event) {
+    let Some(text) = words::told(event).map(|text| words::one_line(&text)) else {
+        return;
+    };
+    match event {
+        Event::Committed {
+            press_id,
+            camera,
+            path,
+            duration_ms,
+            ..
+        } => log::info!(target: "hindsight", event = "clip_saved", press = press_id.as_str(),
+            camera = camera.as_str(), file = path.display().to_string().as_str(), duration_ms; "{text}"),
+        Event::NoClip {
+            press_id, camera, ..
+        } => log::warn!(target: "hindsight", event = "clip_missed", press = press_id.as_str(),
+            camera = camera.as_str(); "{text}"),
+        Event::Retired { .. } => {}
+    }
 }
 
 fn introduce(config: &Config, house: &House) {
@@ -112,54 +144,13 @@ pub(super) fn rings_bytes(config: &Config) -> u64 {
     rings.sum()
 }
 
-/// Prints what comes of presses, as it happens.
-pub(super) fn hear(house: &House) -> std::io::Result<Listening> {
-    house.on_events(|event| {
-        if let Some(text) = told(&event) {
-            say(text);
-        }
-    })
-}
-
-/// An event in words.
-pub(super) fn told(event: &Event) -> Option<String> {
-    match event {
-        Event::Committed {
-            camera,
-            path,
-            end_of_window_mono_ns,
-            committed_mono_ns,
-            duration_ms,
-            notes,
-            ..
-        } => {
-            let after = end_of_window_mono_ns.map(|end| {
-                let took = say::short_time(committed_mono_ns.saturating_sub(end));
-                format!(", on disk {took} after the window closed")
-            });
-            let mut text = format!(
-                "{camera}: {} clip → {}{}",
-                say::seconds(*duration_ms),
-                path.display(),
-                after.unwrap_or_default()
-            );
-            for note in notes {
-                text.push_str("\n        ");
-                text.push_str(note);
-            }
-            Some(text)
-        }
-        Event::NoClip { camera, reason, .. } => Some(format!("{camera}: no clip: {reason}")),
-        Event::Retired { .. } => None,
-    }
-}
-
 /// The keyboard presses and stops.
 pub(super) fn keys(
     config: &Config,
     source: Source,
     door: &Arc<Doorway>,
     stopper: &Stopper,
+    answer: impl Fn(String) + Send + 'static,
 ) -> std::io::Result<Keyboard> {
     let settings = KeyboardSettings {
         cameras: config.cameras.iter().map(|c| c.id.clone()).collect(),
@@ -171,41 +162,13 @@ pub(super) fn keys(
     let act = {
         let stopper = stopper.clone();
         move |wish| match wish {
-            Wish::Press(request) => say(answered(&door.press(&request), request.post_ms)),
+            Wish::Press(request) => {
+                answer(words::answered(&door.press(&request), request.post_ms));
+            }
             Wish::Stop => {
                 stopper.wish();
             }
         }
     };
     Keyboard::start(settings, Arc::new(RealClock), stopper.stop, act)
-}
-
-/// The answer to a press, in words.
-pub(super) fn answered(answer: &Result<PressAck, PressError>, post_ms: u64) -> String {
-    let mut lines = Vec::new();
-    let refused = match answer {
-        Ok(ack) => {
-            let rest = match post_ms {
-                0 => String::new(),
-                ms => format!("; {} more to come", say::seconds(ms)),
-            };
-            lines.push(format!("pressed: {}{rest}", ack.press.id));
-            for note in &ack.notes {
-                lines.push(format!("  {}: {}", note.camera_id, note.reason));
-            }
-            ack.refused.as_slice()
-        }
-        Err(error) => {
-            lines.push(format!("not taken: {error}"));
-            match error {
-                PressError::NoCamera(refused) => refused.as_slice(),
-                _ => &[],
-            }
-        }
-    };
-    for refusal in refused {
-        let (id, reason) = (&refusal.camera_id, &refusal.reason);
-        lines.push(format!("  {id} did not take it: {reason}"));
-    }
-    lines.join("\n")
 }

@@ -35,6 +35,17 @@ fn the_first_signal_lets_an_open_window_run_to_its_end_and_refuses_new_presses()
         "{refused}"
     );
     assert_eq!(service.wait_for_end(), Some(0), "{}", service.said());
+    let said = service.said();
+    for event in [
+        "system_started",
+        "clip_requested",
+        "system_stopping",
+        "clip_refused",
+        "clip_saved",
+    ] {
+        assert!(said.contains(event), "{event}: {said}");
+    }
+    assert!(said.contains("waiting for 1 clip"), "{said}");
     let clip = place
         .clip(answer["press_id"].as_str().unwrap(), "court1")
         .unwrap();
