@@ -52,17 +52,28 @@ fn of_status(status: u16, error: &retina::Error, what: &str, camera: &Camera) ->
         453 => "the camera has no bandwidth left (453): too many viewers?".to_owned(),
         461 => "the camera does not offer this transport (461): set transport to the other of tcp and udp".to_owned(),
         503 => "the camera is busy (503): too many viewers?".to_owned(),
-        // A good answer that makes no sense.
-        200..=299 => hide(
-            &sentence(&format!("{what} failed: {}", first_line(error))),
-            camera.credentials.as_ref(),
-        ),
+        200..=299 => nonsense(&first_line(error), what, camera),
         _ => format!("{what} failed: the camera answers {status}"),
     };
     Reason {
         text,
         password: matches!(status, 401 | 403),
     }
+}
+
+/// A good answer that cannot be understood.
+fn nonsense(line: &str, what: &str, camera: &Camera) -> String {
+    // "200 OK response to PLAY CSeq=5: the reason"
+    let reason = line
+        .split_once("CSeq=")
+        .and_then(|(_, behind)| behind.split_once(": "))
+        .map_or(line, |(_, reason)| reason);
+    let mut text = sentence(&format!("{what} failed: {reason}"));
+    // RTP-Info separates tracks by commas, and cameras do not escape their own.
+    if camera.url.path().contains(',') {
+        text += "; a comma in the path of url may be what confuses it: choose another name for the stream";
+    }
+    hide(&text, camera.credentials.as_ref())
 }
 
 /// The context that follows (addresses, hex dumps) is for retina's authors.
@@ -109,6 +120,23 @@ mod tests {
 
     use super::*;
     use crate::config::checked::Secret;
+
+    #[test]
+    fn an_answer_that_makes_no_sense_is_told_without_numbers_and_a_comma_is_named() {
+        let mut camera = Camera {
+            id: crate::base::CameraId::new("court1").unwrap(),
+            name: String::new(),
+            url: "rtsp://192.0.2.1/a".parse().unwrap(),
+            credentials: None,
+            transport: crate::config::checked::Transport::Tcp,
+            latency_ms: 0,
+        };
+        let line = "200 OK response to PLAY CSeq=5: bad thing: here";
+        let text = nonsense(line, "starting the stream", &camera);
+        assert_eq!(text, "starting the stream failed: bad thing: here");
+        camera.url.set_path("/a,b");
+        assert!(nonsense(line, "starting the stream", &camera).contains("comma"));
+    }
 
     fn credentials(password: &str) -> Credentials {
         Credentials {

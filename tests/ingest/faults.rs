@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use hindsight::config::checked::Transport;
 use hindsight::demo::{Camera, Fault, Join, Script, Stage, When};
 use hindsight::ingest::{CameraState, Phase};
 use hindsight::media::{Alignment, Track};
@@ -177,6 +178,7 @@ fn a_camera_whose_stream_breaks_is_called_again_in_a_new_epoch() {
         Fault::Garbage { bytes: 5_000 },
         Fault::SequenceJump(40_000),
         Fault::Reorder,
+        Fault::Duplicate,
     ];
     let court = Court::open(faults.iter().map(|_| Script::default()).collect());
     for (index, fault) in faults.iter().enumerate() {
@@ -243,6 +245,83 @@ fn lost_packets_are_counted_and_what_refers_to_them_is_tainted() {
     let stored: Vec<i64> = pictures.iter().map(|u| u.meta.pts).collect();
     let broken: Vec<i64> = log.iter().filter(|s| !s.whole).map(|s| s.pts_90k).collect();
     assert!(!broken.is_empty() && broken.iter().all(|pts| !stored.contains(pts)));
+}
+
+/// Every picture in the ring came whole, and one that is not tainted has all
+/// pictures of its GOP before it: what the camera's own log knows of it.
+fn assert_taint_is_right(pictures: &[&Unit], bad: &Camera) {
+    let log = bad.log();
+    let at = |pts: i64| log.iter().position(|s| s.pts_90k == pts).unwrap();
+    let mut newest = at(pictures[0].meta.pts);
+    let mut holes = false;
+    for unit in pictures {
+        let this = at(unit.meta.pts);
+        assert!(log[this].whole, "a picture that lost packets was stored");
+        assert_eq!(log[this].key, unit.meta.flags.key);
+        holes |= this > newest + 1;
+        if unit.meta.flags.key {
+            holes = false;
+        }
+        assert_eq!(unit.meta.flags.tainted, holes, "picture {this}");
+        newest = this;
+    }
+}
+
+#[test]
+fn under_random_loss_no_picture_is_called_clean_that_is_not() {
+    for transport in [Transport::Tcp, Transport::Udp] {
+        let seed = fastrand::u64(..);
+        println!("seed {seed}, {transport:?}");
+        let bad = Camera::start(Script {
+            seed,
+            faults: vec![(When::Frame(20), Fault::LoseAtRandom { per_mille: 20 })],
+            ..Script::default()
+        })
+        .unwrap();
+        let mut config = camera("court1", bad.url());
+        config.transport = transport;
+        let watched = Watched::start(vec![config]);
+        let kept = watched.wait_units("court1", 500);
+        let state = watched.state("court1");
+        watched.end();
+        assert!(state.lost_packets > 0);
+        assert_eq!(state.connections, 1);
+        assert!(kept.iter().all(|u| u.meta.epoch == 1));
+        assert_taint_is_right(&video(&kept), &bad);
+    }
+}
+
+#[test]
+fn over_udp_packets_out_of_order_or_twice_are_at_worst_a_loss() {
+    for fault in [Fault::Reorder, Fault::Duplicate, Fault::Lose { packets: 1 }] {
+        let bad = Camera::start(Script::default()).unwrap();
+        let mut config = camera("court1", bad.url());
+        config.transport = Transport::Udp;
+        let watched = Watched::start(vec![config]);
+        watched.wait_state("court1", "streaming", |s| s.access_units > 30);
+        bad.inject(fault.clone());
+        let state = watched.wait_state("court1", "a while later", |s| s.access_units > 180);
+        assert_eq!(state.connections, 1, "{fault:?}");
+        let twice = matches!(fault, Fault::Duplicate);
+        assert_eq!(
+            state.lost_packets == 0,
+            twice,
+            "{fault:?}: {}",
+            state.lost_packets
+        );
+        let kept = units(&watched.reader("court1"));
+        assert!(kept.iter().all(|u| u.meta.epoch == 1));
+        watched.end();
+    }
+}
+
+#[test]
+fn a_network_that_holds_everything_back_for_a_while_is_no_epoch_and_no_loss() {
+    let (kept, state, _) = after(Fault::Hold { ms: 1_200 });
+    assert_eq!((state.connections, state.lost_packets), (1, 0));
+    assert!(kept.iter().all(|u| u.meta.epoch == 1));
+    let pts: Vec<i64> = video(&kept).iter().map(|u| u.meta.pts).collect();
+    assert!(pts.windows(2).all(|p| p[1] - p[0] == 3_000));
 }
 
 #[test]

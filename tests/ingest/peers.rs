@@ -303,3 +303,22 @@ fn a_probe_says_what_a_camera_sends() {
     assert_eq!((h265.codec.as_str(), h265.audio), ("H.265", None));
     assert!(!h265.b_frames);
 }
+
+#[test]
+fn sound_in_g711_is_left_out_and_the_pictures_are_taken() {
+    let clips = [clip_for_peer(Recipe::default())];
+    let peer = Peer::start(&[json!({"path": MOUNT, "clips": clips, "g711": true})]);
+    let config = camera("court1", url(&peer));
+    let seen = hindsight::ingest::probe(&config, std::time::Duration::from_secs(20)).unwrap();
+    assert_eq!(seen.audio, None);
+    assert_eq!(seen.warnings.len(), 1);
+    assert!(
+        seen.warnings[0].contains("G.711 is left out"),
+        "{:?}",
+        seen.warnings
+    );
+    let watched = Watched::start(vec![config]);
+    let units = watched.wait_units("court1", 60);
+    assert_eq!(video(&units).len(), units.len());
+    watched.end();
+}

@@ -4,6 +4,7 @@
     gst_peer.py MOUNTS.json
 
 MOUNTS.json: a list of {"path": "/a", "clips": [CLIP…], "loops": n, "audio": ADTS file or null,
+"g711": true for a tone in G.711 where there is no "audio",
 "username", "password", "scheme": "basic"|"digest" (on all mounts or none), "delay_ms": n}. A CLIP is {"codec": "h264"|"h265",
 "es": Annex B file, "aus": [[size, pts_90k, dts_90k, number]…] in decoding order, "fps": n}; with several clips the
 mount shows each `loops` times in turn (a change of parameters in mid-stream), for ever.
@@ -83,6 +84,8 @@ class Mount(GstRtspServer.RTSPMediaFactory):
         if self.audio:
             launch += (' appsrc name=a is-live=true block=false max-bytes=0 format=time do-timestamp=false '
                        'caps="audio/mpeg,mpegversion=4,stream-format=adts" ! aacparse ! rtpmp4gpay name=pay1 pt=97')
+        elif self.told.get('g711'):
+            launch += ' audiotestsrc is-live=true ! audio/x-raw,rate=8000,channels=1 ! alawenc ! rtppcmapay name=pay1 pt=8'
         return Gst.parse_launch('( ' + launch + ' )')
 
     def do_configure(self, media):
