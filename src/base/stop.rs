@@ -1,11 +1,13 @@
 //! One signal that everybody can look at and wait for: running, finishing, now.
 
+use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How urgently to stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StopLevel {
+    #[default]
     Running,
     /// Take nothing new, bring open windows to their end.
     Finish,
@@ -14,35 +16,43 @@ pub enum StopLevel {
 }
 
 /// Cheap to clone; all clones are the same signal. It only ever rises.
-#[derive(Clone, Debug)]
-pub struct Stop(Arc<(Mutex<StopLevel>, Condvar)>);
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<Inner>);
 
-impl Default for Stop {
-    fn default() -> Stop {
-        Stop(Arc::new((Mutex::new(StopLevel::Running), Condvar::new())))
-    }
+#[derive(Debug, Default)]
+struct Inner {
+    /// The level as a number: who only looks takes no lock that a waiter could hold (law 1).
+    seen: AtomicU8,
+    /// For those who wait.
+    level: Mutex<StopLevel>,
+    risen: Condvar,
 }
 
 impl Stop {
     fn lock(&self) -> MutexGuard<'_, StopLevel> {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.level.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn raise(&self, level: StopLevel) {
         let mut now = self.lock();
         *now = (*now).max(level);
-        self.0.1.notify_all();
+        self.0.seen.store(*now as u8, SeqCst);
+        self.0.risen.notify_all();
     }
 
     pub fn level(&self) -> StopLevel {
-        *self.lock()
+        match self.0.seen.load(SeqCst) {
+            0 => StopLevel::Running,
+            1 => StopLevel::Finish,
+            _ => StopLevel::Now,
+        }
     }
 
     /// Sleeps for `limit`, or less if the level reaches `at_least`; true if it did.
     pub fn wait(&self, at_least: StopLevel, limit: Duration) -> bool {
         let (guard, _) = self
             .0
-            .1
+            .risen
             .wait_timeout_while(self.lock(), limit, |now| *now < at_least)
             .unwrap_or_else(PoisonError::into_inner);
         *guard >= at_least
@@ -64,6 +74,10 @@ mod tests {
         stop.raise(StopLevel::Finish);
         assert!(waiter.join().unwrap());
         assert_eq!(stop.level(), StopLevel::Now);
+        let finishing = Stop::default();
+        assert_eq!(finishing.level(), StopLevel::Running);
+        finishing.raise(StopLevel::Finish);
+        assert_eq!(finishing.level(), StopLevel::Finish);
         assert!(!Stop::default().wait(StopLevel::Finish, Duration::from_millis(1)));
     }
 }
