@@ -162,7 +162,7 @@ proptest! {
         let damaged = |number: &u32| {
             let i = played.numbers.iter().position(|n| n == number).unwrap();
             let at = played.times[i] as f64 / 90_000.0;
-            finished.report.damaged.iter().any(|d| d.start_sec <= at + 1e-9 && at < d.end_sec + 1e-9)
+            finished.report.damaged.iter().any(|d| d.start_sec <= at + 2e-6 && at < d.end_sec + 2e-6)
         };
         for number in &played.smeared {
             prop_assert!(damaged(number), "{} of {:?}", number, played.smeared);

@@ -259,11 +259,13 @@ fn a_press_with_all_its_sidecars_that_is_still_in_the_journal_is_noted() {
     assert_eq!(elsewhere.presses, 0);
 }
 
+type Change<'a> = &'a dyn Fn(&mut Sidecar);
+
 #[test]
 fn a_sidecar_must_fit_its_clip_its_place_and_itself() {
     let storage = Storage::with_a_highlight();
     let good = fs::read(storage.sidecar()).unwrap();
-    let cases: [(&dyn Fn(&mut Sidecar), &str); 7] = [
+    let cases: [(Change, &str); 7] = [
         (
             &|s| s.sha256 = None,
             "without file_name, size_bytes, sha256",
