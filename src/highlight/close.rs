@@ -52,6 +52,10 @@ impl Attempt<'_> {
             .finish(ended)
             .map_err(|nothing| Trouble::Nothing(nothing.to_string()))?;
         finished.clip.created_unix_s = self.created_unix_s(&finished.report);
+        if let Some(trouble) = &self.job.trouble {
+            let note = format!("the disk refused while this clip was written: {trouble}");
+            finished.report.notes.push(note);
+        }
         let size_bytes = self.write_index(&file, reserve, written, &finished)?;
         let failed = |e: io::Error| Trouble::disk("finishing the clip", &e);
         // The bytes are final: they can be hashed while they are synced.
@@ -82,20 +86,12 @@ impl Attempt<'_> {
     ) -> Result<u64, Trouble> {
         let unwritable = |e: Mp4Error| Trouble::Nothing(e.to_string());
         let failed = |e: io::Error| Trouble::disk("writing the clip's index", &e);
-        let mut data_len = finished.data_len.min(written);
-        let mut placed = mp4::place(reserve, data_len, &finished.clip).map_err(unwritable)?;
-        if !placed.tail.is_empty() && data_len < written {
-            // Data that the facts name must stay: an index behind it, not over it.
-            data_len = written;
-            placed = mp4::place(reserve, data_len, &finished.clip).map_err(unwritable)?;
-        }
+        // Also what is not shown stays: facts name it, and somebody may have to read on from them.
+        let mut placed = mp4::place(reserve, written, &finished.clip).map_err(unwritable)?;
         inside::embed(&mut placed.front, &finished.report);
-        let data_end = mp4::data_offset(reserve) + data_len;
+        let data_end = mp4::data_offset(reserve) + written;
         file.write_all_at(&placed.front, 0).map_err(failed)?;
         file.write_all_at(&placed.tail, data_end).map_err(failed)?;
-        if data_len < written {
-            file.set_len(data_end).map_err(failed)?;
-        }
         Ok(data_end + placed.tail.len() as u64)
     }
 

@@ -162,6 +162,10 @@ pub struct Job {
     pub recovered: bool,
     pub progress: Arc<Progress>,
     pub stage: Stage,
+    /// What the disk said when it refused last.
+    pub trouble: Option<String>,
+    /// It had no room.
+    pub was_full: bool,
     failures: u32,
     afresh: bool,
     not_before_mono_ns: u64,
@@ -182,6 +186,8 @@ impl Job {
             ring,
             progress,
             stage,
+            trouble: None,
+            was_full: false,
             failures: 0,
             afresh: false,
             not_before_mono_ns: 0,
@@ -496,19 +502,24 @@ impl Core {
     /// Notes a failure of the disk; true if the job goes on at once with another stage.
     fn failed(&self, job: &mut Job, what: String, full: bool) -> bool {
         job.failures += 1;
+        job.was_full = full;
+        job.trouble = Some(what.clone());
         let camera = job.about();
-        log::warn!(
-            target: "hindsight", event = "error_disk",
-            camera = camera.id.as_str(), press = job.taken.press.id.as_str();
-            "{}: {what}{}", camera.id,
-            if full { "; it is finished when there is room" } else { "; it is tried again" }
-        );
+        // The 1st, 2nd, 4th, 8th time …: it may go on for hours.
+        if job.failures.is_power_of_two() {
+            log::warn!(
+                target: "hindsight", event = "error_disk",
+                camera = camera.id.as_str(), press = job.taken.press.id.as_str();
+                "{}: {what}; {}", camera.id,
+                if full { "it is finished when there is room" } else { "it is tried again" }
+            );
+        }
         let ring = job.ring.clone().or_else(|| self.ring_of(&camera.id).ok());
         let held = ring.is_some_and(|ring| slack_ns(&ring, camera.plan.first_pos).is_some());
         let exporting = matches!(job.stage, Stage::Export);
         job.afresh = exporting && !full && held && job.failures >= AFRESH;
         let delay_ms = match full {
-            true => 500,
+            true => 500 * u64::from(job.failures.min(4)),
             false => 100_u64 << job.failures.min(6),
         };
         job.not_before_mono_ns = self.clock.mono_ns() + delay_ms * 1_000_000;

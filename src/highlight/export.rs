@@ -13,7 +13,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::cut::{Cut, Ended, Fact, Offer};
+use super::cut::{Cut, Ended, Fact};
 use super::engine::{Core, Job};
 use super::estimate::{Estimate, estimate};
 use super::facts::{self, FactsFile, Noted};
@@ -21,16 +21,15 @@ use super::names::Names;
 use super::source::{From, Next, Source};
 use super::store::Store;
 use super::window::Plan;
+use super::writing::Running;
 use crate::base::StopLevel;
 use crate::disk::File;
 use crate::media::AuMeta;
 use crate::mp4;
 use crate::ring::RingReader;
 
-/// So near to the end no sync is begun that the end would have to wait for.
-const NEAR_NS: u64 = 300_000_000;
-/// Written at once near the end.
-const SMALL_BLOCK: usize = 1 << 15;
+/// Footage that is overtaken so soon is not waited with.
+const URGENT_NS: u64 = 5_000_000_000;
 /// Room beside the index for what the clip says about itself.
 pub const REPORT_ROOM: u64 = 8192;
 
@@ -72,26 +71,6 @@ pub struct Attempt<'a> {
     pub names: &'a Names,
 }
 
-struct Running {
-    cut: Cut,
-    file: File,
-    facts: FactsFile,
-    reserve: u64,
-    /// Data that is not written yet.
-    buffer: Vec<u8>,
-    written: u64,
-    /// Up to where writing out was asked for.
-    pushed: u64,
-    synced: u64,
-    last_sync_mono_ns: u64,
-    last_sync_took_ns: u64,
-    /// The names of the temporary files are on the disk.
-    named: bool,
-    /// Bytes written at once, and nanoseconds between syncs.
-    block: usize,
-    sync_every_ns: u64,
-}
-
 impl Attempt<'_> {
     fn plan(&self) -> &Plan {
         &self.job.about().plan
@@ -101,6 +80,7 @@ impl Attempt<'_> {
     pub fn run(&self) -> Result<Exported, Trouble> {
         let noted = self.noted()?;
         let source = self.source(noted.as_ref());
+        self.is_there_room(source.as_ref())?;
         let (mut running, mut source) = match (noted, source) {
             (Some(noted), source) => (self.go_on(noted)?, source),
             (None, Some(source)) => (self.begin(&source)?, Some(source)),
@@ -118,6 +98,30 @@ impl Attempt<'_> {
             file: running.file,
             reserve: running.reserve,
             written: running.written,
+        })
+    }
+
+    /// After the disk was full: not before there is room for what is left,
+    /// unless the ring is about to lose it.
+    fn is_there_room(&self, source: Option<&Source>) -> Result<(), Trouble> {
+        let Some(source) = source.filter(|_| self.job.was_full) else {
+            return Ok(());
+        };
+        let urgent = slack_ns(source.ring(), source.own_pos()).is_none_or(|ns| ns < URGENT_NS);
+        let space = self.store.disk.space(&self.store.root);
+        let free = space.map_or(u64::MAX, |space| space.free);
+        let needed = self.estimate(source).bytes;
+        if urgent || free >= needed {
+            return Ok(());
+        }
+        Err(Trouble::Disk {
+            what: format!(
+                "no room on {}: {} MB are free, this clip needs {} MB more",
+                self.store.root.display(),
+                free / 1_000_000,
+                needed.div_ceil(1_000_000)
+            ),
+            full: true,
         })
     }
 
@@ -163,21 +167,17 @@ impl Attempt<'_> {
         let reserve = noted.begin.reserve;
         file.set_len(mp4::data_offset(reserve) + written)
             .map_err(failed)?;
-        Ok(Running {
+        let now_mono_ns = self.core.clock.mono_ns();
+        let tuning = &self.core.tuning;
+        Ok(Running::new(
             cut,
             file,
             facts,
             reserve,
-            buffer: Vec::new(),
             written,
-            pushed: written,
-            synced: written,
-            last_sync_mono_ns: self.core.clock.mono_ns(),
-            last_sync_took_ns: 0,
-            named: false,
-            block: self.core.tuning.block_bytes,
-            sync_every_ns: self.core.tuning.sync_every_ns,
-        })
+            tuning,
+            now_mono_ns,
+        ))
     }
 
     fn begin(&self, source: &Source) -> Result<Running, Trouble> {
@@ -187,27 +187,30 @@ impl Attempt<'_> {
         let reserve = self.reserve(source, &found);
         let disk = &self.store.disk;
         let (press, camera) = (&self.job.taken.press.id, &self.job.about().id);
+        if self.job.starts_afresh() {
+            // The old facts must not be found beside the new data.
+            disk.remove(&self.names.facts).map_err(failed)?;
+            let folder = self.names.facts.parent().unwrap_or(Path::new("/"));
+            disk.sync_dir(folder).map_err(failed)?;
+        }
         let file = disk.create(&self.names.part).map_err(failed)?;
         let facts = FactsFile::create(disk, &self.names.facts, press, camera, reserve, self.plan())
             .map_err(failed)?;
         // Room for the index, now: at the end it is only written over.
         let front = usize::try_from(mp4::data_offset(reserve)).unwrap_or(0);
         file.write_all_at(&vec![0; front], 0).map_err(failed)?;
-        Ok(Running {
-            cut: Cut::new(self.plan()),
+        let cut = Cut::new(self.plan());
+        let now_mono_ns = self.core.clock.mono_ns();
+        let tuning = &self.core.tuning;
+        Ok(Running::new(
+            cut,
             file,
             facts,
             reserve,
-            buffer: Vec::with_capacity(self.core.tuning.block_bytes * 5 / 4),
-            written: 0,
-            pushed: 0,
-            synced: 0,
-            last_sync_mono_ns: self.core.clock.mono_ns(),
-            last_sync_took_ns: 0,
-            named: false,
-            block: self.core.tuning.block_bytes,
-            sync_every_ns: self.core.tuning.sync_every_ns,
-        })
+            0,
+            tuning,
+            now_mono_ns,
+        ))
     }
 
     fn estimate(&self, source: &Source) -> Estimate {
@@ -363,116 +366,6 @@ impl Known {
             }
         }
         known
-    }
-}
-
-impl Running {
-    fn data_end(&self) -> u64 {
-        self.written + self.buffer.len() as u64
-    }
-
-    fn note(&mut self, fact: Fact) {
-        self.facts.note(fact, self.data_end());
-    }
-
-    fn lost(&mut self, from_pos: u64, to_pos: u64) {
-        self.cut.lost(from_pos, to_pos);
-        self.note(Fact::Lost { from_pos, to_pos });
-    }
-
-    fn know_params(&mut self, source: &Source, au: &AuMeta) {
-        if au.flags.gap || !self.cut.needs_params(au.generation) {
-            return;
-        }
-        // Where the ring has forgotten them, the cut leaves the AU.
-        if let Ok(params) = source.params(au.generation) {
-            self.cut.params(au.generation, &params);
-            self.note(Fact::Params {
-                generation: au.generation,
-                params,
-            });
-        }
-    }
-
-    /// Offers the AU whose bytes stand in the buffer from `start` on.
-    fn offer(&mut self, pos: u64, au: &AuMeta, start: usize) {
-        // Parameter sets that change stand in front of their key frame.
-        let prefix = self.cut.prefix(au);
-        let offset = self.written + (start + prefix.len()) as u64;
-        let offer = self.cut.offer(pos, au, offset);
-        let au = *au;
-        match offer {
-            Offer::Take => {
-                self.buffer.splice(start..start, prefix);
-                self.note(Fact::Taken { pos, au, offset });
-            }
-            Offer::Note => {
-                self.buffer.truncate(start);
-                self.note(Fact::Noted { pos, au });
-            }
-            Offer::Leave => self.buffer.truncate(start),
-        }
-    }
-
-    /// Hands the buffer to the kernel; with `push` the kernel begins to write.
-    fn write(&mut self, push: bool) -> Result<(), Trouble> {
-        if !self.buffer.is_empty() {
-            let at = mp4::data_offset(self.reserve) + self.written;
-            self.file
-                .write_all_at(&self.buffer, at)
-                .map_err(|e| Trouble::disk("writing the clip", &e))?;
-            self.written += self.buffer.len() as u64;
-            self.buffer.clear();
-        }
-        if push && self.pushed < self.written {
-            self.file
-                .start_writeback(mp4::data_offset(self.reserve) + self.pushed);
-            self.pushed = self.written;
-        }
-        Ok(())
-    }
-
-    /// While nothing happens: a block, or near the end whatever there is.
-    fn write_out(&mut self, left_ns: u64) -> Result<(), Trouble> {
-        let enough = if left_ns < NEAR_NS {
-            1 << 15
-        } else {
-            self.block / 4
-        };
-        if self.buffer.len() >= enough {
-            self.write(true)?;
-        }
-        Ok(())
-    }
-
-    /// About once a second; not so late that the end would wait for it.
-    fn sync_if_due(
-        &mut self,
-        now_mono_ns: u64,
-        left_ns: u64,
-        now: impl Fn() -> u64,
-    ) -> Result<(), Trouble> {
-        let due = now_mono_ns.saturating_sub(self.last_sync_mono_ns) >= self.sync_every_ns;
-        let late = left_ns < NEAR_NS.max(2 * self.last_sync_took_ns);
-        // The end itself may be late, too: then it is waited for no longer than this.
-        let overdue = now_mono_ns.saturating_sub(self.last_sync_mono_ns) >= 3 * self.sync_every_ns;
-        if !due || (late && !overdue) || self.synced == self.data_end() {
-            return Ok(());
-        }
-        self.write(false)?;
-        let failed = |e: io::Error| Trouble::disk("syncing the clip", &e);
-        self.file.sync().map_err(failed)?;
-        if !self.named {
-            let folder = self.file.path().parent().unwrap_or(Path::new("/"));
-            self.file.disk().sync_dir(folder).map_err(failed)?;
-            self.named = true;
-        }
-        self.synced = self.written;
-        self.pushed = self.written;
-        self.facts.synced(self.synced).map_err(failed)?;
-        self.last_sync_mono_ns = now();
-        self.last_sync_took_ns = self.last_sync_mono_ns.saturating_sub(now_mono_ns);
-        Ok(())
     }
 }
 

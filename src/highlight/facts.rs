@@ -169,6 +169,10 @@ impl FactsFile {
             this.at = bytes.len() as u64;
         }
         this.file.set_len(this.at)?;
+        if noted.end == 0 {
+            // What is written from now on lies where the forgotten facts pointed.
+            this.file.sync()?;
+        }
         Ok(this)
     }
 

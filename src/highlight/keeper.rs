@@ -68,7 +68,7 @@ pub fn drain(core: &Arc<Core>, mut say: impl FnMut(&str)) {
     let mut said = String::new();
     loop {
         if core.told_to_leave() {
-            return leave(core, Duration::from_secs(5));
+            return leave(core, super::LEAVING);
         }
         let state = core.state();
         let (active, waiting, retrying) = core.unfinished(&state);

@@ -23,6 +23,7 @@ mod store;
 mod take;
 pub mod verify;
 pub mod window;
+mod writing;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -203,7 +204,7 @@ pub struct Highlights {
 }
 
 /// How long those who work may take to notice that they are told to leave.
-const LEAVING: Duration = Duration::from_secs(5);
+const LEAVING: Duration = Duration::from_secs(2);
 
 impl Highlights {
     /// Locks the storage, brings what earlier runs left to an end (in the
