@@ -46,6 +46,8 @@ impl Default for Limits {
     }
 }
 
+/// Until the next try where even the telling of a fault is faulty.
+const LAST_RESORT: Duration = Duration::from_secs(30);
 /// Pictures without a key frame for so long are worth a line.
 const NO_KEY_FRAME_NS: u64 = 15_000_000_000;
 
@@ -82,7 +84,12 @@ impl Task {
             match AssertUnwindSafe(self.round()).catch_unwind().await {
                 Ok(Go::On) => {}
                 Ok(Go::GiveUp) => return,
-                Err(_) => self.after_panic().await,
+                Err(_) => {
+                    let told = AssertUnwindSafe(self.after_panic()).catch_unwind().await;
+                    if told.is_err() {
+                        tokio::time::sleep(LAST_RESORT).await;
+                    }
+                }
             }
         }
     }
@@ -193,6 +200,9 @@ impl Task {
         if !intake.begun() {
             self.look_for_a_key_frame(intake, pulse, now_mono_ns);
         }
+        if intake.audio_unusable() {
+            self.leave_audio_out();
+        }
         let warnings = watch.warnings(&self.room, now_mono_ns);
         for warning in &warnings {
             if self.warned.insert(warning.topic) {
@@ -251,6 +261,15 @@ impl Task {
         }
     }
 
+    fn leave_audio_out(&mut self) {
+        self.untold |= self.words.audio.take().is_some();
+        if self.said.insert("audio unusable".to_owned()) {
+            let id = self.config.id.as_str();
+            log::warn!(target: "hindsight", event = "camera_track_left_out", camera = id;
+                "{id}: its audio is left out: the timestamps jump again and again (said once)");
+        }
+    }
+
     fn say_too_large(&mut self, len: usize, limit: u64) {
         // The number alone would make every line a new one.
         if self.said.insert("too large".to_owned()) {
@@ -294,7 +313,7 @@ impl Task {
         let delay = self
             .backoff
             .after(Ended::Failed, fastrand::f64())
-            .unwrap_or(Duration::from_secs(30));
+            .unwrap_or(LAST_RESORT);
         let reason = "a fault in this program ended the connection".to_owned();
         self.wait(Phase::Waiting, reason, delay).await;
     }

@@ -109,6 +109,11 @@ impl Intake {
         }
     }
 
+    /// The audio's clock is set so often that it is left out.
+    pub fn audio_unusable(&self) -> bool {
+        self.timeline.audio_unusable()
+    }
+
     pub fn timeline(&mut self) -> &mut Timeline {
         &mut self.timeline
     }

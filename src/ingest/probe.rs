@@ -34,7 +34,7 @@ pub struct Probe {
     pub key_frames: u64,
     /// "AAC 48000 Hz, 2 channels".
     pub audio: Option<String>,
-    /// Tracks of both kinds reported their clock; audio is aligned by it.
+    /// All tracks reported their clock; audio is aligned by it.
     pub sender_reports: bool,
     pub b_frames: bool,
     pub lost_packets: u64,
@@ -63,11 +63,11 @@ pub struct ProbeError(pub String);
 
 /// At least so long, for a bitrate that means something.
 const SHORTEST_NS: u64 = 3_000_000_000;
-/// With audio, sender reports are waited for; most cameras send one each 5 s.
+/// Sender reports are waited for; most cameras send one each 5 s.
 const REPORTS_NS: u64 = 6_000_000_000;
 
-/// Connects, watches until two whole GOPs were seen (and the sender reports of
-/// a camera with sound) or `limit` is over, and leaves. Blocks; makes its own
+/// Connects, watches until two whole GOPs and sender reports were seen (for
+/// these no longer than 6 s) or `limit` is over, and leaves. Blocks; makes its own
 /// runtime.
 pub fn probe(camera: &Camera, limit: Duration) -> Result<Probe, ProbeError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -191,7 +191,7 @@ impl Seen {
         let sound = intake.has_audio();
         intake.watch.key_frames() >= 3
             && watched_ns >= SHORTEST_NS
-            && (!sound || intake.timeline().reported() || watched_ns >= REPORTS_NS)
+            && (intake.timeline().reported(sound) || watched_ns >= REPORTS_NS)
     }
 
     /// Between the first and the newest key frame: elsewhere reordering blurs it.
@@ -221,7 +221,7 @@ impl Seen {
             longest_gop_ms: (key_frames > 1).then(|| intake.watch.longest_gop_ms()),
             key_frames,
             audio: audio.as_ref().map(describe),
-            sender_reports: intake.timeline().reported(),
+            sender_reports: intake.timeline().reported(audio.is_some()),
             b_frames: self.b_frames,
             lost_packets: self.lost_packets,
             watched_ms: watched_ns / 1_000_000,

@@ -21,6 +21,10 @@ const ENVELOPE_S: usize = 30;
 const RTP_INFO_OFF_NS: i64 = 1_000_000_000;
 /// So are sender reports further off than this.
 const REPORT_OFF_NS: i64 = 2_000_000_000;
+/// A track of sound whose clock is set more often than this is not worth having:
+/// each time ends an epoch of the picture as well.
+const AUDIO_STEPS: usize = 3;
+const AUDIO_STEPS_WITHIN_NS: u64 = 60_000_000_000;
 /// A camera's NTP clock that departs from its RTP clock by more was set.
 const NTP_STEP_NS: i64 = 50_000_000;
 
@@ -40,6 +44,9 @@ pub struct Timeline {
     video: Line,
     audio: Line,
     begun: bool,
+    /// Arrivals of the newest AUs of audio before which its clock was set.
+    audio_steps: [Option<u64>; AUDIO_STEPS],
+    audio_unusable: bool,
 }
 
 impl Timeline {
@@ -54,6 +61,8 @@ impl Timeline {
                 AUDIO_STEP_BACK_NS,
             ),
             begun: false,
+            audio_steps: [None; AUDIO_STEPS],
+            audio_unusable: false,
         }
     }
 
@@ -94,9 +103,17 @@ impl Timeline {
         }
     }
 
-    /// Both tracks have reported their clocks.
-    pub fn reported(&self) -> bool {
-        self.audio.link.is_some()
+    /// The video has reported its clock, and the audio if there is any.
+    pub fn reported(&self, audio: bool) -> bool {
+        match audio {
+            true => self.audio.link.is_some(),
+            false => self.video.report.is_some(),
+        }
+    }
+
+    /// The audio's clock was set so often that it is left out of this connection.
+    pub fn audio_unusable(&self) -> bool {
+        self.audio_unusable
     }
 
     /// Places a video AU.
@@ -115,9 +132,19 @@ impl Timeline {
         }
     }
 
-    /// Places an audio AU; `None` before the first video AU.
+    /// Places an audio AU; `None` before the first video AU, and where the
+    /// audio has become unusable.
     pub fn audio(&mut self, pts: i64, arrival_mono_ns: u64) -> Option<Place> {
         let new_epoch = self.audio.advance(pts, arrival_mono_ns) && self.begun;
+        if new_epoch {
+            self.audio_steps.rotate_left(1);
+            let oldest = self.audio_steps[AUDIO_STEPS - 1].replace(arrival_mono_ns);
+            self.audio_unusable |=
+                oldest.is_some_and(|at| arrival_mono_ns.saturating_sub(at) < AUDIO_STEPS_WITHIN_NS);
+        }
+        if self.audio_unusable {
+            return None;
+        }
         let by_arrival_ns = self
             .audio
             .ns(pts)

@@ -177,10 +177,10 @@ fn sender_reports_of_both_tracks_place_audio_to_the_tick() {
     let mut line = with_audio();
     line.rtp_info(0, 0);
     line.report(Track::Video, 45_000, ntp(500));
-    assert!(!line.reported());
+    assert!(!line.reported(true));
     // Audio tick 7_000_000 was captured at 700 ms; it comes 300 ms late.
     line.report(Track::Audio, 7_000_000, ntp(700));
-    assert!(line.reported());
+    assert!(line.reported(true));
     let place = line.audio(7_000_000 + 480, at_ms(1_010)).unwrap();
     assert_eq!(place.alignment, Alignment::SenderReport);
     assert!((place.pts_90k - 710 * 90).abs() <= 1, "{place:?}");
@@ -224,6 +224,23 @@ fn audio_whose_clock_is_set_starts_an_epoch_and_is_placed_again() {
     // Muted for a while is not set: arrival and timestamp leap together.
     let place = line.audio(9_000_000 + 96_000, at_ms(3_021)).unwrap();
     assert!(!place.new_epoch);
+}
+
+#[test]
+fn audio_whose_clock_is_set_again_and_again_is_left_out() {
+    for (apart_ms, usable) in [(1_000, false), (30_000, true)] {
+        let mut line = with_audio();
+        let mut epochs = 0;
+        for i in 1..=20u64 {
+            let at = at_ms(1_000 + i * apart_ms);
+            // The picture runs on; the sound leaps by an hour each time.
+            line.video(i64::try_from((1_000 + i * apart_ms) * 90).unwrap(), at);
+            let sound = line.audio(i64::try_from(i * 48_000 * 3_600).unwrap(), at);
+            epochs += u32::from(sound.is_some_and(|place| place.new_epoch));
+        }
+        assert_eq!(line.audio_unusable(), !usable, "{apart_ms}");
+        assert_eq!(epochs, if usable { 19 } else { 3 }, "{apart_ms}");
+    }
 }
 
 #[test]
