@@ -26,6 +26,9 @@ pub enum StartAt {
     FirstPlay,
     /// At this instant of `CLOCK_MONOTONIC`, in nanoseconds; it may be past. Cameras that share it show the same moment.
     MonoNs(u64),
+    /// For each session apart, at moments spread evenly over the loop: many cameras behind
+    /// one address, out of step with each other as real ones are. For benches.
+    EachPlay,
 }
 
 /// Where a session enters the live stream.
@@ -197,7 +200,7 @@ impl Shared {
                 manners,
                 programme: Programme::new(script.footage.clone()),
                 start_mono_ns: match script.start_at {
-                    StartAt::FirstPlay => None,
+                    StartAt::FirstPlay | StartAt::EachPlay => None,
                     StartAt::MonoNs(ns) => Some(ns),
                 },
             }),

@@ -13,8 +13,8 @@ use tokio::net::{TcpStream, UdpSocket};
 use super::camera::{Sent, Shared, lock, now_ns, signed};
 use super::footage::Coding;
 use super::packet::Packets;
-use super::stream::{Cursor, Item, Programme, Wire, scale};
-use super::{Fault, Join, When};
+use super::stream::{Cursor, Item, Programme, Wire, ns, scale};
+use super::{Fault, Join, StartAt, When};
 use crate::media::Track;
 
 /// How a track's packets travel.
@@ -83,20 +83,26 @@ type Outgoing<'a> = Vec<([u8; 16], &'a [u8])>;
 
 impl Play {
     pub fn begin(shared: Arc<Shared>) -> Play {
+        let session = shared.sessions.fetch_add(1, Ordering::Relaxed);
+        let now = now_ns();
         let (start_mono_ns, programme) = {
             let mut state = lock(&shared.state);
-            let start = *state.start_mono_ns.get_or_insert_with(now_ns);
+            let start = match shared.script.start_at {
+                StartAt::EachPlay => {
+                    now - spread_ns(session, state.programme.last().duration_90k())
+                }
+                _ => *state.start_mono_ns.get_or_insert(now),
+            };
             (start, state.programme.clone())
         };
         // With the camera's start at this moment, frame 0 is just due.
-        let delay_ns = signed(shared.script.delay_ms) * 1_000_000;
-        let camera_ns = signed(now_ns()) - signed(start_mono_ns) - delay_ns;
-        let session = shared.sessions.fetch_add(1, Ordering::Relaxed);
-        let first = session == 0 && shared.script.start_at == super::StartAt::FirstPlay;
-        let cursor = match (first, shared.script.join) {
-            (true, Join::NextKey) => programme.seek(0, Join::NextKey),
-            (_, join) => programme.seek(camera_ns, join),
+        let first = start_mono_ns == now && shared.script.join == Join::NextKey;
+        let camera_ns = if first {
+            0
+        } else {
+            shared.camera_ns(start_mono_ns)
         };
+        let cursor = programme.seek(camera_ns, shared.script.join);
         Play {
             session,
             start_mono_ns,
@@ -420,6 +426,14 @@ impl Play {
         }
         Ok(())
     }
+}
+
+/// How long before its PLAY the time of this session's own camera began: by the
+/// golden section, so that however many there are, they are spread evenly.
+fn spread_ns(session: u32, loop_90k: i64) -> u64 {
+    let part = u128::from(session.wrapping_mul(2_654_435_769));
+    let loop_ns = u128::from(ns(loop_90k, 90_000).unsigned_abs());
+    u64::try_from((part * loop_ns) >> 32).unwrap_or(0)
 }
 
 /// Nanoseconds in ticks of `rate`, to the nearest.

@@ -316,6 +316,31 @@ fn fifty_sessions_get_every_frame_and_no_log_is_kept_if_none_is_wanted() {
 }
 
 #[test]
+fn each_session_can_be_a_camera_of_its_own() {
+    let camera = Camera::start(Script {
+        start_at: StartAt::EachPlay,
+        footage: Footage::synthetic(1_000_000, 30, 30),
+        ..Script::default()
+    })
+    .unwrap();
+    let mut sessions = [Raw::play(&camera), Raw::play(&camera), Raw::play(&camera)];
+    for session in &mut sessions {
+        session.packet().unwrap();
+    }
+    let mut began: Vec<u64> = Vec::new();
+    for number in 0..3 {
+        let log = camera.log();
+        let first = log.iter().find(|sent| sent.session == number).unwrap();
+        assert!(first.key);
+        let ticks = u64::try_from(first.pts_90k - 900_000).unwrap();
+        began.push(first.capture_mono_ns - ticks * 1_000_000_000 / 90_000);
+    }
+    // Each a golden section of the loop further back.
+    let back = |i: usize| i128::from(began[0]) - i128::from(began[i]);
+    assert!(back(1) > 500_000_000 && back(2) > 100_000_000, "{began:?}");
+}
+
+#[test]
 fn many_cameras_share_a_thread_and_stop_one_by_one() {
     let scripts = vec![Script::default(), Script::default(), Script::default()];
     let mut cameras = Camera::start_many(scripts).unwrap();
