@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use hindsight::base::{BootId, CameraId, RealClock, Stop};
 use hindsight::config::checked::{Camera as CameraConfig, Reconnect, RingSettings, Transport};
-use hindsight::demo::{Camera, Footage, Script};
+use hindsight::demo::{Camera, Footage, Script, StartAt};
 use hindsight::ingest;
 
 use crate::Row;
@@ -38,6 +38,8 @@ fn sender(threads: usize) {
                 footage: Footage::synthetic(BITRATE, FPS, FPS),
                 keep_log: false,
                 audio: false,
+                // Real cameras' key frames do not all come at once.
+                start_at: StartAt::EachPlay,
                 ..Script::default()
             };
             Camera::start(script).unwrap()
