@@ -124,7 +124,7 @@ fn a_press_on_a_camera_that_is_gone_is_taken_with_what_it_has() {
 }
 
 #[test]
-fn a_change_of_parameters_keeps_the_presss_side() {
+fn a_change_of_parameters_is_shown_to_the_frame_and_said() {
     let small = Recipe {
         seconds: 4,
         ..Recipe::default()
@@ -154,7 +154,9 @@ fn a_change_of_parameters_keeps_the_presss_side() {
         let clip = place.clip(press_id, "court").unwrap();
         let seen = numbers(&clip);
         assert!(steps_of(&seen, 100), "{seen:?}");
-        changed += usize::from(facts.to_string().contains("parameters_changed"));
+        assert_eq!(facts["ended"], "complete", "{facts}");
+        assert!(seen.len() >= 75, "3 s are shown: {seen:?}");
+        changed += usize::from(facts["notes"].to_string().contains("its picture's size"));
     }
     assert!(changed > 0, "no press was near a change");
     assert_eq!(service.stop(), Some(0));
