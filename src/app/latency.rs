@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::signals::Stopper;
 use super::{NOT_DONE, WRONG};
 use crate::base::{BootId, CameraId, Clock, RealClock, Stop, StopLevel};
 use crate::config::{Camera, Config};
@@ -77,7 +78,8 @@ fn watch(config: &Config, camera: &Camera) -> Result<(Vec<u64>, Vec<Frame>), Str
         .dir
         .join(format!("hindsight-latency-{}", std::process::id()));
     std::fs::create_dir(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
-    let stop = Stop::default();
+    // Ctrl-C must give the terminal back.
+    let stop = Stopper::listen().map_err(|e| e.to_string())?.stop;
     let watched = watch_in(config, camera, &dir, &stop);
     stop.raise(StopLevel::Now);
     let watched = watched.map(|(ingest, seen)| {
@@ -115,9 +117,14 @@ fn watch_in(
             let reason = ingest.states().first().map(|s| s.reason.clone());
             return Err(format!("no picture: {}", reason.unwrap_or_default()));
         }
-        std::thread::sleep(Duration::from_millis(50));
+        if stop.wait(StopLevel::Finish, Duration::from_millis(50)) {
+            return Err("interrupted".to_owned());
+        }
     }
-    let flashes = flash(clock.as_ref());
+    let flashes = flash(clock.as_ref(), stop);
+    if flashes.len() < FLASHES {
+        return Err("interrupted".to_owned());
+    }
     let ring = RingReader::open(dir, &camera.id).map_err(|e| e.to_string())?;
     let metas = (ring.oldest()..ring.head()).filter_map(|pos| ring.meta(pos).ok());
     let frames = metas
@@ -130,8 +137,8 @@ fn watch_in(
     Ok((ingest, (flashes, frames)))
 }
 
-/// Turns the screen bright and dark by turns; returns when.
-fn flash(clock: &dyn Clock) -> Vec<u64> {
+/// Turns the screen bright and dark by turns; returns when. Fewer if it is interrupted.
+fn flash(clock: &dyn Clock, stop: &Stop) -> Vec<u64> {
     let mut out = std::io::stdout().lock();
     let mut flashes = Vec::new();
     // A screen of its own, so that what was on this one comes back.
@@ -141,7 +148,9 @@ fn flash(clock: &dyn Clock) -> Vec<u64> {
         let _ = write!(out, "\x1b[{colour}m\x1b[2J\x1b[H").and_then(|()| out.flush());
         flashes.push(clock.mono_ns());
         let pause = SHORTEST_MS + fastrand::u64(..SPREAD_MS);
-        std::thread::sleep(Duration::from_millis(pause));
+        if stop.wait(StopLevel::Finish, Duration::from_millis(pause)) {
+            break;
+        }
     }
     let _ = write!(out, "\x1b[0m\x1b[?25h\x1b[?1049l").and_then(|()| out.flush());
     flashes
