@@ -14,10 +14,10 @@ use crossbeam_channel::{Receiver, bounded};
 use sha2::{Digest, Sha256};
 
 use super::cut::{CutReport, Finished};
-use super::engine::Job;
 use super::export::{Attempt, Exported, Trouble};
 use super::inside;
 use super::sidecar::{About, FileFacts, Sidecar};
+use super::state::Job;
 use super::{Event, Outcome, Phase};
 use crate::base::Press;
 use crate::disk::{Disk, File};

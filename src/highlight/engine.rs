@@ -10,50 +10,23 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
-use super::close::Clip;
 use super::export::{Attempt, Trouble, slack_ns};
-use super::journal::{Taken, TakenCamera};
+use super::journal::Taken;
 use super::names::Names;
+use super::state::{
+    ExportState, Job, PressState, Stage, State, Tuning, export_of, forget_the_oldest, set_phase,
+};
 use super::store::Store;
 use super::{Event, Outcome, Phase, Settings, sidecar};
 use crate::base::{CameraId, Clock, Press, PressId, Stop, StopLevel};
-use crate::disk::Disk;
 use crate::ring::RingReader;
 
-/// What tests set otherwise than the service.
-#[derive(Clone)]
-pub struct Tuning {
-    pub disk: Disk,
-    /// Bytes kept free for a clip's index, instead of what the worst case needs.
-    pub reserve: Option<u64>,
-    /// Exports that write at once.
-    pub writers: usize,
-    /// Bytes of a clip's data written at once.
-    pub block_bytes: usize,
-    /// Between two syncs of a clip while its window runs.
-    pub sync_every_ns: u64,
-}
-
-impl Default for Tuning {
-    fn default() -> Tuning {
-        Tuning {
-            disk: Disk::default(),
-            reserve: None,
-            writers: 16,
-            block_bytes: 1 << 20,
-            sync_every_ns: 1_000_000_000,
-        }
-    }
-}
-
-/// Retired presses whose outcomes are still known to who waits for them.
-const REMEMBERED: usize = 1000;
 /// Failures after which a clip is given up whose footage the ring has lost.
 const GIVE_UP: u32 = 5;
 /// Failures after which the unfinished file is not trusted any more.
@@ -76,136 +49,6 @@ pub struct Core {
     finish_since_mono_ns: OnceLock<u64>,
     /// Held by writers of sidecars; the one who corrects clocks takes it whole.
     clocks: RwLock<()>,
-}
-
-#[derive(Default)]
-pub struct State {
-    /// Pending ones, and the last that were retired, in the order of taking.
-    pub presses: Vec<PressState>,
-    waiting: Vec<Job>,
-    active: usize,
-    /// Presses between their first look and their answer.
-    pub taking: usize,
-    pub counts: Counts,
-    /// Why the storage is not open.
-    pub trouble: Option<String>,
-}
-
-#[derive(Clone, Debug, Default)]
-pub struct Counts {
-    pub taken: u64,
-    pub refused: u64,
-    pub committed: u64,
-    pub suspect: u64,
-    pub none: u64,
-    pub disk_errors: u64,
-    pub last_disk_error: Option<String>,
-}
-
-pub struct PressState {
-    pub taken: Arc<Taken>,
-    pub exports: Vec<ExportState>,
-    pub retired: bool,
-}
-
-pub struct ExportState {
-    pub phase: Phase,
-    pub trouble: Option<String>,
-    pub outcome: Option<Outcome>,
-    pub progress: Arc<Progress>,
-}
-
-/// How far an export is, without a lock.
-#[derive(Debug, Default)]
-pub struct Progress {
-    written: AtomicU64,
-    expected: AtomicU64,
-}
-
-impl Progress {
-    pub fn expect(&self, bytes: u64) {
-        self.expected.store(bytes, Relaxed);
-    }
-    pub fn wrote(&self, bytes: u64) {
-        self.written.store(bytes, Relaxed);
-    }
-    pub fn written(&self) -> u64 {
-        self.written.load(Relaxed)
-    }
-    /// Bytes that it will probably still write.
-    pub fn rest(&self) -> u64 {
-        self.expected.load(Relaxed).saturating_sub(self.written())
-    }
-}
-
-/// What is left to do for one camera of a press.
-pub enum Stage {
-    Export,
-    /// The clip has its name; its directory is to be synced.
-    Settle(Box<Clip>),
-    /// The clip is committed; its sidecar is to be written.
-    Describe(Box<Clip>),
-    /// An earlier run committed the clip; the sidecar is to be made from it.
-    Rebuild {
-        suspect: bool,
-    },
-    /// There is no clip; the sidecar says why.
-    Explain(String),
-}
-
-pub struct Job {
-    pub taken: Arc<Taken>,
-    /// Index into `taken.cameras`.
-    pub camera: usize,
-    /// As planned with; `None` for what an earlier run left.
-    pub ring: Option<RingReader>,
-    pub recovered: bool,
-    pub progress: Arc<Progress>,
-    pub stage: Stage,
-    /// What the disk said when it refused last.
-    pub trouble: Option<String>,
-    /// It had no room.
-    pub was_full: bool,
-    failures: u32,
-    afresh: bool,
-    not_before_mono_ns: u64,
-}
-
-impl Job {
-    pub fn new(
-        taken: Arc<Taken>,
-        camera: usize,
-        ring: Option<RingReader>,
-        progress: Arc<Progress>,
-        stage: Stage,
-    ) -> Job {
-        Job {
-            taken,
-            camera,
-            recovered: ring.is_none(),
-            ring,
-            progress,
-            stage,
-            trouble: None,
-            was_full: false,
-            failures: 0,
-            afresh: false,
-            not_before_mono_ns: 0,
-        }
-    }
-
-    pub fn about(&self) -> &TakenCamera {
-        &self.taken.cameras[self.camera]
-    }
-
-    pub fn of_this_boot(&self, core: &Core) -> bool {
-        self.taken.press.boot_id == core.settings.boot_id
-    }
-
-    /// The unfinished file is to be thrown away.
-    pub fn starts_afresh(&self) -> bool {
-        self.afresh
-    }
 }
 
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -650,30 +493,5 @@ impl Attempt<'_> {
             }
         }
         Ok(None)
-    }
-}
-
-fn export_of<'a>(state: &'a mut State, job: &Job) -> Option<&'a mut ExportState> {
-    let press = state
-        .presses
-        .iter_mut()
-        .rev()
-        .find(|press| Arc::ptr_eq(&press.taken, &job.taken))?;
-    press.exports.get_mut(job.camera)
-}
-
-fn set_phase(state: &mut State, job: &Job, phase: Phase, trouble: Option<String>) {
-    if let Some(export) = export_of(state, job) {
-        export.phase = phase;
-        export.trouble = trouble;
-    }
-}
-
-fn forget_the_oldest(presses: &mut Vec<PressState>) {
-    let retired = presses.iter().filter(|press| press.retired).count();
-    if retired > REMEMBERED
-        && let Some(oldest) = presses.iter().position(|press| press.retired)
-    {
-        presses.remove(oldest);
     }
 }

@@ -14,11 +14,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::cut::{Cut, Ended, Fact};
-use super::engine::{Core, Job};
+use super::engine::Core;
 use super::estimate::{Estimate, estimate};
 use super::facts::{self, FactsFile, Noted};
 use super::names::Names;
 use super::source::{From, Next, Source};
+use super::state::Job;
 use super::store::Store;
 use super::window::Plan;
 use super::writing::Running;
@@ -137,7 +138,7 @@ impl Attempt<'_> {
     fn noted(&self) -> Result<Option<(Noted, File, u64)>, Trouble> {
         let failed = |e: io::Error| Trouble::disk("reading the unfinished clip", &e);
         let disk = &self.store.disk;
-        if self.job.starts_afresh() {
+        if self.job.afresh {
             return Ok(None);
         }
         let Some(mut noted) = facts::read(disk, &self.names.facts).map_err(failed)? else {
@@ -187,7 +188,7 @@ impl Attempt<'_> {
         let reserve = self.reserve(source, &found);
         let disk = &self.store.disk;
         let (press, camera) = (&self.job.taken.press.id, &self.job.about().id);
-        if self.job.starts_afresh() {
+        if self.job.afresh {
             // The old facts must not be found beside the new data.
             disk.remove(&self.names.facts).map_err(failed)?;
             let folder = self.names.facts.parent().unwrap_or(Path::new("/"));

@@ -5,10 +5,11 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::engine::{Core, PressState};
+use super::engine::Core;
 use super::names;
 use super::recover::{LARGEST_SIDECAR, file_name, sidecars_in, subfolders};
 use super::sidecar::Sidecar;
+use super::state::PressState;
 use super::{Listed, PendingExport, PendingPress, Phase, Status, StorageState};
 use crate::disk::Disk;
 

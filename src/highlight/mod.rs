@@ -19,6 +19,7 @@ mod names;
 mod recover;
 pub mod sidecar;
 mod source;
+mod state;
 mod store;
 mod take;
 pub mod verify;
@@ -38,8 +39,8 @@ use crate::base::{
 use crate::ring::RingReader;
 use cut::Ended;
 use engine::Core;
-pub use engine::Tuning;
 use sidecar::Sidecar;
+pub use state::Tuning;
 
 /// What the room must know of a camera.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,11 +17,12 @@ use std::sync::Arc;
 
 use super::close::{Clip, outcome};
 use super::cut::{CutReport, Ended};
-use super::engine::{Core, Job, Stage};
+use super::engine::Core;
 use super::export::{Attempt, Trouble};
 use super::journal::{Held, Taken, TakenCamera};
 use super::names::{self, Names};
 use super::sidecar::Sidecar;
+use super::state::{Job, Stage};
 use super::store::{NotOpen, Store};
 use super::{Outcome, StartError, inside};
 use crate::media::Codec;

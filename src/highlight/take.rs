@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::engine::{Core, Job, Progress, Stage};
+use super::engine::Core;
 use super::estimate::estimate;
 use super::journal::{Taken, TakenCamera};
 use super::names::UNDATED;
 use super::source::witnesses;
+use super::state::{Job, Progress, Stage};
 use super::store::Store;
 use super::window::{self, Plan, Window};
 use crate::base::{

@@ -1,0 +1,194 @@
+//! Presses and their jobs, as the room holds them in memory.
+//!
+//! Plain data. Called by: engine, take, recover, export, close, list.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::close::Clip;
+use super::engine::Core;
+use super::journal::{Taken, TakenCamera};
+use super::{Outcome, Phase};
+use crate::disk::Disk;
+use crate::ring::RingReader;
+
+/// Retired presses whose outcomes are still known to who waits for them.
+const REMEMBERED: usize = 1000;
+/// What tests set otherwise than the service.
+#[derive(Clone)]
+pub struct Tuning {
+    pub disk: Disk,
+    /// Bytes kept free for a clip's index, instead of what the worst case needs.
+    pub reserve: Option<u64>,
+    /// Exports that write at once.
+    pub writers: usize,
+    /// Bytes of a clip's data written at once.
+    pub block_bytes: usize,
+    /// Between two syncs of a clip while its window runs.
+    pub sync_every_ns: u64,
+}
+
+impl Default for Tuning {
+    fn default() -> Tuning {
+        Tuning {
+            disk: Disk::default(),
+            reserve: None,
+            writers: 16,
+            block_bytes: 1 << 20,
+            sync_every_ns: 1_000_000_000,
+        }
+    }
+}
+
+#[derive(Default)]
+pub struct State {
+    /// Pending ones, and the last that were retired, in the order of taking.
+    pub presses: Vec<PressState>,
+    pub waiting: Vec<Job>,
+    /// Jobs at work.
+    pub active: usize,
+    /// Presses between their first look and their answer.
+    pub taking: usize,
+    pub counts: Counts,
+    /// Why the storage is not open.
+    pub trouble: Option<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    pub taken: u64,
+    pub refused: u64,
+    pub committed: u64,
+    pub suspect: u64,
+    pub none: u64,
+    pub disk_errors: u64,
+    pub last_disk_error: Option<String>,
+}
+
+pub struct PressState {
+    pub taken: Arc<Taken>,
+    pub exports: Vec<ExportState>,
+    pub retired: bool,
+}
+
+pub struct ExportState {
+    pub phase: Phase,
+    pub trouble: Option<String>,
+    pub outcome: Option<Outcome>,
+    pub progress: Arc<Progress>,
+}
+
+/// How far an export is, without a lock.
+#[derive(Debug, Default)]
+pub struct Progress {
+    written: AtomicU64,
+    expected: AtomicU64,
+}
+
+impl Progress {
+    pub fn expect(&self, bytes: u64) {
+        self.expected.store(bytes, Relaxed);
+    }
+    pub fn wrote(&self, bytes: u64) {
+        self.written.store(bytes, Relaxed);
+    }
+    pub fn written(&self) -> u64 {
+        self.written.load(Relaxed)
+    }
+    /// Bytes that it will probably still write.
+    pub fn rest(&self) -> u64 {
+        self.expected.load(Relaxed).saturating_sub(self.written())
+    }
+}
+
+/// What is left to do for one camera of a press.
+pub enum Stage {
+    Export,
+    /// The clip has its name; its directory is to be synced.
+    Settle(Box<Clip>),
+    /// The clip is committed; its sidecar is to be written.
+    Describe(Box<Clip>),
+    /// An earlier run committed the clip; the sidecar is to be made from it.
+    Rebuild {
+        suspect: bool,
+    },
+    /// There is no clip; the sidecar says why.
+    Explain(String),
+}
+
+pub struct Job {
+    pub taken: Arc<Taken>,
+    /// Index into `taken.cameras`.
+    pub camera: usize,
+    /// As planned with; `None` for what an earlier run left.
+    pub ring: Option<RingReader>,
+    pub recovered: bool,
+    pub progress: Arc<Progress>,
+    pub stage: Stage,
+    /// What the disk said when it refused last.
+    pub trouble: Option<String>,
+    /// It had no room.
+    pub was_full: bool,
+    /// Of this stage, one after the other.
+    pub failures: u32,
+    /// The unfinished file is to be thrown away.
+    pub afresh: bool,
+    pub not_before_mono_ns: u64,
+}
+
+impl Job {
+    pub fn new(
+        taken: Arc<Taken>,
+        camera: usize,
+        ring: Option<RingReader>,
+        progress: Arc<Progress>,
+        stage: Stage,
+    ) -> Job {
+        Job {
+            taken,
+            camera,
+            recovered: ring.is_none(),
+            ring,
+            progress,
+            stage,
+            trouble: None,
+            was_full: false,
+            failures: 0,
+            afresh: false,
+            not_before_mono_ns: 0,
+        }
+    }
+
+    pub fn about(&self) -> &TakenCamera {
+        &self.taken.cameras[self.camera]
+    }
+
+    pub fn of_this_boot(&self, core: &Core) -> bool {
+        self.taken.press.boot_id == core.settings.boot_id
+    }
+}
+
+pub fn export_of<'a>(state: &'a mut State, job: &Job) -> Option<&'a mut ExportState> {
+    let press = state
+        .presses
+        .iter_mut()
+        .rev()
+        .find(|press| Arc::ptr_eq(&press.taken, &job.taken))?;
+    press.exports.get_mut(job.camera)
+}
+
+pub fn set_phase(state: &mut State, job: &Job, phase: Phase, trouble: Option<String>) {
+    if let Some(export) = export_of(state, job) {
+        export.phase = phase;
+        export.trouble = trouble;
+    }
+}
+
+pub fn forget_the_oldest(presses: &mut Vec<PressState>) {
+    let retired = presses.iter().filter(|press| press.retired).count();
+    if retired > REMEMBERED
+        && let Some(oldest) = presses.iter().position(|press| press.retired)
+    {
+        presses.remove(oldest);
+    }
+}
