@@ -18,6 +18,7 @@ use crate::config::checked::Camera;
 use crate::media::{Codec, Track, TrackParams};
 use crate::ring::RingWriter;
 
+use super::Settings;
 use super::gop::{Room, Topic};
 use super::intake::{Intake, Taken};
 use super::reason::Reason;
@@ -53,21 +54,21 @@ const NO_KEY_FRAME_NS: u64 = 15_000_000_000;
 
 /// All that one camera's task owns.
 pub(super) struct Task {
-    pub config: Camera,
-    pub writer: RingWriter,
-    pub room: Room,
-    pub backoff: Backoff,
-    pub limits: Limits,
-    pub clock: Arc<dyn Clock>,
-    pub shared: Arc<Shared>,
-    pub group: Arc<SessionGroup>,
-    pub start_times: StartTimes,
-    pub words: Words,
+    config: Camera,
+    writer: RingWriter,
+    room: Room,
+    backoff: Backoff,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+    shared: Arc<Shared>,
+    group: Arc<SessionGroup>,
+    start_times: StartTimes,
+    words: Words,
     /// `words` could not be told yet.
-    pub untold: bool,
+    untold: bool,
     /// Lines that were said and need not be said again at every connection.
-    pub said: BTreeSet<String>,
-    pub warned: BTreeSet<Topic>,
+    said: BTreeSet<String>,
+    warned: BTreeSet<Topic>,
 }
 
 /// Whether the camera is to be called again.
@@ -78,6 +79,32 @@ enum Go {
 }
 
 impl Task {
+    pub fn new(
+        camera: &Camera,
+        writer: RingWriter,
+        shared: Arc<Shared>,
+        settings: &Settings,
+        clock: Arc<dyn Clock>,
+        limits: Limits,
+        group: Arc<SessionGroup>,
+    ) -> Task {
+        Task {
+            config: camera.clone(),
+            writer,
+            room: super::room(&settings.ring, settings.window_ms),
+            backoff: Backoff::new(settings.reconnect),
+            limits,
+            clock,
+            shared,
+            group,
+            start_times: StartTimes::default(),
+            words: Words::default(),
+            untold: true,
+            said: BTreeSet::new(),
+            warned: BTreeSet::new(),
+        }
+    }
+
     /// Runs until it gives up or is aborted.
     pub async fn run(mut self) {
         loop {

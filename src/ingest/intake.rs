@@ -63,6 +63,23 @@ enum Smear {
     All,
 }
 
+impl Smear {
+    fn reaches(self, rasl: bool) -> bool {
+        match self {
+            Smear::None => false,
+            Smear::Leading => rasl,
+            Smear::All => true,
+        }
+    }
+
+    fn after_key(self, open_gop: bool) -> Smear {
+        match self {
+            Smear::All if open_gop => Smear::Leading,
+            _ => Smear::None,
+        }
+    }
+}
+
 /// One connection's frames on their way into the ring.
 #[derive(Debug)]
 pub struct Intake {
@@ -177,30 +194,19 @@ impl Intake {
             return Taken::Skipped;
         };
         if key {
-            self.smear = match (self.smear, kind.open_gop) {
-                (Smear::All, true) => Smear::Leading,
-                _ => Smear::None,
-            };
+            self.smear = self.smear.after_key(kind.open_gop);
         }
         let flags = AuFlags {
             key,
             open_gop: key && kind.open_gop,
             rasl: kind.rasl,
-            tainted: match self.smear {
-                Smear::None => false,
-                Smear::Leading => kind.rasl,
-                Smear::All => true,
-            },
+            tainted: self.smear.reaches(kind.rasl),
             gap: false,
         };
         self.watch.video(frame.pts, key);
-        let lost_packets = std::mem::take(&mut self.lost_video);
-        let taken = self.push(
-            sink,
-            (Track::Video, flags, generation, lost_packets),
-            &place,
-            frame,
-        );
+        let lost = std::mem::take(&mut self.lost_video);
+        let what = (Track::Video, flags, generation, lost);
+        let taken = self.push(sink, what, &place, frame);
         match taken {
             // What refers to the picture left out cannot be right.
             Taken::TooLarge { .. } => self.smear = Smear::All,
@@ -225,13 +231,9 @@ impl Intake {
             key: true,
             ..AuFlags::default()
         };
-        let lost_packets = std::mem::take(&mut self.lost_audio);
-        self.push(
-            sink,
-            (Track::Audio, flags, generation, lost_packets),
-            &place,
-            frame,
-        )
+        let lost = std::mem::take(&mut self.lost_audio);
+        let what = (Track::Audio, flags, generation, lost);
+        self.push(sink, what, &place, frame)
     }
 
     fn note(&mut self, place: &Place) {

@@ -24,7 +24,6 @@ mod session;
 mod state;
 mod timeline;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread::JoinHandle;
@@ -39,7 +38,7 @@ use crate::ring::{Opened, RingError, RingReader, RingSpec, RingWriter};
 
 use camera::Task;
 use gop::Room;
-use state::{Shared, Words};
+use state::Shared;
 
 pub use camera::Limits;
 pub use probe::{Probe, ProbeError, probe};
@@ -120,21 +119,17 @@ pub fn start_with(
         }
         all_shared.push(shared.clone());
         let crew = &mut crews[index % count];
-        crew.tasks.push(Task {
-            config: camera.clone(),
+        let group = crew.group.clone();
+        let task = Task::new(
+            camera,
             writer,
-            room: room(&settings.ring, settings.window_ms),
-            backoff: reconnect::Backoff::new(settings.reconnect),
-            limits,
-            clock: clock.clone(),
             shared,
-            group: crew.group.clone(),
-            start_times: session::StartTimes::default(),
-            words: Words::default(),
-            untold: true,
-            said: BTreeSet::new(),
-            warned: BTreeSet::new(),
-        });
+            &settings,
+            clock.clone(),
+            limits,
+            group,
+        );
+        crew.tasks.push(task);
     }
     let threads = set_out(crews, &stop, &ending).map_err(IngestError::Thread)?;
     Ok(Ingest {

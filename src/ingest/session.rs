@@ -109,14 +109,8 @@ async fn call(
         .map_err(fail("connecting"))?;
     let chosen = choose(session.streams())?;
     for index in [Some(chosen.video), chosen.audio].into_iter().flatten() {
-        let setup = SetupOptions::default()
-            .transport(match camera.transport {
-                Transport::Tcp => retina::client::Transport::Tcp(TcpTransportOptions::default()),
-                Transport::Udp => retina::client::Transport::Udp(UdpTransportOptions::default()),
-            })
-            .frame_format(FrameFormat::MP4);
         session
-            .setup(index, setup)
+            .setup(index, setup_options(camera))
             .await
             .map_err(fail("setting up the stream"))?;
     }
@@ -155,6 +149,15 @@ fn session_options(camera: &Camera, group: &Arc<SessionGroup>) -> SessionOptions
         .user_agent(concat!("hindsight/", env!("CARGO_PKG_VERSION")).to_owned())
         .session_group(group.clone())
         .teardown(TeardownPolicy::Auto)
+}
+
+fn setup_options(camera: &Camera) -> SetupOptions {
+    SetupOptions::default()
+        .transport(match camera.transport {
+            Transport::Tcp => retina::client::Transport::Tcp(TcpTransportOptions::default()),
+            Transport::Udp => retina::client::Transport::Udp(UdpTransportOptions::default()),
+        })
+        .frame_format(FrameFormat::MP4)
 }
 
 /// Which of a camera's streams are taken.
@@ -276,41 +279,25 @@ impl Playing {
         sink: &mut S,
         clock: &dyn Clock,
     ) -> Item {
-        // Retina stamps packets with an `Instant`, which is CLOCK_MONOTONIC on
-        // Linux but does not tell its number: measured back from now.
-        let arrival = |received: std::time::Instant| {
-            let ago_ns = u64::try_from(received.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            clock.mono_ns().saturating_sub(ago_ns)
-        };
-        let (track, ctx, timestamp, loss, data) = match item {
-            CodecItem::VideoFrame(frame) => {
-                let due = frame.has_new_parameters() || !intake.has_video_params();
+        let (track, at, ctx, loss, data) = match item {
+            CodecItem::VideoFrame(f) => {
+                let due = f.has_new_parameters() || !intake.has_video_params();
                 if let Some(params) = due.then(|| self.params(self.video)).flatten() {
                     intake.set_params(params);
                 }
-                let at = frame.timestamp();
-                (
-                    Track::Video,
-                    frame.end_ctx(),
-                    at,
-                    frame.loss(),
-                    frame.data(),
-                )
+                (Track::Video, f.timestamp(), f.end_ctx(), f.loss(), f.data())
             }
-            CodecItem::AudioFrame(frame) => {
-                let at = frame.timestamp();
-                (Track::Audio, frame.ctx(), at, frame.loss(), frame.data())
-            }
+            CodecItem::AudioFrame(f) => (Track::Audio, f.timestamp(), f.ctx(), f.loss(), f.data()),
             CodecItem::Rtcp(report) => {
                 self.report(report, intake);
                 return Item::nothing();
             }
             _ => return Item::nothing(),
         };
-        self.learn_start(track, timestamp, intake);
+        self.learn_start(track, at, intake);
         let frame = Frame {
-            pts: timestamp.timestamp(),
-            arrival_mono_ns: arrival(ctx.received()),
+            pts: at.timestamp(),
+            arrival_mono_ns: mono_ns(ctx.received(), clock),
             lost_packets: u32::from(loss),
             data,
         };
@@ -374,6 +361,13 @@ impl Item {
             lost_packets: 0,
         }
     }
+}
+
+/// Retina stamps packets with an `Instant`, which is `CLOCK_MONOTONIC` on
+/// Linux but does not tell its number: measured back from now.
+fn mono_ns(received: std::time::Instant, clock: &dyn Clock) -> u64 {
+    let ago_ns = u64::try_from(received.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    clock.mono_ns().saturating_sub(ago_ns)
 }
 
 fn track_params(stream: &Stream) -> Option<TrackParams> {

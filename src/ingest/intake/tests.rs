@@ -1,3 +1,4 @@
+//! What is stored of a connection, frame by frame.
 #![allow(clippy::unwrap_used)]
 
 use super::*;

@@ -1,3 +1,4 @@
+//! Cameras, their clocks and their networks, as numbers.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
