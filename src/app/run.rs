@@ -60,8 +60,10 @@ pub(super) fn run(config: Config) -> ExitCode {
 }
 
 fn cannot(why: String) -> ExitCode {
-    log::error!(target: "hindsight", event = "error_start"; "cannot start: {why}");
-    eprintln!("hindsight cannot start: {why}");
+    match log::max_level() >= log::LevelFilter::Error {
+        true => log::error!(target: "hindsight", event = "error_start"; "cannot start: {why}"),
+        false => eprintln!("hindsight cannot start: {why}"),
+    }
     ExitCode::from(NOT_DONE)
 }
 

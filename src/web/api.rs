@@ -18,6 +18,7 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::{Port, Settings, ask, files, guard::Known};
 use crate::base::{Clock, PressAck, PressError, PressRequest, Refusal, Source};
@@ -246,15 +247,10 @@ async fn taken(api: &Api, stamp: Stamp, camera_id: Value, ack: PressAck, wait: b
         answer["message"] = format!("taken: {count} {cameras}, refused: {refused}").into();
     }
     if wait {
-        // As long as the window may take, and then what a busy disk may take.
-        let limit = Duration::from_millis(ack.press.post_ms) + Duration::from_secs(120);
-        let id = ack.press.id.clone();
-        let waited = api
-            .blocking(&api.0.waiters, limit, move |port| port.wait(&id, limit))
-            .await;
+        let waited = wait_for_clips(api, &ack).await;
         match waited {
-            Ok(Some(clips)) => answer["clips"] = clips.into(),
-            _ => {
+            Some(clips) => answer["clips"] = clips.into(),
+            None => {
                 answer["message"] =
                     "taken; its clips are not written yet, see /highlights later".into();
             }
@@ -262,6 +258,26 @@ async fn taken(api: &Api, stamp: Stamp, camera_id: Value, ack: PressAck, wait: b
     }
     Json(answer).into_response()
 }
+
+/// Waits in short turns: many can wait at once, and who hangs up is not waited for.
+async fn wait_for_clips(api: &Api, ack: &PressAck) -> Option<Vec<Value>> {
+    // As long as the window may take, and then what a busy disk may take.
+    let limit = Duration::from_millis(ack.press.post_ms) + Duration::from_secs(120);
+    let deadline = Instant::now() + limit;
+    while Instant::now() < deadline {
+        let id = ack.press.id.clone();
+        let turn = move |port: &dyn Port| port.wait(&id, TURN);
+        match api.blocking(&api.0.waiters, limit, turn).await {
+            Ok(None) => {}
+            Ok(Some(clips)) => return Some(clips),
+            Err(_) => return None,
+        }
+    }
+    None
+}
+
+/// How long one who waits keeps the place of another.
+const TURN: Duration = Duration::from_millis(500);
 
 /// The answer to a press of which nothing was kept.
 fn not_taken(api: &Api, stamp: Stamp, camera_id: Value, error: &PressError) -> Response {

@@ -58,6 +58,23 @@ fn the_first_signal_lets_an_open_window_run_to_its_end_and_refuses_new_presses()
 }
 
 #[test]
+fn who_waits_for_a_clip_hears_of_it_although_the_service_stops() {
+    let camera = pattern();
+    let place = Place::new(&told("2s"), &court1(&camera));
+    let mut service = place.start();
+    service.wait_until_held(&["court1"], 3.0);
+    let url = format!("http://127.0.0.1:{}/save-clip?wait=true", place.port);
+    let waiting = std::thread::spawn(move || {
+        let mut answer = ureq::post(url).send_empty().unwrap();
+        answer.body_mut().read_json::<serde_json::Value>().unwrap()
+    });
+    service.wait_for("a press", |s| s["captures"]["presses_taken"] == 1);
+    assert_eq!(service.stop(), Some(0));
+    let answer = waiting.join().unwrap();
+    assert_eq!(answer["clips"][0]["status"], "queued", "{answer}");
+}
+
+#[test]
 fn a_window_longer_than_the_grace_is_closed_with_what_there_is() {
     let camera = pattern();
     let place = Place::new(&told("15s"), &court1(&camera));

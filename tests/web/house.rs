@@ -28,13 +28,13 @@ pub fn id(text: &str) -> CameraId {
 pub struct Gate(Mutex<(bool, usize)>, Condvar);
 
 impl Gate {
-    fn pass(&self) {
+    /// False if it did not open within `limit`.
+    fn pass(&self, limit: Duration) -> bool {
         let mut state = self.0.lock().unwrap();
         state.1 += 1;
         self.1.notify_all();
-        while !state.0 {
-            state = self.1.wait(state).unwrap();
-        }
+        let closed = |state: &mut (bool, usize)| !state.0;
+        self.1.wait_timeout_while(state, limit, closed).unwrap().0.0
     }
 
     pub fn open(&self) {
@@ -79,7 +79,7 @@ impl Port for Fake {
     fn press(&self, request: &PressRequest) -> Result<PressAck, PressError> {
         self.presses.lock().unwrap().push(request.clone());
         if let Some(gate) = &self.press_gate {
-            gate.pass();
+            gate.pass(PATIENCE);
         }
         if let Some(error) = &self.error {
             return Err(error.clone());
@@ -102,9 +102,11 @@ impl Port for Fake {
         })
     }
 
-    fn wait(&self, _: &PressId, _: Duration) -> Option<Vec<Value>> {
-        if let Some(gate) = &self.wait_gate {
-            gate.pass();
+    fn wait(&self, _: &PressId, limit: Duration) -> Option<Vec<Value>> {
+        if let Some(gate) = &self.wait_gate
+            && !gate.pass(limit)
+        {
+            return None;
         }
         let clip = format!("/highlights/2026-11-21/{PRESS_ID}/court1.mp4");
         Some(vec![json!({
