@@ -109,27 +109,12 @@ fn row(camera: &Camera, probe: &Probe) -> Vec<String> {
 /// What of the camera does not fit the configuration.
 fn misfits(config: &Config, camera: &Camera, probe: &Probe) -> Vec<String> {
     let id = &camera.id;
-    let mut wrong = Vec::new();
-    let ring_ms = u64::from(config.ring.seconds) * 1000;
     let window_ms = config.highlight.pre_ms + config.highlight.post_ms;
-    let gop_ms = probe.longest_gop_ms.unwrap_or(0);
-    let needed_ms = window_ms + gop_ms + 5000;
-    if needed_ms > ring_ms {
-        wrong.push(format!(
-            "{id}: with key frames {} apart a window needs {} of memory and the ring holds {}; \
-             lower the camera's \"I-frame interval\" (and switch \"Smart codec\" / \"H.264+\" off), or raise [ring] seconds",
-            say::seconds(gop_ms), say::seconds(needed_ms), say::seconds(ring_ms)
-        ));
-    }
-    if probe.bitrate_bps > config.ring.max_bitrate_bps {
-        wrong.push(format!(
-            "{id}: it sends {:.1} Mbit/s and [ring] max_bitrate is {:.1}: the ring holds less than {} s; \
-             raise max_bitrate, or lower the camera's bitrate",
-            probe.bitrate_bps as f64 / 1e6,
-            config.ring.max_bitrate_bps as f64 / 1e6,
-            config.ring.seconds
-        ));
-    }
+    let mut wrong: Vec<String> = probe
+        .ring_warnings(&config.ring, window_ms)
+        .iter()
+        .map(|text| format!("{id}: {text}"))
+        .collect();
     if probe.lost_packets > 0 {
         wrong.push(format!(
             "{id}: {} of the network were lost in {}; look at cables and switches, or use transport = \"tcp\"",

@@ -30,6 +30,7 @@ pub struct Probe {
     pub bitrate_bps: u64,
     /// Distances between key frames; `None` where fewer than two were seen.
     pub shortest_gop_ms: Option<u64>,
+    /// At least so long, where fewer than two were seen.
     pub longest_gop_ms: Option<u64>,
     pub key_frames: u64,
     /// "AAC 48000 Hz, 2 channels".
@@ -209,6 +210,13 @@ impl Seen {
     fn report(&self, playing: &Playing, intake: &mut Intake, watched_ns: u64) -> Probe {
         let (video, audio) = playing.known();
         let key_frames = intake.watch.key_frames();
+        let mut warnings = playing.left_out.clone();
+        if key_frames < 2 {
+            warnings.push(format!(
+                "no second key frame came within {} s",
+                intake.watch.longest_gop_ms() / 1_000
+            ));
+        }
         Probe {
             codec: match video.as_ref().map(|video| video.codec) {
                 Some(Codec::H265) => "H.265".to_owned(),
@@ -218,14 +226,14 @@ impl Seen {
             height: video.as_ref().map_or(0, |video| video.height),
             fps: (self.fps() * 100.0).round() / 100.0,
             shortest_gop_ms: intake.watch.shortest_gop_ms(),
-            longest_gop_ms: (key_frames > 1).then(|| intake.watch.longest_gop_ms()),
+            longest_gop_ms: Some(intake.watch.longest_gop_ms()),
             key_frames,
             audio: audio.as_ref().map(describe),
             sender_reports: intake.timeline().reported(audio.is_some()),
             b_frames: self.b_frames,
             lost_packets: self.lost_packets,
             watched_ms: watched_ns / 1_000_000,
-            warnings: playing.left_out.clone(),
+            warnings,
             ..Probe::default()
         }
     }

@@ -322,3 +322,28 @@ fn sound_in_g711_is_left_out_and_the_pictures_are_taken() {
     assert_eq!(video(&units).len(), units.len());
     watched.end();
 }
+
+#[test]
+fn a_probe_of_rare_key_frames_says_so_though_it_saw_only_one() {
+    let peer = peer(&[Recipe {
+        gop_seconds: 16,
+        ..Recipe::default()
+    }]);
+    let config = camera("court1", url(&peer));
+    let seen = hindsight::ingest::probe(&config, std::time::Duration::from_secs(6)).unwrap();
+    assert_eq!((seen.key_frames, seen.shortest_gop_ms), (1, None));
+    assert!(seen.longest_gop_ms.unwrap() > 1_000);
+    assert!(
+        seen.warnings[0].contains("no second key frame"),
+        "{:?}",
+        seen.warnings
+    );
+    let ring = hindsight::config::checked::RingSettings {
+        dir: "/dev/shm".into(),
+        seconds: 10,
+        max_bitrate_bps: 8_000_000,
+    };
+    let warnings = seen.ring_warnings(&ring, 4_000);
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].contains("I-frame interval"), "{warnings:?}");
+}
