@@ -9,6 +9,7 @@
 //! Called by: the room's face (`mod`), take, recover.
 
 use std::collections::HashMap;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
-use super::export::{Attempt, Trouble, slack_ns};
+use super::export::{Attempt, Exported, Trouble, slack_ns};
 use super::journal::Taken;
 use super::names::Names;
 use super::state::{
@@ -458,14 +459,12 @@ enum Stepped {
 
 impl Attempt<'_> {
     fn stage(&self, stage: &mut Stage) -> Result<Stepped, Trouble> {
-        let folder = |e| Trouble::disk("making the highlight's folder", &e);
         match stage {
             Stage::Export => {
                 if let Some(suspect) = self.has_its_name()? {
                     return Ok(Stepped::To(Stage::Rebuild { suspect }));
                 }
-                self.store.make_folder(self.names).map_err(folder)?;
-                let exported = self.run()?;
+                let exported = self.run_beside(|| self.store.make_folder(self.names))?;
                 let clip = self.close(exported)?;
                 Ok(Stepped::To(Stage::Settle(Box::new(clip))))
             }
@@ -482,6 +481,23 @@ impl Attempt<'_> {
                 .map(|clip| Stepped::To(Stage::Settle(Box::new(clip)))),
             Stage::Explain(reason) => Ok(Stepped::Done(Box::new(self.explain(reason)?))),
         }
+    }
+
+    /// Exports, while the folder for the clip is made: two syncs of directories
+    /// that nobody should wait for.
+    fn run_beside(
+        &self,
+        make_folder: impl FnOnce() -> io::Result<()> + Send,
+    ) -> Result<Exported, Trouble> {
+        let (made, exported) = std::thread::scope(|scope| {
+            let folder = scope.spawn(make_folder);
+            let exported = self.run();
+            let made = folder.join();
+            (made, exported)
+        });
+        let made = made.unwrap_or_else(|_| Err(io::Error::other("interrupted")));
+        made.map_err(|e| Trouble::disk("making the highlight's folder", &e))?;
+        exported
     }
 
     /// Whether a clip stands under its final name, and under which.
