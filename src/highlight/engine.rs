@@ -364,7 +364,7 @@ impl Core {
         job.afresh = exporting && !full && held && job.failures >= AFRESH;
         let delay_ms = match full {
             true => 500 * u64::from(job.failures.min(4)),
-            false => 100_u64 << job.failures.min(6),
+            false => 25_u64 << job.failures.min(8),
         };
         job.not_before_mono_ns = self.clock.mono_ns() + delay_ms * 1_000_000;
         let mut state = self.state();
