@@ -149,3 +149,61 @@ fn told_to_finish_nobody_waits_for_a_disk_that_does_not_come_back() {
     assert_eq!(outcome.ended, Some(Ended::Complete), "{outcome:?}");
     place.verify_is_clean("after the next start");
 }
+
+#[test]
+fn an_error_in_the_program_in_the_middle_of_a_clip_costs_nothing() {
+    struct Panics(AtomicUsize);
+    impl Faults for Panics {
+        fn before(&self, call: Call, path: &Path) -> Option<Fault> {
+            let clip = call == Call::Write && path.extension()? == "part";
+            let first_two = clip && self.0.fetch_add(1, SeqCst) < 2;
+            assert!(!first_two, "on purpose");
+            None
+        }
+    }
+    let place = Place::new(&["court1"]);
+    let _camera = place.camera("court1", 8);
+    let tuning = Tuning {
+        disk: Disk::with_faults(Arc::new(Panics(AtomicUsize::new(0)))),
+        ..Tuning::default()
+    };
+    let service = place.try_start(tuning).unwrap();
+    let press = service.press(&place.request(now() - SECOND, 4_000, 0));
+    let outcome = &service.outcomes(&press)[0];
+    assert_eq!(outcome.ended, Some(Ended::Complete), "{outcome:?}");
+    place.verify_is_clean("after an error in the program");
+}
+
+#[test]
+fn a_clip_about_which_two_readers_disagree_is_kept_as_suspect() {
+    /// Changes the index behind the muxer's back, before anybody reads it.
+    struct Scribbles(AtomicUsize);
+    impl Faults for Scribbles {
+        fn before(&self, call: Call, path: &Path) -> Option<Fault> {
+            let opened = call == Call::Open && path.extension()? == "part";
+            // Opened once to be written, then to be hashed.
+            if opened && self.0.fetch_add(1, SeqCst) == 1 {
+                let mut bytes = std::fs::read(path).unwrap();
+                let at = bytes.windows(4).position(|four| four == b"stsz").unwrap();
+                // Version, size of all, count, then the first sample's size.
+                bytes[at + 4 + 12 + 3] ^= 1;
+                std::fs::write(path, bytes).unwrap();
+            }
+            None
+        }
+    }
+    let place = Place::new(&["court1"]);
+    let _camera = place.camera("court1", 8);
+    let tuning = Tuning {
+        disk: Disk::with_faults(Arc::new(Scribbles(AtomicUsize::new(0)))),
+        ..Tuning::default()
+    };
+    let service = place.try_start(tuning).unwrap();
+    let press = service.press(&place.request(now() - SECOND, 4_000, 0));
+    let outcome = &service.outcomes(&press)[0];
+    assert_eq!(outcome.status, Status::Suspect, "{outcome:?}");
+    let clip = outcome.clip.as_ref().unwrap();
+    assert!(clip.ends_with("court1.suspect.mp4") && clip.is_file());
+    assert!(!outcome.reason.as_ref().unwrap().is_empty());
+    assert_eq!(service.highlights.status().clips_suspect, 1);
+}

@@ -195,3 +195,20 @@ fn a_storage_that_was_replaced_under_the_service_is_refused() {
     };
     assert!(text.contains("was its disk unmounted?"), "{text}");
 }
+
+#[test]
+fn a_file_that_is_no_journal_is_left_alone_and_the_start_is_refused() {
+    let place = Place::new(&["court1"]);
+    std::fs::create_dir_all(place.storage()).unwrap();
+    let path = place.storage().join("journal");
+    std::fs::write(&path, [b'x'; 500]).unwrap();
+    let Err(error) = place.try_start(Tuning::default()) else {
+        panic!("it was taken for a journal");
+    };
+    let text = error.to_string();
+    assert!(
+        text.contains("cannot be read as a journal of presses"),
+        "{text}"
+    );
+    assert_eq!(std::fs::read(&path).unwrap(), [b'x'; 500]);
+}

@@ -3,7 +3,7 @@
 use hindsight::base::StopLevel;
 use hindsight::highlight::cut::Ended;
 use hindsight::highlight::sidecar::Status;
-use hindsight::highlight::{Event, Outcome, Tuning};
+use hindsight::highlight::{Event, Outcome, Phase, Tuning};
 
 use crate::rig::{PATIENCE, Place, SECOND, now};
 
@@ -184,4 +184,29 @@ fn a_press_is_journaled_before_it_is_acknowledged() {
     assert_eq!(held.pending.len(), 1);
     assert_eq!(held.pending[0].press.id, press);
     service.leave();
+}
+
+#[test]
+fn of_those_that_wait_the_one_whose_footage_is_overtaken_first_goes_first() {
+    let place = Place::new(&["court1"]);
+    let _camera = place.camera("court1", 12).live();
+    let tuning = Tuning {
+        writers: 1,
+        ..Tuning::default()
+    };
+    let service = place.try_start(tuning).unwrap();
+    let events = service.highlights.events();
+    let first = service.press(&place.request(now(), 1_000, 1_500));
+    let young = service.press(&place.request(now(), 1_000, 0));
+    let old = service.press(&place.request(now() - 2 * SECOND, 8_000, 0));
+    let status = service.highlights.status();
+    let phases: Vec<Phase> = status.pending.iter().map(|p| p.exports[0].phase).collect();
+    assert_eq!(phases[1..], [Phase::Waiting, Phase::Waiting]);
+    let committed = std::iter::from_fn(|| events.recv_timeout(PATIENCE).ok())
+        .filter_map(|event| match event {
+            Event::Committed { press_id, .. } => Some(press_id),
+            _ => None,
+        })
+        .take(3);
+    assert_eq!(committed.collect::<Vec<_>>(), [first, old, young]);
 }
