@@ -9,7 +9,7 @@ help:
 	@echo "make cross   build for a 64-bit Raspberry Pi"
 
 demo:
-	cargo run --release --quiet -- demo
+	cargo run --release -- demo
 
 test:
 	tests/install
