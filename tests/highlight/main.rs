@@ -5,6 +5,7 @@
 mod coded;
 
 mod left;
+mod mounted;
 mod patient;
 mod refused;
 mod rig;
