@@ -7,6 +7,7 @@
 mod cameras;
 mod clip;
 #[path = "../../tests/support/coded.rs"]
+#[allow(dead_code, reason = "tests also read times and audio")]
 mod coded;
 mod process;
 

@@ -4,27 +4,31 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use nix::unistd::{SysconfVar, sysconf};
+use nix::time::{clock_getcpuclockid, clock_gettime};
+use nix::unistd::Pid;
 
 fn proc_file(pid: u32, name: &str) -> String {
     std::fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default()
 }
 
-/// User and system time of all threads so far, in seconds.
+/// User and system time of all threads so far, in seconds, to the nanosecond.
 pub fn cpu_s(pid: u32) -> f64 {
-    let stat = proc_file(pid, "stat");
-    let fields: Vec<&str> = stat
-        .rsplit(')')
-        .next()
-        .unwrap_or("")
-        .split_whitespace()
-        .collect();
-    let ticks: f64 = [11, 12]
-        .iter()
-        .filter_map(|i| fields.get(*i)?.parse::<f64>().ok())
-        .sum();
-    let per_second = sysconf(SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100);
-    ticks / per_second as f64
+    let pid = Pid::from_raw(i32::try_from(pid).expect("a process id"));
+    let spent = clock_getcpuclockid(pid).and_then(clock_gettime);
+    spent.map_or(f64::NAN, |t| Duration::from(t).as_secs_f64())
+}
+
+/// How often its threads gave up the processor to wait for something, so far.
+pub fn waits(pid: u32) -> u64 {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
+    let of_thread = |entry: std::io::Result<std::fs::DirEntry>| {
+        let status = std::fs::read_to_string(entry.ok()?.path().join("status")).ok()?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+        line.trim().parse::<u64>().ok()
+    };
+    threads.into_iter().flatten().filter_map(of_thread).sum()
 }
 
 /// Anonymous memory in use, in megabytes of 10^6 bytes.
@@ -77,11 +81,21 @@ pub fn role(name: &str, arguments: &[String]) -> Running {
     Running(child)
 }
 
-/// CPU seconds that the process spends in `span`.
-pub fn cpu_in(pid: u32, span: Duration) -> f64 {
-    let before = cpu_s(pid);
+/// What a process spends.
+#[derive(Clone, Copy)]
+pub struct Spent {
+    pub cpu_s: f64,
+    pub waits_a_second: f64,
+}
+
+/// What each of the processes spends in `span`.
+pub fn spent_in<const N: usize>(pids: [u32; N], span: Duration) -> [Spent; N] {
+    let before = pids.map(|pid| (cpu_s(pid), waits(pid)));
     std::thread::sleep(span);
-    cpu_s(pid) - before
+    std::array::from_fn(|n| Spent {
+        cpu_s: cpu_s(pids[n]) - before[n].0,
+        waits_a_second: (waits(pids[n]) - before[n].1) as f64 / span.as_secs_f64(),
+    })
 }
 
 /// A folder for the bench's files on a real disk, kept between runs.
