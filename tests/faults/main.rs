@@ -11,6 +11,19 @@ mod strike;
 mod coded;
 
 #[cfg(target_arch = "x86_64")]
+#[allow(dead_code)]
+#[path = "../support/feeder.rs"]
+mod feeder;
+
+#[cfg(target_arch = "x86_64")]
+#[allow(dead_code)]
+#[path = "../support/frames.rs"]
+mod frames;
+
+#[cfg(target_arch = "x86_64")]
+mod power;
+
+#[cfg(target_arch = "x86_64")]
 mod sweep;
 
 #[cfg(target_arch = "x86_64")]

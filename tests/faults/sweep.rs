@@ -6,19 +6,15 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hindsight::base::{
-    BootId, CameraId, Clock, PressId, PressRequest, RealClock, Source, Stop, StopLevel,
-};
+use hindsight::base::{BootId, PressId, PressRequest, RealClock, Source, Stop, StopLevel};
 use hindsight::highlight::{CameraSettings, Highlights, Settings, StartError, verify};
-use hindsight::media::{Alignment, AuFlags, AuMeta, Track};
-use hindsight::ring::{RingSpec, RingWriter};
 use nix::errno::Errno;
 
-use crate::coded;
+use crate::feeder::{Feeder, SECOND, id, now};
 use crate::rig::{again, is_child};
 use crate::strike::{Blow, Calls, Struck, strike, wait_until_watched};
 
-const CAMERAS: [&str; 2] = ["c1", "c2"];
+pub const CAMERAS: [&str; 2] = ["c1", "c2"];
 const PRE_MS: u64 = 3_000;
 const POST_MS: u64 = 1_000;
 
@@ -33,11 +29,11 @@ struct Rig {
 impl Rig {
     fn new() -> Rig {
         let rings = tempfile::tempdir_in("/dev/shm").unwrap();
-        let newest_mono_ns = CAMERAS.map(|id| fill(rings.path(), &CameraId::new(id).unwrap()))[0];
+        let newest_mono_ns = CAMERAS.map(|id| fill(rings.path(), id))[0];
         Rig {
             rings,
             disk: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap(),
-            instant_mono_ns: newest_mono_ns - 2_000_000_000,
+            instant_mono_ns: newest_mono_ns - 2 * SECOND,
         }
     }
 
@@ -64,14 +60,14 @@ impl Rig {
 
 /// What the child told before it ended.
 #[derive(Debug, Default)]
-struct Said {
-    acknowledged: Option<PressId>,
-    refused: Option<String>,
-    finished: bool,
+pub struct Said {
+    pub acknowledged: Option<PressId>,
+    pub refused: Option<String>,
+    pub finished: bool,
 }
 
 impl Said {
-    fn from(text: &str) -> Said {
+    pub fn from(text: &str) -> Said {
         let word = |name: &str| {
             text.lines().find_map(|line| {
                 line.split_once(name)
@@ -87,80 +83,25 @@ impl Said {
     }
 }
 
-/// Eight seconds of the pattern that arrived just now.
-fn fill(dir: &Path, camera: &CameraId) -> u64 {
-    let pattern = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/pattern.mp4");
-    let coded = coded::load(&pattern);
-    let spec = RingSpec::sized(
-        dir,
-        camera.clone(),
-        BootId::of_this_boot().unwrap(),
-        30,
-        4_000_000,
-    );
-    let (mut writer, _) = RingWriter::open(&spec).unwrap();
-    let epoch = writer.begin_epoch();
-    let start_mono_ns = RealClock.mono_ns() - 10_000_000_000;
-    let (audio_params, audio) = coded.audio.expect("the pattern has sound");
-    let tracks = [
-        (
-            Track::Video,
-            writer.set_params(&coded.video),
-            90_000,
-            &coded.frames,
-        ),
-        (
-            Track::Audio,
-            writer.set_params(&audio_params),
-            i64::from(audio_params.timescale),
-            &audio,
-        ),
-    ];
-    let mut aus = Vec::new();
-    for (track, generation, timescale, frames) in tracks {
-        for frame in frames.iter().take_while(|f| f.pts < 8 * timescale) {
-            let pts_90k = frame.pts * 90_000 / timescale;
-            let arrival_mono_ns = start_mono_ns + u64::try_from(pts_90k * 100_000 / 9).unwrap();
-            let meta = AuMeta {
-                track,
-                flags: AuFlags {
-                    key: frame.key || track == Track::Audio,
-                    ..AuFlags::default()
-                },
-                generation,
-                epoch,
-                pts: frame.pts,
-                pts_90k,
-                alignment: Alignment::SenderReport,
-                arrival_mono_ns,
-                lost_packets: 0,
-                dropped_bytes: 0,
-                len: 0,
-            };
-            aus.push((meta, &frame.bytes));
-        }
-    }
-    aus.sort_by_key(|(meta, _)| meta.arrival_mono_ns);
-    for (meta, bytes) in &aus {
-        writer.push(meta, bytes);
-    }
-    aus.last().unwrap().0.arrival_mono_ns
+/// Eight seconds of the pattern, the last of them 2 s old; the newest arrival.
+fn fill(dir: &Path, camera: &str) -> u64 {
+    Feeder::new(dir, camera, 30, now() - 10 * SECOND).until(now() - 2 * SECOND)
 }
 
-fn settings(storage: &Path, rings: &Path) -> Settings {
+fn settings(storage: &Path, rings: &Path, boot_id: BootId) -> Settings {
     Settings {
         storage: storage.to_path_buf(),
         ring_dir: rings.to_path_buf(),
         timezone: jiff::tz::TimeZone::UTC,
         cameras: CAMERAS
             .iter()
-            .map(|id| CameraSettings {
-                id: CameraId::new(id).unwrap(),
-                name: (*id).to_owned(),
+            .map(|name| CameraSettings {
+                id: id(name),
+                name: (*name).to_owned(),
                 latency_ms: 0,
             })
             .collect(),
-        boot_id: BootId::of_this_boot().unwrap(),
+        boot_id,
         stop_grace_ms: 0,
         old_rings: Vec::new(),
     }
@@ -170,6 +111,11 @@ fn env_path(name: &str) -> PathBuf {
     PathBuf::from(std::env::var_os(name).unwrap())
 }
 
+fn env_number(name: &str) -> Option<u64> {
+    Some(std::env::var(name).ok()?.parse().unwrap())
+}
+
+/// Presses at `HINDSIGHT_TEST_INSTANT`, or else now.
 #[test]
 fn child_that_takes_one_press() {
     if !is_child() {
@@ -180,6 +126,7 @@ fn child_that_takes_one_press() {
     let settings = settings(
         &env_path("HINDSIGHT_TEST_STORAGE"),
         &env_path("HINDSIGHT_TEST_RINGS"),
+        BootId::of_this_boot().unwrap(),
     );
     let highlights = match Highlights::start(settings, Arc::new(RealClock), stop.clone()) {
         Ok(highlights) => highlights,
@@ -189,26 +136,20 @@ fn child_that_takes_one_press() {
         }
     };
     let request = PressRequest {
-        cameras: CAMERAS
-            .iter()
-            .map(|id| CameraId::new(id).unwrap())
-            .collect(),
-        instant_mono_ns: std::env::var("HINDSIGHT_TEST_INSTANT")
-            .unwrap()
-            .parse()
-            .unwrap(),
+        cameras: CAMERAS.iter().map(|name| id(name)).collect(),
+        instant_mono_ns: env_number("HINDSIGHT_TEST_INSTANT").unwrap_or_else(now),
         pre_ms: PRE_MS,
-        post_ms: POST_MS,
+        post_ms: env_number("HINDSIGHT_TEST_POST_MS").unwrap_or(POST_MS),
         source: Source::Http,
     };
     match highlights.press(&request) {
         Ok(ack) => {
             println!("ACKNOWLEDGED {}", ack.press.id.as_str());
             // A disk that fails for ever is tried again for ever: leave after a while.
-            if highlights
-                .wait(&ack.press.id, Duration::from_millis(1500))
-                .is_some()
-            {
+            let limit_ms = request.post_ms + 500;
+            let limit =
+                Duration::from_millis(env_number("HINDSIGHT_TEST_LIMIT_MS").unwrap_or(limit_ms));
+            if highlights.wait(&ack.press.id, limit).is_some() {
                 println!("FINISHED");
             }
         }
@@ -221,13 +162,18 @@ fn child_that_takes_one_press() {
 
 /// The next start: brings everything to an end.
 fn recover(storage: &Path, rings: &Path) {
+    recover_in(storage, rings, BootId::of_this_boot().unwrap());
+}
+
+/// The next start in that boot.
+pub fn recover_in(storage: &Path, rings: &Path, boot_id: BootId) {
     let stop = Stop::default();
-    let highlights =
-        match Highlights::start(settings(storage, rings), Arc::new(RealClock), stop.clone()) {
-            Ok(highlights) => highlights,
-            Err(StartError::Locked { .. }) => panic!("the dead child still holds its lock"),
-            Err(error) => panic!("the next start fails: {error}"),
-        };
+    let settings = settings(storage, rings, boot_id);
+    let highlights = match Highlights::start(settings, Arc::new(RealClock), stop.clone()) {
+        Ok(highlights) => highlights,
+        Err(StartError::Locked { .. }) => panic!("the dead child still holds its lock"),
+        Err(error) => panic!("the next start fails: {error}"),
+    };
     let limit = Instant::now() + Duration::from_secs(60);
     while !highlights.status().pending.is_empty() {
         assert!(
@@ -242,7 +188,7 @@ fn recover(storage: &Path, rings: &Path) {
 }
 
 /// Law 3 for one storage after its recovery; returns the sidecars' `(status, ended, duration)`.
-fn judge(storage: &Path, said: &Said, context: &str) -> Vec<(String, String, f64)> {
+pub fn judge(storage: &Path, said: &Said, context: &str) -> Vec<(String, String, f64)> {
     let report = verify::verify(&[storage.to_path_buf()]);
     assert!(report.faults.is_empty(), "{context}: {:?}", report.faults);
     let mut outcomes = Vec::new();
@@ -275,7 +221,7 @@ fn judge(storage: &Path, said: &Said, context: &str) -> Vec<(String, String, f64
     outcomes
 }
 
-fn collect(dir: &Path, found: &mut Vec<PathBuf>) {
+pub fn collect(dir: &Path, found: &mut Vec<PathBuf>) {
     let Ok(entries) = std::fs::read_dir(dir) else {
         return;
     };

@@ -3,6 +3,8 @@
 
 #[path = "../support/coded.rs"]
 mod coded;
+#[path = "../support/feeder.rs"]
+mod feeder;
 
 mod left;
 mod mounted;
