@@ -295,7 +295,7 @@ fn when_the_clock_is_set_times_are_corrected_and_names_stay() {
     let settings = place.settings(this_boot(), Vec::new());
     let highlights = Highlights::start(settings, clock.clone(), stop.clone()).unwrap();
     let service = Running { highlights, stop };
-    let instant = now() - 2 * SECOND;
+    let instant = place.filled() - 2 * SECOND;
     let press = service.press(&place.request(instant, 1_000, 0));
     let outcome = service.outcomes(&press)[0].clone();
     let read = || Sidecar::from_bytes(&std::fs::read(&outcome.sidecar).unwrap()).unwrap();

@@ -100,7 +100,7 @@ fn a_read_only_disk_and_one_that_is_gone_refuse_in_words() {
     let place = small();
     let _camera = place.camera("court1", 8);
     let service = place.start();
-    let request = place.request(now() - SECOND, 2_000, 0);
+    let request = place.request(place.filled() - SECOND, 2_000, 0);
     let press = service.press(&request);
     service.outcomes(&press);
 

@@ -56,7 +56,7 @@ fn without_room_a_press_stays_pending_and_is_finished_when_there_is_room() {
     let place = Place::new(&["court1"]);
     let _camera = place.camera("court1", 8);
     let (service, faults) = start(&place, Errno::ENOSPC);
-    let press = service.press(&place.request(now() - SECOND, 4_000, 0));
+    let press = service.press(&place.request(place.filled() - SECOND, 4_000, 0));
     until("three attempts", || faults.asked.load(SeqCst) >= 3);
     let status = service.highlights.status();
     let export = &status.pending[0].exports[0];
@@ -74,7 +74,7 @@ fn when_the_disk_fails_until_the_ring_has_lost_it_the_sidecar_says_so() {
     let place = Place::new(&["court1"]);
     let mut camera = place.camera("court1", 8);
     let (service, faults) = start(&place, Errno::EIO);
-    let press = service.press(&place.request(now() - SECOND, 4_000, 0));
+    let press = service.press(&place.request(place.filled() - SECOND, 4_000, 0));
     until("an attempt", || faults.asked.load(SeqCst) >= 1);
     // The ring runs on until it has overwritten all of the window.
     camera.until(now() + 600 * SECOND);
@@ -90,7 +90,7 @@ fn an_export_that_was_overtaken_says_what_is_missing() {
     let place = Place::new(&["court1"]);
     let mut camera = place.camera("court1", 8);
     let (service, faults) = start(&place, Errno::ENOSPC);
-    let press = service.press(&place.request(now() - SECOND, 4_000, 0));
+    let press = service.press(&place.request(place.filled() - SECOND, 4_000, 0));
     until("an attempt", || faults.asked.load(SeqCst) >= 1);
     camera.until(now() + 600 * SECOND);
     faults.refused.store(false, SeqCst);
@@ -132,7 +132,7 @@ fn told_to_finish_nobody_waits_for_a_disk_that_does_not_come_back() {
     place.grace_ms = 200;
     let _camera = place.camera("court1", 8);
     let (service, faults) = start(&place, Errno::ENOSPC);
-    let press = service.press(&place.request(now() - SECOND, 4_000, 0));
+    let press = service.press(&place.request(place.filled() - SECOND, 4_000, 0));
     until("an attempt", || faults.asked.load(SeqCst) >= 1);
     service.stop.raise(hindsight::base::StopLevel::Finish);
     let mut said = Vec::new();
@@ -168,7 +168,7 @@ fn an_error_in_the_program_in_the_middle_of_a_clip_costs_nothing() {
         ..Tuning::default()
     };
     let service = place.try_start(tuning).unwrap();
-    let press = service.press(&place.request(now() - SECOND, 4_000, 0));
+    let press = service.press(&place.request(place.filled() - SECOND, 4_000, 0));
     let outcome = &service.outcomes(&press)[0];
     assert_eq!(outcome.ended, Some(Ended::Complete), "{outcome:?}");
     place.verify_is_clean("after an error in the program");
@@ -199,7 +199,7 @@ fn a_clip_about_which_two_readers_disagree_is_kept_as_suspect() {
         ..Tuning::default()
     };
     let service = place.try_start(tuning).unwrap();
-    let press = service.press(&place.request(now() - SECOND, 4_000, 0));
+    let press = service.press(&place.request(place.filled() - SECOND, 4_000, 0));
     let outcome = &service.outcomes(&press)[0];
     assert_eq!(outcome.status, Status::Suspect, "{outcome:?}");
     let clip = outcome.clip.as_ref().unwrap();

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use hindsight::base::{
@@ -22,6 +23,7 @@ pub struct Place {
     pub disk: tempfile::TempDir,
     pub cameras: Vec<&'static str>,
     pub grace_ms: u64,
+    filled: AtomicU64,
 }
 
 /// A running service.
@@ -37,6 +39,7 @@ impl Place {
             disk: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap(),
             cameras: cameras.to_vec(),
             grace_ms: 20_000,
+            filled: AtomicU64::new(0),
         }
     }
 
@@ -44,10 +47,18 @@ impl Place {
         self.disk.path().join("storage")
     }
 
+    /// Until when the last camera's ring was filled: however slow the machine is, what
+    /// was a second before it is in the ring.
+    pub fn filled(&self) -> u64 {
+        self.filled.load(SeqCst)
+    }
+
     /// A camera that has been filling its ring for so many seconds.
     pub fn camera(&self, name: &str, seconds: u64) -> Feeder {
-        let mut feeder = Feeder::new(self.rings.path(), name, 30, now() - seconds * SECOND);
-        feeder.until(now());
+        let filled = now();
+        let mut feeder = Feeder::new(self.rings.path(), name, 30, filled - seconds * SECOND);
+        feeder.until(filled);
+        self.filled.store(filled, SeqCst);
         feeder
     }
 

@@ -13,7 +13,7 @@ use hindsight::highlight::sidecar::Status;
 use hindsight::highlight::{Highlights, Tuning, journal};
 use nix::errno::Errno;
 
-use crate::rig::{Place, Running, SECOND, now};
+use crate::rig::{Place, Running, SECOND};
 
 /// Strikes the calls from the n-th on, `times` of them.
 struct Strike {
@@ -143,7 +143,7 @@ fn calls_of_a_press() -> usize {
     let place = Place::new(&["court1"]);
     let _camera = place.camera("court1", 8);
     let faults = Strike::new(usize::MAX, 1, Errno::EIO);
-    run_struck(&place, now() - 2 * SECOND, &faults).unwrap();
+    run_struck(&place, place.filled() - 2 * SECOND, &faults).unwrap();
     faults.counted.load(SeqCst)
 }
 
@@ -151,7 +151,7 @@ fn sweep(errno: Errno, times: usize) {
     let place = Place::new(&["court1"]);
     let _camera = place.camera("court1", 8);
     // The ring stays as it is: so does the press.
-    let instant_mono_ns = now() - 2 * SECOND;
+    let instant_mono_ns = place.filled() - 2 * SECOND;
     let fewest = first_call_after_the_start(&place);
     let most = calls_of_a_press() + 5;
     println!("calls {fewest}..{most}");
@@ -254,7 +254,7 @@ fn sweep_deaths(boot_id: BootId, power: bool) {
     let place = Place::new(&["court1"]);
     let _camera = place.camera("court1", 8);
     // The ring stays as it is: so does the press.
-    let instant_mono_ns = now() - 2 * SECOND;
+    let instant_mono_ns = place.filled() - 2 * SECOND;
     let fewest = first_call_after_the_start(&place);
     let most = calls_of_a_press() + 2;
     let mut counted: HashMap<String, usize> = HashMap::new();

@@ -19,7 +19,7 @@ fn a_press_whose_window_is_over_is_a_clip_at_once() {
     let place = Place::new(&["court1"]);
     let _camera = place.camera("court1", 10);
     let service = place.start();
-    let press = service.press(&place.request(now() - SECOND, 5_000, 0));
+    let press = service.press(&place.request(place.filled() - SECOND, 5_000, 0));
     let outcomes = service.outcomes(&press);
     assert_eq!(outcomes.len(), 1);
     is_whole(&outcomes[0], 5_000);
@@ -105,7 +105,8 @@ fn one_place_to_write_is_enough_for_all() {
         ..Tuning::default()
     };
     let service = place.try_start(tuning).unwrap();
-    let presses = [1, 2, 3].map(|n| service.press(&place.request(now() - n * SECOND, 2_000, 500)));
+    let presses =
+        [1, 2, 3].map(|n| service.press(&place.request(place.filled() - n * SECOND, 2_000, 500)));
     for press in &presses {
         let outcomes = service.outcomes(press);
         assert_eq!(outcomes.len(), 3);
@@ -123,7 +124,7 @@ fn an_index_that_has_no_room_in_front_goes_behind_the_data() {
         ..Tuning::default()
     };
     let service = place.try_start(tuning).unwrap();
-    let press = service.press(&place.request(now() - SECOND, 4_000, 0));
+    let press = service.press(&place.request(place.filled() - SECOND, 4_000, 0));
     let outcome = &service.outcomes(&press)[0];
     is_whole(outcome, 4_000);
     let bytes = std::fs::read(outcome.clip.as_ref().unwrap()).unwrap();
