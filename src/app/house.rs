@@ -56,13 +56,17 @@ impl House {
     pub fn start(config: &Config, port: Port, stopper: &Stopper) -> Result<House, HouseError> {
         let clock: Arc<dyn Clock> = Arc::new(RealClock);
         let boot_id = BootId::of_this_boot().map_err(HouseError::Boot)?;
-        let ingest = ingest::start(
+        let mut ingest = ingest::start(
             ingest_settings(config, boot_id),
             clock.clone(),
             stopper.stop.clone(),
         )?;
+        let highlights = Settings {
+            old_rings: ingest.take_old_rings(),
+            ..highlight_settings(config, boot_id)
+        };
         let ingest = Arc::new(ingest);
-        let started = House::start_behind(config, boot_id, port, &clock, &ingest, stopper);
+        let started = House::start_behind(config, highlights, port, &clock, &ingest, stopper);
         started.inspect_err(|_| {
             stopper.stop.raise(StopLevel::Now);
             leave(ingest);
@@ -72,15 +76,15 @@ impl House {
     /// All that reads what ingest writes.
     fn start_behind(
         config: &Config,
-        boot_id: BootId,
+        highlights: Settings,
         port: Port,
         clock: &Arc<dyn Clock>,
         ingest: &Arc<Ingest>,
         stopper: &Stopper,
     ) -> Result<House, HouseError> {
         let stop = &stopper.stop;
-        let settings = highlight_settings(config, boot_id, ingest);
-        let highlights = Arc::new(Highlights::start(settings, clock.clone(), stop.clone())?);
+        let highlights = Highlights::start(highlights, clock.clone(), stop.clone())?;
+        let highlights = Arc::new(highlights);
         let events = highlights.events();
         let door = Arc::new(Doorway::new(
             Facts::of(config),
@@ -155,7 +159,7 @@ fn ingest_settings(config: &Config, boot_id: BootId) -> ingest::Settings {
     }
 }
 
-fn highlight_settings(config: &Config, boot_id: BootId, ingest: &Ingest) -> Settings {
+fn highlight_settings(config: &Config, boot_id: BootId) -> Settings {
     let cameras = config.cameras.iter().map(|camera| CameraSettings {
         id: camera.id.clone(),
         name: camera.name.clone(),
@@ -168,7 +172,7 @@ fn highlight_settings(config: &Config, boot_id: BootId, ingest: &Ingest) -> Sett
         cameras: cameras.collect(),
         boot_id,
         stop_grace_ms: config.highlight.stop_grace_ms,
-        old_rings: ingest.old_rings(),
+        old_rings: Vec::new(),
     }
 }
 

@@ -147,14 +147,7 @@ impl Attempt<'_> {
 
     /// The sidecar of a press that has no clip of this camera.
     pub fn explain(&self, reason: &str) -> Result<Outcome, Trouble> {
-        let outcome =
-            self.write_sidecar(|about| Sidecar::without_clip(about, reason.to_owned()))?;
-        self.core.tell(Event::NoClip {
-            press_id: self.job.taken.press.id.clone(),
-            camera: self.job.about().id.clone(),
-            reason: reason.to_owned(),
-        });
-        Ok(outcome)
+        self.write_sidecar(|about| Sidecar::without_clip(about, reason.to_owned()))
     }
 
     fn write_sidecar(&self, make: impl FnOnce(&About<'_>) -> Sidecar) -> Result<Outcome, Trouble> {

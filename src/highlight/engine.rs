@@ -8,7 +8,6 @@
 //! what an earlier run left (`recover`).
 //! Called by: the room's face (`mod`), take, recover.
 
-use std::collections::HashMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -20,16 +19,18 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use super::export::{Attempt, Exported, Trouble, slack_ns};
 use super::journal::Taken;
 use super::names::Names;
+use super::recover::its_sidecar;
+use super::source::Rings;
 use super::state::{
     ExportState, Job, PressState, Stage, State, Tuning, export_of, forget_the_oldest, set_phase,
 };
 use super::store::Store;
 use super::{Event, Outcome, Phase, Settings, sidecar};
-use crate::base::{CameraId, Clock, Press, PressId, Stop, StopLevel};
-use crate::ring::RingReader;
+use crate::base::{Clock, Press, PressId, Stop, StopLevel};
 
-/// Failures after which a clip is given up whose footage the ring has lost.
-const GIVE_UP: u32 = 5;
+/// Failures after which a clip is given up whose footage the ring has lost: 6 s,
+/// in which a disk that lost its cable for a moment is back.
+const GIVE_UP: u32 = 8;
 /// Failures after which the unfinished file is not trusted any more.
 const AFRESH: u32 = 3;
 const EVENTS: usize = 1024;
@@ -37,6 +38,7 @@ const EVENTS: usize = 1024;
 /// Shared by everybody who works on presses.
 pub struct Core {
     pub settings: Settings,
+    pub rings: Rings,
     pub tuning: Tuning,
     pub clock: Arc<dyn Clock>,
     pub stop: Stop,
@@ -45,7 +47,6 @@ pub struct Core {
     state: Mutex<State>,
     changed: Condvar,
     listeners: Mutex<Vec<Sender<Event>>>,
-    readers: Mutex<HashMap<CameraId, RingReader>>,
     quit: AtomicBool,
     finish_since_mono_ns: OnceLock<u64>,
     /// Held by writers of sidecars; the one who corrects clocks takes it whole.
@@ -57,8 +58,10 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Core {
-    pub fn new(settings: Settings, tuning: Tuning, clock: Arc<dyn Clock>, stop: Stop) -> Core {
+    pub fn new(mut settings: Settings, tuning: Tuning, clock: Arc<dyn Clock>, stop: Stop) -> Core {
+        let old_rings = std::mem::take(&mut settings.old_rings);
         Core {
+            rings: Rings::new(settings.ring_dir.clone(), old_rings),
             settings,
             tuning,
             clock,
@@ -67,7 +70,6 @@ impl Core {
             state: Mutex::default(),
             changed: Condvar::new(),
             listeners: Mutex::default(),
-            readers: Mutex::default(),
             quit: AtomicBool::new(false),
             finish_since_mono_ns: OnceLock::new(),
             clocks: RwLock::new(()),
@@ -133,31 +135,6 @@ impl Core {
         now_mono_ns.saturating_sub(since) >= grace_ns
     }
 
-    // ── rings ──
-
-    /// The ring that has the camera's name now; opened once.
-    pub fn ring_of(&self, camera: &CameraId) -> Result<RingReader, String> {
-        let mut readers = lock(&self.readers);
-        if let Some(ring) = readers.get(camera)
-            && !ring.ended()
-        {
-            return Ok(ring.clone());
-        }
-        let opened = RingReader::open(&self.settings.ring_dir, camera);
-        let ring = opened.map_err(|e| format!("its ring cannot be read: {e}"))?;
-        readers.insert(camera.clone(), ring.clone());
-        Ok(ring)
-    }
-
-    /// Every ring that may hold footage of the camera, oldest first.
-    pub fn rings_of(&self, camera: &CameraId) -> Vec<RingReader> {
-        let old = self.settings.old_rings.iter();
-        let old = old.filter(|(id, _)| id == camera).map(|(_, ring)| ring);
-        let mut rings: Vec<RingReader> = old.cloned().collect();
-        rings.extend(self.ring_of(camera));
-        rings
-    }
-
     // ── wall clock ──
 
     pub fn correcting(&self) -> RwLockReadGuard<'_, ()> {
@@ -212,6 +189,7 @@ impl Core {
         let id = taken.press.id.clone();
         let mut state = self.state();
         state.presses.push(PressState {
+            of_earlier_run: jobs.iter().any(|job| job.recovered),
             taken,
             exports,
             retired: false,
@@ -279,14 +257,7 @@ impl Core {
     /// Works on a job until it is done, has to wait, or is told to leave.
     fn work(self: &Arc<Core>, mut job: Job) {
         let left = loop {
-            let done = catch_unwind(AssertUnwindSafe(|| self.step(&mut job)));
-            let result = done.unwrap_or_else(|_| {
-                Err(Trouble::Disk {
-                    what: "the export was interrupted by an error in the program".to_owned(),
-                    full: false,
-                })
-            });
-            match result {
+            match self.step(&mut job) {
                 Ok(None) => {}
                 Ok(Some(outcome)) => {
                     self.done(&job, outcome);
@@ -329,8 +300,8 @@ impl Core {
             job,
             names: &names,
         };
-        let result = attempt.stage(&mut stage);
-        match result {
+        let done = catch_unwind(AssertUnwindSafe(|| attempt.stage(&mut stage)));
+        match done.unwrap_or_else(|_| Err(Trouble::in_program())) {
             Ok(Stepped::To(next)) => {
                 self.next_stage(job, next);
                 Ok(None)
@@ -358,7 +329,7 @@ impl Core {
                 if full { "it is finished when there is room" } else { "it is tried again" }
             );
         }
-        let ring = job.ring.clone().or_else(|| self.ring_of(&camera.id).ok());
+        let ring = job.ring.clone().or_else(|| self.rings.of(&camera.id).ok());
         let held = ring.is_some_and(|ring| slack_ns(&ring, camera.plan.first_pos).is_some());
         let exporting = matches!(job.stage, Stage::Export);
         job.afresh = exporting && !full && held && job.failures >= AFRESH;
@@ -393,10 +364,18 @@ impl Core {
             sidecar::Status::Queued => {}
         }
         set_phase(&mut state, job, Phase::Done, None);
+        let reason = outcome.reason.clone().filter(|_| outcome.clip.is_none());
         if let Some(export) = export_of(&mut state, job) {
             export.outcome = Some(outcome);
         }
         drop(state);
+        if let Some(reason) = reason {
+            self.tell(Event::NoClip {
+                press_id: job.taken.press.id.clone(),
+                camera: job.about().id.clone(),
+                reason,
+            });
+        }
         self.retire_if_done(&job.taken.press.id);
     }
 
@@ -441,6 +420,14 @@ impl Core {
         !self.state().waiting.is_empty()
     }
 
+    /// Footage of the time before this start is held only for what that time left undone.
+    pub fn let_old_rings_go(&self) {
+        let presses = &self.state().presses;
+        if !presses.iter().any(|p| p.of_earlier_run && !p.retired) {
+            self.rings.let_old_go();
+        }
+    }
+
     /// Bytes that exports will probably still write.
     pub fn promised_bytes(&self) -> u64 {
         let state = self.state();
@@ -461,8 +448,8 @@ impl Attempt<'_> {
     fn stage(&self, stage: &mut Stage) -> Result<Stepped, Trouble> {
         match stage {
             Stage::Export => {
-                if let Some(suspect) = self.has_its_name()? {
-                    return Ok(Stepped::To(Stage::Rebuild { suspect }));
+                if let Some(there) = self.what_is_there()? {
+                    return Ok(there);
                 }
                 let exported = self.run_beside(|| self.store.make_folder(self.names))?;
                 let clip = self.close(exported)?;
@@ -479,7 +466,11 @@ impl Attempt<'_> {
             Stage::Rebuild { suspect } => self
                 .rebuild(*suspect)
                 .map(|clip| Stepped::To(Stage::Settle(Box::new(clip)))),
-            Stage::Explain(reason) => Ok(Stepped::Done(Box::new(self.explain(reason)?))),
+            // A press has one end: whoever gave up may not have been able to look.
+            Stage::Explain(reason) => match self.what_is_there()? {
+                Some(there) => Ok(there),
+                None => Ok(Stepped::Done(Box::new(self.explain(reason)?))),
+            },
         }
     }
 
@@ -500,12 +491,16 @@ impl Attempt<'_> {
         exported
     }
 
-    /// Whether a clip stands under its final name, and under which.
-    pub fn has_its_name(&self) -> Result<Option<bool>, Trouble> {
+    /// What an earlier attempt, or an earlier run, has brought to its final name.
+    fn what_is_there(&self) -> Result<Option<Stepped>, Trouble> {
+        let failed = |e: io::Error| Trouble::disk("looking for what is there already", &e);
+        if let Some(outcome) = its_sidecar(self.store, self.names).map_err(failed)? {
+            return Ok(Some(Stepped::Done(Box::new(outcome))));
+        }
         for suspect in [false, true] {
-            let there = self.store.disk.exists(self.names.clip_as(suspect));
-            if there.map_err(|e| Trouble::disk("looking for the clip", &e))? {
-                return Ok(Some(suspect));
+            let clip = self.names.clip_as(suspect);
+            if self.store.disk.exists(clip).map_err(failed)? {
+                return Ok(Some(Stepped::To(Stage::Rebuild { suspect })));
             }
         }
         Ok(None)

@@ -52,6 +52,14 @@ impl Trouble {
             full: crate::disk::files::is_full(error),
         }
     }
+
+    /// To be tried again, as what the disk refused is.
+    pub fn in_program() -> Trouble {
+        Trouble::Disk {
+            what: "the export was interrupted by an error in the program".to_owned(),
+            full: false,
+        }
+    }
 }
 
 /// A clip's data, whole as far as it will ever be, in the temporary file.
@@ -261,7 +269,7 @@ impl Attempt<'_> {
         };
         Source::find(
             dir,
-            self.core.rings_of(&camera.id),
+            self.core.rings.all_of(&camera.id),
             self.core.settings.boot_id,
             &from,
         )

@@ -19,7 +19,7 @@ pub fn keep(core: &Arc<Core>) {
     let mut synchronised = false;
     while !core.told_to_leave() {
         match core.open_store() {
-            Ok(true) => {}
+            Ok(true) => core.let_old_rings_go(),
             Ok(false) => core.notify(),
             Err(error) => {
                 core.state().trouble = Some(error.to_string());

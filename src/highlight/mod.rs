@@ -63,7 +63,8 @@ pub struct Settings {
     pub boot_id: BootId,
     /// How long open windows may run on after the first signal to stop.
     pub stop_grace_ms: u64,
-    /// Rings that were replaced at this start; pending presses are exported from them.
+    /// Rings that were replaced at this start; pending presses are exported from
+    /// them. Let go, and their memory with them, when no press needs them any more.
     pub old_rings: Vec<(CameraId, RingReader)>,
 }
 

@@ -11,7 +11,7 @@
 //! Called by: the room's face (`mod`) at start; engine.
 
 use std::collections::HashSet;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -128,8 +128,9 @@ fn take_up(store: &Store, held: Held) -> (Vec<TakenUp>, HashSet<PathBuf>) {
         for (camera, about) in taken.cameras.iter().enumerate() {
             let names = Names::of(&store.root, &taken.press, &about.id);
             match its_sidecar(store, &names) {
-                Some(outcome) => done.push((camera, outcome)),
-                None => {
+                Ok(Some(outcome)) => done.push((camera, outcome)),
+                // What could not be read is looked for again by the export.
+                Ok(None) | Err(_) => {
                     needed.extend([names.part, names.facts]);
                     let job = Job::new(taken.clone(), camera, None, Arc::default(), Stage::Export);
                     jobs.push(job);
@@ -141,12 +142,22 @@ fn take_up(store: &Store, held: Held) -> (Vec<TakenUp>, HashSet<PathBuf>) {
     (presses, needed)
 }
 
-/// What became of one camera of a press, if its sidecar is there. If not, the
-/// export looks for the clip itself, and again after an error.
-fn its_sidecar(store: &Store, names: &Names) -> Option<Outcome> {
-    let bytes = store.disk.read_file(&names.sidecar, LARGEST_SIDECAR).ok()?;
-    let sidecar = Sidecar::from_bytes(&bytes).ok()?;
-    Some(outcome(&sidecar, &names.folder, &names.sidecar))
+/// What became of one camera of a press, if its sidecar is there; durable on return:
+/// who wrote it may have died, or failed, between its rename and the directory's sync.
+pub fn its_sidecar(store: &Store, names: &Names) -> io::Result<Option<Outcome>> {
+    let bytes = match store.disk.read_file(&names.sidecar, LARGEST_SIDECAR) {
+        Ok(bytes) => bytes,
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::InvalidData) => {
+            return Ok(None);
+        }
+        Err(e) => return Err(e),
+    };
+    // One that is damaged is written anew.
+    let Ok(sidecar) = Sidecar::from_bytes(&bytes) else {
+        return Ok(None);
+    };
+    store.disk.sync_dir(&names.folder)?;
+    Ok(Some(outcome(&sidecar, &names.folder, &names.sidecar)))
 }
 
 fn say_damage(held: &Held) {

@@ -4,14 +4,65 @@
 //! Positions, epochs and generations of a later ring are counted on from the
 //! ring before it, so the cut sees one ring.
 //!
-//! Not here: which access units matter (`cut`). Called by: export.
+//! Not here: which access units matter (`cut`). Called by: take, engine, export, keeper.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
+use super::engine::lock;
 use super::journal::Witness;
 use crate::base::{BootId, CameraId};
 use crate::media::{AuMeta, TrackParams};
 use crate::ring::{ReadError, RingReader};
+
+/// Where the cameras' footage lies.
+pub struct Rings {
+    dir: PathBuf,
+    /// Those that have their cameras' names now; each opened once.
+    named: Mutex<HashMap<CameraId, RingReader>>,
+    /// Those that were replaced at this start: unlinked, and memory for as long
+    /// as they stand here.
+    old: Mutex<Vec<(CameraId, RingReader)>>,
+}
+
+impl Rings {
+    pub fn new(dir: PathBuf, old: Vec<(CameraId, RingReader)>) -> Rings {
+        Rings {
+            dir,
+            named: Mutex::default(),
+            old: Mutex::new(old),
+        }
+    }
+
+    /// The ring that has the camera's name now.
+    pub fn of(&self, camera: &CameraId) -> Result<RingReader, String> {
+        let mut named = lock(&self.named);
+        if let Some(ring) = named.get(camera)
+            && !ring.ended()
+        {
+            return Ok(ring.clone());
+        }
+        let opened = RingReader::open(&self.dir, camera);
+        let ring = opened.map_err(|e| format!("its ring cannot be read: {e}"))?;
+        named.insert(camera.clone(), ring.clone());
+        Ok(ring)
+    }
+
+    /// Every ring that may hold footage of the camera, oldest first.
+    pub fn all_of(&self, camera: &CameraId) -> Vec<RingReader> {
+        let old = lock(&self.old);
+        let old = old.iter().filter(|(id, _)| id == camera);
+        let mut rings: Vec<RingReader> = old.map(|(_, ring)| ring.clone()).collect();
+        rings.extend(self.of(camera));
+        rings
+    }
+
+    /// Gives the memory of the replaced rings back.
+    pub fn let_old_go(&self) {
+        lock(&self.old).clear();
+    }
+}
 
 /// The next thing that a ring has to say.
 #[derive(Debug, PartialEq)]
@@ -139,8 +190,8 @@ impl Source {
         let first_epoch = self.ring.meta(self.pos).map_or(0, |au| au.epoch);
         self.offset = Offset {
             pos: pos.wrapping_sub(self.pos),
-            epoch: (self.newest.epoch + 1).wrapping_sub(first_epoch),
-            generation: self.newest.generation + 1,
+            epoch: self.newest.epoch.wrapping_add(1).wrapping_sub(first_epoch),
+            generation: self.newest.generation.saturating_add(1),
         };
     }
 
@@ -177,7 +228,7 @@ impl Source {
                 Err(ReadError::NotYet) => return Next::NotYet,
                 Err(ReadError::Overtaken { oldest }) => return self.skip_to(oldest),
                 // One entry that makes no sense, or a ring scribbled all over.
-                Err(ReadError::Damaged(_)) => return self.skip_to(self.pos + 1),
+                Err(ReadError::Damaged(_)) => return self.skip_to(self.ring.oldest()),
                 Err(ReadError::Ended) => {
                     if !self.move_on() {
                         return Next::NotYet;
@@ -187,6 +238,7 @@ impl Source {
         }
     }
 
+    /// To `pos`, at least by one.
     fn skip_to(&mut self, pos: u64) -> Next {
         let from = self.pos();
         self.pos = pos.max(self.pos + 1);

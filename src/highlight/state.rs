@@ -69,6 +69,8 @@ pub struct PressState {
     pub taken: Arc<Taken>,
     pub exports: Vec<ExportState>,
     pub retired: bool,
+    /// Something of it was left to this run.
+    pub of_earlier_run: bool,
 }
 
 pub struct ExportState {

@@ -137,7 +137,7 @@ impl Core {
     fn ready(&self, id: &CameraId, request: &PressRequest) -> Result<Ready, String> {
         let known = self.settings.cameras.iter().find(|c| c.id == *id);
         let known = known.ok_or_else(|| format!("no camera \"{id}\" is configured"))?;
-        let ring = self.ring_of(id)?;
+        let ring = self.rings.of(id)?;
         let window = Window {
             press_mono_ns: request.instant_mono_ns,
             latency_ms: known.latency_ms,

@@ -152,9 +152,10 @@ impl Ingest {
     }
 
     /// Rings of the time before this start that could not be adopted and can
-    /// still be read: pending presses are exported from them.
-    pub fn old_rings(&self) -> Vec<(CameraId, RingReader)> {
-        self.old_rings.clone()
+    /// still be read: pending presses are exported from them. Handed over: each is
+    /// memory until nobody has it any more.
+    pub fn take_old_rings(&mut self) -> Vec<(CameraId, RingReader)> {
+        std::mem::take(&mut self.old_rings)
     }
 
     /// Tells the cameras' threads to end; does not wait for them.

@@ -2,13 +2,16 @@
 
 use hindsight::base::{BootId, CameraId, PressId};
 use hindsight::highlight::cut::Ended;
-use hindsight::highlight::sidecar::{Sidecar, Status};
-use hindsight::highlight::{Highlights, Outcome, journal};
+use hindsight::highlight::sidecar::{About, Sidecar, Status};
+use hindsight::highlight::{Highlights, Outcome, Tuning, journal};
 use hindsight::ring::RingReader;
-use std::path::PathBuf;
+use nix::errno::Errno;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use hindsight::base::{RealClock, SimClock, Stop};
+use hindsight::disk::{Call, Disk, Fault, Faults};
 
 use crate::rig::{Feeder, PATIENCE, Place, Running, SECOND, now};
 
@@ -23,10 +26,31 @@ fn next_start_with(
     press: &PressId,
     old_rings: Vec<(CameraId, RingReader)>,
 ) -> Outcome {
+    finished(
+        place,
+        press,
+        start(place, boot_id, old_rings, Disk::default()),
+    )
+}
+
+fn start(
+    place: &Place,
+    boot_id: BootId,
+    old_rings: Vec<(CameraId, RingReader)>,
+    disk: Disk,
+) -> Running {
     let stop = Stop::default();
     let settings = place.settings(boot_id, old_rings);
-    let highlights = Highlights::start(settings, Arc::new(RealClock), stop.clone()).unwrap();
-    let running = Running { highlights, stop };
+    let tuning = Tuning {
+        disk,
+        ..Tuning::default()
+    };
+    let clock = Arc::new(RealClock);
+    let highlights = Highlights::start_with(settings, clock, stop.clone(), tuning).unwrap();
+    Running { highlights, stop }
+}
+
+fn finished(place: &Place, press: &PressId, running: Running) -> Outcome {
     let outcomes = running.outcomes(press);
     assert_eq!(outcomes.len(), 1);
     assert!(running.highlights.status().pending.is_empty());
@@ -165,10 +189,89 @@ fn a_press_is_exported_from_the_ring_that_was_replaced() {
     let _live = camera.live();
     assert!(old.ended());
     let old_rings = vec![(crate::rig::id("court1"), old)];
-    let outcome = next_start_with(&place, this_boot(), &press, old_rings);
+    let service = start(&place, this_boot(), old_rings, Disk::default());
+    service.outcomes(&press);
+    // Nobody needs it any more: its memory is given back.
+    let until = std::time::Instant::now() + PATIENCE;
+    while unlinked_rings_are_mapped(&place) {
+        assert!(std::time::Instant::now() < until, "the ring is kept");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let outcome = finished(&place, &press, service);
     assert_eq!(outcome.status, Status::Queued);
     assert_eq!(outcome.ended, Some(Ended::Complete), "{outcome:?}");
     assert!((5_000..5_100).contains(&outcome.duration_ms), "{outcome:?}");
+}
+
+fn unlinked_rings_are_mapped(place: &Place) -> bool {
+    let rings = place.rings.path().to_str().unwrap();
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    maps.lines()
+        .any(|line| line.contains(rings) && line.ends_with("(deleted)"))
+}
+
+/// Refuses calls on files below `highlights/` with this ending, so many times.
+struct Hidden(Call, &'static str, AtomicUsize);
+
+impl Hidden {
+    fn disk(call: Call, ending: &'static str, times: usize) -> Disk {
+        Disk::with_faults(Arc::new(Hidden(call, ending, AtomicUsize::new(times))))
+    }
+}
+
+impl Faults for Hidden {
+    fn before(&self, call: Call, path: &Path) -> Option<Fault> {
+        let meant = call == self.0 && path.extension()? == self.1;
+        let meant = meant && path.components().any(|c| c.as_os_str() == "highlights");
+        let hit = meant
+            && self
+                .2
+                .try_update(SeqCst, SeqCst, |n| n.checked_sub(1))
+                .is_ok();
+        hit.then_some(Fault::Error(Errno::EIO))
+    }
+}
+
+#[test]
+fn a_clip_that_could_not_be_looked_for_is_not_said_to_be_missing() {
+    let (place, press, first, _) = committed_without_its_sidecar();
+    // More often than a clip without footage is tried.
+    let disk = Hidden::disk(Call::Open, "mp4", 9);
+    let outcome = finished(
+        &place,
+        &press,
+        start(&place, another_boot(), Vec::new(), disk),
+    );
+    assert_eq!(outcome, first);
+}
+
+#[test]
+fn a_sidecar_that_could_not_be_read_is_not_written_anew() {
+    let place = Place::new(&["court1"]);
+    let camera = place.camera("court1", 8);
+    let service = place.start();
+    let press = service.press(&place.request(now(), 3_000, 20_000));
+    service.leave();
+    drop(camera);
+    // An earlier run had given it up, and died before it could say that it was done with it.
+    let held = journal::pending(&place.storage()).unwrap().pending;
+    let taken = &held[0];
+    let about = About {
+        press: &taken.press,
+        camera_name: "",
+        camera_id: &taken.cameras[0].id,
+        latency_ms: 0,
+        timezone: &jiff::tz::TimeZone::UTC,
+    };
+    let told = Sidecar::without_clip(&about, "the disk failed".to_owned());
+    let folder = format!("highlights/{}/{press}", taken.press.folder);
+    let folder = place.storage().join(folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("court1.json"), told.to_bytes()).unwrap();
+    let disk = Hidden::disk(Call::Read, "json", 1);
+    let outcome = finished(&place, &press, start(&place, this_boot(), Vec::new(), disk));
+    assert_eq!(outcome.reason.as_deref(), Some("the disk failed"));
+    assert!(!folder.join("court1.mp4").exists());
 }
 
 #[test]
@@ -194,17 +297,8 @@ fn a_clip_without_sidecar_gets_the_sidecar_that_it_would_have_had() {
 }
 
 /// A run that ended between clip and sidecar: what the next one says, and what it had said.
-fn without_its_sidecar(then: impl Fn(&std::path::Path)) -> (Outcome, Outcome) {
-    let place = Place::new(&["court1"]);
-    let _camera = place.camera("court1", 6);
-    let service = place.start();
-    let press = service.press(&place.request(now() - SECOND, 3_000, 0));
-    let first = service.outcomes(&press)[0].clone();
-    service.leave();
-    let before = std::fs::read(&first.sidecar).unwrap();
-    let journaled = Sidecar::from_bytes(&before).unwrap();
-    std::fs::remove_file(&first.sidecar).unwrap();
-    press_again_into_the_journal(&place, &press, &journaled);
+fn without_its_sidecar(then: impl Fn(&Path)) -> (Outcome, Outcome) {
+    let (place, press, first, before) = committed_without_its_sidecar();
     let clip = first.clip.clone().unwrap();
     let bytes = std::fs::read(&clip).unwrap();
     then(&clip);
@@ -215,9 +309,23 @@ fn without_its_sidecar(then: impl Fn(&std::path::Path)) -> (Outcome, Outcome) {
     (outcome, first)
 }
 
+/// A press whose clip is there and whose sidecar is not; and what that had said.
+fn committed_without_its_sidecar() -> (Place, PressId, Outcome, Vec<u8>) {
+    let place = Place::new(&["court1"]);
+    let _camera = place.camera("court1", 6);
+    let service = place.start();
+    let press = service.press(&place.request(now() - SECOND, 3_000, 0));
+    let first = service.outcomes(&press)[0].clone();
+    service.leave();
+    let before = std::fs::read(&first.sidecar).unwrap();
+    let journaled = Sidecar::from_bytes(&before).unwrap();
+    std::fs::remove_file(&first.sidecar).unwrap();
+    press_again_into_the_journal(&place, &press, &journaled);
+    (place, press, first, before)
+}
+
 /// Puts a retired press back, as if the service had died before its sidecar.
 fn press_again_into_the_journal(place: &Place, press: &PressId, sidecar: &Sidecar) {
-    use hindsight::disk::Disk;
     use hindsight::highlight::journal::{Journal, Taken, TakenCamera};
     use hindsight::highlight::mapping::Certainty;
     use hindsight::highlight::window::{Plan, Window};

@@ -38,8 +38,8 @@ fn a_ring_of_another_boot_is_replaced_and_handed_on() {
     let dir = watched.end();
     let mut other = settings(dir.path(), vec![camera("court1", court.url())], quick().0);
     other.boot_id = BootId([8; 16]);
-    let running = ingest::start(other, Arc::new(RealClock), Stop::default()).unwrap();
-    let old = running.old_rings();
+    let mut running = ingest::start(other, Arc::new(RealClock), Stop::default()).unwrap();
+    let old = running.take_old_rings();
     assert_eq!(old.len(), 1);
     assert!(units(&old[0].1).len() >= 20);
     assert!(running.states()[0].ring.starts_with("replaced"));
