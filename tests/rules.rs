@@ -248,6 +248,38 @@ fn nothing_is_left_for_later() {
 }
 
 #[test]
+fn every_log_line_has_an_event_of_a_known_family() {
+    let families = ["system_", "camera_", "buffer_", "clip_", "error_"];
+    let mut faults = Vec::new();
+    let mut lines = 0;
+    for path in files(&root().join("src"), &[".rs"]) {
+        let code = code_of(&path);
+        for (at, _) in code.match_indices("log::") {
+            let rest = &code[at + "log::".len()..];
+            let levels = ["error!(", "warn!(", "info!(", "debug!(", "trace!("];
+            let Some(open) = levels.iter().find(|level| rest.starts_with(*level)) else {
+                continue;
+            };
+            lines += 1;
+            // Key-values stand before the `;`, whose text may hold anything.
+            let keys = rest[open.len()..].split(';').next().unwrap();
+            let event = keys.split("event = ").nth(1).map(str::trim_start);
+            let named = event.is_some_and(|event| match event.strip_prefix('"') {
+                Some(name) => families.iter().any(|family| name.starts_with(family)),
+                // A variable: its values are looked for below.
+                None => event.starts_with("event"),
+            });
+            if !named {
+                let line = code[..at].lines().count();
+                faults.push(format!("{}:{line}", shown(&path)));
+            }
+        }
+    }
+    assert!(lines > 30, "only {lines} log lines were found");
+    assert!(faults.is_empty(), "without an event: {faults:#?}");
+}
+
+#[test]
 fn links_in_the_documents_lead_somewhere() {
     let mut checked = 0;
     for path in files(&root(), &[".md"]) {

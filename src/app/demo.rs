@@ -25,7 +25,9 @@ use crate::config::{
     Venue,
 };
 use crate::demo::{self, Script};
-use crate::highlight::{Event, Outcome, sidecar, verify::verify};
+use crate::highlight::cut::Ended;
+use crate::highlight::sidecar::{self, Sidecar};
+use crate::highlight::{Event, Outcome, verify::verify};
 use crate::ingest::Phase;
 use crate::web::Port as _;
 
@@ -277,11 +279,32 @@ fn verified(outcome: &Outcome, press_after: Duration) -> Result<String, String> 
         let is = outcome.duration_ms;
         return Err(format!("the clip plays {is} ms and should play {asked} ms"));
     }
+    if full {
+        nothing_is_missing(&outcome.sidecar)?;
+    }
     Ok(format!(
         "verified: {}, its sidecar and its hash are in order\n{}",
         say::bytes(outcome.size_bytes),
         how_to_play(clip)
     ))
+}
+
+/// The pattern has no holes, so neither may the clip.
+fn nothing_is_missing(path: &Path) -> Result<(), String> {
+    let read = std::fs::read(path).map_err(|e| e.to_string());
+    let read = read.and_then(|bytes| Sidecar::from_bytes(&bytes).map_err(|e| e.to_string()));
+    let sidecar = read.map_err(|why| format!("{}: {why}", path.display()))?;
+    let whole = sidecar.gaps.is_empty() && sidecar.damaged.is_empty();
+    if !whole || sidecar.ended != Some(Ended::Complete) {
+        return Err(format!(
+            "{}: the clip has {} gaps and {} damaged stretches and ended by {:?}",
+            path.display(),
+            sidecar.gaps.len(),
+            sidecar.damaged.len(),
+            sidecar.ended
+        ));
+    }
+    Ok(())
 }
 
 fn ns(time: Duration) -> u64 {

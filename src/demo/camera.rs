@@ -442,7 +442,9 @@ impl Server {
             Fault::CloseListener => self.listener = None,
             Fault::OpenListener if self.listener.is_none() => match listen(self.addr.port()) {
                 Ok(listener) => self.listener = Some(listener),
-                Err(error) => log::error!("the camera cannot listen on {}: {error}", self.addr),
+                Err(error) => {
+                    log::error!(target: "hindsight", event = "error_demo_camera"; "the built-in camera cannot listen on {}: {error}", self.addr)
+                }
             },
             Fault::Switch(footage) => self.shared.switch(footage),
             // No session is no error.

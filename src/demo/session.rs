@@ -25,7 +25,9 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream, number: u32) {
     match connection.run().await {
         Ok(Next::Freeze) => std::future::pending().await,
         Ok(_) => {}
-        Err(error) => log::debug!("demo camera: connection {number}: {error}"),
+        Err(error) => {
+            log::debug!(target: "hindsight", event = "camera_demo_connection"; "built-in camera: connection {number}: {error}")
+        }
     }
 }
 

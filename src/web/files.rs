@@ -12,9 +12,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use nix::fcntl::{OFlag, open as open_path, openat};
 use nix::sys::stat::Mode;
 use tokio::sync::OwnedSemaphorePermit;

@@ -1,7 +1,8 @@
 //! The commands beside the service, and what the API of the real house says.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use hindsight::demo::Camera;
 use serde_json::{Value, json};
 
 use crate::service::{Place, Told, camera};
@@ -86,6 +87,17 @@ fn press_ring_check_and_verify_speak_with_the_running_service() {
     let (code, said) = run(&mut place.command("check"));
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("H.264") && said.contains("AAC"), "{said}");
+    let asked = |camera: &Camera, method: &str| {
+        let asked = camera.asked();
+        asked.iter().filter(|a| a.method == method).count()
+    };
+    let before = asked(&one, "PLAY");
+    plays_from_a_pipe(place.command("tap").arg("court1"));
+    assert_eq!(
+        asked(&one, "PLAY"),
+        before,
+        "the tap asks the camera for nothing"
+    );
     assert_eq!(service.stop(), Some(0));
     assert_eq!(place.verify(), "");
 
@@ -95,6 +107,31 @@ fn press_ring_check_and_verify_speak_with_the_running_service() {
         said.contains("no service is running") && said.contains("Mbit/s"),
         "{said}"
     );
+}
+
+/// `tap | ffmpeg -i -`, for three seconds of it.
+fn plays_from_a_pipe(tap: &mut Command) {
+    let mut tap = tap
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let player = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "warning", "-stats", "-i", "-", "-t", "3"])
+        .args(["-map", "0:v", "-map", "0:a", "-f", "null", "-"])
+        .stdin(tap.stdout.take().unwrap())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&player.stderr);
+    assert!(player.status.success(), "{said}");
+    let shown = said.rsplit("frame=").next().unwrap().trim_start();
+    let frames: u32 = shown.split(' ').next().unwrap().parse().unwrap();
+    assert!(
+        (85..=95).contains(&frames),
+        "{frames} frames in 3 s: {said}"
+    );
+    // The player has left: so does the tap, without a word.
+    assert_eq!(tap.wait().unwrap().code(), Some(0));
 }
 
 #[test]

@@ -145,4 +145,27 @@ fn full_run(place: &Place, format: &str) {
     let said = service.said();
     assert!(said.contains("refused"), "it did log: {said}");
     clean("the log", said.as_bytes());
+    if format == "json" {
+        assert_is_json_with_events(&said);
+    }
+}
+
+/// Each line of the log is one object; the rest was printed for people.
+fn assert_is_json_with_events(said: &str) {
+    let mut events = Vec::new();
+    for line in said.lines().filter(|line| line.starts_with('{')) {
+        let line: Value = serde_json::from_str(line).unwrap();
+        for key in ["timestamp", "level", "event", "message"] {
+            assert!(line[key].is_string(), "{key}: {line}");
+        }
+        events.push(line["event"].as_str().unwrap().to_owned());
+    }
+    for event in [
+        "system_started",
+        "camera_connected",
+        "clip_saved",
+        "system_stopped",
+    ] {
+        assert!(events.iter().any(|e| e == event), "no {event}: {events:?}");
+    }
 }

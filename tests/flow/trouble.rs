@@ -163,6 +163,38 @@ fn a_change_of_parameters_is_shown_to_the_frame_and_said() {
     assert_eq!(place.verify(), "");
 }
 
+#[test]
+fn key_frames_too_far_apart_are_told_in_log_status_health_and_check() {
+    let rare = Recipe {
+        gop_seconds: 12,
+        ..Recipe::default()
+    };
+    let peer = Peer::start(&[json!({"path": "/rare", "clips": [clip_for_peer(rare)]})]);
+    let told = Told {
+        ring_seconds: 19,
+        ..Told::default()
+    };
+    let place = Place::new(&told, &camera("court", &peer.url("/rare"), ""));
+    let mut service = place.start();
+    let warned = |text: &str| text.contains("I-frame interval") && text.contains("H.264+");
+    let status = service.wait_for("a warning", |s| {
+        warned(&s["captures"]["cameras"][0]["warnings"].to_string())
+    });
+    assert_eq!(status["health"]["status"], "degraded", "{status}");
+    assert!(warned(&status["health"].to_string()), "{status}");
+    let said = service.said();
+    let line = said
+        .lines()
+        .find(|line| line.contains("buffer_key_frames_far_apart"));
+    assert!(line.is_some_and(warned), "{said}");
+    let out = place.command("check").output().unwrap();
+    let said = String::from_utf8_lossy(&out.stdout);
+    assert_eq!(out.status.code(), Some(1), "{said}");
+    let wrong = said.lines().find(|line| line.starts_with("WRONG  court: "));
+    assert!(wrong.is_some_and(warned), "{said}");
+    assert_eq!(service.stop(), Some(0));
+}
+
 /// Numbers follow each other, round a loop of `count`.
 fn steps_of(numbers: &[u32], count: u32) -> bool {
     !numbers.is_empty() && numbers.windows(2).all(|w| (w[0] + 1) % count == w[1])

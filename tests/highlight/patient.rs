@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use hindsight::base::PressError;
 use hindsight::disk::{Call, Disk, Fault, Faults};
 use hindsight::highlight::cut::Ended;
-use hindsight::highlight::sidecar::Status;
+use hindsight::highlight::sidecar::{Sidecar, Status};
 use hindsight::highlight::{Phase, Tuning};
 use nix::errno::Errno;
 
@@ -204,6 +204,13 @@ fn a_clip_about_which_two_readers_disagree_is_kept_as_suspect() {
     assert_eq!(outcome.status, Status::Suspect, "{outcome:?}");
     let clip = outcome.clip.as_ref().unwrap();
     assert!(clip.ends_with("court1.suspect.mp4") && clip.is_file());
+    assert!(!clip.with_file_name("court1.mp4").exists());
     assert!(!outcome.reason.as_ref().unwrap().is_empty());
     assert_eq!(service.highlights.status().clips_suspect, 1);
+    assert!(outcome.sidecar.ends_with("court1.json"));
+    let sidecar = Sidecar::from_bytes(&std::fs::read(&outcome.sidecar).unwrap()).unwrap();
+    assert_eq!(sidecar.status, Status::Suspect);
+    assert_eq!(sidecar.file_name.as_deref(), Some("court1.suspect.mp4"));
+    assert_eq!(sidecar.reason, outcome.reason, "the difference is said");
+    place.verify_is_clean("a suspect clip is told, and no fault");
 }

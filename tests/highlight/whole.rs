@@ -97,6 +97,36 @@ fn twenty_presses_over_one_another_are_twenty_clips() {
 }
 
 #[test]
+fn of_twenty_open_windows_sixteen_are_written_and_the_others_wait_for_their_turn() {
+    let place = Place::new(&["court1"]);
+    let _camera = place.camera("court1", 8).live();
+    let service = place.start();
+    let presses: Vec<_> = (0..20)
+        .map(|_| service.press(&place.request(now(), 2_000, 4_000)))
+        .collect();
+    let mut most = 0;
+    let limit = std::time::Instant::now() + PATIENCE;
+    loop {
+        let pending = service.highlights.status().pending;
+        let exports = pending.iter().flat_map(|press| &press.exports);
+        let waits_or_is_done = |phase| matches!(phase, Phase::Waiting | Phase::Done);
+        let writing = exports.filter(|e| !waits_or_is_done(e.phase)).count();
+        assert!(writing <= 16, "{writing} are written at once");
+        most = most.max(writing);
+        if pending.is_empty() {
+            break;
+        }
+        assert!(std::time::Instant::now() < limit, "{pending:#?}");
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    assert_eq!(most, 16);
+    for press in &presses {
+        is_whole(&service.outcomes(press)[0], 6_000);
+    }
+    place.verify_is_clean("after twenty open windows");
+}
+
+#[test]
 fn one_place_to_write_is_enough_for_all() {
     let place = Place::new(&["court1", "court2", "court3"]);
     let _cameras = ["court1", "court2", "court3"].map(|name| place.camera(name, 8));
