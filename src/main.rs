@@ -18,9 +18,10 @@ const NOT_DONE: u8 = 2;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if !matches!(cli.command, Command::Run) {
+    match cli.command {
+        Command::Run => app::logging::tell_panics(),
         // `hindsight ring | head` has had enough; that is no accident.
-        leave_quietly_when_nobody_reads();
+        _ => leave_quietly_when_nobody_reads(),
     }
     let done = call(&cli.common, cli.command);
     hindsight::trigger::give_terminal_back();

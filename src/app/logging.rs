@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use env_logger::{Builder, Target, WriteStyle};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use log::kv::{Error, Key, Value, VisitSource};
 use log::{Level, LevelFilter, Record};
 use nix::sys::signal::SigSet;
@@ -49,15 +50,36 @@ pub fn start(log: Log) {
             builder.format(|out, record| writeln!(out, "{}", json_line(record, Timestamp::now())));
         }
         LogFormat::Text => {
-            builder.format(|out, record| {
+            // Asked once: to ask again is to read files, and cameras' threads log, too.
+            let timezone = TimeZone::system();
+            builder.format(move |out, record| {
                 let style = out.default_level_style(record.level());
-                let now = jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S%.3f");
+                let now = Timestamp::now()
+                    .to_zoned(timezone.clone())
+                    .strftime("%Y-%m-%d %H:%M:%S%.3f");
                 let level = level_word(record.level());
                 writeln!(out, "{now} {style}{level:5}{style:#} {}", text_of(record))
             });
         }
     }
     let _ = builder.try_init();
+}
+
+/// Errors in the program become log lines: written to stderr by whoever panics, they
+/// would hold up a camera where nobody reads, and be no JSON. For the service.
+pub fn tell_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !log::log_enabled!(target: "hindsight", Level::Error) {
+            return usual(panic);
+        }
+        let thread = std::thread::current();
+        let thread = thread.name().unwrap_or("unnamed");
+        log::error!(target: "hindsight", event = "error_panic", thread; "an error in the program: {panic}");
+        if thread == "main" {
+            finish();
+        }
+    }));
 }
 
 /// Waits until all lines so far are written, or so long that nobody can be reading.

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use super::cut::{CutReport, Finished};
 use super::export::{Attempt, Exported, Trouble};
 use super::inside;
+use super::recover::file_name;
 use super::sidecar::{About, FileFacts, Sidecar};
 use super::state::Job;
 use super::{Event, Outcome, Phase};
@@ -206,12 +207,6 @@ pub fn outcome(sidecar: &Sidecar, folder: &Path, path: &Path) -> Outcome {
 fn milliseconds(seconds: f64) -> u64 {
     std::time::Duration::try_from_secs_f64(seconds)
         .map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(0))
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default()
 }
 
 /// Both wait for different things: the sync for the disk, the readers for the processor.

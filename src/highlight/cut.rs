@@ -7,7 +7,7 @@
 //! [`Cut::replay`], give the same clip.
 //!
 //! Not here: bytes and files (`export`), boxes (`mp4`).
-//! Called by: export, recovery.
+//! Called by: export, writing, close.
 
 mod finish;
 mod gaps;

@@ -1,14 +1,12 @@
 //! Brings presses to their end: who waits, who writes, who is tried again.
 //!
-//! Every camera of a press is a job. A job goes through stages (export, commit,
-//! sidecar), each of which can be repeated; at most so many jobs are at work at
-//! once, the others wait, and the one whose footage is overtaken first goes first.
+//! Every camera of a press is a job. A job goes through stages, each of which can be
+//! repeated; at most so many jobs are at work at once, the others wait, and the one
+//! whose footage is overtaken first goes first.
 //!
-//! Not here: taking a press (`take`), what a stage does (`export`, `close`),
-//! what an earlier run left (`recover`).
-//! Called by: the room's face (`mod`), take, recover.
+//! Not here: taking a press (`take`), the stages (`stage`), what an earlier run left (`recover`).
+//! Called by: the room's face (`mod`), take, recover, keeper; the stages, to tell how far they are.
 
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
@@ -16,11 +14,11 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
-use super::export::{Attempt, Exported, Trouble, slack_ns};
+use super::export::{Attempt, Trouble, slack_ns};
 use super::journal::Taken;
 use super::names::Names;
-use super::recover::its_sidecar;
 use super::source::Rings;
+use super::stage::Stepped;
 use super::state::{
     ExportState, Job, PressState, Stage, State, Tuning, export_of, forget_the_oldest, set_phase,
 };
@@ -436,73 +434,5 @@ impl Core {
             .filter(|export| export.outcome.is_none())
             .map(|export| export.progress.rest())
             .sum()
-    }
-}
-
-enum Stepped {
-    To(Stage),
-    Done(Box<Outcome>),
-}
-
-impl Attempt<'_> {
-    fn stage(&self, stage: &mut Stage) -> Result<Stepped, Trouble> {
-        match stage {
-            Stage::Export => {
-                if let Some(there) = self.what_is_there()? {
-                    return Ok(there);
-                }
-                let exported = self.run_beside(|| self.store.make_folder(self.names))?;
-                let clip = self.close(exported)?;
-                Ok(Stepped::To(Stage::Settle(Box::new(clip))))
-            }
-            Stage::Settle(clip) => {
-                self.settle(clip)?;
-                match std::mem::replace(stage, Stage::Export) {
-                    Stage::Settle(clip) => Ok(Stepped::To(Stage::Describe(clip))),
-                    other => Ok(Stepped::To(other)),
-                }
-            }
-            Stage::Describe(clip) => Ok(Stepped::Done(Box::new(self.describe(clip)?))),
-            Stage::Rebuild { suspect } => self
-                .rebuild(*suspect)
-                .map(|clip| Stepped::To(Stage::Settle(Box::new(clip)))),
-            // A press has one end: whoever gave up may not have been able to look.
-            Stage::Explain(reason) => match self.what_is_there()? {
-                Some(there) => Ok(there),
-                None => Ok(Stepped::Done(Box::new(self.explain(reason)?))),
-            },
-        }
-    }
-
-    /// Exports, while the folder for the clip is made: two syncs of directories
-    /// that nobody should wait for.
-    fn run_beside(
-        &self,
-        make_folder: impl FnOnce() -> io::Result<()> + Send,
-    ) -> Result<Exported, Trouble> {
-        let (made, exported) = std::thread::scope(|scope| {
-            let folder = scope.spawn(make_folder);
-            let exported = self.run();
-            let made = folder.join();
-            (made, exported)
-        });
-        let made = made.unwrap_or_else(|_| Err(io::Error::other("interrupted")));
-        made.map_err(|e| Trouble::disk("making the highlight's folder", &e))?;
-        exported
-    }
-
-    /// What an earlier attempt, or an earlier run, has brought to its final name.
-    fn what_is_there(&self) -> Result<Option<Stepped>, Trouble> {
-        let failed = |e: io::Error| Trouble::disk("looking for what is there already", &e);
-        if let Some(outcome) = its_sidecar(self.store, self.names).map_err(failed)? {
-            return Ok(Some(Stepped::Done(Box::new(outcome))));
-        }
-        for suspect in [false, true] {
-            let clip = self.names.clip_as(suspect);
-            if self.store.disk.exists(clip).map_err(failed)? {
-                return Ok(Some(Stepped::To(Stage::Rebuild { suspect })));
-            }
-        }
-        Ok(None)
     }
 }

@@ -1,6 +1,6 @@
 //! How large a clip will be, from what the ring has held so far.
 //!
-//! Pure. Called by: engine (is there room for it?), export (room for the index).
+//! Pure. Called by: take (is there room for it?), export (room for the index).
 
 use super::window::Index;
 use crate::media::Track;

@@ -2,8 +2,8 @@
 //! with its checksum, appended only after the data that it names is synced.
 //! So whatever a line says is on the disk.
 //!
-//! Not here: what the facts mean (`cut`), when they are written (`export`).
-//! Called by: export.
+//! Not here: what the facts mean (`cut`), when they are written (`writing`).
+//! Called by: export, writing.
 
 use std::io;
 use std::path::Path;

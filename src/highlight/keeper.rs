@@ -21,9 +21,7 @@ pub fn keep(core: &Arc<Core>) {
         match core.open_store() {
             Ok(true) => core.let_old_rings_go(),
             Ok(false) => core.notify(),
-            Err(error) => {
-                core.state().trouble = Some(error.to_string());
-            }
+            Err(error) => core.cannot_open(error.to_string()),
         }
         if let Some(store) = core.store.get()
             && let Err(error) = store.journal.mend()

@@ -19,6 +19,7 @@ mod names;
 mod recover;
 pub mod sidecar;
 mod source;
+mod stage;
 mod state;
 mod store;
 mod take;

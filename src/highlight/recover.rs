@@ -41,11 +41,7 @@ impl Core {
             Ok(opened) => opened,
             Err(NotOpen::Never(error)) => return Err(error),
             Err(NotOpen::Trouble(text)) => {
-                let mut state = self.state();
-                if state.trouble.as_ref() != Some(&text) {
-                    log::error!(target: "hindsight", event = "error_storage"; "{text}; no press is taken until that is mended");
-                }
-                state.trouble = Some(text);
+                self.cannot_open(text);
                 return Ok(false);
             }
         };
@@ -62,6 +58,15 @@ impl Core {
             self.register(taken, jobs, done);
         }
         Ok(true)
+    }
+
+    /// Why presses are refused; said once.
+    pub fn cannot_open(&self, text: String) {
+        let mut state = self.state();
+        if state.trouble.as_ref() != Some(&text) {
+            log::error!(target: "hindsight", event = "error_storage"; "{text}; no press is taken until that is mended");
+        }
+        state.trouble = Some(text);
     }
 
     /// The wall clock was set: sidecars of this boot that were written before get the right time.

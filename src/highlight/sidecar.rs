@@ -1,8 +1,8 @@
 //! The sidecar: the JSON beside a clip, the one durable record of the
 //! highlight's state. Its schema is `schemas/sidecar.schema.json`.
 //!
-//! Not here: when it is written (`export`, `recovery`).
-//! Called by: export, recovery, verify, web's listing.
+//! Not here: when it is written (`close`), read (`recover`, `list`), checked (`verify`).
+//! Called by: those.
 
 use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};

@@ -282,3 +282,57 @@ impl Source {
             .params(generation.wrapping_sub(self.offset.generation))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::media::{Alignment, AuFlags, Track};
+    use crate::ring::{RingSpec, RingWriter, layout};
+    use std::os::unix::fs::FileExt;
+
+    fn au(n: u64) -> AuMeta {
+        AuMeta {
+            track: Track::Video,
+            flags: AuFlags::default(),
+            generation: 1,
+            epoch: 1,
+            pts: 0,
+            pts_90k: 0,
+            alignment: Alignment::Arrival,
+            arrival_mono_ns: n,
+            lost_packets: 0,
+            dropped_bytes: 0,
+            len: 0,
+        }
+    }
+
+    #[test]
+    fn a_head_that_was_scribbled_on_is_not_followed_entry_by_entry() {
+        let dir = tempfile::tempdir_in("/dev/shm").unwrap();
+        let camera = CameraId::new("court1").unwrap();
+        let boot = BootId([1; 16]);
+        let spec = RingSpec::sized(dir.path(), camera.clone(), boot, 1, 1_000_000);
+        let (mut writer, _) = RingWriter::open(&spec).unwrap();
+        writer.begin_epoch();
+        for n in 1..=5 {
+            writer.push(&au(n), b"picture");
+        }
+        let file = std::fs::File::options()
+            .write(true)
+            .open(spec.path())
+            .unwrap();
+        let head = 8 * u64::try_from(layout::CONTROL).unwrap();
+        file.write_all_at(&1_000_000_u64.to_le_bytes(), head)
+            .unwrap();
+
+        let ring = RingReader::open(dir.path(), &camera).unwrap();
+        let mut source = Source::on(dir.path(), ring, 0);
+        let said = std::iter::from_fn(|| match source.next(&mut Vec::new()) {
+            Next::NotYet => None,
+            said => Some(said),
+        });
+        assert!(said.take(1_000).count() < 10);
+        assert_eq!(source.pos(), 1_000_000);
+    }
+}

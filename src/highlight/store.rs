@@ -65,6 +65,10 @@ impl Store {
         let root = root
             .canonicalize()
             .map_err(failed("cannot find the storage folder"))?;
+        // By its real name, too: a link may lead to the disk that is not there.
+        if let Some(text) = not_mounted(&root) {
+            return Err(NotOpen::Trouble(text));
+        }
         let lock = Lock::take(&root.join("lock"))
             .map_err(|e| trouble(&root, "cannot lock the storage", &e))?;
         let lock = lock.ok_or_else(|| NotOpen::Never(StartError::Locked { path: root.clone() }))?;

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::names;
+use super::recover::LARGEST_SIDECAR;
 use super::sidecar::{Sidecar, Status};
 use crate::base::PressId;
 
@@ -46,9 +47,6 @@ pub fn verify(paths: &[PathBuf]) -> Report {
     }
     checker.report
 }
-
-/// No sidecar is larger.
-const LARGEST_SIDECAR: u64 = 16 << 20;
 
 #[derive(Debug, Default)]
 struct Checker {

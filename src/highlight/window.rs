@@ -6,7 +6,7 @@
 //! after a restart.
 //!
 //! Not here: the bytes (`cut` says which, `export` moves them).
-//! Called by: highlight (at the press, to accept or refuse; at the export).
+//! Called by: take, to accept or refuse; what the exporter needs of it is journaled.
 
 use std::collections::BTreeMap;
 

@@ -21,8 +21,10 @@ pub enum Ended {
 #[derive(Clone, Debug)]
 pub struct Backoff {
     settings: Reconnect,
-    /// Attempts in a row that did not last.
+    /// Attempts in a row that did not last, counting from the end of one that did.
     failures: u32,
+    /// The same without that one.
+    in_vain: u32,
 }
 
 impl Backoff {
@@ -33,6 +35,7 @@ impl Backoff {
         Backoff {
             settings,
             failures: 0,
+            in_vain: 0,
         }
     }
 
@@ -41,14 +44,16 @@ impl Backoff {
     /// together: the delay is up to a fifth shorter than the rule says.
     pub fn after(&mut self, ended: Ended, random: f64) -> Option<Duration> {
         if matches!(ended, Ended::Lost { streamed_ms } if streamed_ms >= Self::GOOD_MS) {
-            self.failures = 0;
+            (self.failures, self.in_vain) = (0, 0);
+        } else {
+            self.in_vain = self.in_vain.saturating_add(1);
         }
         let doublings = self.failures.min(32);
         self.failures = self.failures.saturating_add(1);
         if self
             .settings
             .max_attempts
-            .is_some_and(|max| self.failures >= max)
+            .is_some_and(|max| self.in_vain >= max)
         {
             return None;
         }
@@ -120,6 +125,16 @@ mod tests {
             delays_s(&mut backoff(Some(3)), Ended::Failed, 9),
             [1.0, 2.0]
         );
+    }
+
+    #[test]
+    fn a_camera_that_was_lost_is_called_again_before_anybody_gives_up() {
+        let mut backoff = backoff(Some(1));
+        let long = Ended::Lost {
+            streamed_ms: 3_600_000,
+        };
+        assert_eq!(delays_s(&mut backoff, long, 1), [1.0]);
+        assert!(backoff.after(Ended::Failed, 0.0).is_none());
     }
 
     proptest! {

@@ -51,8 +51,8 @@ pub(super) fn video_gaps(shown: &[Picture], evidence: &[Evidence], span: &Span) 
     // A sign stands on the AU behind the loss in decoding order; on screen the
     // hole may be as far away as pictures are reordered.
     let depth = i64::try_from(span.reorder_depth).unwrap_or(16);
-    let near = span.typical_90k.saturating_mul(depth + 2) + span.reorder_step_90k;
-    let near = near.unsigned_abs();
+    let near = span.typical_90k.saturating_mul(depth + 2);
+    let near = near.saturating_add(span.reorder_step_90k).unsigned_abs();
     for sign in evidence {
         let nearest = holes
             .iter_mut()
