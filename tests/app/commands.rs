@@ -167,7 +167,10 @@ fn verify_finds_a_flipped_bit_and_a_missing_folder() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     std::fs::write(&clip, bytes).unwrap();
-    assert!(place.verify().contains("court1.mp4"), "{}", place.verify());
+    let (code, said) = run(hindsight().arg("verify").arg(place.storage()));
+    assert_eq!(code, 1, "{said}");
+    let told = said.lines().filter(|line| line.contains("court1.mp4"));
+    assert_eq!(told.count(), 1, "one line a fault: {said}");
     let (code, said) = run(hindsight().args(["verify", "/nonexistent/folder"]));
     assert_eq!(code, 2, "{said}");
 }
@@ -201,6 +204,7 @@ fn the_real_house_answers_as_its_schemas_say_and_gives_its_files() {
     let mut served = ureq::get(url(&listed["sidecar"])).call().unwrap();
     let facts: Value = served.body_mut().read_json().unwrap();
     assert_eq!(facts["press_id"], press_id);
+    conforms("sidecar", &facts);
     assert_eq!(listed["facts"], facts);
     assert_eq!(service.stop(), Some(0));
 }

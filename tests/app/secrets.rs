@@ -91,16 +91,29 @@ fn no_password_or_token_is_found_anywhere_after_a_full_run() {
         .replace("\"token\"", &format!("{token_file:?}"));
     std::fs::write(&place.config, text).unwrap();
 
+    // As the predecessors had it: the password in the address.
+    let with_password = good
+        .url()
+        .to_string()
+        .replace("rtsp://", &format!("rtsp://viewer:{PASSWORD}@"));
+    let env_file = secret("venue.env", &format!("CAMERA_9_URL={with_password}\n"));
     for format in ["text", "json"] {
-        full_run(&place, format);
+        full_run(&place, format, &env_file);
     }
     for path in files_below(&place.storage()) {
         clean(&path.display().to_string(), &std::fs::read(&path).unwrap());
     }
 }
 
-fn full_run(place: &Place, format: &str) {
-    let mut service = place.start_with(&["--log-level", "trace", "--log-format", format]);
+fn full_run(place: &Place, format: &str, env_file: &str) {
+    let mut service = place.start_with(&[
+        "--log-level",
+        "trace",
+        "--log-format",
+        format,
+        "--env-file",
+        env_file,
+    ]);
     let ask = |path: &str| {
         let url = format!("http://127.0.0.1:{}{path}", place.port);
         let request = ureq::get(url).header("authorization", format!("Bearer {TOKEN}"));
@@ -112,7 +125,8 @@ fn full_run(place: &Place, format: &str) {
         let status = ask("/status").unwrap_or_default();
         let status: Value = serde_json::from_str(&status).unwrap_or_default();
         let held = status["buffers"][0]["seconds_held"].as_f64().unwrap_or(0.0);
-        if held > 2.0 && status["captures"]["cameras"][2]["state"] == "refused_password" {
+        let states = [2, 3].map(|at| &status["captures"]["cameras"][at]["state"]);
+        if held > 2.0 && states == ["refused_password", "streaming"] {
             break;
         }
         assert!(
@@ -130,7 +144,12 @@ fn full_run(place: &Place, format: &str) {
     ];
     for arguments in commands {
         let mut command = place.command(arguments[0]);
-        let (_, said) = run(command.args(&arguments[1..]).args(["--log-level", "trace"]));
+        let (_, said) = run(command.args(&arguments[1..]).args([
+            "--log-level",
+            "trace",
+            "--env-file",
+            env_file,
+        ]));
         clean(&format!("{arguments:?}"), said.as_bytes());
     }
     for path in ["/status", "/health", "/highlights", "/highlights?limit=1"] {

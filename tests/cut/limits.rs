@@ -44,6 +44,29 @@ fn two_seconds_of_pictures_make_a_mapping_certain() {
 }
 
 #[test]
+fn only_the_thirty_seconds_before_the_press_say_how_late_pictures_come() {
+    let steady = film(&Spec {
+        frames: 25 * 60,
+        ..Spec::default()
+    });
+    // In its first four seconds the camera was 200 ms quicker.
+    let mut quicker = steady.clone();
+    quicker.edit(|number, au| {
+        if number < 100 {
+            au.arrival_mono_ns -= 200 * MS;
+        }
+    });
+    let pressed = |ring: &Ring, after_s: u64| {
+        let at = ON_MONO_NS + after_s * SECOND_NS;
+        plan(&ring.at(at), &window(at, 4_000, 2_000))
+            .unwrap()
+            .press_90k
+    };
+    assert_eq!(pressed(&quicker, 33), pressed(&steady, 33) + 18_000);
+    assert_eq!(pressed(&quicker, 35), pressed(&steady, 35));
+}
+
+#[test]
 fn without_b_frames_the_first_frame_behind_the_end_completes_the_clip() {
     let ring = film(&Spec::default());
     let plan = plan(&ring.at(AT), &window(AT, 4_000, 2_000)).unwrap();

@@ -164,12 +164,13 @@ fn a_change_of_parameters_is_shown_to_the_frame_and_said() {
 }
 
 #[test]
-fn key_frames_too_far_apart_are_told_in_log_status_health_and_check() {
+fn rare_key_frames_and_sound_that_is_left_out_are_told_in_log_status_and_check() {
     let rare = Recipe {
         gop_seconds: 12,
         ..Recipe::default()
     };
-    let peer = Peer::start(&[json!({"path": "/rare", "clips": [clip_for_peer(rare)]})]);
+    let clips = [clip_for_peer(rare)];
+    let peer = Peer::start(&[json!({"path": "/rare", "clips": clips, "g711": true})]);
     let told = Told {
         ring_seconds: 19,
         ..Told::default()
@@ -187,6 +188,12 @@ fn key_frames_too_far_apart_are_told_in_log_status_health_and_check() {
         .lines()
         .find(|line| line.contains("buffer_key_frames_far_apart"));
     assert!(line.is_some_and(warned), "{said}");
+    let left_out = said
+        .lines()
+        .filter(|line| line.contains("camera_track_left_out"));
+    let left_out: Vec<&str> = left_out.collect();
+    assert_eq!(left_out.len(), 1, "one clear line: {said}");
+    assert!(left_out[0].contains("G.711 is left out"), "{said}");
     let out = place.command("check").output().unwrap();
     let said = String::from_utf8_lossy(&out.stdout);
     assert_eq!(out.status.code(), Some(1), "{said}");

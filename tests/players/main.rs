@@ -5,15 +5,18 @@
 mod browser;
 #[path = "../support/frames.rs"]
 mod frames;
+#[allow(dead_code)]
+#[path = "../support/media.rs"]
+mod media;
 mod source;
 mod tapped;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use hindsight::media::Codec;
 use hindsight::mp4::{self, data_offset, reserve_for};
-use source::{Coded, Recipe, TICKS_PER_FRAME, cut, make, write};
+use media::{Codec, Recipe};
+use source::{Coded, TICKS_PER_FRAME, cut, make, recipe, write};
 
 /// First and last frame number of the cut; the GOP is of 50 frames.
 const FIRST: i64 = 68;
@@ -115,13 +118,10 @@ fn assert_gstreamer_shows_all(clip: &Path, first: i64, last: i64) {
 #[test]
 fn h264_with_b_frames_and_audio_is_exact_in_every_player() {
     let dir = tempfile::tempdir().unwrap();
-    let tracks = make(
-        dir.path(),
-        &Recipe {
-            audio: true,
-            ..Recipe::default()
-        },
-    );
+    let tracks = make(Recipe {
+        beep: true,
+        ..recipe()
+    });
     assert_eq!(tracks.len(), 2);
     let clip = clip(dir.path(), "clip.mp4", &tracks, true);
     assert_ffmpeg_shows_exactly(&clip, FIRST, LAST);
@@ -132,13 +132,10 @@ fn h264_with_b_frames_and_audio_is_exact_in_every_player() {
 #[test]
 fn an_index_behind_the_data_plays_as_well() {
     let dir = tempfile::tempdir().unwrap();
-    let tracks = make(
-        dir.path(),
-        &Recipe {
-            b_frames: 0,
-            ..Recipe::default()
-        },
-    );
+    let tracks = make(Recipe {
+        b_frames: 0,
+        ..recipe()
+    });
     let clip = clip(dir.path(), "clip.mp4", &tracks, false);
     assert_ffmpeg_shows_exactly(&clip, FIRST, LAST);
     assert_chromium_shows_first_and_last(&clip, FIRST, LAST);
@@ -149,11 +146,8 @@ fn an_index_behind_the_data_plays_as_well() {
 fn a_cut_at_any_place_of_a_group_is_exact() {
     let dir = tempfile::tempdir().unwrap();
     for codec in [Codec::H264, Codec::H265] {
-        let recipe = Recipe {
-            codec,
-            ..Recipe::default()
-        };
-        let tracks = make(dir.path(), &recipe);
+        let recipe = Recipe { codec, ..recipe() };
+        let tracks = make(recipe);
         for (first, last) in [(0, 9), (50, 58), (51, 99), (52, 100), (53, 101), (99, 149)] {
             let (start, end) = (first * TICKS_PER_FRAME, last * TICKS_PER_FRAME + 1);
             let (data, index) = cut(&tracks, start, end);
@@ -166,13 +160,10 @@ fn a_cut_at_any_place_of_a_group_is_exact() {
 #[test]
 fn h265_with_b_frames_is_exact() {
     let dir = tempfile::tempdir().unwrap();
-    let tracks = make(
-        dir.path(),
-        &Recipe {
-            codec: Codec::H265,
-            ..Recipe::default()
-        },
-    );
+    let tracks = make(Recipe {
+        codec: Codec::H265,
+        ..recipe()
+    });
     let clip = clip(dir.path(), "clip.mp4", &tracks, true);
     assert_ffmpeg_shows_exactly(&clip, FIRST, LAST);
     assert_gstreamer_shows_all(&clip, FIRST, LAST);
@@ -191,13 +182,13 @@ fn changing(dir: &Path, codec: Codec, in_band: bool) -> PathBuf {
     let piece = |first, width, height| {
         let recipe = Recipe {
             codec,
-            frames: 100,
+            seconds: 4,
             first,
             width,
             height,
-            ..Recipe::default()
+            ..recipe()
         };
-        make(dir, &recipe).remove(0)
+        make(recipe).remove(0)
     };
     let (mut both, after) = (piece(0, 320, 180), piece(100, 640, 360));
     let sets = mp4::parameter_sets(&after.params).unwrap();

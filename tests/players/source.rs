@@ -1,39 +1,23 @@
-//! Coded pictures with their numbers drawn in, made by FFmpeg, taken apart,
-//! and cut into clips of ours.
+//! Footage taken apart, and cut into clips of ours.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use hindsight::demo::picture::draw_number;
+use crate::media::{self, Recipe};
 use hindsight::media::{Codec, TrackParams, params_from_asc, params_from_avcc, params_from_hvcc};
 use hindsight::mp4::{self, ClipIndex, ClipTrack, Sample};
 use mp4_atom::{Decode, Encode, Moov, StszSamples, Trak};
 
 pub const TICKS_PER_FRAME: i64 = 3600;
 
-/// What to make: frames are numbered from `first` on, 25 a second, GOPs of 2 s.
-pub struct Recipe {
-    pub codec: Codec,
-    pub b_frames: u32,
-    pub width: usize,
-    pub height: usize,
-    pub first: u16,
-    pub frames: u16,
-    pub audio: bool,
-}
-
-impl Default for Recipe {
-    fn default() -> Recipe {
-        Recipe {
-            codec: Codec::H264,
-            b_frames: 3,
-            width: 320,
-            height: 180,
-            first: 0,
-            frames: 200,
-            audio: false,
-        }
+/// What to make of it where the players are tested: small, B-frames, GOPs of 2 s.
+pub fn recipe() -> Recipe {
+    Recipe {
+        width: 320,
+        height: 180,
+        seconds: 8,
+        gop_seconds: 2,
+        b_frames: 3,
+        ..Recipe::default()
     }
 }
 
@@ -53,50 +37,8 @@ pub struct Coded {
 }
 
 /// Video first; times begin at 0.
-pub fn make(dir: &Path, recipe: &Recipe) -> Vec<Coded> {
-    let path = dir.join(format!("source-{}x{}.mp4", recipe.width, recipe.first));
-    let mut ffmpeg = Command::new("ffmpeg");
-    ffmpeg
-        .args([
-            "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "gray", "-r", "25", "-s",
-        ])
-        .arg(format!("{}x{}", recipe.width, recipe.height))
-        .args(["-i", "-"]);
-    if recipe.audio {
-        ffmpeg.args([
-            "-f",
-            "lavfi",
-            "-i",
-            "sine=r=48000",
-            "-c:a",
-            "aac",
-            "-shortest",
-        ]);
-    }
-    let b_frames = recipe.b_frames.to_string();
-    ffmpeg.args(["-pix_fmt", "yuv420p", "-g", "50", "-bf", &b_frames]);
-    match recipe.codec {
-        Codec::H265 => ffmpeg
-            .args(["-c:v", "libx265", "-tag:v", "hvc1", "-x265-params"])
-            .arg(format!(
-                "log-level=0:scenecut=0:open-gop=0:keyint=50:min-keyint=50:bframes={b_frames}"
-            )),
-        _ => ffmpeg.args(["-c:v", "libx264", "-sc_threshold", "0", "-keyint_min", "50"]),
-    };
-    let mut child = ffmpeg.arg(&path).stdin(Stdio::piped()).spawn().unwrap();
-    let mut input = child.stdin.take().unwrap();
-    let mut picture = vec![128; recipe.width * recipe.height];
-    for number in recipe.first..recipe.first + recipe.frames {
-        draw_number(&mut picture, recipe.width, number);
-        input.write_all(&picture).unwrap();
-    }
-    drop(input);
-    assert!(
-        child.wait().unwrap().success(),
-        "ffmpeg makes {}",
-        path.display()
-    );
-    take_apart(&path)
+pub fn make(recipe: Recipe) -> Vec<Coded> {
+    take_apart(&media::mp4(recipe))
 }
 
 /// All tracks of an MP4 as FFmpeg writes it.
@@ -111,9 +53,9 @@ fn coded(trak: &Trak, file: &[u8]) -> Coded {
     let stbl = &trak.mdia.minf.stbl;
     let params = match &stbl.stsd.codecs[0] {
         mp4_atom::Codec::Avc1(avc1) => params_from_avcc(&body(&avc1.avcc)).unwrap(),
-        mp4_atom::Codec::Hvc1(hvc1) => {
+        mp4_atom::Codec::Hev1(hev1) => {
             // x265 signs its work in an SEI; no camera does, and rings keep no such letters.
-            let mut hvcc = hvc1.hvcc.clone();
+            let mut hvcc = hev1.hvcc.clone();
             hvcc.arrays.retain(|array| array.nal_unit_type <= 34);
             params_from_hvcc(&body(&hvcc)).unwrap()
         }

@@ -8,12 +8,13 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use hindsight::base::{BootId, CameraId, Stop, StopLevel};
-use hindsight::media::{Alignment, AuFlags, AuMeta, Codec, Track};
+use hindsight::media::{Alignment, AuFlags, AuMeta, Track};
 use hindsight::ring::{RingSpec, RingWriter};
 use hindsight::tap;
 
 use crate::frames;
-use crate::source::{Au, Coded, Recipe, TICKS_PER_FRAME, make};
+use crate::media::{Codec, Recipe};
+use crate::source::{Au, Coded, TICKS_PER_FRAME, make, recipe};
 
 /// A ring on tmpfs that goes when the test does.
 struct Bench {
@@ -179,9 +180,9 @@ fn assert_real_time(seen: &[(f64, u32)]) {
     }
 }
 
-fn plays_all_from_the_newest_key_frame(recipe: &Recipe) {
+fn plays_all_from_the_newest_key_frame(recipe: Recipe) {
     let bench = Bench::new();
-    let tracks = make(bench.dir.path(), recipe);
+    let tracks = make(recipe);
     let all = sent(&tracks, 1, 0);
     let mut writer = bench.writer(LARGE.0, LARGE.1);
     // Frames 0 to 69 or so: the newest key frame is 50.
@@ -202,17 +203,17 @@ fn plays_all_from_the_newest_key_frame(recipe: &Recipe) {
 
 #[test]
 fn the_tap_plays_all_of_h264_with_b_frames_and_audio() {
-    plays_all_from_the_newest_key_frame(&Recipe {
-        audio: true,
-        ..Recipe::default()
+    plays_all_from_the_newest_key_frame(Recipe {
+        beep: true,
+        ..recipe()
     });
 }
 
 #[test]
 fn the_tap_plays_all_of_h265_with_b_frames() {
-    plays_all_from_the_newest_key_frame(&Recipe {
+    plays_all_from_the_newest_key_frame(Recipe {
         codec: Codec::H265,
-        ..Recipe::default()
+        ..recipe()
     });
 }
 
@@ -220,23 +221,20 @@ fn the_tap_plays_all_of_h265_with_b_frames() {
 fn a_change_of_parameters_goes_on_in_the_same_stream() {
     let bench = Bench::new();
     for codec in [Codec::H264, Codec::H265] {
-        let before = make(
-            bench.dir.path(),
-            &Recipe {
-                codec,
-                frames: 100,
-                ..Recipe::default()
-            },
-        );
+        let before = make(Recipe {
+            codec,
+            seconds: 4,
+            ..recipe()
+        });
         let after = Recipe {
             codec,
-            frames: 100,
+            seconds: 4,
             first: 100,
             width: 640,
             height: 360,
-            ..Recipe::default()
+            ..recipe()
         };
-        let mut after = make(bench.dir.path(), &after);
+        let mut after = make(after);
         after[0]
             .aus
             .iter_mut()
@@ -260,7 +258,7 @@ fn a_change_of_parameters_goes_on_in_the_same_stream() {
 #[test]
 fn an_overtaken_tap_goes_on_at_a_key_frame_and_keeps_real_time() {
     let bench = Bench::new();
-    let tracks = make(bench.dir.path(), &Recipe::default());
+    let tracks = make(recipe());
     let all = sent(&tracks, 1, 0);
     // Holds about a GOP and a half.
     let mut writer = bench.writer(LARGE.0, 75);
@@ -287,7 +285,7 @@ fn an_overtaken_tap_goes_on_at_a_key_frame_and_keeps_real_time() {
 #[test]
 fn the_tap_goes_on_with_a_ring_that_took_the_place_of_its_own() {
     let bench = Bench::new();
-    let tracks = make(bench.dir.path(), &Recipe::default());
+    let tracks = make(recipe());
     let mut writer = bench.writer(LARGE.0, LARGE.1);
     push(&mut writer, &tracks, &sent(&tracks, 1, 0));
     let out = Counted::new(&bench.file());
@@ -319,13 +317,10 @@ fn nobody_reading_any_more_is_a_clean_end() {
         }
     }
     let bench = Bench::new();
-    let tracks = make(
-        bench.dir.path(),
-        &Recipe {
-            frames: 50,
-            ..Recipe::default()
-        },
-    );
+    let tracks = make(Recipe {
+        seconds: 2,
+        ..recipe()
+    });
     let mut writer = bench.writer(LARGE.0, LARGE.1);
     push(&mut writer, &tracks, &sent(&tracks, 1, 0));
     bench.tap(Closed).thread.join().unwrap().unwrap();
@@ -336,13 +331,10 @@ fn a_change_of_audio_ends_the_stream_and_a_ring_that_is_not_there_is_an_error() 
     let bench = Bench::new();
     let camera = CameraId::new("nowhere").unwrap();
     assert!(tap::run(bench.dir.path(), &camera, Vec::new(), &Stop::default()).is_err());
-    let tracks = make(
-        bench.dir.path(),
-        &Recipe {
-            audio: true,
-            ..Recipe::default()
-        },
-    );
+    let tracks = make(Recipe {
+        beep: true,
+        ..recipe()
+    });
     let mut other = tracks.clone();
     other[1].params.channels = 2;
     let all = sent(&tracks, 1, 0);
@@ -359,13 +351,10 @@ fn a_change_of_audio_ends_the_stream_and_a_ring_that_is_not_there_is_an_error() 
 #[test]
 fn ffmpeg_plays_the_stream_from_a_pipe() {
     let bench = Bench::new();
-    let tracks = make(
-        bench.dir.path(),
-        &Recipe {
-            audio: true,
-            ..Recipe::default()
-        },
-    );
+    let tracks = make(Recipe {
+        beep: true,
+        ..recipe()
+    });
     let mut writer = bench.writer(LARGE.0, LARGE.1);
     push(&mut writer, &tracks, &sent(&tracks, 1, 0));
     let mut player = Command::new("ffmpeg")

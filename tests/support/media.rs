@@ -22,6 +22,8 @@ pub struct Recipe {
     pub height: usize,
     pub fps: u32,
     pub seconds: u32,
+    /// The number in the first picture.
+    pub first: u32,
     pub gop_seconds: u32,
     pub b_frames: u32,
     /// H.265 only: key frames are CRA, led by pictures that refer across them.
@@ -39,6 +41,7 @@ impl Default for Recipe {
             height: 270,
             fps: 25,
             seconds: 16,
+            first: 0,
             gop_seconds: 1,
             b_frames: 0,
             open_gop: false,
@@ -63,7 +66,7 @@ pub fn mp4(recipe: Recipe) -> PathBuf {
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     let r = recipe;
     let name = format!(
-        "v2-{:?}-{}x{}-{}fps-{}s-gop{}-b{}{}{}",
+        "v2-{:?}-{}x{}-{}fps-{}s-gop{}-b{}{}{}{}",
         r.codec,
         r.width,
         r.height,
@@ -72,7 +75,11 @@ pub fn mp4(recipe: Recipe) -> PathBuf {
         r.gop_seconds,
         r.b_frames,
         if r.open_gop { "-open" } else { "" },
-        if r.beep { "-beep" } else { "" }
+        if r.beep { "-beep" } else { "" },
+        match r.first {
+            0 => String::new(),
+            first => format!("-from{first}"),
+        }
     );
     let file = folder().join(format!("{name}.mp4"));
     if file.exists() {
@@ -110,7 +117,7 @@ pub fn mp4(recipe: Recipe) -> PathBuf {
         .spawn()
         .expect("ffmpeg is needed: `make test` installs it");
     let mut pipe = child.stdin.take().unwrap();
-    for n in 0..r.fps * r.seconds {
+    for n in r.first..r.first + r.fps * r.seconds {
         pipe.write_all(&picture(recipe, n)).unwrap();
     }
     drop(pipe);
