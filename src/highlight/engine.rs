@@ -327,8 +327,7 @@ impl Core {
                 if full { "it is finished when there is room" } else { "it is tried again" }
             );
         }
-        let ring = job.ring.clone().or_else(|| self.rings.of(&camera.id).ok());
-        let held = ring.is_some_and(|ring| slack_ns(&ring, camera.plan.first_pos).is_some());
+        let held = self.still_held(job);
         let exporting = matches!(job.stage, Stage::Export);
         job.afresh = exporting && !full && held && job.failures >= AFRESH;
         let delay_ms = match full {
@@ -347,6 +346,18 @@ impl Core {
             return true;
         }
         false
+    }
+
+    /// Whether a ring still holds the beginning of what the job wants: the ring in
+    /// which its positions were counted, for another's say nothing.
+    fn still_held(&self, job: &Job) -> bool {
+        let camera = job.about();
+        let found = || self.rings.known_to(&camera.id, &camera.witnesses);
+        let ring = match &job.ring {
+            Some(ring) => Some(ring.clone()),
+            None => job.of_this_boot(self).then(found).flatten(),
+        };
+        ring.is_some_and(|ring| slack_ns(&ring, camera.plan.first_pos).is_some())
     }
 
     pub fn phase(&self, job: &Job, phase: Phase, trouble: Option<String>) {

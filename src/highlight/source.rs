@@ -58,6 +58,12 @@ impl Rings {
         rings
     }
 
+    /// The ring that the witnesses saw.
+    pub fn known_to(&self, camera: &CameraId, witnesses: &[Witness]) -> Option<RingReader> {
+        let mut rings = self.all_of(camera).into_iter();
+        rings.find(|ring| testified(ring, witnesses))
+    }
+
     /// Gives the memory of the replaced rings back.
     pub fn let_old_go(&self) {
         lock(&self.old).clear();
