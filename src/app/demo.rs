@@ -395,6 +395,35 @@ fn sweep(folder: &Path) {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::base::PressId;
+
+    #[test]
+    fn only_a_clip_that_verify_finds_whole_is_a_success() {
+        let folder = tempfile::tempdir().unwrap();
+        let clip = folder.path().join("court1.mp4");
+        let outcome = |clip: Option<&Path>, status| Outcome {
+            press_id: PressId::try_from("0123abcd-00000000abc-00010002".to_owned()).unwrap(),
+            camera_id: CameraId::new("court1").unwrap(),
+            status,
+            ended: Some(Ended::Complete),
+            clip: clip.map(Path::to_owned),
+            sidecar: clip.map_or_else(PathBuf::new, |clip| clip.with_extension("json")),
+            reason: Some("the ring is empty".to_owned()),
+            duration_ms: PRE_MS + POST_MS,
+            size_bytes: 1,
+        };
+        let says = |outcome: &Outcome| verified(outcome, Duration::from_secs(12)).unwrap_err();
+        let none = says(&outcome(None, sidecar::Status::None));
+        assert_eq!(none, "no clip: the ring is empty");
+        let suspect = says(&outcome(Some(&clip), sidecar::Status::Suspect));
+        assert!(suspect.starts_with("no clip: "), "{suspect}");
+        std::fs::write(&clip, b"no clip at all").unwrap();
+        let broken = says(&outcome(Some(&clip), sidecar::Status::Queued));
+        assert!(broken.contains("court1.mp4"), "{broken}");
+        std::fs::remove_file(&clip).unwrap();
+        let gone = says(&outcome(Some(&clip), sidecar::Status::Queued));
+        assert!(gone.contains("no clip with a sidecar is there"), "{gone}");
+    }
 
     #[test]
     fn demos_side_by_side_have_folders_of_their_own_and_a_left_one_is_taken_again() {

@@ -86,7 +86,19 @@ fn press_ring_check_and_verify_speak_with_the_running_service() {
 
     let (code, said) = run(&mut place.command("check"));
     assert_eq!(code, 0, "{said}");
-    assert!(said.contains("H.264") && said.contains("AAC"), "{said}");
+    let size = "H.264 1280x720";
+    for word in [
+        size,
+        "30.0",
+        "Mbit/s",
+        "key frames every",
+        "1.0 s",
+        "AAC 48000 Hz",
+        "clock reports",
+        "memory ",
+    ] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
     let asked = |camera: &Camera, method: &str| {
         let asked = camera.asked();
         asked.iter().filter(|a| a.method == method).count()

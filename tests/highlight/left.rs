@@ -438,5 +438,12 @@ fn when_the_clock_is_set_times_are_corrected_and_names_stay() {
     let press = service.press(&place.request(instant, 1_000, 0));
     let next = &service.outcomes(&press)[0];
     assert!(next.sidecar.to_string_lossy().contains("/2026-11-21/"));
+    // The wall clock went from 1970 to 2026: the same instant is the same window.
+    let window = |outcome: &Outcome| {
+        let sidecar = Sidecar::from_bytes(&std::fs::read(&outcome.sidecar).unwrap()).unwrap();
+        let mapping = sidecar.clock.mapping.unwrap().press_90k;
+        (mapping, sidecar.pre_seconds, outcome.duration_ms)
+    };
+    assert_eq!(window(next), window(&outcome));
     place.verify_is_clean("after the clock was set");
 }
