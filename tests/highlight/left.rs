@@ -225,7 +225,7 @@ impl Faults for Hidden {
         let hit = meant
             && self
                 .2
-                .try_update(SeqCst, SeqCst, |n| n.checked_sub(1))
+                .fetch_update(SeqCst, SeqCst, |n| n.checked_sub(1))
                 .is_ok();
         hit.then_some(Fault::Error(Errno::EIO))
     }

@@ -147,7 +147,17 @@ impl Journal {
             }
             *lock(&other) = Some(result.clone());
         }
-        result
+        // Where the one who wrote for this press died of it, nobody knows.
+        let lost = || Err(self.not_durable("its writing was interrupted".to_owned(), false));
+        lock(&answer).take().unwrap_or_else(lost)
+    }
+
+    fn not_durable(&self, what: String, full: bool) -> NotDurable {
+        NotDurable {
+            path: self.path.clone(),
+            what,
+            full,
+        }
     }
 
     /// The press has come to its end.
@@ -182,15 +192,10 @@ impl Journal {
         let result = self.try_write(writer, batch);
         result.map_err(|error| {
             // What the disk holds of it is unknown: see the head of this file.
-            writer.file = None;
             if let Err(again) = self.rewrite(writer, 0) {
                 log::error!(target: "hindsight", event = "error_journal"; "{}: {again}", self.path.display());
             }
-            NotDurable {
-                path: self.path.clone(),
-                what: error.to_string(),
-                full: is_full(&error),
-            }
+            self.not_durable(error.to_string(), is_full(&error))
         })
     }
 
@@ -200,12 +205,14 @@ impl Journal {
             self.rewrite(writer, bytes.len())?;
             bytes = encoded(batch, writer.at)?;
         }
-        let Some(file) = &writer.file else {
+        // Not put back unless all went well.
+        let Some(file) = writer.file.take() else {
             return Err(io::Error::other("the journal is not open"));
         };
         file.write_all_at(&bytes, writer.at as u64)?;
         file.sync()?;
         writer.at += bytes.len();
+        writer.file = Some(file);
         Ok(())
     }
 
@@ -348,6 +355,56 @@ mod tests {
         });
         assert_eq!(*lock(&gate.syncs), 2);
         assert_eq!(pending(dir.path()).unwrap().pending.len(), 21);
+    }
+
+    /// Lets the first sync wait, and dies at the second write.
+    struct Dies {
+        gate: Arc<Gate>,
+        writes: Mutex<usize>,
+    }
+
+    impl Faults for Dies {
+        fn before(&self, call: Call, path: &Path) -> Option<Fault> {
+            if call == Call::Write && path.ends_with("journal") {
+                *lock(&self.writes) += 1;
+                assert!(*lock(&self.writes) != 2, "on purpose");
+            }
+            self.gate.before(call, path)
+        }
+    }
+
+    #[test]
+    fn a_press_whose_writer_died_is_not_acknowledged() {
+        let dir = tempfile::tempdir().unwrap();
+        let gate = Arc::new(Gate {
+            syncs: Mutex::new(0),
+            open: Default::default(),
+        });
+        let disk = Disk::with_faults(Arc::new(Dies {
+            gate: gate.clone(),
+            writes: Mutex::default(),
+        }));
+        let (journal, _) = Journal::open(&disk, dir.path()).unwrap();
+        let journal = &journal;
+        let ends: Vec<_> = std::thread::scope(|scope| {
+            let first = scope.spawn(|| journal.take(Arc::new(taken(1))));
+            while *lock(&gate.syncs) == 0 {
+                std::thread::yield_now();
+            }
+            let pair = [2, 3].map(|n| scope.spawn(move || journal.take(Arc::new(taken(n)))));
+            while lock(&journal.queue).len() < 2 {
+                std::thread::yield_now();
+            }
+            *lock(&gate.open.0) = true;
+            gate.open.1.notify_all();
+            assert!(first.join().unwrap().is_ok());
+            pair.map(|press| press.join()).into()
+        });
+        let died = ends.iter().filter(|end| end.is_err()).count();
+        let refused = ends.iter().filter(|end| matches!(end, Ok(Err(_)))).count();
+        assert_eq!((died, refused), (1, 1));
+        journal.take(Arc::new(taken(4))).unwrap();
+        assert_eq!(pending(dir.path()).unwrap().pending.len(), 2);
     }
 
     #[test]
