@@ -231,6 +231,10 @@ impl Highlights {
     ) -> Result<Highlights, StartError> {
         let path = settings.storage.clone();
         let core = Arc::new(Core::new(settings, tuning, clock, stop));
+        for camera in &core.settings.cameras {
+            // Known from now on; a ring that is not there yet is asked for again.
+            let _ = core.rings.of(&camera.id);
+        }
         core.open_store()?;
         let keeper = std::thread::Builder::new()
             .name("highlights".to_owned())

@@ -35,18 +35,25 @@ impl Rings {
         }
     }
 
-    /// The ring that has the camera's name now.
+    /// The ring that has the camera's name now; the last that had it, where somebody
+    /// took the name away (systemd's `RemoveIPC` does when a user logs out): it is
+    /// written on and on.
     pub fn of(&self, camera: &CameraId) -> Result<RingReader, String> {
         let mut named = lock(&self.named);
-        if let Some(ring) = named.get(camera)
+        let known = named.get(camera);
+        if let Some(ring) = known
             && !ring.ended()
         {
             return Ok(ring.clone());
         }
-        let opened = RingReader::open(&self.dir, camera);
-        let ring = opened.map_err(|e| format!("its ring cannot be read: {e}"))?;
-        named.insert(camera.clone(), ring.clone());
-        Ok(ring)
+        match (RingReader::open(&self.dir, camera), known) {
+            (Ok(ring), _) => {
+                named.insert(camera.clone(), ring.clone());
+                Ok(ring)
+            }
+            (Err(_), Some(ring)) => Ok(ring.clone()),
+            (Err(e), None) => Err(format!("its ring cannot be read: {e}")),
+        }
     }
 
     /// Every ring that may hold footage of the camera, oldest first.

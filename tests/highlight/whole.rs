@@ -241,3 +241,15 @@ fn of_those_that_wait_the_one_whose_footage_is_overtaken_first_goes_first() {
         .take(3);
     assert_eq!(committed.collect::<Vec<_>>(), [first, old, young]);
 }
+
+#[test]
+fn a_ring_whose_name_was_taken_away_is_read_as_long_as_it_is_written() {
+    let place = Place::new(&["court1"]);
+    let _camera = place.camera("court1", 6).live();
+    let service = place.start();
+    std::fs::remove_file(place.rings.path().join("hindsight-court1")).unwrap();
+    let press = service.press(&place.request(now(), 3_000, 500));
+    let outcome = &service.outcomes(&press)[0];
+    assert_eq!(outcome.ended, Some(Ended::Complete), "{outcome:?}");
+    place.verify_is_clean("without the ring's name");
+}
