@@ -15,6 +15,8 @@ use log::LevelFilter;
 
 /// It could not be done at all: no service, a wrong configuration.
 const NOT_DONE: u8 = 2;
+/// Something is wrong with what was looked at.
+const WRONG: u8 = 1;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -95,7 +97,12 @@ fn with_config(
         Ok(loaded) => loaded,
         Err(error) => {
             eprintln!("the configuration cannot be used:\n{error}");
-            return ExitCode::from(NOT_DONE);
+            // To `check` a wrong configuration is what was looked for.
+            return ExitCode::from(if show == Show::AsText {
+                WRONG
+            } else {
+                NOT_DONE
+            });
         }
     };
     let config = &loaded.config;

@@ -4,10 +4,13 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use super::port::Facts;
 use super::{WRONG, run::rings_bytes, say};
 use crate::config::{Camera, Config};
 use crate::disk::{Disk, mounted::missing_mount};
+use crate::health::FEW_PRESSES;
 use crate::ingest::{self, Probe, ProbeError};
+use crate::ring::{RingError, require_tmpfs};
 
 /// How long each camera may take.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -135,6 +138,10 @@ fn memory(config: &Config, wrong: &mut Vec<String>) {
         .map(|facts| facts.len())
         .sum();
     let per_camera = needed / config.cameras.len().max(1) as u64;
+    if let Err(error @ RingError::NotTmpfs { .. }) = require_tmpfs(dir) {
+        wrong.push(error.to_string());
+        return;
+    }
     match Disk::default().space(dir) {
         Ok(space) => {
             let (dir, free) = (dir.display(), space.free + held);
@@ -160,6 +167,19 @@ fn memory(config: &Config, wrong: &mut Vec<String>) {
     }
 }
 
+/// Room for few presses, with what `[ring] max_bitrate` allows in each.
+fn little_room(storage: &Path, free: u64, press_bytes: u64) -> Option<String> {
+    let presses = free / press_bytes.max(1);
+    (presses < FEW_PRESSES).then(|| {
+        format!(
+            "{}: {} free is room for {} of all cameras; delete or move old highlights, or take a larger disk",
+            storage.display(),
+            say::bytes(free),
+            say::many_of(presses, "press", "presses"),
+        )
+    })
+}
+
 fn storage(config: &Config, wrong: &mut Vec<String>) {
     let path = &config.storage.path;
     if let Some(point) = missing_mount(path) {
@@ -182,6 +202,11 @@ fn storage(config: &Config, wrong: &mut Vec<String>) {
                 path.display(),
                 say::bytes(space.free)
             );
+            wrong.extend(little_room(
+                there,
+                space.free,
+                Facts::of(config).press_bytes,
+            ));
             let access = nix::unistd::access(there, nix::unistd::AccessFlags::W_OK);
             if access.is_err() {
                 wrong.push(format!(

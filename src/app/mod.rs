@@ -119,6 +119,9 @@ pub fn verify(paths: &[PathBuf]) -> ExitCode {
     for fault in &report.faults {
         println!("{}: {}", fault.path.display(), fault.what);
     }
+    if report.clips + report.sidecars + report.presses == 0 && report.faults.is_empty() {
+        println!("note: there is nothing of Hindsight's here: name the folder of [storage] path");
+    }
     for note in &report.notes {
         println!("note: {}: {}", note.path.display(), note.what);
     }

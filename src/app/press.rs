@@ -1,5 +1,6 @@
 //! `hindsight press`: the button of the running service, from the command line.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ pub(super) fn press(config: &Config, options: &PressOptions) -> ExitCode {
             ExitCode::from(NOT_DONE)
         }
         Ok(answer) if answer.status == 200 => {
-            println!("{}", taken(&answer.body));
+            println!("{}", taken(&answer.body, &config.storage.path));
             let clips = answer.body["clips"].as_array();
             let missing =
                 clips.is_some_and(|clips| clips.iter().any(|clip| clip["clip"].is_null()));
@@ -51,7 +52,7 @@ fn wish(options: &PressOptions) -> Value {
     Value::Object(wish)
 }
 
-fn taken(body: &Value) -> String {
+fn taken(body: &Value, storage: &Path) -> String {
     let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
     let mut lines = vec![format!(
         "{}: {}",
@@ -74,8 +75,9 @@ fn taken(body: &Value) -> String {
         let id = text(&clip["camera_id"]);
         lines.push(match clip["clip"].as_str() {
             Some(path) => {
-                let seconds = clip["duration_ms"].as_u64().unwrap_or(0);
-                format!("  {id}: {} clip → {path}", super::say::seconds(seconds))
+                let seconds = super::say::seconds(clip["duration_ms"].as_u64().unwrap_or(0));
+                let file = storage.join(path.trim_start_matches('/'));
+                format!("  {id}: {seconds} clip → {}", file.display())
             }
             None => format!("  {id}: no clip: {}", text(&clip["reason"])),
         });

@@ -29,8 +29,10 @@ pub(super) fn run(config: Config) -> ExitCode {
     log::info!(target: "hindsight", event = "system_started",
         cameras = config.cameras.len(), listen = house.addr().to_string().as_str();
         "started");
-    // Who sits at the terminal sees in the log what a key did, or else is told.
-    let seen = std::io::stderr().is_terminal() && log::max_level() >= log::LevelFilter::Info;
+    // What became of a press is told once: by the log, or else, where the log goes
+    // elsewhere or holds less, on stdout.
+    let together = std::io::stderr().is_terminal() || !std::io::stdout().is_terminal();
+    let seen = together && log::max_level() >= log::LevelFilter::Info;
     let listening = house.on_events(move |event| {
         note(&event);
         if let (Some(text), false) = (words::told(&event), seen) {

@@ -209,8 +209,12 @@ impl Check<'_> {
             {
                 return text.trim().to_owned();
             }
-            Value::Text(_) => {
-                let why = format!("is no name; write 1 to {LONGEST} characters on one line");
+            Value::Text(text) => {
+                let what = match text.trim().chars().count() {
+                    long if long > LONGEST => format!("is too long for a name ({long} characters)"),
+                    _ => "is no name".to_owned(),
+                };
+                let why = format!("{what}; write 1 to {LONGEST} characters on one line");
                 self.found.reject(cell, why);
             }
             _ => self.found.reject(cell, "is not text; put it in quotes"),

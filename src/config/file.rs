@@ -133,9 +133,15 @@ impl Reading<'_> {
                 Some(first) if first.is_ascii_digit() => {
                     format!("{shown}is no number; with a unit it stands in quotes, as in \"40s\"")
                 }
+                Some('“' | '”' | '„' | '‘' | '’' | '«' | '`') => format!(
+                    "{shown}stands in quotes of a word processor; type plain ones, like \"this\""
+                ),
                 Some(_) => format!("{shown}is text without quotes; write it like \"this\""),
             },
             "invalid basic string, expected `\"`" => format!("{shown}lacks its closing quote"),
+            _ if value.starts_with('"') && value.contains('\\') => {
+                format!("{shown}has a \\ in it; write each twice, or 'the text in these quotes'")
+            }
             "unclosed table, expected `]`" => "the closing ] is missing".to_owned(),
             "key with no value, expected `=`" => {
                 "is neither [TABLE] nor KEY = VALUE; comments begin with #".to_owned()

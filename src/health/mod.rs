@@ -96,7 +96,7 @@ pub struct House {
 /// A storage that does not answer for so long is broken.
 const SILENT_MS: u64 = 10_000;
 /// Room for fewer presses than this is worth a warning.
-const FEW_PRESSES: u64 = 20;
+pub const FEW_PRESSES: u64 = 20;
 
 pub fn judge(house: &House) -> Verdict {
     let mut reasons = cameras(&house.cameras);
@@ -171,7 +171,7 @@ fn without_pictures(pictures: &Pictures) -> Option<(String, String)> {
         ),
         Pictures::Missing { why } => (
             "a camera cannot be reached".to_owned(),
-            format!("{why}; {look}; it is called again by itself"),
+            format!("{why}; it is called again by itself"),
         ),
         Pictures::WrongPassword => (
             "a camera refuses the password".to_owned(),
@@ -179,7 +179,7 @@ fn without_pictures(pictures: &Pictures) -> Option<(String, String)> {
         ),
         Pictures::GivenUp { why } => (
             "a camera was given up".to_owned(),
-            format!("{why}; {look}, and restart hindsight ([reconnect] max_attempts is spent)"),
+            format!("{why}; then restart hindsight ([reconnect] max_attempts is spent)"),
         ),
     };
     Some((what, what_to_do))

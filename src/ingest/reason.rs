@@ -27,11 +27,31 @@ impl Reason {
         match error.status_code() {
             Some(status) => of_status(status, error, what, camera),
             None => Reason::new(hide(
-                &sentence(&format!("{what} failed: {}", first_line(error))),
+                &unreachable(&first_line(error), camera)
+                    .unwrap_or_else(|| sentence(&format!("{what} failed: {}", first_line(error)))),
                 camera.credentials.as_ref(),
             )),
         }
     }
+}
+
+/// Where nobody answered the call at all: which address, and what to look at there.
+fn unreachable(line: &str, camera: &Camera) -> Option<String> {
+    let why = line.strip_prefix("Unable to connect to RTSP server: ")?;
+    let host = camera.url.host_str().unwrap_or_default();
+    let port = camera.url.port().unwrap_or(554);
+    let hint = if why.contains("refused") {
+        "is RTSP switched on in it, and the port in url right?"
+    } else if why.contains("lookup") {
+        "no such name; is it spelt right in url? An address like 192.0.2.10 needs no look-up"
+    } else {
+        "is it powered, is its cable in, is the address in url right?"
+    };
+    let why = why.split(" (os error").next().unwrap_or_default();
+    Some(format!(
+        "nothing answers at {host}:{port} ({}): {hint}",
+        sentence(why).to_lowercase()
+    ))
 }
 
 fn of_status(status: u16, error: &retina::Error, what: &str, camera: &Camera) -> Reason {
@@ -136,6 +156,30 @@ mod tests {
         assert_eq!(text, "starting the stream failed: bad thing: here");
         camera.url.set_path("/a,b");
         assert!(nonsense(line, "starting the stream", &camera).contains("comma"));
+    }
+
+    #[test]
+    fn where_nobody_answers_the_address_and_what_to_look_at_are_named() {
+        let camera = Camera {
+            id: crate::base::CameraId::new("court1").unwrap(),
+            name: String::new(),
+            url: "rtsp://192.0.2.1/a".parse().unwrap(),
+            credentials: None,
+            transport: crate::config::checked::Transport::Tcp,
+            latency_ms: 0,
+        };
+        let told =
+            |why: &str| unreachable(&format!("Unable to connect to RTSP server: {why}"), &camera);
+        assert_eq!(
+            told("No route to host (os error 113)").unwrap(),
+            "nothing answers at 192.0.2.1:554 (no route to host): \
+             is it powered, is its cable in, is the address in url right?"
+        );
+        let refused = told("Connection refused (os error 111)").unwrap();
+        assert!(refused.contains("is RTSP switched on"), "{refused}");
+        let name = told("failed to lookup address information: Name or service not known");
+        assert!(name.unwrap().contains("no such name"));
+        assert_eq!(unreachable("Timed out", &camera), None);
     }
 
     fn credentials(password: &str) -> Credentials {

@@ -23,6 +23,7 @@ use crate::base::{BootId, CameraId};
 use layout::Layout;
 pub use picture::{Limit, RingStats, picture};
 pub use reader::RingReader;
+pub use shm::require_tmpfs;
 pub use writer::RingWriter;
 
 /// Size and place of one camera's ring.
