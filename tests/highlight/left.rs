@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use hindsight::base::{RealClock, SimClock, Stop};
 use hindsight::disk::{Call, Disk, Fault, Faults};
 
-use crate::rig::{Feeder, PATIENCE, Place, Running, SECOND, now};
+use crate::rig::{Feeder, PATIENCE, Place, Running, SECOND, now, until};
 
 /// The next start, perhaps in another boot, until the press has come to its end.
 fn next_start(place: &Place, boot_id: BootId, press: &PressId) -> Outcome {
@@ -75,15 +75,13 @@ fn left_in_the_middle(place: &Place, post_ms: u64) -> (PressId, Feeder) {
     let camera = place.camera("court1", 5).live();
     let service = place.start();
     let press = service.press(&place.request(now(), 3_000, post_ms));
-    while service.highlights.status().pending[0].exports[0].written_bytes == 0 {
-        std::thread::yield_now();
-    }
+    until("bytes of the clip", || {
+        service.highlights.status().pending[0].exports[0].written_bytes > 0
+    });
     // Facts are noted behind a sync.
     let facts = place.storage().join(format!("tmp/{press}.court1.facts"));
     let noted = || std::fs::read_to_string(&facts).map_or(0, |text| text.lines().count());
-    while noted() < 20 {
-        std::thread::yield_now();
-    }
+    until("facts of the clip", || noted() >= 20);
     service.leave();
     (press, camera.pause())
 }
@@ -110,9 +108,7 @@ fn a_press_whose_unfinished_file_is_there_is_taken_up_where_it_was() {
     let press = service.press(&place.request(now(), 3_000, 4_000));
     let facts = place.storage().join(format!("tmp/{press}.court1.facts"));
     let noted = || std::fs::read_to_string(&facts).map_or(0, |text| text.lines().count());
-    while noted() < 20 {
-        std::thread::yield_now();
-    }
+    until("facts of the clip", || noted() >= 20);
     service.leave();
     let outcome = next_start(&place, this_boot(), &press);
     drop(camera);

@@ -11,7 +11,7 @@ use hindsight::highlight::sidecar::{Sidecar, Status};
 use hindsight::highlight::{Phase, Tuning};
 use nix::errno::Errno;
 
-use crate::rig::{PATIENCE, Place, Running, SECOND, now};
+use crate::rig::{Place, Running, SECOND, now, until};
 
 /// Unfinished clips cannot be written while it is told so.
 struct Clips {
@@ -41,14 +41,6 @@ fn start(place: &Place, errno: Errno) -> (Running, Arc<Clips>) {
         ..Tuning::default()
     };
     (place.try_start(tuning).unwrap(), faults)
-}
-
-fn until(what: &str, done: impl Fn() -> bool) {
-    let limit = std::time::Instant::now() + PATIENCE;
-    while !done() {
-        assert!(std::time::Instant::now() < limit, "waited in vain: {what}");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
 }
 
 #[test]

@@ -125,3 +125,12 @@ impl Running {
         self.highlights.drain(|_| {});
     }
 }
+
+/// Waits for an event; panics if it does not come.
+pub fn until(what: &str, done: impl Fn() -> bool) {
+    let limit = std::time::Instant::now() + PATIENCE;
+    while !done() {
+        assert!(std::time::Instant::now() < limit, "waited in vain: {what}");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}

@@ -329,6 +329,18 @@ mod tests {
         }
     }
 
+    fn until(what: &str, done: impl Fn() -> bool) {
+        let limit = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while !done() {
+            // A failed assertion would wait for the threads of its scope, for ever.
+            if std::time::Instant::now() > limit {
+                eprintln!("waited in vain: {what}");
+                std::process::abort();
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    }
+
     #[test]
     fn presses_that_arrive_during_a_sync_share_the_next_one() {
         let dir = tempfile::tempdir().unwrap();
@@ -340,16 +352,12 @@ mod tests {
         let (journal, _) = Journal::open(&disk, dir.path()).unwrap();
         std::thread::scope(|scope| {
             scope.spawn(|| journal.take(Arc::new(taken(1))).unwrap());
-            while *lock(&gate.syncs) == 0 {
-                std::thread::yield_now();
-            }
+            until("the first sync", || *lock(&gate.syncs) > 0);
             for n in 0..20 {
                 let journal = &journal;
                 scope.spawn(move || journal.take(Arc::new(taken(2 + n))).unwrap());
             }
-            while lock(&journal.queue).len() < 20 {
-                std::thread::yield_now();
-            }
+            until("twenty presses", || lock(&journal.queue).len() == 20);
             *lock(&gate.open.0) = true;
             gate.open.1.notify_all();
         });
@@ -388,9 +396,7 @@ mod tests {
         let journal = &journal;
         let ends: Vec<_> = std::thread::scope(|scope| {
             let first = scope.spawn(|| journal.take(Arc::new(taken(1))));
-            while *lock(&gate.syncs) == 0 {
-                std::thread::yield_now();
-            }
+            until("the first sync", || *lock(&gate.syncs) > 0);
             let pair = [2, 3].map(|n| scope.spawn(move || journal.take(Arc::new(taken(n)))));
             while lock(&journal.queue).len() < 2 {
                 std::thread::yield_now();
