@@ -15,6 +15,8 @@ use nix::errno::Errno;
 
 use crate::rig::{Place, Running, SECOND};
 
+const JOURNAL: &str = "journal";
+
 /// Strikes the calls from the n-th on, `times` of them.
 struct Strike {
     n: usize,
@@ -24,6 +26,8 @@ struct Strike {
     seen: Mutex<Vec<(Call, PathBuf)>>,
     /// Length of each file when it was last synced.
     synced: Mutex<HashMap<PathBuf, u64>>,
+    /// What the journal held then.
+    journal: Mutex<Option<Vec<u8>>>,
 }
 
 impl Strike {
@@ -35,7 +39,12 @@ impl Strike {
             counted: AtomicUsize::new(0),
             seen: Mutex::default(),
             synced: Mutex::default(),
+            journal: Mutex::default(),
         })
+    }
+
+    fn keep_journal(&self, path: &Path) {
+        *self.journal.lock().unwrap() = Some(std::fs::read(path).unwrap());
     }
 
     fn reached(&self) -> bool {
@@ -62,6 +71,9 @@ impl Faults for Strike {
         if call == Call::Sync {
             let len = std::fs::metadata(path).map_or(0, |of| of.len());
             self.synced.lock().unwrap().insert(path.to_owned(), len);
+            if path.ends_with(JOURNAL) {
+                self.keep_journal(path);
+            }
         }
         None
     }
@@ -203,6 +215,8 @@ fn no_room_from_any_call_on_costs_nothing_once_there_is_room() {
 
 /// What a power cut may take at its worst: everything that was not synced.
 fn lose_the_unsynced(place: &Place, faults: &Strike) {
+    let journal = faults.journal.lock().unwrap().clone().unwrap();
+    std::fs::write(place.storage().join(JOURNAL), journal).unwrap();
     let seen = faults.seen.lock().unwrap().clone();
     let done = &seen[..seen.len().min(faults.n - 1)];
     for (at, (call, to)) in done.iter().enumerate() {
@@ -264,6 +278,7 @@ fn sweep_deaths(boot_id: BootId, power: bool) {
         // Dead: not a single call gets through any more.
         let faults = Strike::new(n, usize::MAX, Errno::EIO);
         let service = start(&place, faults.clone());
+        faults.keep_journal(&place.storage().join(JOURNAL));
         let request = place.request(instant_mono_ns, 2_000, 500);
         let press = service
             .highlights
