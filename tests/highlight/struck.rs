@@ -159,6 +159,30 @@ fn calls_of_a_press() -> usize {
     faults.counted.load(SeqCst)
 }
 
+#[test]
+fn clip_and_sidecar_are_synced_renamed_and_their_folder_synced_in_this_order() {
+    let place = Place::new(&["court1"]);
+    let _camera = place.camera("court1", 8);
+    let faults = Strike::new(usize::MAX, 1, Errno::EIO);
+    run_struck(&place, place.filled() - 2 * SECOND, &faults).unwrap();
+    let seen = faults.seen.lock().unwrap().clone();
+    let position = |from: usize, call: Call, matches: &dyn Fn(&Path) -> bool| {
+        let found = seen[from..]
+            .iter()
+            .position(|(c, p)| *c == call && matches(p));
+        from + found.unwrap_or_else(|| panic!("no {call:?} from {from} on: {seen:#?}"))
+    };
+    let named = |end: &'static str| move |path: &Path| path.to_string_lossy().ends_with(end);
+    let clip = position(0, Call::Rename, &named("/court1.mp4"));
+    let folder = seen[clip].1.parent().unwrap().to_owned();
+    let is_folder = |path: &Path| path == folder;
+    let data = seen[..clip].iter().rposition(|(c, _)| *c == Call::Write);
+    position(data.unwrap(), Call::Sync, &named(".part"));
+    let committed = position(clip, Call::SyncDir, &is_folder);
+    let sidecar = position(committed, Call::Rename, &named("/court1.json"));
+    position(sidecar, Call::SyncDir, &is_folder);
+}
+
 fn sweep(errno: Errno, times: usize) {
     let place = Place::new(&["court1"]);
     let _camera = place.camera("court1", 8);
