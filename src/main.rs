@@ -33,7 +33,11 @@ fn main() -> ExitCode {
 
 fn call(common: &Common, command: Command) -> ExitCode {
     match command {
-        Command::Run => with_config(common, Show::AsLog, &[], |config| app::run(config.clone())),
+        Command::Run => with_config(common, Show::AsLog, &[], |config| {
+            let mut config = config.clone();
+            config.log = asked_for(common, config.log);
+            app::run(config)
+        }),
         Command::Demo(demo) => {
             start_log(common, quiet());
             app::demo(&app::DemoOptions {
@@ -185,12 +189,17 @@ fn quiet() -> Log {
 }
 
 fn start_log(common: &Common, configured: Log) {
-    app::logging::start(Log {
+    app::logging::start(asked_for(common, configured));
+}
+
+/// The command line goes over the configuration.
+fn asked_for(common: &Common, configured: Log) -> Log {
+    Log {
         level: common.log_level.map_or(configured.level, LevelFilter::from),
         format: common
             .log_format
             .map_or(configured.format, config::LogFormat::from),
-    });
+    }
 }
 
 /// Printing to a pipe whose reader has left panics; here it ends the program as it

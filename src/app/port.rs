@@ -103,8 +103,7 @@ impl Doorway {
     /// The monitor: looks at the house until it ends, and logs when its health has
     /// changed for good.
     pub fn watch(&self) {
-        let mut told = health::Status::Healthy;
-        let mut looks = 0;
+        let mut told = Told::default();
         loop {
             let status = self.highlights.status();
             *self.seen() = Seen {
@@ -112,10 +111,8 @@ impl Doorway {
                 highlights: Some(status),
             };
             let verdict = self.verdict();
-            looks = if verdict.status == told { 0 } else { looks + 1 };
-            if looks == LOOKS {
+            if told.changed_for_good(verdict.status) {
                 tell(&verdict);
-                told = verdict.status;
             }
             if self.stop.wait(StopLevel::Now, LOOK) {
                 return;
@@ -254,6 +251,38 @@ fn readers(status: &highlight::Status, camera: &CameraId) -> Value {
     readers.into()
 }
 
+/// What was told of the health last, and how often it was seen to be another since.
+struct Told {
+    status: health::Status,
+    looks: u32,
+}
+
+impl Default for Told {
+    fn default() -> Told {
+        let status = health::Status::Healthy;
+        Told { status, looks: 0 }
+    }
+}
+
+impl Told {
+    /// Whether `seen` is to be told now.
+    fn changed_for_good(&mut self, seen: health::Status) -> bool {
+        self.looks = if seen == self.status {
+            0
+        } else {
+            self.looks + 1
+        };
+        let lasts = self.looks >= LOOKS;
+        if lasts {
+            *self = Told {
+                status: seen,
+                looks: 0,
+            };
+        }
+        lasts
+    }
+}
+
 fn tell(verdict: &Verdict) {
     let status = format!("{:?}", verdict.status).to_lowercase();
     let reasons = verdict.reasons.iter();
@@ -358,5 +387,25 @@ fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(fields) => fields,
         _ => Map::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use health::Status::{Healthy, Unhealthy};
+
+    #[test]
+    fn health_is_told_when_it_lasts_and_a_recovery_right_after_that_too() {
+        let mut told = Told::default();
+        let mut looks = |status, times: u32| {
+            let told: Vec<bool> = (0..times).map(|_| told.changed_for_good(status)).collect();
+            told.iter().filter(|told| **told).count()
+        };
+        assert_eq!(looks(Unhealthy, LOOKS - 1), 0);
+        assert_eq!(looks(Healthy, 3), 0, "it did not last");
+        assert_eq!(looks(Unhealthy, LOOKS), 1);
+        assert_eq!(looks(Healthy, 3 * LOOKS), 1);
+        assert_eq!(looks(Healthy, 3 * LOOKS), 0);
     }
 }

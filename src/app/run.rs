@@ -10,7 +10,7 @@ use super::say::{self, say};
 use super::signals::Stopper;
 use super::{NOT_DONE, port::Doorway, words};
 use crate::base::{BootId, RealClock, Source, StopLevel};
-use crate::config::{Config, Transport};
+use crate::config::{Config, LogFormat, Transport};
 use crate::highlight::Event;
 use crate::ring::RingSpec;
 use crate::trigger::{Keyboard, KeyboardSettings, Wish};
@@ -25,13 +25,16 @@ pub(super) fn run(config: Config) -> ExitCode {
         Ok(house) => house,
         Err(error) => return cannot(error.to_string()),
     };
+    let together = say::stdout_is_stderr();
+    if together && config.log.format == LogFormat::Json {
+        // Who asked for JSON lines parses every one of them.
+        say::hush();
+    }
     introduce(&config, &house);
     log::info!(target: "hindsight", event = "system_started",
         cameras = config.cameras.len(), listen = house.addr().to_string().as_str();
         "started");
-    // What became of a press is told once: by the log, or else, where the log goes
-    // elsewhere or holds less, on stdout.
-    let together = std::io::stderr().is_terminal() || !std::io::stdout().is_terminal();
+    // What became of a press is told once where log and stdout go to the same place.
     let seen = together && log::max_level() >= log::LevelFilter::Info;
     let listening = house.on_events(move |event| {
         note(&event);

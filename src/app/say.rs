@@ -2,9 +2,31 @@
 
 use std::fmt::Display;
 use std::io::Write;
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static HUSHED: AtomicBool = AtomicBool::new(false);
+
+/// Nothing is said any more.
+pub(super) fn hush() {
+    HUSHED.store(true, Ordering::Relaxed);
+}
+
+/// Whether both go to the same terminal, file or socket (a service's journal).
+pub(super) fn stdout_is_stderr() -> bool {
+    let place = |of: std::os::fd::BorrowedFd<'_>| {
+        let found = nix::sys::stat::fstat(of).ok()?;
+        Some((found.st_dev, found.st_ino))
+    };
+    let out = place(std::io::stdout().as_fd());
+    out.is_some() && out == place(std::io::stderr().as_fd())
+}
 
 /// A line to stdout. The service must not fall over a closed terminal.
 pub(super) fn say(line: impl Display) {
+    if HUSHED.load(Ordering::Relaxed) {
+        return;
+    }
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }

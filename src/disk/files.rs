@@ -286,6 +286,18 @@ pub fn is_full(error: &io::Error) -> bool {
     )
 }
 
+/// The error, and what to do about it where it speaks of the disk itself.
+pub fn for_people(error: &io::Error) -> String {
+    let hint = match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EROFS) => {
+            "; the system lets nobody write to a disk that failed: restart the box, and replace the disk if it comes back"
+        }
+        Some(Errno::EIO) => "; the disk or its cable fails: replace it",
+        _ => "",
+    };
+    format!("{error}{hint}")
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

@@ -264,7 +264,9 @@ impl Core {
                 Err(Trouble::Left) => break None,
                 Err(Trouble::Nothing(reason)) => self.next_stage(&mut job, Stage::Explain(reason)),
                 Err(Trouble::Disk { what, full }) => {
-                    if !self.failed(&mut job, what, full) {
+                    // Where the disk is gone, that is what happened, not "no such file".
+                    let gone = self.store.get().and_then(|store| store.check().err());
+                    if !self.failed(&mut job, gone.unwrap_or(what), full) {
                         break Some(job);
                     }
                 }

@@ -64,6 +64,8 @@ fn rest(core: &Core, next: StopLevel, nap: Duration) {
 /// Returns when nobody works any more, or nobody can go on in time.
 pub fn drain(core: &Arc<Core>, mut say: impl FnMut(&str)) {
     let mut said = String::new();
+    // A clip that the disk refuses is at work now and then: it is told as refused.
+    let mut refused = 0;
     loop {
         if core.told_to_leave() {
             return leave(core, super::LEAVING);
@@ -82,7 +84,11 @@ pub fn drain(core: &Arc<Core>, mut say: impl FnMut(&str)) {
             return;
         }
         drop(state);
-        let text = what_is_waited_for(core, active + waiting, retrying);
+        let text = {
+            let all = active + waiting + retrying;
+            refused = retrying.max(refused).min(all);
+            what_is_waited_for(core, all, refused)
+        };
         if text != said {
             say(&text);
             said = text;
@@ -99,19 +105,19 @@ fn clips(count: usize) -> String {
     }
 }
 
-fn what_is_waited_for(core: &Core, working: usize, retrying: usize) -> String {
+fn what_is_waited_for(core: &Core, all: usize, refused: usize) -> String {
     let status = core.status();
     let exports = status.pending.iter().flat_map(|press| &press.exports);
     let longest_ms = exports.map(|e| e.window_ends_in_ms).max().unwrap_or(0);
-    let mut text = format!("waiting for {}", clips(working + retrying));
+    let mut text = format!("waiting for {}", clips(all));
     if longest_ms > 0 {
         // The window, unless the grace ends before: then with what there is.
         let grace_ms = core.settings.stop_grace_ms;
         let seconds = longest_ms.min(grace_ms).div_ceil(1000);
         text.push_str(&format!(", at most {} s more", round_up(seconds)));
     }
-    if retrying > 0 {
-        text.push_str(&format!(" ({retrying} of them because of the disk)"));
+    if refused > 0 {
+        text.push_str(&format!(" ({refused} of them because of the disk)"));
     }
     text
 }

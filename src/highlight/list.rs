@@ -107,7 +107,13 @@ impl Core {
 
     fn storage_state(&self) -> StorageState {
         let (path, checked) = match self.store.get() {
-            Some(store) => (store.root.clone(), store.check()),
+            Some(store) => {
+                let writable = |space| match store.journal.trouble() {
+                    Some(trouble) => Err(trouble),
+                    None => Ok(space),
+                };
+                (store.root.clone(), store.check().and_then(writable))
+            }
             None => {
                 let trouble = self.state().trouble.clone();
                 let text = trouble.unwrap_or_else(|| "the storage is not open".to_owned());

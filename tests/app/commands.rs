@@ -57,11 +57,8 @@ fn press_ring_check_and_verify_speak_with_the_running_service() {
         .command("press")
         .args(["--wait", "--pre", "2s", "--post", "1s"]));
     assert_eq!(code, 0, "{said}");
-    assert_eq!(
-        said.matches(" 3.0 s clip → /highlights/").count(),
-        2,
-        "{said}"
-    );
+    let files = format!(" 3.0 s clip → {}/highlights/", place.storage().display());
+    assert_eq!(said.matches(&files).count(), 2, "{said}");
     let (code, said) = run(place
         .command("press")
         .args(["--camera", "goal", "--pre", "500s"]));

@@ -192,6 +192,33 @@ fn lines_on_stdin_press_and_stop() {
     assert_eq!(clips.count(), 2);
 }
 
+#[test]
+fn where_log_and_words_go_to_one_place_a_clip_is_told_once_and_json_stays_json() {
+    let camera = pattern();
+    for (format, json) in [("text", false), ("json", true)] {
+        let place = Place::new(&told("0s"), &court1(&camera));
+        let both = place.storage().with_file_name("both.log");
+        let file = std::fs::File::create(&both).unwrap();
+        let mut child = place
+            .command("run")
+            .args(["--log-format", format])
+            .stdin(Stdio::piped())
+            .stdout(file.try_clone().unwrap())
+            .stderr(file)
+            .spawn()
+            .unwrap();
+        let mut keys = child.stdin.take().unwrap();
+        wait_until_held(&place, 3.0);
+        keys.write_all(b"s\nq\n").unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+        let said = std::fs::read_to_string(&both).unwrap();
+        assert_eq!(said.matches(" clip → ").count(), 1, "{said}");
+        let lines = said.lines();
+        let parsed = lines.filter(|line| serde_json::from_str::<serde_json::Value>(line).is_ok());
+        assert_eq!(parsed.count() == said.lines().count(), json, "{said}");
+    }
+}
+
 fn wait_until_held(place: &Place, seconds: f64) {
     let limit = std::time::Instant::now() + crate::service::PATIENCE;
     loop {

@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::base::PressId;
-use crate::disk::{Disk, File, files::is_full};
+use crate::disk::{Disk, File, files::for_people, files::is_full};
 use record::{HEADER_LEN, Record};
 pub use record::{Taken, TakenCamera, Witness};
 
@@ -94,6 +94,9 @@ pub struct Journal {
     /// Presses that wait for the next sync.
     queue: Mutex<Vec<(Arc<Taken>, Answer)>>,
     writer: Mutex<Writer>,
+    /// Why no press can be written down at present. Not below `writer`, whose lock is
+    /// held while the disk works.
+    broken: Mutex<Option<String>>,
 }
 
 struct Writer {
@@ -117,6 +120,7 @@ impl Journal {
             disk: disk.clone(),
             path,
             queue: Mutex::default(),
+            broken: Mutex::default(),
             writer: Mutex::new(Writer {
                 file: None,
                 at: 0,
@@ -179,6 +183,11 @@ impl Journal {
         }
     }
 
+    /// Why no press can be written down at present, unless it is for want of room.
+    pub fn trouble(&self) -> Option<String> {
+        lock(&self.broken).clone()
+    }
+
     /// After a failure: writes the journal anew. Cheap where nothing is wrong.
     pub fn mend(&self) -> io::Result<()> {
         let mut writer = lock(&self.writer);
@@ -195,7 +204,7 @@ impl Journal {
             if let Err(again) = self.rewrite(writer, 0) {
                 log::error!(target: "hindsight", event = "error_journal"; "{}: {again}", self.path.display());
             }
-            self.not_durable(error.to_string(), is_full(&error))
+            self.not_durable(for_people(&error), is_full(&error))
         })
     }
 
@@ -218,6 +227,18 @@ impl Journal {
 
     /// A new file with what is held, and room for `more` bytes at least.
     fn rewrite(&self, writer: &mut Writer, more: usize) -> io::Result<()> {
+        let done = self.try_rewrite(writer, more);
+        // That there is no room is told by who counts it.
+        *lock(&self.broken) = match &done {
+            Err(error) if !is_full(error) => {
+                Some(format!("{}: {}", self.path.display(), for_people(error)))
+            }
+            _ => None,
+        };
+        done
+    }
+
+    fn try_rewrite(&self, writer: &mut Writer, more: usize) -> io::Result<()> {
         writer.file = None;
         let mut bytes = record::header().to_vec();
         for taken in &writer.held {
@@ -422,6 +443,31 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_journal_that_cannot_be_written_says_so_until_it_can() {
+        let dir = tempfile::tempdir().unwrap();
+        let told = |errno| {
+            let strike = Strike {
+                n: 20,
+                times: 40,
+                errno,
+                counted: Mutex::new(0),
+            };
+            let disk = Disk::with_faults(Arc::new(strike));
+            let (journal, _) = Journal::open(&disk, dir.path()).unwrap();
+            let press = Arc::new(taken(1));
+            let first = (0..40).find_map(|_| journal.take(press.clone()).err());
+            let trouble = journal.trouble();
+            while journal.mend().is_err() {}
+            assert_eq!(journal.trouble(), None);
+            (first.unwrap().to_string(), trouble)
+        };
+        let (said, trouble) = told(Errno::EROFS);
+        assert!(said.contains("restart the box"), "{said}");
+        assert!(trouble.unwrap().contains("journal: Read-only file system"));
+        assert_eq!(told(Errno::ENOSPC).1, None, "room is counted elsewhere");
     }
 
     fn one_failure(n: usize, times: usize, errno: Errno) {
