@@ -26,6 +26,18 @@ struct Inner {
     /// For those who wait.
     level: Mutex<StopLevel>,
     risen: Condvar,
+    /// For those who cannot wait here.
+    told: Told,
+}
+
+#[derive(Default)]
+struct Told(Mutex<Vec<Box<dyn Fn() + Send>>>);
+
+/// A closure has no `Debug`.
+impl std::fmt::Debug for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("told")
+    }
 }
 
 impl Stop {
@@ -38,6 +50,18 @@ impl Stop {
         *now = (*now).max(level);
         self.0.seen.store(*now as u8, SeqCst);
         self.0.risen.notify_all();
+        drop(now);
+        self.told().iter().for_each(|tell| tell());
+    }
+
+    /// Has `tell` called at each raise from now on, on the raiser's thread: it
+    /// must not wait, nor raise. Look at the level after this, not before.
+    pub fn tell(&self, tell: impl Fn() + Send + 'static) {
+        self.told().push(Box::new(tell));
+    }
+
+    fn told(&self) -> MutexGuard<'_, Vec<Box<dyn Fn() + Send>>> {
+        self.0.told.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn level(&self) -> StopLevel {
@@ -74,6 +98,11 @@ mod tests {
         stop.raise(StopLevel::Finish);
         assert!(waiter.join().unwrap());
         assert_eq!(stop.level(), StopLevel::Now);
+        let (send, told) = std::sync::mpsc::channel();
+        stop.tell(move || send.send(()).unwrap());
+        assert!(told.try_recv().is_err());
+        stop.clone().raise(StopLevel::Now);
+        assert!(told.try_recv().is_ok());
         let finishing = Stop::default();
         assert_eq!(finishing.level(), StopLevel::Running);
         finishing.raise(StopLevel::Finish);

@@ -31,6 +31,7 @@ use std::time::Duration;
 
 use retina::client::SessionGroup;
 use tokio::runtime::Runtime;
+use tokio::sync::Notify;
 
 use crate::base::{BootId, CameraId, Clock, Stop, StopLevel};
 use crate::config::checked::{Camera, Reconnect, RingSettings};
@@ -46,8 +47,6 @@ pub use state::{CameraState, Phase};
 
 /// Cameras of 4 Mbit/s that one thread feeds with room to spare.
 const CAMERAS_PER_THREAD: usize = 120;
-/// Between two looks at the stop signal.
-const STOP_LOOK: Duration = Duration::from_millis(100);
 /// How long cameras are given to hear our good-bye.
 const POLITE: Duration = Duration::from_millis(300);
 
@@ -77,8 +76,32 @@ pub struct Ingest {
     shared: Vec<Arc<Shared>>,
     old_rings: Vec<(CameraId, RingReader)>,
     threads: Vec<JoinHandle<()>>,
-    ending: Arc<AtomicBool>,
+    ending: Arc<Ending>,
     clock: SharedClock,
+}
+
+/// Tells the threads that they are to end.
+#[derive(Debug, Default)]
+struct Ending {
+    stop: Stop,
+    told: AtomicBool,
+    /// One for each thread.
+    wakes: Vec<Arc<Notify>>,
+}
+
+impl Ending {
+    fn tell(&self) {
+        self.told.store(true, SeqCst);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        self.wakes.iter().for_each(|wake| wake.notify_one());
+    }
+
+    fn due(&self) -> bool {
+        self.stop.level() >= StopLevel::Now || self.told.load(SeqCst)
+    }
 }
 
 /// `dyn Clock` has no `Debug`.
@@ -104,7 +127,6 @@ pub fn start_with(
     stop: Stop,
     limits: Limits,
 ) -> Result<Ingest, IngestError> {
-    let ending = Arc::new(AtomicBool::new(false));
     let count = thread_count(settings.cameras.len());
     let mut crews = (0..count)
         .map(|_| Crew::new())
@@ -131,7 +153,14 @@ pub fn start_with(
         );
         crew.tasks.push(task);
     }
-    let threads = set_out(crews, &stop, &ending).map_err(IngestError::Thread)?;
+    let ending = Arc::new(Ending {
+        stop: stop.clone(),
+        told: AtomicBool::new(false),
+        wakes: crews.iter().map(|crew| crew.wake.clone()).collect(),
+    });
+    let waking = Arc::downgrade(&ending);
+    stop.tell(move || waking.upgrade().iter().for_each(|ending| ending.wake()));
+    let threads = set_out(crews, &ending).map_err(IngestError::Thread)?;
     Ok(Ingest {
         shared: all_shared,
         old_rings,
@@ -160,7 +189,7 @@ impl Ingest {
 
     /// Tells the cameras' threads to end; does not wait for them.
     pub fn stop(&self) {
-        self.ending.store(true, SeqCst);
+        self.ending.tell();
     }
 
     /// Waits until all threads have ended.
@@ -220,6 +249,7 @@ fn say_ring(camera: &CameraId, found: &Opened) -> String {
 /// The cameras of one thread.
 struct Crew {
     runtime: Runtime,
+    wake: Arc<Notify>,
     group: Arc<SessionGroup>,
     tasks: Vec<Task>,
 }
@@ -230,14 +260,16 @@ impl Crew {
             runtime: tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?,
+            wake: Arc::default(),
             group: Arc::new(SessionGroup::default()),
             tasks: Vec::new(),
         })
     }
 
-    fn run(self, stop: &Stop, ending: &AtomicBool) {
+    fn run(self, ending: &Ending) {
         let Crew {
             runtime,
+            wake,
             group,
             tasks,
         } = self;
@@ -246,8 +278,8 @@ impl Crew {
                 .into_iter()
                 .map(|task| tokio::spawn(task.run()))
                 .collect();
-            while stop.level() < StopLevel::Now && !ending.load(SeqCst) {
-                tokio::time::sleep(STOP_LOOK).await;
+            while !ending.due() {
+                wake.notified().await;
             }
             for task in &running {
                 task.abort();
@@ -263,24 +295,20 @@ impl Crew {
 }
 
 /// Starts a thread for each crew; all or none.
-fn set_out(
-    crews: Vec<Crew>,
-    stop: &Stop,
-    ending: &Arc<AtomicBool>,
-) -> std::io::Result<Vec<JoinHandle<()>>> {
+fn set_out(crews: Vec<Crew>, ending: &Arc<Ending>) -> std::io::Result<Vec<JoinHandle<()>>> {
     let threads: std::io::Result<Vec<_>> = crews
         .into_iter()
         .enumerate()
         .map(|(index, crew)| {
-            let (stop, ending) = (stop.clone(), ending.clone());
+            let ending = ending.clone();
             std::thread::Builder::new()
                 .name(format!("ingest-{index}"))
-                .spawn(move || crew.run(&stop, &ending))
+                .spawn(move || crew.run(&ending))
         })
         .collect();
     if threads.is_err() {
         // Those already running would write for nobody.
-        ending.store(true, SeqCst);
+        ending.tell();
     }
     threads
 }

@@ -52,21 +52,26 @@ pub trait Store: Load {
 }
 
 impl Load for AtomicU64 {
+    #[inline]
     fn load(&self) -> u64 {
         AtomicU64::load(self, Ordering::Relaxed)
     }
+    #[inline]
     fn fence_acquire() {
         fence(Ordering::Acquire);
     }
 }
 
 impl Store for AtomicU64 {
+    #[inline]
     fn store(&self, value: u64) {
         AtomicU64::store(self, value, Ordering::Relaxed);
     }
+    #[inline]
     fn store_release(&self, value: u64) {
         AtomicU64::store(self, value, Ordering::Release);
     }
+    #[inline]
     fn fence_release() {
         fence(Ordering::Release);
     }

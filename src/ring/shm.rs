@@ -32,9 +32,11 @@ const LOCK_MODE: u32 = 0o600;
 pub struct ReadWord(AtomicU64);
 
 impl Load for ReadWord {
+    #[inline]
     fn load(&self) -> u64 {
         Load::load(&self.0)
     }
+    #[inline]
     fn fence_acquire() {
         AtomicU64::fence_acquire();
     }
