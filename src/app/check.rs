@@ -1,5 +1,6 @@
 //! `hindsight check`: does the configuration work with these cameras and this machine?
 
+use nix::unistd::{AccessFlags, access};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -207,11 +208,16 @@ fn storage(config: &Config, wrong: &mut Vec<String>) {
                 space.free,
                 Facts::of(config).press_bytes,
             ));
-            let access = nix::unistd::access(there, nix::unistd::AccessFlags::W_OK);
-            if access.is_err() {
+            // What another user's run left in it is as bad.
+            let ours = ["", "lock", "journal", "tmp", "highlights"].map(|name| there.join(name));
+            let barred = ours
+                .iter()
+                .find(|path| path.exists() && access(path.as_path(), AccessFlags::W_OK).is_err());
+            if let Some(barred) = barred {
                 wrong.push(format!(
-                    "{}: this user may not write there",
-                    there.display()
+                    "{}: this user may not write there; run check as the user that runs hindsight, to whom {} and all in it must belong (chown -R)",
+                    barred.display(),
+                    path.display()
                 ));
             }
         }

@@ -293,6 +293,10 @@ pub fn for_people(error: &io::Error) -> String {
             "; the system lets nobody write to a disk that failed: restart the box, and replace the disk if it comes back"
         }
         Some(Errno::EIO) => "; the disk or its cable fails: replace it",
+        Some(Errno::EACCES | Errno::EPERM) => {
+            "; the folder and all in it must belong to the user that runs hindsight (chown -R)"
+        }
+        Some(Errno::EEXIST | Errno::ENOTDIR) => "; a file is where a folder should be",
         _ => "",
     };
     format!("{error}{hint}")

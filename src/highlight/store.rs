@@ -14,7 +14,7 @@ use nix::unistd::{AccessFlags, access};
 use super::StartError;
 use super::journal::{self, Held, Journal, OpenError};
 use super::names::{self, Names};
-use crate::disk::{Disk, Lock, Space, mounted};
+use crate::disk::{Disk, Lock, Space, files::for_people, mounted};
 
 /// The storage of this service, and nobody else's.
 pub struct Store {
@@ -37,7 +37,7 @@ pub enum NotOpen {
 }
 
 fn trouble(path: &Path, what: &str, error: &io::Error) -> NotOpen {
-    NotOpen::Trouble(format!("{}: {what}: {error}", path.display()))
+    NotOpen::Trouble(format!("{}: {what}: {}", path.display(), for_people(error)))
 }
 
 fn identity(path: &Path) -> io::Result<(u64, u64)> {

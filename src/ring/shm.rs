@@ -128,7 +128,8 @@ fn io_error(path: &Path, what: &'static str) -> impl FnOnce(io::Error) -> RingEr
 
 /// Rings live in memory: anything but tmpfs would be worn out by them.
 pub fn require_tmpfs(dir: &Path) -> Result<(), RingError> {
-    let of = statfs(dir).map_err(|e| io_error(dir, "cannot look at the ring folder")(e.into()))?;
+    let of = statfs(dir)
+        .map_err(|e| io_error(dir, "cannot look at the folder of [ring] dir")(e.into()))?;
     if of.filesystem_type() == TMPFS_MAGIC {
         Ok(())
     } else {

@@ -103,6 +103,15 @@ impl Default for Limits {
     }
 }
 
+fn listen_hint(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::PermissionDenied => {
+            "ports below 1024 are for root: give [http] listen another, such as 8080"
+        }
+        _ => "[http] listen must be an address of this machine",
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum WebError {
     #[error(
@@ -112,9 +121,7 @@ pub enum WebError {
         listen: SocketAddr,
         source: std::io::Error,
     },
-    #[error(
-        "cannot listen on {listen}: {source}; [http] listen must be an address of this machine"
-    )]
+    #[error("cannot listen on {listen}: {source}; {}", listen_hint(source))]
     Listen {
         listen: SocketAddr,
         source: std::io::Error,
