@@ -39,7 +39,8 @@ fn call(common: &Common, command: Command) -> ExitCode {
             app::run(config)
         }),
         Command::Demo(demo) => {
-            start_log(common, quiet());
+            // A newcomer need not hear of limits that matter to a venue (locked memory).
+            start_log(common, only_errors());
             app::demo(&app::DemoOptions {
                 exit: demo.exit,
                 press_after: demo.press_after,
@@ -184,6 +185,14 @@ fn sources(common: &Common) -> Sources {
 fn quiet() -> Log {
     Log {
         level: LevelFilter::Warn,
+        ..Log::default()
+    }
+}
+
+/// The demo says itself what becomes of it.
+fn only_errors() -> Log {
+    Log {
+        level: LevelFilter::Error,
         ..Log::default()
     }
 }

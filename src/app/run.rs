@@ -95,11 +95,12 @@ fn note(event: &Event) {
 }
 
 fn introduce(config: &Config, house: &House) {
-    say(format!(
-        "Hindsight {} at {}",
-        env!("CARGO_PKG_VERSION"),
-        config.venue.name
-    ));
+    let version = env!("CARGO_PKG_VERSION");
+    match config.venue.name.as_str() {
+        // As it is called where nobody gave it a name.
+        "Hindsight" => say(format!("Hindsight {version}")),
+        name => say(format!("Hindsight {version} at {name}")),
+    }
     let mut rows = Vec::new();
     for camera in &config.cameras {
         rows.push(vec![

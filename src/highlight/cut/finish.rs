@@ -288,7 +288,7 @@ fn notes(plan: &Plan, shape: &Shape, sizes: &[(u16, u16)]) -> Vec<String> {
     let missing = shape.span.start_90k - plan.start_90k;
     if missing > 0 && shape.shown[0].t >= plan.start_90k {
         notes.push(format!(
-            "the clip begins {:.1} s later than asked for: the ring held no earlier key frame that fits it",
+            "the clip begins {:.1} s later than asked for: the ring held no earlier picture to begin with",
             seconds(missing)
         ));
     }
