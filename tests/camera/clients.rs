@@ -63,8 +63,13 @@ fn by_gstreamer(camera: &Camera, protocol: &str, decoder: &str, frames: u32) -> 
         .output()
         .expect("gst-launch-1.0 is needed: `make test` installs it");
     let said = String::from_utf8_lossy(&out.stderr);
+    // Told to end, it sometimes breaks off in the middle of its own report and then
+    // cannot send its PAUSE: that comes behind the last frame, and says nothing of them.
+    let errors = said.lines().filter(|line| line.contains("ERROR"));
+    let other = errors.filter(|line| !line.ends_with("Could not write to resource."));
+    assert_eq!(other.count(), 0, "gst-launch: {said}");
     assert!(
-        out.status.success() && !said.contains("ERROR"),
+        out.status.success() || said.contains("gst_rtspsrc_pause"),
         "gst-launch: {said}"
     );
     // When it is told to end, its decoder throws out what it has, with holes.
