@@ -56,23 +56,23 @@ fn gaps(sidecar: &Value) -> Vec<&Value> {
         .collect()
 }
 
+/// The built-in camera, and a service's place that knows it as "court".
+fn court() -> (Camera, Place) {
+    let source = Camera::start(Script::default()).unwrap();
+    let table = camera("court", source.url().as_str(), "");
+    (source, Place::new(&Told::default(), &table))
+}
+
 #[test]
 fn a_camera_pulled_out_within_the_window_leaves_a_hole_of_its_length() {
-    let source = Camera::start(Script::default()).unwrap();
-    let place = Place::new(
-        &Told::default(),
-        &camera("court", source.url().as_str(), ""),
-    );
+    let (source, place) = court();
     let mut service = place.start();
     service.wait_until_held(&["court"], 6.0);
     source.inject(Fault::CloseMidAu);
     service.wait_for("a second connection", |s| {
         s["captures"]["cameras"][0]["connections"] == 2
     });
-    let again = Instant::now();
-    while again.elapsed() < Duration::from_secs(2) {
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    std::thread::sleep(Duration::from_secs(2));
     let press_id = press(&service, &json!({"pre": 5, "post": 1}));
     let facts = sidecar(&place, &press_id, "court");
     assert_eq!(facts["status"], "queued", "{facts}");
@@ -93,11 +93,7 @@ fn a_camera_pulled_out_within_the_window_leaves_a_hole_of_its_length() {
 
 #[test]
 fn a_press_on_a_camera_that_is_gone_is_taken_with_what_it_has() {
-    let source = Camera::start(Script::default()).unwrap();
-    let place = Place::new(
-        &Told::default(),
-        &camera("court", source.url().as_str(), ""),
-    );
+    let (source, place) = court();
     let mut service = place.start();
     service.wait_until_held(&["court"], 5.0);
     source.stop();
@@ -209,11 +205,7 @@ fn steps_of(numbers: &[u32], count: u32) -> bool {
 
 #[test]
 fn a_killed_service_goes_on_with_its_ring_and_finishes_the_press() {
-    let source = Camera::start(Script::default()).unwrap();
-    let place = Place::new(
-        &Told::default(),
-        &camera("court", source.url().as_str(), ""),
-    );
+    let (_source, place) = court();
     let mut service = place.start();
     service.wait_until_held(&["court"], 6.0);
     let press_id = press(&service, &json!({"pre": 4, "post": 8}));
@@ -247,11 +239,7 @@ fn killed_at_random_again_and_again_it_loses_no_press() {
         .unwrap_or_else(|| fastrand::u64(..));
     println!("HINDSIGHT_TEST_SEED={seed}");
     let mut chance = fastrand::Rng::with_seed(seed);
-    let source = Camera::start(Script::default()).unwrap();
-    let place = Place::new(
-        &Told::default(),
-        &camera("court", source.url().as_str(), ""),
-    );
+    let (_source, place) = court();
     let mut acknowledged = Vec::new();
     for _ in 0..6 {
         let mut service = place.start();
