@@ -1,10 +1,10 @@
 //! Hindsight: press the button after it happened.
 //!
 //! ```text
-//!            RAM                              SSD
-//! camera ──▶ ingest ──▶ RING ──▶ highlight ──▶ clip + sidecar
+//!            RAM                              SSD                                  network
+//! camera ──▶ ingest ──▶ RING ──▶ highlight ──▶ queue ──▶ finish (FFmpeg) ──▶ upload
 //!                        │          ▲
-//!                        │          └── press ◀── trigger ◀── HTTP · keyboard
+//!                        │          └── press ◀── trigger ◀── button · HTTP · keyboard
 //!                        └──▶ tap ──▶ other programs
 //!   health watches all of it, and speaks through the API
 //! ```
@@ -22,8 +22,12 @@
 //! * [`ring`]: the shared-memory ring: one writer, any number of readers
 //! * [`ingest`]: RTSP (retina) → ring; reconnect policy, stall watch, timeline
 //! * [`tap`]: ring → fragmented MP4 on a pipe
-//! * [`trigger`]: turns keys into presses
+//! * [`board`]: buttons and lights: rppal on a Pi, the character device elsewhere, a simulated board
+//! * [`trigger`]: turns edges and keys into presses: gestures, cooldown, opening hours
+//! * [`queue`]: durable jobs: what is still to be done with a clip, kept in its sidecar
 //! * [`highlight`]: journal, window, export, commit, sidecar, verify
+//! * [`finish`]: watermark, vertical format and thumbnail, by FFmpeg
+//! * [`upload`]: folder, S3, signed URL
 //! * [`health`]: snapshots → one verdict
 //! * [`web`]: the HTTP API
 //! * [`demo`]: the built-in RTSP camera, and the faults tests script into it
@@ -31,15 +35,19 @@
 
 pub mod app;
 pub mod base;
+pub mod board;
 pub mod config;
 pub mod demo;
 pub mod disk;
+pub mod finish;
 pub mod health;
 pub mod highlight;
 pub mod ingest;
 pub mod media;
 pub mod mp4;
+pub mod queue;
 pub mod ring;
 pub mod tap;
 pub mod trigger;
+pub mod upload;
 pub mod web;

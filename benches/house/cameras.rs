@@ -151,6 +151,7 @@ fn camera_config(id: String, url: &str) -> CameraConfig {
     CameraConfig {
         id: CameraId::new(&id).unwrap(),
         name: id,
+        court: String::new(),
         url: url.parse().unwrap(),
         credentials: None,
         transport: Transport::Tcp,

@@ -20,6 +20,8 @@ use super::{DemoOptions, NOT_DONE, WRONG, words};
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::base::{CameraId, Clock, PressRequest, RealClock, Source, StopLevel};
+use crate::config::board::Board;
+use crate::config::delivery::{Finish, Queue, Upload};
 use crate::config::{
     Camera, Config, Highlight, Http, Log, Reconnect, RingSettings, Storage, Transport, Trigger,
     Venue,
@@ -81,6 +83,7 @@ fn config(storage: &Path, ring: &Path, camera: &demo::Camera) -> Result<Config, 
         venue: Venue {
             name: "Hindsight demo".to_owned(),
             timezone: jiff::tz::TimeZone::system(),
+            open: None,
         },
         storage: Storage {
             path: storage.to_owned(),
@@ -107,6 +110,7 @@ fn config(storage: &Path, ring: &Path, camera: &demo::Camera) -> Result<Config, 
         cameras: vec![Camera {
             id,
             name: "Court 1, built-in camera".to_owned(),
+            court: "Court 1".to_owned(),
             url: camera.url(),
             credentials: None,
             transport: Transport::Tcp,
@@ -117,6 +121,13 @@ fn config(storage: &Path, ring: &Path, camera: &demo::Camera) -> Result<Config, 
             token: None,
         },
         log: Log::default(),
+        board: Board::default(),
+        buttons: Vec::new(),
+        leds: Vec::new(),
+        finish: Finish::default(),
+        queue: Queue::default(),
+        upload: Upload::default(),
+        targets: Vec::new(),
     })
 }
 

@@ -14,6 +14,8 @@ pub enum Source {
     Http,
     Keyboard,
     Demo,
+    /// A button on the wall, or a USB one.
+    Button,
 }
 
 /// A wish for a highlight, not yet durable.

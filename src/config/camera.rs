@@ -108,6 +108,7 @@ fn camera(table: &Table, id: Option<CameraId>, check: &mut Check<'_>) -> Option<
     let latency_ms = check.duration_ms(Some(table), "latency", 0..=LONGEST_LATENCY_MS, 300, 0);
     Some(Camera {
         id: id?,
+        court: name.clone(),
         name,
         url: url?,
         credentials,

@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 use log::LevelFilter;
 
+use super::board::Board;
 use super::checked::{
     Config, Highlight, Http, Log, LogFormat, Reconnect, RingSettings, Secret, Storage, Trigger,
     Venue,
 };
+use super::delivery::{Finish, Queue, Upload};
 use super::near::did_you_mean;
 use super::problem::{Findings, Place};
 use super::secret::{Credentials, secret};
@@ -44,6 +46,13 @@ pub fn check(written: &Written, credentials: &Credentials, found: &mut Findings)
         cameras: super::camera::cameras(&mut check),
         http: check.http(),
         log: check.log(),
+        board: Board::default(),
+        buttons: Vec::new(),
+        leds: Vec::new(),
+        finish: Finish::default(),
+        queue: Queue::default(),
+        upload: Upload::default(),
+        targets: Vec::new(),
     }
 }
 
@@ -246,6 +255,7 @@ impl Check<'_> {
         Venue {
             name: self.label(self.written.table("venue"), "name", "Hindsight"),
             timezone: self.timezone(),
+            open: None,
         }
     }
 

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 use url::Url;
 
+use super::board::{Board, Button, Led, OpenHours};
+use super::delivery::{Finish, Queue, Target, Upload};
 use crate::base::CameraId;
 
 /// All of it.
@@ -22,12 +24,23 @@ pub struct Config {
     pub cameras: Vec<Camera>,
     pub http: Http,
     pub log: Log,
+    pub board: Board,
+    /// Ids are unique, pins are named once among buttons and LEDs.
+    pub buttons: Vec<Button>,
+    pub leds: Vec<Led>,
+    pub finish: Finish,
+    pub queue: Queue,
+    pub upload: Upload,
+    /// Ids are unique.
+    pub targets: Vec<Target>,
 }
 
 #[derive(Clone, Debug)]
 pub struct Venue {
     pub name: String,
     pub timezone: TimeZone,
+    /// `None`: always.
+    pub open: Option<OpenHours>,
 }
 
 #[derive(Clone, Debug)]
@@ -71,6 +84,8 @@ pub struct Reconnect {
 pub struct Camera {
     pub id: CameraId,
     pub name: String,
+    /// What people call the place it looks at; default: its name.
+    pub court: String,
     /// `rtsp://`, without credentials.
     pub url: Url,
     pub credentials: Option<Credentials>,
@@ -92,6 +107,7 @@ impl fmt::Debug for Camera {
         f.debug_struct("Camera")
             .field("id", &self.id)
             .field("name", &self.name)
+            .field("court", &self.court)
             .field("url", &self.shown_url())
             .field("credentials", &self.credentials)
             .field("transport", &self.transport)

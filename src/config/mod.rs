@@ -12,9 +12,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+pub mod board;
 mod camera;
 mod check;
 pub mod checked;
+pub mod delivery;
 mod env_file;
 mod environment;
 mod file;

@@ -372,7 +372,7 @@ impl Core {
         match outcome.status {
             sidecar::Status::Suspect => state.counts.suspect += 1,
             sidecar::Status::None => state.counts.none += 1,
-            sidecar::Status::Queued => {}
+            _ => {}
         }
         set_phase(&mut state, job, Phase::Done, None);
         let reason = outcome.reason.clone().filter(|_| outcome.clip.is_none());

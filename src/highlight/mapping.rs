@@ -12,19 +12,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use crate::media::{AuMeta, TICKS_90K};
-
-/// How far a mapping can be trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Certainty {
-    /// At least 2 s of access units of the 30 s before the press.
-    Certain,
-    /// Fewer than 2 s of access units.
-    Uncertain,
-    /// The camera's epoch had ended, or not begun, at the press: its clock was
-    /// carried on over the hole.
-    Extrapolated,
-}
+pub use crate::queue::sidecar::Certainty;
 
 /// One epoch's clock against `CLOCK_MONOTONIC`: the access unit with
 /// presentation time `anchor_90k` is the one that came with the least delay.

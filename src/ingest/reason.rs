@@ -146,6 +146,7 @@ mod tests {
         let mut camera = Camera {
             id: crate::base::CameraId::new("court1").unwrap(),
             name: String::new(),
+            court: String::new(),
             url: "rtsp://192.0.2.1/a".parse().unwrap(),
             credentials: None,
             transport: crate::config::checked::Transport::Tcp,
@@ -163,6 +164,7 @@ mod tests {
         let camera = Camera {
             id: crate::base::CameraId::new("court1").unwrap(),
             name: String::new(),
+            court: String::new(),
             url: "rtsp://192.0.2.1/a".parse().unwrap(),
             credentials: None,
             transport: crate::config::checked::Transport::Tcp,

@@ -170,8 +170,18 @@ fn the_example_loads_and_shows_the_defaults() {
             cameras: _,
             http,
             log,
+            board,
+            buttons,
+            leds,
+            finish,
+            queue,
+            upload,
+            targets,
         } = config.clone();
-        format!("{storage:?} {ring:?} {highlight:?} {trigger:?} {reconnect:?} {http:?} {log:?}")
+        format!(
+            "{storage:?} {ring:?} {highlight:?} {trigger:?} {reconnect:?} {http:?} {log:?} \
+             {board:?} {buttons:?} {leds:?} {finish:?} {queue:?} {upload:?} {targets:?}"
+        )
     };
     assert_eq!(shown(&config), shown(&defaults));
 }

@@ -29,6 +29,7 @@ pub fn camera(id: &str, url: url::Url) -> Camera {
     Camera {
         id: CameraId::new(id).unwrap(),
         name: id.to_owned(),
+        court: String::new(),
         url,
         credentials: None,
         transport: Transport::Tcp,

@@ -1,77 +1,13 @@
-//! What a cut says about its clip: why it ends, what is missing, what is smeared.
+//! What a cut says about its clip: its length and picture, its place in time, what became of it.
 //!
 //! Not here: how that is found out (`finish`), the file that it goes into (`sidecar`).
 //! Called by: cut, sidecar, export.
 
 use serde::{Deserialize, Serialize};
 
-use crate::highlight::mapping::Certainty;
-use crate::media::{Alignment, Codec, Track};
+use crate::media::{Alignment, Codec};
 use crate::mp4::ClipIndex;
-
-/// Why a clip ends where it ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ended {
-    /// At the end of its window.
-    Complete,
-    /// The camera's picture ended before, and did not return in time.
-    Camera,
-    /// The camera changed its picture's parameters in a way that one clip cannot hold.
-    ParametersChanged,
-    /// The service was told to stop.
-    Stopped,
-    /// The service was restarted, and the ring held no more.
-    Restart,
-    /// The power went; this is what had reached the disk.
-    Power,
-}
-
-/// Why something is missing from a clip.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GapReason {
-    /// Packets were lost between camera and box.
-    Lost,
-    /// The camera sent nothing.
-    Silent,
-    /// The connection or the camera's clock began anew.
-    Reconnected,
-    /// The exporter was slower than the ring.
-    Overtaken,
-    /// A frame was too large for the ring.
-    TooLarge,
-    /// Parameters of the picture or the sound changed.
-    ParametersChanged,
-    /// The ring did not reach back that far.
-    NotHeld,
-}
-
-/// A hole. Times in seconds from the clip's first frame, as played; what lies
-/// outside the clip is before 0 or after its end.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Gap {
-    pub track: Track,
-    pub start_sec: f64,
-    pub end_sec: f64,
-    pub reason: GapReason,
-    /// RTP packets, as far as known.
-    pub lost_packets: u64,
-    /// Ring entries that a slow reader missed, or frames left out.
-    pub lost_access_units: u64,
-    /// With `too_large`: size of the frame that was left out.
-    pub dropped_bytes: u64,
-}
-
-/// Frames that are shown but perhaps smeared.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Damaged {
-    pub start_sec: f64,
-    pub end_sec: f64,
-    pub frames: u64,
-}
+pub use crate::queue::sidecar::{Certainty, Damaged, Ended, Gap, GapReason};
 
 /// Facts of a finished clip, for its sidecar.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,0 +1,71 @@
+//! Buttons and lights: edges in, levels out.
+//!
+//! Backends (`rppal` on a Raspberry Pi that has `/dev/gpiomem`, the GPIO character
+//! device elsewhere, USB keys, a simulated board) behind two small traits; the
+//! pin maps; what each light shows when.
+//!
+//! Not here: what an edge means (`trigger`), what becomes of a press (`highlight`).
+//! Called by: app.
+
+use crate::config::board::{Button, Led};
+
+/// One edge of one button, after the kernel's debouncing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// Index into the buttons the board was opened with.
+    pub button: usize,
+    /// Whether the button is held from now on.
+    pub held: bool,
+    /// `CLOCK_MONOTONIC` of the kernel's event, not of our waking, in nanoseconds.
+    pub at_mono_ns: u64,
+}
+
+/// What comes out of the inputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    Edge(Edge),
+    /// The kernel dropped edges of this button: presses may have been among them.
+    Lost {
+        button: usize,
+        edges: u64,
+    },
+    /// An input does not work (any more), for people; `None`: works again.
+    Trouble {
+        button: usize,
+        what: Option<String>,
+    },
+}
+
+/// Edges in. A backend tells what it hears into a channel from threads of its own,
+/// which sleep while nothing happens; dropping it ends them.
+pub trait Edges: Send {
+    /// Whether the button is held now; `None`: cannot be told.
+    fn held(&self, button: usize) -> Option<bool>;
+}
+
+/// Levels out.
+pub trait Levels: Send {
+    /// Lights an LED, or puts it out, whatever its active level.
+    fn set(&mut self, led: usize, lit: bool) -> Result<(), BoardError>;
+
+    /// As the pin has it; `None`: cannot be told.
+    fn lit(&self, led: usize) -> Option<bool>;
+}
+
+/// What a board is opened with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub board: crate::config::board::Board,
+    pub buttons: Vec<Button>,
+    pub leds: Vec<Led>,
+}
+
+/// Why a pin cannot be used; says who has it and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BoardError {
+    #[error("{0}")]
+    Pin(String),
+    /// There is no GPIO on this machine: the service runs without.
+    #[error("{0}")]
+    NoGpio(String),
+}

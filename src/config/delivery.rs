@@ -1,0 +1,213 @@
+//! What is done with a clip: the mark, the queue, where it is uploaded to, how
+//! long it is kept; as the program trusts it.
+//!
+//! Not here: FFmpeg (`finish`), the network (`upload`), the jobs (`queue`).
+//! Called by: the room's face, `checked`.
+
+use std::path::PathBuf;
+
+use url::Url;
+
+use super::checked::Secret;
+
+/// What becomes of the picture. Without logos, text and `vertical` nothing is encoded again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finish {
+    pub logos: Vec<Logo>,
+    pub text: Option<Text>,
+    /// A 9:16 version beside the wide one.
+    pub vertical: bool,
+    /// 0..=51
+    pub crf: u8,
+    /// An x264 preset; `None`: the best one that keeps up on this machine.
+    pub preset: Option<String>,
+    pub encoder: Encoder,
+    /// The program; a name is looked for in `PATH`.
+    pub ffmpeg: PathBuf,
+    /// How many clips at once.
+    pub jobs: usize,
+}
+
+impl Finish {
+    /// Whether the picture is encoded again.
+    pub fn marks(&self) -> bool {
+        !self.logos.is_empty() || self.text.is_some()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Logo {
+    /// A PNG.
+    pub file: PathBuf,
+    /// Several in one corner stand below each other.
+    pub corner: Corner,
+    /// Of the picture's width; above 0, at most 1.
+    pub rel_width: f64,
+    /// From the picture's edges, in pixels of a picture 1080 high.
+    pub margin_px: u32,
+    /// 0 is invisible, 1 covers.
+    pub opacity: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Corner {
+    TopLeft,
+    TopRight,
+    BottomLeft,
+    BottomRight,
+    Center,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Text {
+    /// With `{venue}`, `{court}`, `{camera}`, `{date}`, `{time}` (the press, venue-local).
+    pub template: String,
+    pub corner: Corner,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoder {
+    /// `h264_v4l2m2m` where it works, else libx264.
+    Auto,
+    Libx264,
+    V4l2m2m,
+}
+
+/// How jobs are tried, and how long what is done is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queue {
+    /// Of each stage; only attempts that the far side answered, or that FFmpeg ran, count.
+    pub max_attempts: u32,
+    /// Uploaded highlights go after this.
+    pub keep_uploaded_ms: u64,
+    /// Without an upload target: highlights go after this; `None`: never.
+    pub keep_ms: Option<u64>,
+    /// Whether the unmarked clip stays beside the marked one.
+    pub keep_raw: bool,
+}
+
+/// What all targets share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Upload {
+    /// Bits per second of all uploads together; `None`: no limit.
+    pub max_rate_bps: Option<u64>,
+    /// Only within these hours.
+    pub window: Option<DailyWindow>,
+}
+
+/// Venue-local, every day; past midnight where `to_min` ≤ `from_min`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DailyWindow {
+    pub from_min: u16,
+    pub to_min: u16,
+}
+
+/// Where highlights are uploaded to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    /// As a camera's id is written; names its state in the sidecar.
+    pub id: String,
+    pub kind: TargetKind,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum TargetKind {
+    Folder(FolderTarget),
+    S3(S3Target),
+    SignedUrl(SignedUrlTarget),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct FolderTarget {
+    /// Absolute. Must exist: an unmounted share is not made anew on the box's own disk.
+    pub path: PathBuf,
+    /// The object's name, see [`S3Target::key`].
+    pub key: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct S3Target {
+    /// `https://…` or `http://…`, without bucket.
+    pub endpoint: Url,
+    pub region: String,
+    pub bucket: String,
+    /// The video's name with `{venue}`, `{court}`, `{camera}`, `{date}`, `{time}`, `{press}`;
+    /// ends in `.mp4`. What lies beside it (vertical, thumbnail, sidecar) takes its stem.
+    pub key: String,
+    pub path_style: bool,
+    pub storage_class: Option<String>,
+    /// `AES256` or `aws:kms`.
+    pub encryption: Option<String>,
+    pub kms_key: Option<String>,
+    pub cache_control: Option<String>,
+    pub access_key_id: String,
+    pub secret_access_key: Secret,
+    /// More certificate authorities than the system's, PEM.
+    pub ca_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct SignedUrlTarget {
+    /// Of the backend.
+    pub url: Url,
+    pub device_id: String,
+    pub client_id: String,
+    /// Of the HMAC.
+    pub secret: Secret,
+    /// Path of the POST that registers the metadata.
+    pub register_path: String,
+    /// Path of the POST that finalizes; `{id}` is what the backend called the video.
+    pub finalize_path: String,
+    pub fields: SignedUrlFields,
+    /// Answers that end the job without a retry.
+    pub never: Vec<Never>,
+    /// More certificate authorities than the system's, PEM.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Names of JSON fields in the backend's language; dots go into objects (`data.upload_url`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedUrlFields {
+    /// In the answer to the registration.
+    pub id: String,
+    pub upload_url: String,
+    /// An object of headers to send with the PUT; may be missing from the answer.
+    pub upload_headers: String,
+    /// In the finalization.
+    pub size_bytes: String,
+    pub sha256: String,
+    pub etag: String,
+}
+
+/// `403`, or `403 outside_allowed_window`: a status, and a word that the body must hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Never {
+    pub status: u16,
+    pub word: Option<String>,
+}
+
+impl Default for Finish {
+    fn default() -> Finish {
+        Finish {
+            logos: Vec::new(),
+            text: None,
+            vertical: false,
+            crf: 23,
+            preset: None,
+            encoder: Encoder::Auto,
+            ffmpeg: PathBuf::from("ffmpeg"),
+            jobs: 1,
+        }
+    }
+}
+
+impl Default for Queue {
+    fn default() -> Queue {
+        Queue {
+            max_attempts: 3,
+            keep_uploaded_ms: 7 * 24 * 3_600_000,
+            keep_ms: None,
+            keep_raw: true,
+        }
+    }
+}
