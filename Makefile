@@ -9,6 +9,7 @@ help:
 	@echo "make cross   build for a 64-bit Raspberry Pi"
 
 demo:
+	@tests/install --ffmpeg
 	cargo run --release -- demo
 
 test:
