@@ -147,6 +147,7 @@ pub fn bench() -> Vec<Row> {
         cameras: vec![CameraSettings {
             id: camera.clone(),
             name: "Bench".to_owned(),
+            court: "Bench".to_owned(),
             latency_ms: 0,
         }],
         boot_id,
@@ -253,6 +254,7 @@ fn one_round(
         pre_ms,
         post_ms,
         source: Source::Demo,
+        button: None,
     };
     let ack = highlights.press(&request).unwrap();
     let mut clip = None;

@@ -247,6 +247,7 @@ fn make_one(
         pre_ms: PRE_MS,
         post_ms: POST_MS,
         source: Source::Demo,
+        button: None,
     };
     let answer = house.door.press(&request);
     say(words::answered(&answer, POST_MS));

@@ -163,6 +163,7 @@ fn highlight_settings(config: &Config, boot_id: BootId) -> Settings {
     let cameras = config.cameras.iter().map(|camera| CameraSettings {
         id: camera.id.clone(),
         name: camera.name.clone(),
+        court: camera.court.clone(),
         latency_ms: camera.latency_ms,
     });
     Settings {

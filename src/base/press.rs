@@ -28,6 +28,8 @@ pub struct PressRequest {
     pub pre_ms: u64,
     pub post_ms: u64,
     pub source: Source,
+    /// Id of the button that was pressed.
+    pub button: Option<String>,
 }
 
 /// A press as the journal holds it.
@@ -40,6 +42,9 @@ pub struct Press {
     pub pre_ms: u64,
     pub post_ms: u64,
     pub source: Source,
+    /// Id of the button that was pressed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub button: Option<String>,
     /// The cameras that took it, each of which must come to an end of law 3.
     pub cameras: Vec<CameraId>,
     /// Folder of its highlights below `highlights/`: the venue-local date as
@@ -73,6 +78,9 @@ pub enum PressError {
     /// The service is stopping.
     #[error("the service is stopping and takes no more presses")]
     Stopping,
+    /// Outside of the opening hours; says when it opens.
+    #[error("{0}")]
+    Closed(String),
     /// The disk has no room for the clips.
     #[error("{0}")]
     DiskFull(String),

@@ -179,6 +179,7 @@ fn about<'a>(job: &'a Job, press: &'a Press, timezone: &'a jiff::tz::TimeZone) -
     About {
         press,
         camera_name: &camera.name,
+        court: camera.court.as_deref(),
         camera_id: &camera.id,
         latency_ms: camera.plan.window.latency_ms,
         timezone,

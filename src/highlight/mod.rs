@@ -48,6 +48,8 @@ pub use state::Tuning;
 pub struct CameraSettings {
     pub id: CameraId,
     pub name: String,
+    /// What people call the place it looks at.
+    pub court: String,
     /// How much later than reality its picture arrives.
     pub latency_ms: u64,
 }

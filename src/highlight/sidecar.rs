@@ -14,6 +14,8 @@ pub use crate::queue::sidecar::*;
 pub struct About<'a> {
     pub press: &'a Press,
     pub camera_name: &'a str,
+    /// What people call the place it looks at.
+    pub court: Option<&'a str>,
     pub camera_id: &'a CameraId,
     pub latency_ms: u64,
     pub timezone: &'a TimeZone,
@@ -86,8 +88,8 @@ impl Sidecar {
                 name: about.camera_name.to_owned(),
             },
             source: press.source,
-            button: None,
-            court: None,
+            button: press.button.clone(),
+            court: about.court.map(str::to_owned),
             file_name: None,
             size_bytes: None,
             sha256: None,

@@ -151,6 +151,7 @@ impl Core {
             camera: TakenCamera {
                 id: id.clone(),
                 name: known.name.clone(),
+                court: Some(known.court.clone()),
                 witnesses: witnesses(&ring, plan.first_pos),
                 plan,
             },
@@ -175,6 +176,7 @@ impl Core {
             pre_ms: request.pre_ms,
             post_ms: request.post_ms,
             source: request.source,
+            button: request.button.clone(),
             cameras: ready.iter().map(|r| r.camera.id.clone()).collect(),
             folder: day.map_or_else(|| UNDATED.to_owned(), |day| day.to_string()),
             wall_unix_ns,

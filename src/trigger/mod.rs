@@ -32,6 +32,7 @@ impl KeyboardSettings {
             pre_ms: self.pre_ms,
             post_ms: self.post_ms,
             source: self.source,
+            button: None,
         }
     }
 }

@@ -195,6 +195,7 @@ async fn save_clip(
         pre_ms: wish.pre_ms,
         post_ms: wish.post_ms,
         source: Source::Http,
+        button: None,
     };
     let limit = settings.limits.press;
     let pressed = api
@@ -284,6 +285,7 @@ const TURN: Duration = Duration::from_millis(500);
 fn not_taken(api: &Api, stamp: Stamp, camera_id: Value, error: &PressError) -> Response {
     let (status, refused): (_, &[Refusal]) = match error {
         PressError::Stopping => (StatusCode::SERVICE_UNAVAILABLE, &[]),
+        PressError::Closed(_) => (StatusCode::CONFLICT, &[]),
         PressError::NoCamera(refused) => (StatusCode::SERVICE_UNAVAILABLE, refused),
         PressError::DiskFull(_) | PressError::Storage(_) => (StatusCode::INSUFFICIENT_STORAGE, &[]),
     };

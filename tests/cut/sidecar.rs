@@ -22,6 +22,7 @@ pub fn a_press() -> Press {
         pre_ms: 10_000,
         post_ms: 2_000,
         source: Source::Http,
+        button: None,
         cameras: vec![CameraId::new("court1").unwrap()],
         folder: "2026-11-05".to_owned(),
         wall_unix_ns: WALL_NS,
@@ -35,6 +36,7 @@ fn all() -> Vec<Sidecar> {
     let about = About {
         press: &press,
         camera_name: "Court 1, north",
+        court: Some("Court 1"),
         camera_id: &press.cameras[0],
         latency_ms: 300,
         timezone: &timezone,

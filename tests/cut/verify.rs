@@ -44,6 +44,7 @@ impl Storage {
                 cameras: vec![TakenCamera {
                     id: press.cameras[0].clone(),
                     name: "Court 1".to_owned(),
+                    court: None,
                     plan: plan.clone(),
                     witnesses: vec![],
                 }],
@@ -84,6 +85,7 @@ impl Storage {
         About {
             press: &self.press,
             camera_name: "Court 1",
+            court: None,
             camera_id: &self.press.cameras[0],
             latency_ms: 0,
             timezone,

@@ -102,6 +102,7 @@ fn settings(storage: &Path, rings: &Path, boot_id: BootId) -> Settings {
             .map(|name| CameraSettings {
                 id: id(name),
                 name: (*name).to_owned(),
+                court: (*name).to_owned(),
                 latency_ms: 0,
             })
             .collect(),
@@ -145,6 +146,7 @@ fn child_that_takes_one_press() {
         pre_ms: PRE_MS,
         post_ms: env_number("HINDSIGHT_TEST_POST_MS").unwrap_or(POST_MS),
         source: Source::Http,
+        button: None,
     };
     match highlights.press(&request) {
         Ok(ack) => {

@@ -265,6 +265,7 @@ fn a_sidecar_that_could_not_be_read_is_not_written_anew() {
     let about = About {
         press: &taken.press,
         camera_name: "",
+        court: None,
         camera_id: &taken.cameras[0].id,
         latency_ms: 0,
         timezone: &jiff::tz::TimeZone::UTC,
@@ -351,6 +352,7 @@ fn press_again_into_the_journal(place: &Place, press: &PressId, sidecar: &Sideca
             pre_ms: 3_000,
             post_ms: 0,
             source: sidecar.source,
+            button: sidecar.button.clone(),
             cameras: vec![sidecar.camera.id.clone()],
             folder,
             wall_unix_ns: sidecar
@@ -365,6 +367,7 @@ fn press_again_into_the_journal(place: &Place, press: &PressId, sidecar: &Sideca
         cameras: vec![TakenCamera {
             id: sidecar.camera.id.clone(),
             name: sidecar.camera.name.clone(),
+            court: sidecar.court.clone(),
             plan: Plan {
                 window,
                 first_pos: 0,

@@ -66,6 +66,7 @@ impl Place {
         let cameras = self.cameras.iter().map(|name| CameraSettings {
             id: id(name),
             name: format!("Camera {name}"),
+            court: format!("Court of {name}"),
             latency_ms: 0,
         });
         Settings {
@@ -104,6 +105,7 @@ impl Place {
             pre_ms,
             post_ms,
             source: Source::Http,
+            button: None,
         }
     }
 }

@@ -92,6 +92,7 @@ impl Port for Fake {
                 pre_ms: request.pre_ms,
                 post_ms: request.post_ms,
                 source: request.source,
+                button: request.button.clone(),
                 cameras: vec![id("court1")],
                 folder: "2026-11-21".to_owned(),
                 wall_unix_ns: NOW_UNIX_NS,

@@ -78,6 +78,11 @@ fn a_press_that_nobody_takes_says_why_with_the_right_status() {
             "no camera took the press",
         ),
         (
+            PressError::Closed("the venue is closed".to_owned()),
+            409,
+            "the venue is closed",
+        ),
+        (
             PressError::Stopping,
             503,
             "the service is stopping and takes no more presses",

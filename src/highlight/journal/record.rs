@@ -38,6 +38,9 @@ pub struct Witness {
 pub struct TakenCamera {
     pub id: CameraId,
     pub name: String,
+    /// What people call the place it looks at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub court: Option<String>,
     pub plan: Plan,
     pub witnesses: Vec<Witness>,
 }
@@ -231,7 +234,8 @@ pub mod tests {
                 instant_mono_ns,
                 pre_ms: 1000,
                 post_ms: 500,
-                source: Source::Http,
+                source: Source::Button,
+                button: Some("north".to_owned()),
                 cameras: vec![camera.clone()],
                 folder: "undated".into(),
                 wall_unix_ns: 0,
@@ -240,6 +244,7 @@ pub mod tests {
             cameras: vec![TakenCamera {
                 id: camera,
                 name: "Court 1, \"north\" ü".into(),
+                court: Some("Court 1".into()),
                 plan,
                 witnesses: vec![Witness {
                     pos: 12,
