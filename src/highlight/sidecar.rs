@@ -114,6 +114,8 @@ impl Sidecar {
             thumbnail_path: None,
             meta_wm: None,
             uploads: Vec::new(),
+            removed: None,
+            dropped: false,
         }
     }
 }

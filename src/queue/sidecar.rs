@@ -141,6 +141,17 @@ pub struct MarkedMeta {
     pub sha256: String,
 }
 
+/// What was removed of a highlight that had been whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Removed {
+    /// The unmarked clip, once the marked one was proved (`keep_raw = false`); `file_name`,
+    /// `size_bytes` and `sha256` say what it was.
+    Raw,
+    /// Everything: its time was over. Who reads this sees a removal that was cut short.
+    All,
+}
+
 /// How far one upload target is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -290,6 +301,11 @@ pub struct Sidecar {
     /// In the order of the configuration.
     #[serde(default)]
     pub uploads: Vec<Upload>,
+    #[serde(default)]
+    pub removed: Option<Removed>,
+    /// With `failed`: somebody took it out of the queue.
+    #[serde(default)]
+    pub dropped: bool,
 }
 
 impl Sidecar {

@@ -22,6 +22,9 @@ pub struct Job<'a> {
 impl Job<'_> {
     /// The unmarked clip; `None` where it is gone or never was.
     pub fn clip(&self) -> Option<PathBuf> {
+        if self.sidecar.removed.is_some() {
+            return None;
+        }
         let name = self.sidecar.file_name.as_ref()?;
         Some(self.folder.join(name))
     }
@@ -56,6 +59,10 @@ pub enum Failure {
         /// What the far side asked for.
         retry_after_ms: Option<u64>,
     },
+    /// The house's own rules (hours of the upload) say "later": nothing is wrong, nobody is alarmed,
+    /// does not count.
+    #[error("{why}")]
+    NotNow { why: String, again_in_ms: u64 },
     /// It was tried and went wrong: counts.
     #[error("{why}")]
     Failed { why: String },
