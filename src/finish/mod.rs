@@ -2,3 +2,7 @@
 //!
 //! Not here: which clip is next and what is kept of a failure (`queue`), where the result goes (`upload`).
 //! Called by: app, which hands it to the queue.
+
+mod maker;
+
+pub use maker::{Limits, Maker, Settings};
