@@ -7,6 +7,10 @@
 //! Not here: what an edge means (`trigger`), what becomes of a press (`highlight`).
 //! Called by: app.
 
+pub mod lights;
+pub mod patterns;
+pub mod sim;
+
 use crate::config::board::{Button, Led};
 
 /// One edge of one button, after the kernel's debouncing.

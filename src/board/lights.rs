@@ -1,0 +1,357 @@
+//! The thread that owns the lights: hears what happens, shows what the table says.
+//!
+//! It sets only what changes and sleeps until the next change of a pattern, for ever
+//! with steady lights. Whoever tells it something never waits.
+//!
+//! Not here: what a light shows when (`patterns`), pins (the backends), who tells
+//! (`app`). Called by: app.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+
+use super::Levels;
+use super::patterns::{self, Answer, Meaning, State};
+use crate::base::{Clock, Counted};
+use crate::config::board::{Led, LedRole};
+
+/// After an LED could not be set it is tried again so often.
+const RETRY_NS: u64 = 1_000_000_000;
+
+/// What is wrong for good: all must be over before the light goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The house says that presses give no clips.
+    House,
+    /// A button is stuck.
+    Button,
+}
+
+/// What there is to tell. The lights' state is made of nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Taken,
+    Refused,
+    ClipDone,
+    Windows(usize),
+    CamerasMissing(usize),
+    Disk { nearly_full: bool },
+    Fault(Fault, bool),
+    Ready,
+    ShuttingDown,
+    Dead,
+}
+
+/// One light as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LightView {
+    pub led: Led,
+    pub meaning: Meaning,
+    /// As the pin has it; `None`: cannot be told.
+    pub lit: Option<bool>,
+    /// Why it cannot be set.
+    pub trouble: Option<String>,
+}
+
+/// Tells the lights what happened. Cheap to clone; no call waits for anything.
+///
+/// The door answers every press that goes through it, from whatever source
+/// ([`taken`](Lights::taken), [`refused`](Lights::refused)); others call these only
+/// for what never gets there (a press inside the cooldown).
+#[derive(Clone, Debug)]
+pub struct Lights {
+    tell: Option<Sender<Told>>,
+    views: Arc<Mutex<Vec<LightView>>>,
+}
+
+impl Lights {
+    /// For a house without lights: all it is told is forgotten.
+    pub fn none() -> Lights {
+        Lights {
+            tell: None,
+            views: Arc::default(),
+        }
+    }
+
+    /// A press is durable, or its moment is in a clip that is being made.
+    pub fn taken(&self) {
+        self.tell(Told::Taken);
+    }
+
+    /// A press makes no clip.
+    pub fn refused(&self) {
+        self.tell(Told::Refused);
+    }
+
+    /// A clip is on the disk under its name.
+    pub fn clip_done(&self) {
+        self.tell(Told::ClipDone);
+    }
+
+    /// How many presses have a window that runs or a clip that is being written.
+    pub fn set_windows(&self, running: usize) {
+        self.tell(Told::Windows(running));
+    }
+
+    pub fn set_fault(&self, fault: Fault, holds: bool) {
+        self.tell(Told::Fault(fault, holds));
+    }
+
+    pub fn set_cameras_missing(&self, missing: usize) {
+        self.tell(Told::CamerasMissing(missing));
+    }
+
+    pub fn set_disk(&self, nearly_full: bool) {
+        self.tell(Told::Disk { nearly_full });
+    }
+
+    /// Booting is over.
+    pub fn ready(&self) {
+        self.tell(Told::Ready);
+    }
+
+    /// From now on presses are refused; there is no way back.
+    pub fn shutting_down(&self) {
+        self.tell(Told::ShuttingDown);
+    }
+
+    /// What each light shows, in the config's order; for `/status`.
+    pub fn views(&self) -> Vec<LightView> {
+        lock(&self.views).clone()
+    }
+
+    fn tell(&self, told: Told) {
+        if let Some(tell) = &self.tell {
+            // After the end of its thread nobody is there to hear it.
+            let _ = tell.send(told);
+        }
+    }
+}
+
+fn lock(views: &Mutex<Vec<LightView>>) -> MutexGuard<'_, Vec<LightView>> {
+    views.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The thread. Dropping it brings every light into its dead state and waits for that.
+#[derive(Debug)]
+pub struct LightsThread {
+    tell: Sender<Told>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for LightsThread {
+    fn drop(&mut self) {
+        let _ = self.tell.send(Told::Dead);
+        if let Some(thread) = self.thread.take() {
+            // One that panicked has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Takes the lights over: they show "booting" until [`Lights::ready`] is called.
+pub fn start(
+    levels: Box<dyn Levels>,
+    leds: Vec<Led>,
+    clock: Arc<dyn Clock>,
+) -> io::Result<(Lights, LightsThread)> {
+    let (tell, hear) = crossbeam_channel::unbounded();
+    let views = Arc::new(Mutex::new(Vec::new()));
+    let mut row = LightRow::new(levels, leds, clock, views.clone());
+    let thread = std::thread::Builder::new()
+        .name("lights".to_owned())
+        .spawn(move || row.run(&hear))?;
+    let lights = Lights {
+        tell: Some(tell.clone()),
+        views,
+    };
+    let thread = Some(thread);
+    Ok((lights, LightsThread { tell, thread }))
+}
+
+/// The state and who is at fault, as told so far. Pure.
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    state: State,
+    house_fault: bool,
+    button_fault: bool,
+}
+
+impl Heard {
+    fn new(now_mono_ns: u64) -> Heard {
+        Heard {
+            state: State::booting(now_mono_ns),
+            house_fault: false,
+            button_fault: false,
+        }
+    }
+
+    fn hear(&mut self, told: Told, now: u64) {
+        let state = &mut self.state;
+        match told {
+            Told::Taken => state.answer = Some((Answer::Taken, now)),
+            Told::Refused => state.answer = Some((Answer::Refused, now)),
+            Told::ClipDone => state.clip_done = Some(now),
+            Told::Windows(count) => holds(&mut state.window_running, count > 0, now),
+            Told::CamerasMissing(count) => holds(&mut state.camera_missing, count > 0, now),
+            Told::Disk { nearly_full } => holds(&mut state.disk_nearly_full, nearly_full, now),
+            Told::Fault(Fault::House, on) => self.house_fault = on,
+            Told::Fault(Fault::Button, on) => self.button_fault = on,
+            Told::Ready => state.booting = None,
+            Told::ShuttingDown => holds(&mut state.shutting_down, true, now),
+            Told::Dead => holds(&mut state.dead, true, now),
+        }
+        holds(
+            &mut self.state.fault,
+            self.house_fault || self.button_fault,
+            now,
+        );
+    }
+}
+
+/// What goes on keeps its beginning, so that its rhythm is not broken.
+fn holds(since: &mut Option<u64>, on: bool, now_mono_ns: u64) {
+    *since = on.then(|| since.unwrap_or(now_mono_ns));
+}
+
+struct LightRow {
+    levels: Box<dyn Levels>,
+    lights: Vec<Light>,
+    clock: Arc<dyn Clock>,
+    views: Arc<Mutex<Vec<LightView>>>,
+}
+
+struct Light {
+    led: Led,
+    /// What it was set to last; `None`: never, or that failed.
+    set: Option<bool>,
+    told: Option<Meaning>,
+    trouble: Option<String>,
+    failures: Counted,
+}
+
+impl LightRow {
+    fn new(
+        levels: Box<dyn Levels>,
+        leds: Vec<Led>,
+        clock: Arc<dyn Clock>,
+        views: Arc<Mutex<Vec<LightView>>>,
+    ) -> LightRow {
+        let light = |led| Light {
+            led,
+            set: None,
+            told: None,
+            trouble: None,
+            failures: Counted::default(),
+        };
+        LightRow {
+            levels,
+            lights: leds.into_iter().map(light).collect(),
+            clock,
+            views,
+        }
+    }
+
+    fn run(&mut self, hear: &Receiver<Told>) {
+        let mut heard = Heard::new(self.clock.mono_ns());
+        loop {
+            let now = self.clock.mono_ns();
+            self.show(&heard.state, now);
+            if heard.state.dead.is_some() {
+                return;
+            }
+            let told = match self.next(&heard.state, now) {
+                None => hear.recv().ok(),
+                Some(at) => {
+                    let left = at.saturating_sub(self.clock.mono_ns());
+                    match hear.recv_timeout(Duration::from_nanos(left)) {
+                        Ok(told) => Some(told),
+                        Err(RecvTimeoutError::Timeout) => continue,
+                        Err(RecvTimeoutError::Disconnected) => None,
+                    }
+                }
+            };
+            // Nobody is left who could tell anything: the house is gone.
+            let told = told.unwrap_or(Told::Dead);
+            let now = self.clock.mono_ns();
+            std::iter::once(told)
+                .chain(hear.try_iter())
+                .for_each(|told| heard.hear(told, now));
+        }
+    }
+
+    /// When there is something to do next.
+    fn next(&self, state: &State, now: u64) -> Option<u64> {
+        let lights = self.lights.iter();
+        let next = lights.filter_map(|light| match light.set {
+            Some(_) => patterns::next_change(state, light.led.role, now),
+            None => Some(now + RETRY_NS),
+        });
+        next.min()
+    }
+
+    fn show(&mut self, state: &State, now: u64) {
+        let mut changed = false;
+        for (n, light) in self.lights.iter_mut().enumerate() {
+            let role = light.led.role;
+            let lit = patterns::level(state, role, now);
+            if light.set != Some(lit) {
+                light.set(n, lit, &mut *self.levels, now);
+                changed = true;
+            }
+            let meaning = patterns::meaning(state, role, now);
+            changed |= light.told.replace(meaning) != Some(meaning);
+        }
+        if changed {
+            self.publish();
+        }
+    }
+
+    /// After the levels, so that no light waits for it.
+    fn publish(&self) {
+        let lights = self.lights.iter().enumerate();
+        let views = lights.map(|(n, light)| LightView {
+            led: light.led,
+            meaning: light.told.unwrap_or(Meaning::Booting),
+            lit: self.levels.lit(n),
+            trouble: light.trouble.clone(),
+        });
+        *lock(&self.views) = views.collect();
+    }
+}
+
+impl Light {
+    fn set(&mut self, number: usize, lit: bool, levels: &mut dyn Levels, now: u64) {
+        match levels.set(number, lit) {
+            Ok(()) => {
+                self.set = Some(lit);
+                if self.trouble.take().is_some() {
+                    log::info!(target: "hindsight::board", event = "system_led", pin = self.led.pin;
+                        "the {} light on pin {} can be set again", role_name(self.led.role), self.led.pin);
+                }
+            }
+            Err(error) => {
+                self.set = None;
+                if let Some(times) = self.failures.happened(now) {
+                    log::warn!(target: "hindsight::board", event = "error_led", pin = self.led.pin, times;
+                        "the {} light on pin {} cannot be set: {error}", role_name(self.led.role), self.led.pin);
+                }
+                self.trouble = Some(error.to_string());
+            }
+        }
+    }
+}
+
+/// As the configuration writes it.
+pub fn role_name(role: LedRole) -> &'static str {
+    match role {
+        LedRole::Ready => "ready",
+        LedRole::Busy => "busy",
+        LedRole::Fault => "fault",
+        LedRole::Status => "status",
+        LedRole::Sound => "sound",
+    }
+}
