@@ -9,6 +9,7 @@
 
 pub mod lights;
 pub mod patterns;
+pub mod pins;
 pub mod sim;
 
 use crate::config::board::{Button, Led};
