@@ -7,12 +7,18 @@
 //! Not here: what an edge means (`trigger`), what becomes of a press (`highlight`).
 //! Called by: app.
 
+mod cdev;
+mod chip;
 pub mod lights;
+mod listen;
+mod open;
 pub mod patterns;
 pub mod pins;
 pub mod sim;
 
 use crate::config::board::{Button, Led};
+
+pub use open::{open, open_levels};
 
 /// One edge of one button, after the kernel's debouncing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,4 +79,44 @@ pub enum BoardError {
     /// There is no GPIO on this machine: the service runs without.
     #[error("{0}")]
     NoGpio(String),
+}
+
+/// What a fault concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// All pins: there is no GPIO here, or it may not be used.
+    Pins,
+    /// Index into the buttons the board was opened with.
+    Button(usize),
+    /// Index into the LEDs the board was opened with.
+    Led(usize),
+}
+
+/// Something that could not be opened. The rest works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    pub of: Part,
+    pub error: BoardError,
+}
+
+/// An open board. Dropping it releases the pins; LEDs keep their last level
+/// where the kernel lets them.
+pub struct Board {
+    /// `rppal`, `cdev`, `sim`, `none`.
+    pub backend: &'static str,
+    /// The chip with the pins, for people: `gpiochip0 (pinctrl-bcm2711)`.
+    pub chip: Option<String>,
+    pub edges: Box<dyn Edges>,
+    pub levels: Box<dyn Levels>,
+    /// What did not open. One bad pin does not take the others.
+    pub faults: Vec<Fault>,
+    /// What an installer should know, though it works.
+    pub notes: Vec<String>,
+}
+
+/// The LEDs alone, without a single input: for `hindsight board off`.
+pub struct Outputs {
+    pub backend: &'static str,
+    pub levels: Box<dyn Levels>,
+    pub faults: Vec<Fault>,
 }

@@ -1,0 +1,277 @@
+//! Pins through the GPIO character device: any board with a kernel of this decade.
+//!
+//! One request per line: a bad pin does not take the others, and the kernel
+//! counts each line's edges, so that a lost one shows.
+//!
+//! Not here: which chip (`chip`), which backend (`open`).
+//! Called by: open, rppal.
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+use gpiocdev::Request;
+use gpiocdev::line::{Bias, EdgeDetection, EdgeKind, EventClock, Value};
+
+use super::chip::{CONSUMER, Chip, button_name, kernel_word, led_name, taken};
+use super::listen::{End, Listener, Sequence, Woken};
+use super::{BoardError, Edge, Edges, Fault, Heard, Levels, Part};
+use crate::config::board::{Button, Input, Led, Level, Pull};
+
+/// A predecessor that was killed a moment ago may hold its lines a little longer.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Edges the kernel keeps per line until we read them.
+const KERNEL_EVENTS: u32 = 512;
+
+/// One button's line.
+struct Line {
+    button: usize,
+    name: String,
+    debounce_ns: u64,
+    request: Request,
+}
+
+/// Buttons on the character device, and the thread that hears them.
+pub struct CdevEdges {
+    lines: Arc<Vec<Line>>,
+    _listener: Option<Listener>,
+}
+
+/// Opens the GPIO buttons among `buttons`, each told by its index.
+pub fn open_edges(
+    chip: &Chip,
+    buttons: &[(usize, &Button)],
+    heard: Sender<Heard>,
+) -> (CdevEdges, Vec<Fault>) {
+    let mut lines = Vec::new();
+    let mut faults = Vec::new();
+    let until = Instant::now() + PATIENCE;
+    for &(at, button) in buttons {
+        match open_button(chip, at, button, until) {
+            Ok(line) => lines.extend(line),
+            Err(error) => faults.push(Fault {
+                of: Part::Button(at),
+                error,
+            }),
+        }
+    }
+    let lines = Arc::new(lines);
+    let listener = (!lines.is_empty()).then(|| {
+        let lines = lines.clone();
+        Listener::start("board", move |end| listen(&lines, end, &heard))
+    });
+    let listener = listener.and_then(|started| {
+        started
+            .map_err(|error| {
+                faults.push(Fault {
+                    of: Part::Pins,
+                    error,
+                });
+            })
+            .ok()
+    });
+    let edges = CdevEdges {
+        lines,
+        _listener: listener,
+    };
+    (edges, faults)
+}
+
+fn open_button(
+    chip: &Chip,
+    at: usize,
+    button: &Button,
+    until: Instant,
+) -> Result<Option<Line>, BoardError> {
+    let Input::Gpio {
+        pin,
+        active,
+        pull,
+        debounce_ms,
+    } = &button.input
+    else {
+        return Ok(None);
+    };
+    let mut builder = Request::builder();
+    builder
+        .on_chip(chip.path())
+        .with_consumer(CONSUMER)
+        .with_kernel_event_buffer_size(KERNEL_EVENTS)
+        .with_line(*pin)
+        .as_input()
+        .with_edge_detection(EdgeDetection::BothEdges)
+        .with_event_clock(EventClock::Monotonic)
+        .with_bias(match pull {
+            Pull::Up => Bias::PullUp,
+            Pull::Down => Bias::PullDown,
+            Pull::Off => Bias::Disabled,
+        });
+    if *active == Level::Low {
+        builder.as_active_low();
+    }
+    if *debounce_ms > 0 {
+        builder.with_debounce_period(Duration::from_millis(*debounce_ms));
+    }
+    let name = button_name(button);
+    let request = ask(chip, &name, *pin, &mut builder, until)?;
+    Ok(Some(Line {
+        button: at,
+        name,
+        debounce_ns: debounce_ms.saturating_mul(1_000_000),
+        request,
+    }))
+}
+
+/// Requests a line; waits while it is still held by a Hindsight that just died.
+fn ask(
+    chip: &Chip,
+    part: &str,
+    pin: u32,
+    builder: &mut gpiocdev::request::Builder,
+    until: Instant,
+) -> Result<Request, BoardError> {
+    while chip.held_by(pin, CONSUMER) && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    chip.check(part, pin)?;
+    builder.request().map_err(|error| match chip.who_has(pin) {
+        Some(who) => taken(part, &who),
+        None => BoardError::Pin(format!(
+            "{part}: {} refuses the pin: {}",
+            chip.shown(),
+            kernel_word(&error)
+        )),
+    })
+}
+
+/// The thread: from the kernel's events to ours, until told to end.
+fn listen(lines: &[Line], end: &End, heard: &Sender<Heard>) {
+    let mut live: Vec<(&Line, Sequence)> = lines
+        .iter()
+        .map(|line| (line, Sequence::default()))
+        .collect();
+    loop {
+        let fds: Vec<_> = live.iter().map(|(line, _)| line.request.as_fd()).collect();
+        let Woken::Ready(ready) = end.wait(&fds, None) else {
+            return;
+        };
+        // From the back, so that what is removed moves no index still to come.
+        for ready in ready.into_iter().rev() {
+            let (line, sequence) = &mut live[ready.at];
+            let read = match ready.gone {
+                true => Err("the GPIO chip is gone".to_owned()),
+                false => read(line, sequence, heard),
+            };
+            if let Err(what) = read {
+                let _ = heard.send(Heard::Trouble {
+                    button: line.button,
+                    what: Some(format!("{}: {what}", line.name)),
+                });
+                live.remove(ready.at);
+            }
+        }
+    }
+}
+
+/// One event of one line. Nobody listening any more is no error: we are about to be dropped.
+fn read(line: &Line, sequence: &mut Sequence, heard: &Sender<Heard>) -> Result<(), String> {
+    let event = line
+        .request
+        .read_edge_event()
+        .map_err(|error| format!("its edges cannot be read: {}", kernel_word(&error)))?;
+    let lost = sequence.lost_before(event.line_seqno);
+    if lost > 0 {
+        let _ = heard.send(Heard::Lost {
+            button: line.button,
+            edges: lost,
+        });
+    }
+    let _ = heard.send(Heard::Edge(Edge {
+        button: line.button,
+        held: event.kind == EdgeKind::Rising,
+        at_mono_ns: touched_at(event.timestamp_ns, line.debounce_ns),
+    }));
+    Ok(())
+}
+
+/// When the contact was made. The kernel reports a debounced edge once the line
+/// has been quiet for the whole period, and stamps it then.
+pub fn touched_at(reported_mono_ns: u64, debounce_ns: u64) -> u64 {
+    reported_mono_ns.saturating_sub(debounce_ns)
+}
+
+impl Edges for CdevEdges {
+    fn held(&self, button: usize) -> Option<bool> {
+        let line = self.lines.iter().find(|line| line.button == button)?;
+        let value = line.request.lone_value().ok()?;
+        Some(value == Value::Active)
+    }
+}
+
+/// LEDs on the character device; one that did not open answers with why.
+pub struct CdevLevels {
+    leds: Vec<Result<Light, BoardError>>,
+}
+
+struct Light {
+    name: String,
+    request: Request,
+}
+
+/// Opens the LEDs, unlit.
+pub fn open_levels(chip: &Chip, leds: &[Led]) -> (CdevLevels, Vec<Fault>) {
+    let until = Instant::now() + PATIENCE;
+    let leds: Vec<_> = leds.iter().map(|led| open_led(chip, led, until)).collect();
+    let faults = leds.iter().enumerate().filter_map(|(at, led)| {
+        let error = led.as_ref().err()?.clone();
+        Some(Fault {
+            of: Part::Led(at),
+            error,
+        })
+    });
+    let faults = faults.collect();
+    (CdevLevels { leds }, faults)
+}
+
+fn open_led(chip: &Chip, led: &Led, until: Instant) -> Result<Light, BoardError> {
+    let mut builder = Request::builder();
+    builder
+        .on_chip(chip.path())
+        .with_consumer(CONSUMER)
+        .with_line(led.pin);
+    if led.active == Level::Low {
+        builder.as_active_low();
+    }
+    builder.as_output(Value::Inactive);
+    let name = led_name(led);
+    let request = ask(chip, &name, led.pin, &mut builder, until)?;
+    Ok(Light { name, request })
+}
+
+impl Levels for CdevLevels {
+    fn set(&mut self, led: usize, lit: bool) -> Result<(), BoardError> {
+        let Some(light) = self.leds.get(led) else {
+            return Ok(());
+        };
+        let light = light.as_ref().map_err(Clone::clone)?;
+        let value = match lit {
+            true => Value::Active,
+            false => Value::Inactive,
+        };
+        light.request.set_lone_value(value).map_err(|error| {
+            BoardError::Pin(format!(
+                "{}: its level cannot be set: {}",
+                light.name,
+                kernel_word(&error)
+            ))
+        })
+    }
+
+    fn lit(&self, led: usize) -> Option<bool> {
+        let light = self.leds.get(led)?.as_ref().ok()?;
+        let value = light.request.lone_value().ok()?;
+        Some(value == Value::Active)
+    }
+}
