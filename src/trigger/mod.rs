@@ -1,12 +1,14 @@
-//! Turns keys into presses.
+//! Turns keys and edges into presses.
 //!
 //! ENTER or `s` presses, `q` stops. Each press is stamped with
 //! `CLOCK_MONOTONIC` at the key, before anything else is done with it.
-//! `keys.rs` decides (pure), `keyboard.rs` listens.
+//! `keys.rs` decides (pure), `keyboard.rs` listens. What the edges of a button mean is
+//! decided in `gesture.rs`, when the venue is open in `hours.rs` (both pure).
 //!
-//! Not here: what becomes of a press (`highlight`), HTTP (`web`).
+//! Not here: pins (`board`), what becomes of a press (`highlight`), HTTP (`web`).
 //! Called by: app.
 
+pub mod gesture;
 mod keyboard;
 mod keys;
 
