@@ -6,10 +6,10 @@ use url::Url;
 
 use super::check::Check;
 use super::checked::{Camera, Credentials, Transport};
-use super::environment::id_in_names;
+use super::ids::Ids;
 use super::problem::{Findings, Place};
 use super::secret::secret;
-use super::written::{Cell, Table, Value};
+use super::written::{Table, Value};
 use crate::base::CameraId;
 
 const URL_EXAMPLE: &str = "\"rtsp://192.0.2.10:554/stream1\"";
@@ -18,13 +18,13 @@ const LONGEST_LATENCY_MS: u64 = 10_000;
 /// All cameras; those that were refused are missing.
 pub fn cameras(check: &mut Check<'_>) -> Vec<Camera> {
     let written = check.written;
-    if written.cameras.is_empty() && !written.camera_unreadable {
+    if written.entries("camera").next().is_none() && !written.camera_unreadable {
         no_camera(check);
     }
-    let mut ids: Vec<&Cell> = Vec::new();
+    let mut ids = Ids::of("camera");
     let mut cameras: Vec<Camera> = Vec::new();
-    for table in &written.cameras {
-        let Some(id) = id(table, &mut ids, check.found) else {
+    for table in written.entries("camera") {
+        let Some(id) = ids.take(table, check.found) else {
             // The rest of it may have mistakes too.
             camera(table, None, check);
             continue;
@@ -51,53 +51,11 @@ fn no_camera(check: &mut Check<'_>) {
         .problem(&place, format!("there is no camera; {right}"));
 }
 
-/// The id, if it is one and no other camera has it or one that its variables would mix up.
-fn id<'a>(table: &'a Table, ids: &mut Vec<&'a Cell>, found: &mut Findings) -> Option<CameraId> {
-    let Some(cell) = table.get("id") else {
-        found.problem(&table.place, "[[camera]] has no id; write id = \"court1\"");
-        return None;
-    };
-    let rule = CameraId::RULE;
-    let Value::Text(text) = &cell.value else {
-        found.reject(cell, format!("is no id; an id is text: {rule}"));
-        return None;
-    };
-    let Ok(id) = CameraId::new(text) else {
-        let why = match text.as_str() {
-            "all" => "cannot be an id: it means all cameras; choose another".to_owned(),
-            _ => format!("cannot be an id: it names files; use {rule}"),
-        };
-        found.reject(cell, why);
-        return None;
-    };
-    if let Some(other) = ids.iter().find(|other| same_in_names(other, text)) {
-        found.reject(cell, collides_with(other, text));
-        return None;
-    }
-    ids.push(cell);
-    Some(id)
-}
-
-fn same_in_names(other: &Cell, id: &str) -> bool {
-    matches!(&other.value, Value::Text(other) if id_in_names(other) == id_in_names(id))
-}
-
-fn collides_with(other: &Cell, id: &str) -> String {
-    let (shown, place) = (other.shown(), &other.place);
-    if other.value == Value::Text(id.to_owned()) {
-        return format!("is taken by the camera at {place}; each needs an id of its own");
-    }
-    let names = id_in_names(id);
-    format!(
-        "is too like {shown} at {place}: both would be HINDSIGHT_CAMERA_{names}_… in the \
-         environment; rename one"
-    )
-}
-
 fn camera(table: &Table, id: Option<CameraId>, check: &mut Check<'_>) -> Option<Camera> {
     let url = url(table, id.as_ref(), check.found);
     let shown_id = id.as_ref().map_or("", CameraId::as_str);
     let name = check.label(Some(table), "name", shown_id);
+    let court = check.label(Some(table), "court", &name);
     let credentials = credentials(table, shown_id, check);
     let transport = check.choice(
         Some(table),
@@ -108,8 +66,8 @@ fn camera(table: &Table, id: Option<CameraId>, check: &mut Check<'_>) -> Option<
     let latency_ms = check.duration_ms(Some(table), "latency", 0..=LONGEST_LATENCY_MS, 300, 0);
     Some(Camera {
         id: id?,
-        court: name.clone(),
         name,
+        court,
         url: url?,
         credentials,
         transport,

@@ -3,25 +3,24 @@
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 use log::LevelFilter;
 
-use super::board::Board;
+use super::board::{Button, Window};
 use super::checked::{
     Config, Highlight, Http, Log, LogFormat, Reconnect, RingSettings, Secret, Storage, Trigger,
     Venue,
 };
-use super::delivery::{Finish, Queue, Upload};
 use super::near::did_you_mean;
 use super::problem::{Findings, Place};
 use super::secret::{Credentials, secret};
-use super::units::{BadUnit, decimal, duration_ms, rate_bps, show_bps, show_ms};
+use super::units::{BadUnit, decimal, duration_ms, show_ms};
 use super::written::{Cell, Table, Value, Written};
 
 /// Longest `pre` and `post`, each.
-const LONGEST_WINDOW_MS: u64 = 30 * 60_000;
+pub const LONGEST_WINDOW_MS: u64 = 30 * 60_000;
 /// What the ring holds beyond the longest window.
 const RING_MARGIN_S: u64 = 15;
 const DEFAULT_RING_S: u64 = 90;
@@ -36,24 +35,88 @@ pub fn check(written: &Written, credentials: &Credentials, found: &mut Findings)
         found,
     };
     let highlight = check.highlight();
+    let cameras = super::camera::cameras(&mut check);
+    let (buttons, leds) = check.buttons_and_leds(&highlight, &cameras);
+    let (storage, finish) = (check.storage(), check.finish());
     Config {
         venue: check.venue(),
-        storage: check.storage(),
-        ring: check.ring(&highlight),
-        highlight,
+        ring: check.ring(&highlight, &buttons),
         trigger: check.trigger(),
         reconnect: check.reconnect(),
-        cameras: super::camera::cameras(&mut check),
         http: check.http(),
         log: check.log(),
-        board: Board::default(),
-        buttons: Vec::new(),
-        leds: Vec::new(),
-        finish: Finish::default(),
-        queue: Queue::default(),
-        upload: Upload::default(),
-        targets: Vec::new(),
+        board: check.board(),
+        queue: check.queue(finish.marks()),
+        upload: check.upload(),
+        targets: super::target::targets(&mut check, &storage),
+        highlight,
+        cameras,
+        buttons,
+        leds,
+        storage,
+        finish,
     }
+}
+
+/// The window that the ring must hold, and whose it is.
+struct LongestWindow {
+    /// `None`: `[highlight]`'s.
+    button: Option<String>,
+    /// Of its keys: nothing, `long_`, `double_`.
+    prefix: &'static str,
+    window: Window,
+}
+
+impl LongestWindow {
+    fn need_s(&self) -> u64 {
+        (self.window.pre_ms + self.window.post_ms).div_ceil(1000) + RING_MARGIN_S
+    }
+
+    fn is_of_highlight(&self) -> bool {
+        self.button.is_none()
+    }
+
+    /// `pre 40s + post 10s + 15s`, and whose that is.
+    fn in_words(&self) -> String {
+        let (pre, post) = (show_ms(self.window.pre_ms), show_ms(self.window.post_ms));
+        let prefix = self.prefix;
+        let whose = match &self.button {
+            Some(id) => format!("button {id}: "),
+            None => String::new(),
+        };
+        format!("{whose}{prefix}pre {pre} + {prefix}post {post} + {RING_MARGIN_S}s")
+    }
+}
+
+/// `[highlight]`'s, unless a button's is longer.
+fn longest_window(highlight: &Highlight, buttons: &[Button]) -> LongestWindow {
+    let mut longest = LongestWindow {
+        button: None,
+        prefix: "",
+        window: Window {
+            pre_ms: highlight.pre_ms,
+            post_ms: highlight.post_ms,
+        },
+    };
+    for button in buttons {
+        let windows = [
+            ("", Some(button.single)),
+            ("long_", button.long),
+            ("double_", button.double),
+        ];
+        for (prefix, window) in windows {
+            let Some(window) = window else { continue };
+            let next = LongestWindow {
+                button: Some(button.id.clone()),
+                prefix,
+                window,
+            };
+            if next.need_s() > longest.need_s() {
+                longest = next;
+            }
+        }
+    }
+    longest
 }
 
 /// A length of time as it would stand in this cell's source: the predecessors' file has seconds.
@@ -127,6 +190,7 @@ impl Check<'_> {
             Value::Text(text) => duration_ms(text).map_err(|bad| (bad, text.clone())),
             Value::Whole(number) => Err((BadUnit::NoUnit, number.to_string())),
             Value::Other(text) => duration_ms(text).map_err(|bad| (bad, text.clone())),
+            Value::List(_) => Err((BadUnit::Shape, String::new())),
         };
         match read {
             Ok(ms) if range.contains(&ms) => ms,
@@ -231,31 +295,16 @@ impl Check<'_> {
         default.to_owned()
     }
 
-    /// A whole path.
-    fn path(&mut self, table: &str, key: &str, default: &str) -> PathBuf {
-        let Some(cell) = self.written.get(table, key) else {
-            return PathBuf::from(default);
-        };
-        match &cell.value {
-            Value::Text(text) if Path::new(text).is_absolute() && !text.contains('\0') => {
-                return PathBuf::from(text);
-            }
-            Value::Text(_) => {
-                let why = format!("is not a whole path; begin it with /, as in \"{default}\"");
-                self.found.reject(cell, why);
-            }
-            _ => self
-                .found
-                .reject(cell, format!("is not text; write it like \"{default}\"")),
-        }
-        PathBuf::from(default)
+    fn path_or(&mut self, table: &str, key: &str, default: &str) -> PathBuf {
+        let path = self.path(self.written.table(table), key, default);
+        path.unwrap_or_else(|| PathBuf::from(default))
     }
 
     fn venue(&mut self) -> Venue {
         Venue {
             name: self.label(self.written.table("venue"), "name", "Hindsight"),
             timezone: self.timezone(),
-            open: None,
+            open: self.open(),
         }
     }
 
@@ -283,7 +332,7 @@ impl Check<'_> {
 
     fn storage(&mut self) -> Storage {
         Storage {
-            path: self.path("storage", "path", "/var/lib/hindsight"),
+            path: self.path_or("storage", "path", "/var/lib/hindsight"),
         }
     }
 
@@ -314,10 +363,9 @@ impl Check<'_> {
         }
     }
 
-    fn ring(&mut self, highlight: &Highlight) -> RingSettings {
-        let dir = self.path("ring", "dir", "/dev/shm");
-        let need = (highlight.pre_ms + highlight.post_ms).div_ceil(1000) + RING_MARGIN_S;
-        let seconds = self.ring_seconds(need, highlight);
+    fn ring(&mut self, highlight: &Highlight, buttons: &[Button]) -> RingSettings {
+        let dir = self.path_or("ring", "dir", "/dev/shm");
+        let seconds = self.ring_seconds(&longest_window(highlight, buttons));
         RingSettings {
             dir,
             seconds: u32::try_from(seconds).unwrap_or(u32::MAX),
@@ -325,27 +373,26 @@ impl Check<'_> {
         }
     }
 
-    fn ring_seconds(&mut self, need: u64, highlight: &Highlight) -> u64 {
+    fn ring_seconds(&mut self, longest: &LongestWindow) -> u64 {
+        let need = longest.need_s();
         let table = self.written.table("ring");
         let read = self.whole(table, "seconds", 1..=LONGEST_RING_S, "of seconds", 90);
         let cell = self.written.get("ring", "seconds");
-        let window = ["pre", "post"].map(|key| self.written.get("highlight", key));
-        let window_bad = window.iter().any(|cell| self.found.was_rejected(*cell));
+        let window_bad = longest.is_of_highlight() && {
+            let window = ["pre", "post"].map(|key| self.written.get("highlight", key));
+            window.iter().any(|cell| self.found.was_rejected(*cell))
+        };
         let (Some(cell), Some(seconds)) = (cell, read) else {
-            if let Some(longest) = window[0].or(window[1]).filter(|_| need > DEFAULT_RING_S) {
+            if let Some(place) = self.place_of(longest).filter(|_| need > DEFAULT_RING_S) {
                 let text = format!("the ring holds {need} s, for this window is longer than usual");
-                self.found.note(&longest.place, text);
+                self.found.note(&place, text);
             }
             return DEFAULT_RING_S.max(need);
         };
         if seconds >= need || window_bad {
             return seconds;
         }
-        let why = format!(
-            "pre {} + post {} + {RING_MARGIN_S}s",
-            show_ms(highlight.pre_ms),
-            show_ms(highlight.post_ms)
-        );
+        let why = longest.in_words();
         if matches!(cell.place, Place::EnvFile { .. }) {
             let (name, shown) = (&cell.name, cell.shown());
             let text = format!("{name} = {shown} is too small for {why}; {need} is used");
@@ -359,32 +406,25 @@ impl Check<'_> {
         need
     }
 
-    fn max_bitrate(&mut self) -> u64 {
-        const DEFAULT: u64 = 8_000_000;
-        const RANGE: RangeInclusive<u64> = 100_000..=200_000_000;
-        let Some(cell) = self.written.get("ring", "max_bitrate") else {
-            return DEFAULT;
-        };
-        let read = match &cell.value {
-            Value::Text(text) => rate_bps(text).ok(),
-            Value::Whole(number) => u64::try_from(*number).ok(),
-            Value::Other(_) => None,
-        };
-        match read {
-            Some(bps) if RANGE.contains(&bps) => return bps,
-            Some(_) => {
-                let (least, most) = (show_bps(*RANGE.start()), show_bps(*RANGE.end()));
-                self.found.reject(
-                    cell,
-                    format!("bits per second is out of reach; write \"{least}\" to \"{most}\", as in \"8M\""),
-                );
+    /// Where the longest window was written, if somebody wrote it.
+    fn place_of(&self, longest: &LongestWindow) -> Option<Place> {
+        let table = match &longest.button {
+            None => self.written.table("highlight")?,
+            Some(id) => {
+                let ids = self.written.ids("button");
+                let at = ids.iter().position(|button| button == id)?;
+                self.written.entries("button").nth(at)?
             }
-            None => self.found.reject(
-                cell,
-                "is no bit rate; write bits per second like \"8M\" or \"800k\"",
-            ),
-        }
-        DEFAULT
+        };
+        let keys = ["pre", "post"].map(|key| format!("{}{key}", longest.prefix));
+        let cell = keys.iter().find_map(|key| table.get(key))?;
+        Some(cell.place.clone())
+    }
+
+    fn max_bitrate(&mut self) -> u64 {
+        let table = self.written.table("ring");
+        let read = self.rate_bps(table, "max_bitrate", 100_000..=200_000_000);
+        read.unwrap_or(8_000_000)
     }
 
     fn trigger(&mut self) -> Trigger {

@@ -127,7 +127,7 @@ pub struct FolderTarget {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct S3Target {
-    /// `https://…` or `http://…`, without bucket.
+    /// `https://…` or `http://…`, without bucket, user and query.
     pub endpoint: Url,
     pub region: String,
     pub bucket: String,
@@ -148,7 +148,7 @@ pub struct S3Target {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct SignedUrlTarget {
-    /// Of the backend.
+    /// Of the backend: scheme, host and port.
     pub url: Url,
     pub device_id: String,
     pub client_id: String,
@@ -168,15 +168,81 @@ pub struct SignedUrlTarget {
 /// Names of JSON fields in the backend's language; dots go into objects (`data.upload_url`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedUrlFields {
+    /// In the registration: what the file is (`video`, `vertical`, `thumbnail`, `sidecar`).
+    pub kind: String,
+    pub file_name: String,
+    pub content_type: String,
+    pub press_id: String,
+    pub camera_id: String,
+    pub venue: String,
+    pub court: String,
+    /// Of the press: RFC 3339, UTC; missing while the box did not know the time.
+    pub pressed_at: String,
+    /// Of the press within the clip.
+    pub press_offset_ms: String,
+    pub duration_ms: String,
     /// In the answer to the registration.
     pub id: String,
     pub upload_url: String,
     /// An object of headers to send with the PUT; may be missing from the answer.
     pub upload_headers: String,
-    /// In the finalization.
+    /// In the registration and in the finalization.
     pub size_bytes: String,
     pub sha256: String,
+    /// In the finalization: as storage answered the PUT; missing where it gave none.
     pub etag: String,
+}
+
+impl SignedUrlFields {
+    /// All names, by our own word for each.
+    pub fn each_mut(&mut self) -> [(&'static str, &mut String); 16] {
+        [
+            ("kind", &mut self.kind),
+            ("file_name", &mut self.file_name),
+            ("content_type", &mut self.content_type),
+            ("press_id", &mut self.press_id),
+            ("camera_id", &mut self.camera_id),
+            ("venue", &mut self.venue),
+            ("court", &mut self.court),
+            ("pressed_at", &mut self.pressed_at),
+            ("press_offset_ms", &mut self.press_offset_ms),
+            ("duration_ms", &mut self.duration_ms),
+            ("id", &mut self.id),
+            ("upload_url", &mut self.upload_url),
+            ("upload_headers", &mut self.upload_headers),
+            ("size_bytes", &mut self.size_bytes),
+            ("sha256", &mut self.sha256),
+            ("etag", &mut self.etag),
+        ]
+    }
+}
+
+impl Default for SignedUrlFields {
+    /// Our own words.
+    fn default() -> SignedUrlFields {
+        let mut fields = SignedUrlFields {
+            kind: String::new(),
+            file_name: String::new(),
+            content_type: String::new(),
+            press_id: String::new(),
+            camera_id: String::new(),
+            venue: String::new(),
+            court: String::new(),
+            pressed_at: String::new(),
+            press_offset_ms: String::new(),
+            duration_ms: String::new(),
+            id: String::new(),
+            upload_url: String::new(),
+            upload_headers: String::new(),
+            size_bytes: String::new(),
+            sha256: String::new(),
+            etag: String::new(),
+        };
+        for (ours, name) in fields.each_mut() {
+            *name = ours.to_owned();
+        }
+        fields
+    }
 }
 
 /// `403`, or `403 outside_allowed_window`: a status, and a word that the body must hold.

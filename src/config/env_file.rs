@@ -92,7 +92,7 @@ pub fn apply(path: &str, text: &str, written: &mut Written, found: &mut Findings
         }
     }
     let mut secret = false;
-    let own_from = written.cameras.len();
+    let own_from = written.entries("camera").count();
     for line in lines.iter().filter(|line| !line.value.is_empty()) {
         let place = place(line.number);
         match line.name.strip_prefix("CAMERA_") {
@@ -106,7 +106,7 @@ pub fn apply(path: &str, text: &str, written: &mut Written, found: &mut Findings
 
 /// A camera that only has a name is a mistake of numbering.
 fn nameless(written: &Written, from: usize, found: &mut Findings) {
-    for camera in written.cameras.iter().skip(from) {
+    for camera in written.entries("camera").skip(from) {
         if camera.get("url").is_none() {
             let number = camera.text("id").unwrap_or("").replace("camera", "");
             found.problem(
@@ -293,10 +293,10 @@ fn camera(
         return false;
     }
     let id = format!("camera{number}");
-    if written.camera_mut(&id).is_none() {
-        written.cameras.push(new_camera(&id, number, place));
+    if written.entry_mut("camera", &id).is_none() {
+        written.push("camera", new_camera(&id, number, place));
     }
-    match written.camera_mut(&id) {
+    match written.entry_mut("camera", &id) {
         Some(camera) => put_into_camera(camera, key, line, place),
         None => false,
     }

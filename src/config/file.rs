@@ -7,7 +7,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::near::did_you_mean;
 use super::problem::{Findings, Place};
-use super::written::{Cell, KEYS, Table, Value, Written, is_secret, keys_of, known};
+use super::written::{
+    Cell, KEYS, Table, Value, Written, header, is_secret, keys_of, known, repeated,
+};
 
 /// Reads the file into `written`. False if nothing can be concluded from it.
 pub fn read(path: &Path, written: &mut Written, found: &mut Findings) -> bool {
@@ -67,21 +69,21 @@ pub fn parse(path: &str, text: &str, written: &mut Written, found: &mut Findings
     for (key, value) in entries {
         let place = reading.place(key.span().start);
         let name: &str = key.get_ref();
-        match (name, value.get_ref()) {
-            ("camera", DeValue::Array(array)) => {
+        match (repeated(name), value.get_ref()) {
+            (Some(name), DeValue::Array(array)) => {
                 for element in array.iter() {
-                    reading.camera(element, written, found);
+                    reading.entry(name, element, written, found);
                 }
             }
-            ("camera", _) => {
-                written.camera_unreadable = true;
-                found.problem(
-                    &place,
-                    "camera is written as if there were only one; begin each camera with a line [[camera]]",
+            (Some(name), _) => {
+                written.camera_unreadable |= name == "camera";
+                let text = format!(
+                    "{name} is written as if there were only one; begin each {name} with a line [[{name}]]"
                 );
+                found.problem(&place, text);
             }
-            (_, DeValue::Table(table)) => reading.table(name, &place, table, written, found),
-            (_, value) => reading.stray(name, &place, value, found),
+            (None, DeValue::Table(table)) => reading.table(name, &place, table, written, found),
+            (None, value) => reading.stray(name, &place, value, found),
         }
     }
     true
@@ -174,19 +176,23 @@ impl Reading<'_> {
         *target = cells;
     }
 
-    fn camera(&self, element: &Spanned<DeValue<'_>>, written: &mut Written, found: &mut Findings) {
+    fn entry(
+        &self,
+        name: &'static str,
+        element: &Spanned<DeValue<'_>>,
+        written: &mut Written,
+        found: &mut Findings,
+    ) {
         let place = self.place(element.span().start);
         let DeValue::Table(table) = element.get_ref() else {
-            written.camera_unreadable = true;
-            found.problem(
-                &place,
-                "camera is no table; begin each camera with a line [[camera]]",
-            );
+            written.camera_unreadable |= name == "camera";
+            let text = format!("{name} is no table; begin each {name} with a line [[{name}]]");
+            found.problem(&place, text);
             return;
         };
         let mut cells = Table::new(place);
-        self.cells("camera", "[[camera]]", table, &mut cells, found);
-        written.cameras.push(cells);
+        self.cells(name, &header(name), table, &mut cells, found);
+        written.push(name, cells);
     }
 
     fn cells(
@@ -221,8 +227,16 @@ impl Reading<'_> {
                 }
             }
             _ if is_secret(key) => Value::Other(String::new()),
-            _ => Value::Other(self.text.get(value.span()).unwrap_or("").to_owned()),
+            DeValue::Array(array) => match texts(array) {
+                Some(texts) => Value::List(texts),
+                None => self.source(value),
+            },
+            _ => self.source(value),
         }
+    }
+
+    fn source(&self, value: &Spanned<DeValue<'_>>) -> Value {
+        Value::Other(self.text.get(value.span()).unwrap_or("").to_owned())
     }
 
     fn stray(&self, name: &str, place: &Place, value: &DeValue<'_>, found: &mut Findings) {
@@ -240,6 +254,15 @@ impl Reading<'_> {
     }
 }
 
+/// The texts of an array, if it holds nothing else.
+fn texts(array: &[Spanned<DeValue<'_>>]) -> Option<Vec<String>> {
+    let texts = array.iter().map(|element| match element.get_ref() {
+        DeValue::String(text) => Some(text.clone().into_owned()),
+        _ => None,
+    });
+    texts.collect()
+}
+
 /// `[ring]` or `[[camera]]`, and nothing else.
 fn is_header(line: &str) -> bool {
     let name = line.trim_start_matches('[').trim_end_matches(']');
@@ -251,7 +274,8 @@ fn is_header(line: &str) -> bool {
 fn key_and_value(key: &str, value: &str) -> String {
     const LONGEST: usize = 12;
     let ours = KEYS.iter().any(|(_, keys)| keys.contains(&key));
-    let near_secrets = is_secret(key) || matches!(key, "url" | "username");
+    let near_secrets =
+        is_secret(key) || matches!(key, "url" | "endpoint" | "username" | "access_key_id");
     let word = value.split_whitespace().next().unwrap_or("");
     let bare = word.strip_prefix('"').unwrap_or(word);
     let plain =
@@ -287,8 +311,5 @@ fn unknown_key(table: &str, shown: &str, key: &str) -> String {
 /// The table that has this key, if one does.
 fn table_with(key: &str) -> Option<String> {
     let (table, _) = KEYS.iter().find(|(_, keys)| keys.contains(&key))?;
-    Some(match *table {
-        "camera" => "[[camera]]".to_owned(),
-        table => format!("[{table}]"),
-    })
+    Some(header(table))
 }

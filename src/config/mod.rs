@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub mod board;
+mod button;
 mod camera;
 mod check;
 pub mod checked;
@@ -20,10 +21,17 @@ pub mod delivery;
 mod env_file;
 mod environment;
 mod file;
+mod hours;
+mod ids;
+mod logo;
+mod mark;
 mod near;
 mod problem;
 mod secret;
+mod target;
+mod template;
 pub mod units;
+mod values;
 mod written;
 
 pub use checked::{
@@ -46,7 +54,7 @@ pub struct Sources {
     /// The environment, as the process has it; names that do not start with
     /// `HINDSIGHT_` are left alone (but for systemd's `CREDENTIALS_DIRECTORY`).
     pub env: BTreeMap<String, String>,
-    /// `TABLE.KEY=VALUE` and `camera.ID.KEY=VALUE` from the command line (`--set`).
+    /// `TABLE.KEY=VALUE` and `TABLE.ID.KEY=VALUE` from the command line (`--set`).
     pub set: Vec<String>,
 }
 

@@ -94,10 +94,10 @@ fn from_file(key: &str, cell: &Cell, found: &mut Findings) -> Option<Secret> {
     };
     let path = Path::new(text);
     if !path.is_absolute() {
-        let name = if key == "token" {
-            "token"
-        } else {
-            "court1.password"
+        let name = match key {
+            "token" => "token",
+            "password" => "court1.password",
+            _ => "cloud.secret",
         };
         found.reject(
             cell,

@@ -9,9 +9,10 @@ pub enum BadUnit {
     Shape,
 }
 
-/// Milliseconds of "40s", "300ms", "1.5s", "1m30s", "2h". Larger units first, each once.
+/// Milliseconds of "40s", "300ms", "1.5s", "1m30s", "2h", "7d". Larger units first, each once.
 pub fn duration_ms(text: &str) -> Result<u64, BadUnit> {
-    const UNITS: [(&str, u64); 5] = [
+    const UNITS: [(&str, u64); 6] = [
+        ("d", 86_400_000),
         ("h", 3_600_000),
         ("min", 60_000),
         ("m", 60_000),
@@ -67,6 +68,7 @@ pub fn rate_bps(text: &str) -> Result<u64, BadUnit> {
 pub fn show_ms(ms: u64) -> String {
     match ms {
         0 => "0s".to_owned(),
+        _ if ms.is_multiple_of(86_400_000) => format!("{}d", ms / 86_400_000),
         _ if ms.is_multiple_of(3_600_000) => format!("{}h", ms / 3_600_000),
         _ if ms.is_multiple_of(60_000) => format!("{}m", ms / 60_000),
         _ if ms.is_multiple_of(1000) => format!("{}s", ms / 1000),

@@ -6,9 +6,9 @@
 use super::checked::redacted;
 use super::problem::Place;
 
-/// Every key there is, by table. `camera` is the one that may repeat.
+/// Every key there is, by table. Those in [`REPEATED`] stand in double brackets.
 pub const KEYS: &[(&str, &[&str])] = &[
-    ("venue", &["name", "timezone"]),
+    ("venue", &["name", "timezone", "open"]),
     ("storage", &["path"]),
     ("ring", &["dir", "seconds", "max_bitrate"]),
     ("highlight", &["pre", "post", "stop_grace"]),
@@ -19,6 +19,7 @@ pub const KEYS: &[(&str, &[&str])] = &[
         &[
             "id",
             "name",
+            "court",
             "url",
             "username",
             "password",
@@ -29,7 +30,100 @@ pub const KEYS: &[(&str, &[&str])] = &[
     ),
     ("http", &["listen", "token", "token_file"]),
     ("log", &["level", "format"]),
+    ("board", &["backend", "model", "chip"]),
+    (
+        "button",
+        &[
+            "id",
+            "input",
+            "pin",
+            "active",
+            "pull",
+            "debounce",
+            "device",
+            "key",
+            "role",
+            "cameras",
+            "pre",
+            "post",
+            "long_pre",
+            "long_post",
+            "double_pre",
+            "double_post",
+            "cooldown",
+            "shutdown_hold",
+        ],
+    ),
+    ("led", &["pin", "active", "role"]),
+    (
+        "finish",
+        &[
+            "text",
+            "text_corner",
+            "vertical",
+            "crf",
+            "preset",
+            "encoder",
+            "ffmpeg",
+            "jobs",
+        ],
+    ),
+    (
+        "logo",
+        &["file", "corner", "rel_width", "margin", "opacity"],
+    ),
+    (
+        "queue",
+        &["max_attempts", "keep_uploaded", "keep", "keep_raw"],
+    ),
+    ("upload", &["max_rate", "window"]),
+    (
+        "target",
+        &[
+            "id",
+            "kind",
+            "path",
+            "key",
+            "endpoint",
+            "region",
+            "bucket",
+            "path_style",
+            "storage_class",
+            "encryption",
+            "kms_key",
+            "cache_control",
+            "access_key_id",
+            "secret_access_key",
+            "secret_access_key_file",
+            "url",
+            "device_id",
+            "client_id",
+            "secret",
+            "secret_file",
+            "register_path",
+            "finalize_path",
+            "fields",
+            "never",
+            "ca_file",
+        ],
+    ),
 ];
+
+/// The tables of which there may be several.
+pub const REPEATED: &[&str] = &["camera", "button", "led", "logo", "target"];
+
+/// The table's own name, if it is one that may repeat.
+pub fn repeated(table: &str) -> Option<&'static str> {
+    REPEATED.iter().find(|name| **name == table).copied()
+}
+
+/// A table's header as it is written: `[ring]`, `[[camera]]`.
+pub fn header(table: &str) -> String {
+    match repeated(table) {
+        Some(_) => format!("[[{table}]]"),
+        None => format!("[{table}]"),
+    }
+}
 
 /// The key's own name where the table has it, for as long as the program runs.
 pub fn known(table: &str, key: &str) -> Option<(&'static str, &'static str)> {
@@ -46,7 +140,7 @@ pub fn keys_of(table: &str) -> &'static [&'static str] {
 
 /// Whether a key's value must never be shown.
 pub fn is_secret(key: &str) -> bool {
-    matches!(key, "password" | "token")
+    matches!(key, "password" | "token" | "secret" | "secret_access_key")
 }
 
 /// A value as written.
@@ -54,7 +148,9 @@ pub fn is_secret(key: &str) -> bool {
 pub enum Value {
     Text(String),
     Whole(i64),
-    /// Anything else, as it was written: `1.5`, `true`, `[…]`.
+    /// Of texts.
+    List(Vec<String>),
+    /// Anything else, as it was written: `1.5`, `true`, `[1, 2]`.
     Other(String),
 }
 
@@ -74,9 +170,13 @@ impl Cell {
     pub fn new(place: Place, name: impl Into<String>, key: &str, value: Value) -> Cell {
         let shown = match &value {
             _ if is_secret(key) => Some("<hidden>".to_owned()),
-            Value::Text(url) if key == "url" => Some(format!("\"{}\"", redacted(url))),
+            Value::Text(url) if matches!(key, "url" | "endpoint") => {
+                Some(format!("\"{}\"", redacted(url)))
+            }
             // A slip of the hand joins lines, and the password's is the next.
-            Value::Text(name) if key == "username" && !is_plain_name(name) => {
+            Value::Text(name)
+                if matches!(key, "username" | "access_key_id") && !is_plain_name(name) =>
+            {
                 Some("<hidden>".to_owned())
             }
             _ => None,
@@ -103,6 +203,7 @@ impl Cell {
         match &self.value {
             Value::Text(text) => format!("{:?}", shortened(text)),
             Value::Whole(number) => number.to_string(),
+            Value::List(texts) => shortened(&format!("{texts:?}")),
             Value::Other(text) => shortened(text),
         }
     }
@@ -153,16 +254,14 @@ impl Table {
     /// Puts a cell over the one of a lower source. A secret and the file that
     /// holds it are two ways to say one thing: the higher source's word counts.
     pub fn set(&mut self, key: &'static str, cell: Cell) {
-        let twin = match key {
-            "password" => Some("password_file"),
-            "password_file" => Some("password"),
-            "token" => Some("token_file"),
-            "token_file" => Some("token"),
-            _ => None,
+        let twin = match key.strip_suffix("_file") {
+            Some(plain) => is_secret(plain).then(|| plain.to_owned()),
+            None => is_secret(key).then(|| format!("{key}_file")),
         };
         let rank = std::mem::discriminant(&cell.place);
         self.cells.retain(|(name, old)| {
-            let overruled = Some(*name) == twin && std::mem::discriminant(&old.place) != rank;
+            let overruled =
+                Some(*name) == twin.as_deref() && std::mem::discriminant(&old.place) != rank;
             *name != key && !overruled
         });
         self.cells.push((key, cell));
@@ -181,7 +280,8 @@ impl Table {
 #[derive(Clone, Debug, Default)]
 pub struct Written {
     tables: Vec<(&'static str, Table)>,
-    pub cameras: Vec<Table>,
+    /// Entries of the tables that repeat.
+    entries: Vec<(&'static str, Table)>,
     /// The file as a whole, to which what is missing should be added.
     pub whole: Option<Place>,
     /// A camera was written in a way that was reported already.
@@ -208,14 +308,39 @@ impl Written {
         self.table(table)?.get(key)
     }
 
-    pub fn camera_mut(&mut self, id: &str) -> Option<&mut Table> {
-        let mut cameras = self.cameras.iter_mut();
-        cameras.find(|camera| camera.text("id") == Some(id))
+    pub fn push(&mut self, table: &'static str, entry: Table) {
+        self.entries.push((table, entry));
     }
 
-    /// The ids as written, in their order.
-    pub fn camera_ids(&self) -> Vec<String> {
-        let ids = self.cameras.iter().filter_map(|camera| camera.text("id"));
-        ids.map(str::to_owned).collect()
+    /// The entries of a table that repeats, in their order.
+    pub fn entries<'a>(&'a self, table: &'a str) -> impl Iterator<Item = &'a Table> {
+        let of_table = self.entries.iter().filter(move |(name, _)| *name == table);
+        of_table.map(|(_, entry)| entry)
+    }
+
+    /// What an entry is called in `--set` and the environment.
+    pub fn entry_mut(&mut self, table: &str, id: &str) -> Option<&mut Table> {
+        let of_table = self.entries.iter_mut().filter(|(name, _)| *name == table);
+        let mut numbered = (1..).zip(of_table.map(|(_, entry)| entry));
+        let found = numbered.find(|(number, entry)| called(table, *number, entry) == id);
+        found.map(|(_, entry)| entry)
+    }
+
+    /// What the entries of a table are called, in their order; those without a name are left out.
+    pub fn ids(&self, table: &str) -> Vec<String> {
+        let numbered = (1..).zip(self.entries(table));
+        let ids = numbered.map(|(number, entry)| called(table, number, entry));
+        ids.filter(|id| !id.is_empty()).collect()
+    }
+}
+
+/// What the entry at place `number` (from 1) is called: its id; `button1` … where a button has
+/// none; its number where the table has no ids. Empty: it lacks the id it needs.
+pub fn called(table: &str, number: usize, entry: &Table) -> String {
+    match (entry.text("id"), table) {
+        (Some(id), _) => id.to_owned(),
+        (None, "button") => format!("button{number}"),
+        (None, _) if !keys_of(table).contains(&"id") => number.to_string(),
+        (None, _) => String::new(),
     }
 }

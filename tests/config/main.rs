@@ -152,6 +152,7 @@ fn the_example_loads_and_shows_the_defaults() {
     let camera = &config.cameras[0];
     assert_eq!(camera.id.as_str(), "court1");
     assert_eq!(camera.name, "Court 1, north");
+    assert_eq!(camera.court, "Court 1");
     assert_eq!(camera.transport, Transport::Tcp);
     assert_eq!(camera.latency_ms, 300);
     let credentials = camera.credentials.as_ref().unwrap();
