@@ -64,7 +64,15 @@ pub struct LightView {
 #[derive(Clone, Debug)]
 pub struct Lights {
     tell: Option<Sender<Told>>,
-    views: Arc<Mutex<Vec<LightView>>>,
+    shown: Arc<Mutex<Shown>>,
+}
+
+/// What the thread leaves for those who ask.
+#[derive(Debug, Default)]
+struct Shown {
+    state: Option<State>,
+    /// LED, level, trouble.
+    lights: Vec<(Led, Option<bool>, Option<String>)>,
 }
 
 impl Lights {
@@ -72,7 +80,7 @@ impl Lights {
     pub fn none() -> Lights {
         Lights {
             tell: None,
-            views: Arc::default(),
+            shown: Arc::default(),
         }
     }
 
@@ -118,9 +126,21 @@ impl Lights {
         self.tell(Told::ShuttingDown);
     }
 
-    /// What each light shows, in the config's order; for `/status`.
-    pub fn views(&self) -> Vec<LightView> {
-        lock(&self.views).clone()
+    /// What each light shows now, in the config's order; for `/status`. Nothing before
+    /// the thread has set them once.
+    pub fn views(&self, now_mono_ns: u64) -> Vec<LightView> {
+        let shown = lock(&self.shown);
+        let Some(state) = shown.state else {
+            return Vec::new();
+        };
+        let lights = shown.lights.iter().cloned();
+        let view = |(led, lit, trouble): (Led, _, _)| LightView {
+            led,
+            meaning: patterns::meaning(&state, led.role, now_mono_ns),
+            lit,
+            trouble,
+        };
+        lights.map(view).collect()
     }
 
     fn tell(&self, told: Told) {
@@ -131,8 +151,8 @@ impl Lights {
     }
 }
 
-fn lock(views: &Mutex<Vec<LightView>>) -> MutexGuard<'_, Vec<LightView>> {
-    views.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(shown: &Mutex<Shown>) -> MutexGuard<'_, Shown> {
+    shown.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The thread. Dropping it brings every light into its dead state and waits for that.
@@ -159,14 +179,14 @@ pub fn start(
     clock: Arc<dyn Clock>,
 ) -> io::Result<(Lights, LightsThread)> {
     let (tell, hear) = crossbeam_channel::unbounded();
-    let views = Arc::new(Mutex::new(Vec::new()));
-    let mut row = LightRow::new(levels, leds, clock, views.clone());
+    let shown: Arc<Mutex<Shown>> = Arc::default();
+    let mut row = LightRow::new(levels, leds, clock, shown.clone());
     let thread = std::thread::Builder::new()
         .name("lights".to_owned())
         .spawn(move || row.run(&hear))?;
     let lights = Lights {
         tell: Some(tell.clone()),
-        views,
+        shown,
     };
     let thread = Some(thread);
     Ok((lights, LightsThread { tell, thread }))
@@ -221,14 +241,13 @@ struct LightRow {
     levels: Box<dyn Levels>,
     lights: Vec<Light>,
     clock: Arc<dyn Clock>,
-    views: Arc<Mutex<Vec<LightView>>>,
+    shown: Arc<Mutex<Shown>>,
 }
 
 struct Light {
     led: Led,
     /// What it was set to last; `None`: never, or that failed.
     set: Option<bool>,
-    told: Option<Meaning>,
     trouble: Option<String>,
     failures: Counted,
 }
@@ -238,12 +257,11 @@ impl LightRow {
         levels: Box<dyn Levels>,
         leds: Vec<Led>,
         clock: Arc<dyn Clock>,
-        views: Arc<Mutex<Vec<LightView>>>,
+        shown: Arc<Mutex<Shown>>,
     ) -> LightRow {
         let light = |led| Light {
             led,
             set: None,
-            told: None,
             trouble: None,
             failures: Counted::default(),
         };
@@ -251,7 +269,7 @@ impl LightRow {
             levels,
             lights: leds.into_iter().map(light).collect(),
             clock,
-            views,
+            shown,
         }
     }
 
@@ -294,32 +312,24 @@ impl LightRow {
     }
 
     fn show(&mut self, state: &State, now: u64) {
-        let mut changed = false;
         for (n, light) in self.lights.iter_mut().enumerate() {
-            let role = light.led.role;
-            let lit = patterns::level(state, role, now);
+            let lit = patterns::level(state, light.led.role, now);
             if light.set != Some(lit) {
                 light.set(n, lit, &mut *self.levels, now);
-                changed = true;
             }
-            let meaning = patterns::meaning(state, role, now);
-            changed |= light.told.replace(meaning) != Some(meaning);
         }
-        if changed {
-            self.publish();
-        }
+        // After the levels, so that no light waits for it.
+        self.publish(state);
     }
 
-    /// After the levels, so that no light waits for it.
-    fn publish(&self) {
+    fn publish(&self, state: &State) {
         let lights = self.lights.iter().enumerate();
-        let views = lights.map(|(n, light)| LightView {
-            led: light.led,
-            meaning: light.told.unwrap_or(Meaning::Booting),
-            lit: self.levels.lit(n),
-            trouble: light.trouble.clone(),
-        });
-        *lock(&self.views) = views.collect();
+        let lights =
+            lights.map(|(n, light)| (light.led, self.levels.lit(n), light.trouble.clone()));
+        *lock(&self.shown) = Shown {
+            state: Some(*state),
+            lights: lights.collect(),
+        };
     }
 }
 
@@ -353,5 +363,168 @@ pub fn role_name(role: LedRole) -> &'static str {
         LedRole::Fault => "fault",
         LedRole::Status => "status",
         LedRole::Sound => "sound",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::base::RealClock;
+    use crate::board::sim::{self, SimHandle};
+    use crate::config::board::Level;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+    const ROLES: [LedRole; 4] = [
+        LedRole::Ready,
+        LedRole::Busy,
+        LedRole::Fault,
+        LedRole::Status,
+    ];
+
+    fn leds() -> Vec<Led> {
+        let led = |(pin, role)| Led {
+            pin,
+            active: Level::High,
+            role,
+        };
+        (17..).zip(ROLES).map(led).collect()
+    }
+
+    fn row() -> (Lights, LightsThread, SimHandle) {
+        let (heard, _) = crossbeam_channel::unbounded();
+        let sim = sim::open(0, ROLES.len(), heard);
+        let (lights, thread) = start(sim.levels, leds(), Arc::new(RealClock)).unwrap();
+        (lights, thread, sim.handle)
+    }
+
+    fn at(led: LedRole) -> usize {
+        ROLES.iter().position(|role| *role == led).unwrap()
+    }
+
+    fn until(met: impl Fn() -> bool) {
+        let end = std::time::Instant::now() + PATIENCE;
+        while !met() {
+            assert!(std::time::Instant::now() < end, "nothing came");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn means(lights: &Lights, role: LedRole) -> Option<Meaning> {
+        let views = lights.views(RealClock.mono_ns());
+        views.iter().find(|v| v.led.role == role).map(|v| v.meaning)
+    }
+
+    #[test]
+    fn a_press_is_seen_at_once_and_afterwards_the_lights_rest() {
+        let (lights, _thread, sim) = row();
+        lights.ready();
+        until(|| sim.row() == [true, false, false, true].map(Some));
+        until(|| means(&lights, LedRole::Status) == Some(Meaning::Ready));
+        let pressed = RealClock.mono_ns();
+        lights.taken();
+        assert!(
+            sim.wait(at(LedRole::Ready), false, pressed, PATIENCE)
+                .is_some()
+        );
+        assert!(
+            sim.wait(at(LedRole::Busy), true, pressed, PATIENCE)
+                .is_some()
+        );
+        until(|| sim.row() == [true, false, false, true].map(Some));
+        until(|| means(&lights, LedRole::Status) == Some(Meaning::Ready));
+    }
+
+    #[test]
+    fn a_light_is_only_touched_when_it_changes() {
+        let (lights, _thread, sim) = row();
+        lights.ready();
+        lights.set_disk(true);
+        lights.set_disk(true);
+        lights.refused();
+        until(|| means(&lights, LedRole::Fault) == Some(Meaning::DiskNearlyFull));
+        for led in 0..ROLES.len() {
+            let log = sim.log();
+            let levels: Vec<bool> = log.iter().filter(|c| c.led == led).map(|c| c.lit).collect();
+            assert!(
+                levels.windows(2).all(|two| two[0] != two[1]),
+                "{led}: {levels:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn when_the_house_goes_every_light_is_in_its_dead_state() {
+        let (lights, thread, sim) = row();
+        lights.ready();
+        lights.set_windows(2);
+        lights.shutting_down();
+        lights.taken();
+        drop(thread);
+        let dead = ROLES.map(|role| Some(patterns::dead_level(role)));
+        assert_eq!(sim.row(), dead);
+        lights.taken();
+        assert_eq!(sim.row(), dead, "nobody hears it any more");
+    }
+
+    #[test]
+    fn a_light_that_cannot_be_set_is_told_and_tried_again_while_the_others_go_on() {
+        let (lights, _thread, sim) = row();
+        let busy = at(LedRole::Busy);
+        lights.ready();
+        until(|| means(&lights, LedRole::Status) == Some(Meaning::Ready));
+        sim.break_led(busy, Some("line 18 is gone"));
+        lights.set_windows(1);
+        until(|| {
+            lights.views(RealClock.mono_ns())[busy].trouble.as_deref() == Some("line 18 is gone")
+        });
+        assert!(
+            lights.views(RealClock.mono_ns())[at(LedRole::Ready)]
+                .trouble
+                .is_none()
+        );
+        let from = RealClock.mono_ns();
+        sim.break_led(busy, None);
+        assert!(
+            sim.wait(busy, true, from, PATIENCE).is_some(),
+            "no further word is needed"
+        );
+        until(|| lights.views(RealClock.mono_ns())[busy].trouble.is_none());
+    }
+
+    #[test]
+    fn one_fault_that_is_over_does_not_hide_another() {
+        let mut heard = Heard::new(0);
+        for (told, since) in [
+            (Told::Fault(Fault::Button, true), Some(5)),
+            (Told::Fault(Fault::House, true), Some(5)),
+            (Told::Fault(Fault::Button, false), Some(5)),
+            (Told::Fault(Fault::House, false), None),
+        ] {
+            heard.hear(told, if since.is_some() { 5 } else { 9 });
+            assert_eq!(heard.state.fault, since);
+        }
+    }
+
+    #[test]
+    fn what_goes_on_keeps_its_rhythm_and_what_begins_anew_starts_anew() {
+        let mut heard = Heard::new(0);
+        heard.hear(Told::Windows(1), 10);
+        heard.hear(Told::Windows(2), 20);
+        assert_eq!(heard.state.window_running, Some(10));
+        heard.hear(Told::Windows(0), 30);
+        heard.hear(Told::Windows(1), 40);
+        assert_eq!(heard.state.window_running, Some(40));
+        heard.hear(Told::Taken, 50);
+        heard.hear(Told::Taken, 60);
+        assert_eq!(heard.state.answer, Some((Answer::Taken, 60)));
+    }
+
+    #[test]
+    fn a_house_without_lights_may_tell_them_anything() {
+        let lights = Lights::none();
+        lights.taken();
+        lights.ready();
+        assert!(lights.views(RealClock.mono_ns()).is_empty());
     }
 }

@@ -446,3 +446,6 @@ pub fn markdown() -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;
