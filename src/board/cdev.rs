@@ -220,10 +220,11 @@ struct Light {
     request: Request,
 }
 
-/// Opens the LEDs, unlit.
-pub fn open_levels(chip: &Chip, leds: &[Led]) -> (CdevLevels, Vec<Fault>) {
+/// Opens the LEDs, unlit; one that may not be opened stays what it is.
+pub fn open_levels(chip: &Chip, leds: Vec<Result<Led, BoardError>>) -> (CdevLevels, Vec<Fault>) {
     let until = Instant::now() + PATIENCE;
-    let leds: Vec<_> = leds.iter().map(|led| open_led(chip, led, until)).collect();
+    let open = |led: Result<Led, BoardError>| led.and_then(|led| open_led(chip, &led, until));
+    let leds: Vec<_> = leds.into_iter().map(open).collect();
     let faults = leds.iter().enumerate().filter_map(|(at, led)| {
         let error = led.as_ref().err()?.clone();
         Some(Fault {

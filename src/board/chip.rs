@@ -3,6 +3,10 @@
 //! Not here: edges and levels (`cdev`, `rppal`).
 //! Called by: open, cdev, rppal.
 
+use std::os::fd::{AsFd, BorrowedFd};
+
+use gpiocdev::line::InfoChangeKind;
+
 use super::{BoardError, Settings};
 use crate::config::board::{Button, Input, Led, LedRole};
 
@@ -54,6 +58,40 @@ impl Chip {
         shown(&self.known())
     }
 
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    pub fn is_header(&self) -> bool {
+        HEADER_LABELS.contains(&self.label.as_str())
+    }
+
+    /// The same chip, opened once more: what one of them watches the other does not hear.
+    pub fn again(&self) -> Result<Chip, BoardError> {
+        open_one(self.path()).map_err(|error| self.silent(&error))
+    }
+
+    /// Has the kernel tell when the pin changes hands.
+    pub fn watch(&self, pin: u32) -> Result<(), BoardError> {
+        let watched = self.chip.watch_line_info(pin);
+        watched.map(drop).map_err(|error| self.silent(&error))
+    }
+
+    /// The next of what [`Chip::watch`] asked for: a pin that was let go, if it is that.
+    pub fn released(&self) -> Result<Option<u32>, BoardError> {
+        let event = self.chip.read_line_info_change_event();
+        let event = event.map_err(|error| self.silent(&error))?;
+        Ok((event.kind == InfoChangeKind::Released).then_some(event.info.offset))
+    }
+
+    fn silent(&self, error: &gpiocdev::Error) -> BoardError {
+        BoardError::Pin(format!(
+            "{} does not say who has its pins: {}",
+            self.shown(),
+            kernel_word(error)
+        ))
+    }
+
     /// Who has the pin, by the kernel's word; `None`: nobody, or it does not say.
     pub fn who_has(&self, pin: u32) -> Option<String> {
         let info = self.chip.line_info(pin).ok()?;
@@ -83,6 +121,12 @@ impl Chip {
             Some(who) => Err(taken(part, &who)),
             None => Ok(()),
         }
+    }
+}
+
+impl AsFd for Chip {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.chip.as_fd()
     }
 }
 

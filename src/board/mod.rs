@@ -14,7 +14,10 @@ mod listen;
 mod open;
 pub mod patterns;
 pub mod pins;
+mod rppal;
 pub mod sim;
+mod sys;
+mod usb;
 
 use crate::config::board::{Button, Led};
 
