@@ -1,4 +1,167 @@
 //! Folder, S3, signed URL: what to send (pure) and adapters (thin).
 //!
+//! A highlight is uploaded as a [`parcel`]: the video, the vertical one, the thumbnail, and
+//! last a copy of the sidecar: where that is, all is. What all adapters share stands in
+//! [`Shared`]: the venue's name, the hours, the limit of bandwidth.
+//!
 //! Not here: which highlight is next, when it is tried again (`queue`).
 //! Called by: app, which hands the targets to the queue.
+
+pub mod attempt;
+pub mod folder;
+pub mod hash;
+pub mod hours;
+pub mod http;
+pub mod naming;
+pub mod parcel;
+pub mod rate;
+mod wire;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+pub use attempt::{Attempt, Flow};
+pub use parcel::{Content, Item, Parcel, Part};
+
+use crate::base::{Clock, Stop};
+use crate::config::delivery::{DailyWindow, TargetKind};
+use crate::config::{Config, delivery};
+use crate::queue::work::{Failure, Job, Notebook, Target, Uploaded};
+use naming::Template;
+use rate::Limiter;
+
+/// What is wrong with a target before anything is sent.
+#[derive(Debug, thiserror::Error)]
+pub enum UploadError {
+    #[error("target {target}: key = \"{key}\" {why}")]
+    Key {
+        target: String,
+        key: String,
+        why: String,
+    },
+    #[error(
+        "target {target}: ca_file {file}: {why}; it must hold certificates in PEM form \
+         (-----BEGIN CERTIFICATE-----)"
+    )]
+    CaFile {
+        target: String,
+        file: PathBuf,
+        why: String,
+    },
+    #[error(
+        "target {target}: this system has no certificate authorities, so that no https server can be \
+         trusted; install the package ca-certificates, or name a ca_file"
+    )]
+    NoAuthorities { target: String },
+    #[error("target {target}: {why}")]
+    Target { target: String, why: String },
+}
+
+/// What all targets have in common.
+pub struct Shared {
+    pub venue: String,
+    pub timezone: TimeZone,
+    pub window: Option<DailyWindow>,
+    /// Of all uploads together.
+    pub limiter: Limiter,
+    pub clock: Arc<dyn Clock>,
+    /// After how many counted attempts the queue gives up.
+    pub max_attempts: u32,
+}
+
+/// A kind of target: sends a parcel, and proves that it is there.
+pub trait Adapter: Send + Sync {
+    /// Blocks. Idempotent: what is there already and proved is not sent again. Leaves within
+    /// 2 s of `StopLevel::Finish`.
+    fn send(&self, attempt: &Attempt<'_>) -> Result<Uploaded, Failure>;
+}
+
+/// The targets of the configuration, ready to be handed to the queue. Reads certificates;
+/// opens no connection.
+pub fn targets(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+) -> Result<Vec<Arc<dyn Target>>, UploadError> {
+    let shared = Arc::new(Shared {
+        venue: config.venue.name.clone(),
+        timezone: config.venue.timezone.clone(),
+        window: config.upload.window,
+        limiter: Limiter::new(config.upload.max_rate_bps),
+        clock,
+        max_attempts: config.queue.max_attempts,
+    });
+    let each = config.targets.iter();
+    each.map(|target| ready(target, &shared)).collect()
+}
+
+fn ready(target: &delivery::Target, shared: &Arc<Shared>) -> Result<Arc<dyn Target>, UploadError> {
+    let template = |key: &str| {
+        Template::new(key).map_err(|why| UploadError::Key {
+            target: target.id.clone(),
+            key: key.to_owned(),
+            why,
+        })
+    };
+    let (template, adapter): (Template, Box<dyn Adapter>) = match &target.kind {
+        TargetKind::Folder(folder) => (
+            template(&folder.key)?,
+            Box::new(folder::FolderAdapter::new(folder)),
+        ),
+        TargetKind::S3(_) | TargetKind::SignedUrl(_) => {
+            return Err(UploadError::Target {
+                target: target.id.clone(),
+                why: "this kind of target is not available in this version".to_owned(),
+            });
+        }
+    };
+    Ok(Arc::new(Ready {
+        id: target.id.clone(),
+        template,
+        adapter,
+        shared: Arc::clone(shared),
+    }))
+}
+
+/// A target, as the queue sees it.
+struct Ready {
+    id: String,
+    template: Template,
+    adapter: Box<dyn Adapter>,
+    shared: Arc<Shared>,
+}
+
+impl Target for Ready {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn upload(
+        &self,
+        job: &Job<'_>,
+        resume: Option<&serde_json::Value>,
+        notebook: &dyn Notebook,
+        progress: &dyn Fn(u16),
+        stop: &Stop,
+    ) -> Result<Uploaded, Failure> {
+        let shared = &self.shared;
+        if let Some(window) = shared.window {
+            hours::open(window, shared.clock.wall(), &shared.timezone)?;
+        }
+        let parcel = Parcel::of(job, &self.template, &shared.venue)?;
+        let total_bytes = parcel.total_bytes();
+        let tried = job.sidecar.uploads.iter().find(|u| u.target == self.id);
+        let attempt = Attempt {
+            job,
+            parcel: &parcel,
+            resume,
+            notebook,
+            last: tried.map_or(0, |u| u.attempts).saturating_add(1) >= shared.max_attempts,
+            flow: Flow::new(shared, stop, total_bytes, progress),
+            shared,
+        };
+        attempt.flow.leave()?;
+        self.adapter.send(&attempt)
+    }
+}

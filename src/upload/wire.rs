@@ -1,0 +1,246 @@
+//! A TCP connection that can be left: names are looked up and connections made on a thread of
+//! their own, and no read or write waits for longer than a moment before it looks at the stop
+//! signal. What counts is progress: a slow upload may take hours, a silent one may not.
+//!
+//! Not here: HTTP and TLS (ureq and rustls above it).
+//! Called by: http.
+
+use std::fmt;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use ureq::Error;
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
+};
+
+use super::http::Limits;
+use crate::base::{Stop, StopLevel};
+
+/// How long nobody looks at the stop signal, at most.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Why there is no connection, or no more.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    #[error("told to stop")]
+    Stopped,
+    #[error("no address was found for its name: {0}")]
+    Lookup(String),
+    #[error("{0}")]
+    Connect(io::Error),
+    #[error("it did not answer within {} s", .0.as_secs())]
+    Unanswered(Duration),
+    #[error("it took and sent nothing for {} s", .0.as_secs())]
+    Silent(Duration),
+}
+
+impl WireError {
+    fn into_io(self) -> io::Error {
+        io::Error::other(self)
+    }
+}
+
+impl From<WireError> for Error {
+    fn from(error: WireError) -> Error {
+        Error::Other(Box::new(error))
+    }
+}
+
+/// Leaves it to [`Wire`], which can be left, to look names up.
+#[derive(Debug)]
+pub struct Unresolved;
+
+impl Resolver for Unresolved {
+    fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+        let mut addresses = self.empty();
+        addresses.push(SocketAddr::from(([0, 0, 0, 0], 0)));
+        Ok(addresses)
+    }
+}
+
+/// Makes connections.
+pub struct Wire {
+    pub stop: Stop,
+    pub limits: Limits,
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wire")
+    }
+}
+
+impl Connector<()> for Wire {
+    type Out = WireTransport;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        _: Option<()>,
+    ) -> Result<Option<WireTransport>, Error> {
+        let host = details.uri.host().unwrap_or_default().to_owned();
+        let usual = if details.needs_tls() { 443 } else { 80 };
+        let port = details.uri.port_u16().unwrap_or(usual);
+        let stream = self.reach(host, port)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(LOOK))?;
+        stream.set_write_timeout(Some(LOOK))?;
+        let config = details.config;
+        Ok(Some(WireTransport {
+            stream,
+            buffers: LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size()),
+            stop: self.stop.clone(),
+            idle: self.limits.idle,
+        }))
+    }
+}
+
+impl Wire {
+    /// A thread that is left behind ends when the system's lookup or connect does.
+    fn reach(&self, host: String, port: u16) -> Result<TcpStream, WireError> {
+        let limit = self.limits.connect;
+        let (tell, told) = channel();
+        let thread = std::thread::Builder::new().name("upload-connect".to_owned());
+        let work = move || {
+            // A receiver that is gone has left; the stream closes itself.
+            let _ = tell.send(connected(&host, port, limit));
+        };
+        thread.spawn(work).map_err(WireError::Connect)?;
+        let begun = Instant::now();
+        loop {
+            match told.recv_timeout(LOOK) {
+                Ok(result) => return result,
+                Err(RecvTimeoutError::Disconnected) => return Err(WireError::Unanswered(limit)),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if self.stop.level() >= StopLevel::Finish {
+                return Err(WireError::Stopped);
+            }
+            // Each of the addresses has its own limit.
+            if begun.elapsed() > limit * 3 {
+                return Err(WireError::Unanswered(begun.elapsed()));
+            }
+        }
+    }
+}
+
+fn connected(host: &str, port: u16, limit: Duration) -> Result<TcpStream, WireError> {
+    // Of an IPv6 address, the brackets are the URL's.
+    let name = host.trim_start_matches('[').trim_end_matches(']');
+    let addresses = (name, port).to_socket_addrs();
+    let addresses = addresses.map_err(|error| WireError::Lookup(error.to_string()))?;
+    let mut last = WireError::Lookup("its name has none".to_owned());
+    for address in addresses.take(8) {
+        last = match TcpStream::connect_timeout(&address, limit) {
+            Ok(stream) => return Ok(stream),
+            Err(error) if error.kind() == ErrorKind::TimedOut => WireError::Unanswered(limit),
+            Err(error) => WireError::Connect(error),
+        };
+    }
+    Err(last)
+}
+
+pub struct WireTransport {
+    stream: TcpStream,
+    buffers: LazyBuffers,
+    stop: Stop,
+    idle: Duration,
+}
+
+impl fmt::Debug for WireTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WireTransport")
+    }
+}
+
+/// Nothing moved within [`LOOK`].
+fn is_wait(error: &io::Error) -> bool {
+    use ErrorKind::{Interrupted, TimedOut, WouldBlock};
+    matches!(error.kind(), WouldBlock | TimedOut | Interrupted)
+}
+
+impl WireTransport {
+    /// Whether to go on waiting.
+    fn patience(&self, since: Instant) -> Result<(), WireError> {
+        if self.stop.level() >= StopLevel::Finish {
+            return Err(WireError::Stopped);
+        }
+        if since.elapsed() >= self.idle {
+            return Err(WireError::Silent(self.idle));
+        }
+        Ok(())
+    }
+}
+
+impl Transport for WireTransport {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), Error> {
+        let mut done = 0;
+        let mut moved = Instant::now();
+        while done < amount {
+            let rest = &self.buffers.output()[done..amount];
+            match self.stream.write(rest) {
+                Ok(0) => return Err(io::Error::from(ErrorKind::WriteZero).into()),
+                Ok(n) => {
+                    done += n;
+                    moved = Instant::now();
+                    // A slow reader takes a little at a time: it must not keep us from leaving.
+                    if self.stop.level() >= StopLevel::Finish {
+                        return Err(WireError::Stopped.into_io().into());
+                    }
+                }
+                Err(error) if is_wait(&error) => {
+                    self.patience(moved).map_err(WireError::into_io)?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        let begun = Instant::now();
+        // Only the wait for "100 Continue" has a limit of its own.
+        let limit = timeout.after;
+        loop {
+            let mut step = LOOK;
+            if !limit.is_not_happening() {
+                let left = limit.saturating_sub(begun.elapsed());
+                if left.is_zero() {
+                    return Err(Error::Timeout(timeout.reason));
+                }
+                step = step.min(left);
+            }
+            self.stream.set_read_timeout(Some(step))?;
+            match self.stream.read(self.buffers.input_append_buf()) {
+                Ok(n) => {
+                    self.buffers.input_appended(n);
+                    return Ok(n > 0);
+                }
+                Err(error) if is_wait(&error) => {
+                    self.patience(begun).map_err(WireError::into_io)?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn is_open(&mut self) -> bool {
+        // A quiet connection has nothing to read: bytes nobody asked for, or its end, spoil it.
+        if self.stream.set_nonblocking(true).is_err() {
+            return false;
+        }
+        let quiet =
+            matches!(self.stream.peek(&mut [0]), Err(e) if e.kind() == ErrorKind::WouldBlock);
+        self.stream.set_nonblocking(false).is_ok() && quiet
+    }
+}
