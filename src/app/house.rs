@@ -1,6 +1,6 @@
 //! The service as one thing: its rooms, built in order, stopped in order.
 //!
-//! ingest opens the rings → highlights bring back what earlier runs left →
+//! The board opens, and its lights say "booting" → ingest opens the rings → highlights bring back what earlier runs left →
 //! web serves. Stopping: highlights finish while ingest goes on; then all leave.
 
 use std::net::SocketAddr;
@@ -9,9 +9,10 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, select};
 
+use super::panel::{self, Opened};
 use super::port::{Doorway, Facts};
 use super::signals::Stopper;
-use crate::base::{BootId, Clock, RealClock, StopLevel};
+use crate::base::{BootId, Clock, RealClock, Stop, StopLevel};
 use crate::config::Config;
 use crate::highlight::{CameraSettings, Event, Highlights, Settings, StartError};
 use crate::ingest::{self, Ingest, IngestError};
@@ -48,6 +49,9 @@ pub(super) struct House {
     ingest: Arc<Ingest>,
     server: Server,
     monitor: JoinHandle<()>,
+    /// Buttons and lights.
+    pub board: Opened,
+    feeding: Listening,
     stopper: Stopper,
 }
 
@@ -56,6 +60,7 @@ impl House {
     pub fn start(config: &Config, port: Port, stopper: &Stopper) -> Result<House, HouseError> {
         let clock: Arc<dyn Clock> = Arc::new(RealClock);
         let boot_id = BootId::of_this_boot().map_err(HouseError::Boot)?;
+        let board = panel::open(config, &clock).map_err(HouseError::Thread)?;
         let mut ingest = ingest::start(
             ingest_settings(config, boot_id),
             clock.clone(),
@@ -66,7 +71,8 @@ impl House {
             ..highlight_settings(config, boot_id)
         };
         let ingest = Arc::new(ingest);
-        let started = House::start_behind(config, highlights, port, &clock, &ingest, stopper);
+        let started =
+            House::start_behind(config, highlights, port, board, &clock, &ingest, stopper);
         started.inspect_err(|_| {
             stopper.stop.raise(StopLevel::Now);
             leave(ingest);
@@ -78,6 +84,7 @@ impl House {
         config: &Config,
         highlights: Settings,
         port: Port,
+        board: Opened,
         clock: &Arc<dyn Clock>,
         ingest: &Arc<Ingest>,
         stopper: &Stopper,
@@ -90,9 +97,11 @@ impl House {
             Facts::of(config),
             ingest.clone(),
             highlights.clone(),
+            board.panel.clone(),
             clock.clone(),
             stop.clone(),
         ));
+        let feeding = feed_lights(&board, &highlights, stop).map_err(HouseError::Thread)?;
         let server = web::serve(
             web_settings(config, port),
             door.clone(),
@@ -111,6 +120,8 @@ impl House {
             ingest: ingest.clone(),
             server,
             monitor,
+            board,
+            feeding,
             stopper: stopper.clone(),
         })
     }
@@ -136,9 +147,27 @@ impl House {
         self.stopper.stop.raise(StopLevel::Now);
         self.server.join();
         let _ = self.monitor.join();
+        self.board.panel.close();
+        drop(self.feeding);
+        // The last word of the lights: dead.
+        drop(self.board);
         drop(self.door);
         leave(self.ingest);
     }
+}
+
+/// The lights hear of clips and of the stop.
+fn feed_lights(board: &Opened, highlights: &Highlights, stop: &Stop) -> std::io::Result<Listening> {
+    let lights = board.panel.lights.clone();
+    stop.tell({
+        let lights = lights.clone();
+        move || lights.shutting_down()
+    });
+    if stop.level() > StopLevel::Running {
+        lights.shutting_down();
+    }
+    let panel = board.panel.clone();
+    Listening::start(highlights.events(), move |event| panel.feed.event(&event))
 }
 
 /// Ends ingest and waits for it, unless a stuck request still looks at it.

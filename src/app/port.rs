@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::panel::Panel;
 use super::words;
 use crate::base::{
     CameraId, Clock, Counted, PressAck, PressError, PressId, PressRequest, Stop, StopLevel,
@@ -61,6 +62,7 @@ pub(super) struct Doorway {
     facts: Facts,
     ingest: Arc<Ingest>,
     highlights: Arc<Highlights>,
+    panel: Arc<Panel>,
     clock: Arc<dyn Clock>,
     stop: Stop,
     seen: Mutex<Seen>,
@@ -78,6 +80,7 @@ impl Doorway {
         facts: Facts,
         ingest: Arc<Ingest>,
         highlights: Arc<Highlights>,
+        panel: Arc<Panel>,
         clock: Arc<dyn Clock>,
         stop: Stop,
     ) -> Doorway {
@@ -89,6 +92,7 @@ impl Doorway {
             facts,
             ingest,
             highlights,
+            panel,
             clock,
             stop,
             seen,
@@ -110,7 +114,9 @@ impl Doorway {
                 at_mono_ns: self.clock.mono_ns(),
                 highlights: Some(status),
             };
-            let verdict = self.verdict();
+            let house = self.house();
+            let verdict = health::judge(&house);
+            self.panel.feed.look(&house, &verdict, self.clock.mono_ns());
             if told.changed_for_good(verdict.status) {
                 tell(&verdict);
             }
@@ -125,6 +131,10 @@ impl Doorway {
     }
 
     fn verdict(&self) -> Verdict {
+        health::judge(&self.house())
+    }
+
+    fn house(&self) -> House {
         let now = self.clock.mono_ns();
         let states = self.ingest.states();
         let cameras = self.facts.cameras.iter().map(|(id, name)| {
@@ -142,7 +152,7 @@ impl Doorway {
         let status = seen.highlights.as_ref();
         let storage = status.map(|status| &status.storage);
         let (late_clips, trouble) = status.map_or((0, None), |s| late(s, now));
-        health::judge(&House {
+        House {
             cameras,
             storage: StorageFacts {
                 path: self.facts.storage.display().to_string(),
@@ -154,7 +164,8 @@ impl Doorway {
             clock_set: self.clock.wall().is_set(),
             late_clips,
             trouble,
-        })
+            board: self.panel.troubles(),
+        }
     }
 
     /// What ingest knows of each camera, the presses that are not done, and counts.
@@ -326,6 +337,8 @@ fn listed(listed: Listed) -> Value {
 impl Port for Doorway {
     fn press(&self, request: &PressRequest) -> Result<PressAck, PressError> {
         let answer = self.highlights.press(request);
+        // The light first: somebody stands before it.
+        self.panel.feed.answered(&answer);
         let text = words::one_line(&words::answered(&answer, request.post_ms));
         match &answer {
             Ok(ack) => log::info!(target: "hindsight", event = "clip_requested",
@@ -368,6 +381,7 @@ impl Port for Doorway {
             },
             captures: self.captures(&status),
             buffers: self.buffers(&status),
+            board: self.panel.status(),
             health: Value::Object(health),
         }
     }

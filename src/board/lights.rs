@@ -15,11 +15,12 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::Levels;
 use super::patterns::{self, Answer, Meaning, State};
-use crate::base::{Clock, Counted};
+use crate::base::Clock;
 use crate::config::board::{Led, LedRole};
 
-/// After an LED could not be set it is tried again so often.
+/// An LED that could not be set is tried again after so long, then less and less often.
 const RETRY_NS: u64 = 1_000_000_000;
+const SELDOM_NS: u64 = 60 * RETRY_NS;
 
 /// What is wrong for good: all must be over before the light goes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -249,7 +250,9 @@ struct Light {
     /// What it was set to last; `None`: never, or that failed.
     set: Option<bool>,
     trouble: Option<String>,
-    failures: Counted,
+    /// In a row.
+    failures: u32,
+    retry_mono_ns: u64,
 }
 
 impl LightRow {
@@ -263,7 +266,8 @@ impl LightRow {
             led,
             set: None,
             trouble: None,
-            failures: Counted::default(),
+            failures: 0,
+            retry_mono_ns: 0,
         };
         LightRow {
             levels,
@@ -306,7 +310,7 @@ impl LightRow {
         let lights = self.lights.iter();
         let next = lights.filter_map(|light| match light.set {
             Some(_) => patterns::next_change(state, light.led.role, now),
-            None => Some(now + RETRY_NS),
+            None => Some(light.retry_mono_ns),
         });
         next.min()
     }
@@ -314,7 +318,8 @@ impl LightRow {
     fn show(&mut self, state: &State, now: u64) {
         for (n, light) in self.lights.iter_mut().enumerate() {
             let lit = patterns::level(state, light.led.role, now);
-            if light.set != Some(lit) {
+            let due = light.failures == 0 || now >= light.retry_mono_ns;
+            if light.set != Some(lit) && (due || state.dead.is_some()) {
                 light.set(n, lit, &mut *self.levels, now);
             }
         }
@@ -335,21 +340,28 @@ impl LightRow {
 
 impl Light {
     fn set(&mut self, number: usize, lit: bool, levels: &mut dyn Levels, now: u64) {
+        let (role, pin) = (role_name(self.led.role), self.led.pin);
         match levels.set(number, lit) {
             Ok(()) => {
                 self.set = Some(lit);
+                self.failures = 0;
                 if self.trouble.take().is_some() {
-                    log::info!(target: "hindsight::board", event = "system_led", pin = self.led.pin;
-                        "the {} light on pin {} can be set again", role_name(self.led.role), self.led.pin);
+                    log::info!(target: "hindsight::board", event = "system_led", role, pin;
+                        "the {role} light on pin {pin} can be set again");
                 }
             }
             Err(error) => {
                 self.set = None;
-                if let Some(times) = self.failures.happened(now) {
-                    log::warn!(target: "hindsight::board", event = "error_led", pin = self.led.pin, times;
-                        "the {} light on pin {} cannot be set: {error}", role_name(self.led.role), self.led.pin);
+                let wait_ns = RETRY_NS << self.failures.min(6);
+                self.failures += 1;
+                self.retry_mono_ns = now + wait_ns.min(SELDOM_NS);
+                let what = error.to_string();
+                // Told once, however often it is tried.
+                if self.trouble.as_ref() != Some(&what) {
+                    log::warn!(target: "hindsight::board", event = "error_led", role, pin;
+                        "the {role} light on pin {pin} cannot be set: {what}");
                 }
-                self.trouble = Some(error.to_string());
+                self.trouble = Some(what);
             }
         }
     }

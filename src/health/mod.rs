@@ -91,6 +91,17 @@ pub struct House {
     pub late_clips: usize,
     /// What the disk said to the export that last failed, if one is still tried again.
     pub trouble: Option<String>,
+    /// Buttons and lights that do not work.
+    pub board: Vec<BoardTrouble>,
+}
+
+/// Something about a button or a light.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoardTrouble {
+    pub what: String,
+    /// Which one.
+    pub place: String,
+    pub what_to_do: String,
 }
 
 /// A storage that does not answer for so long is broken.
@@ -113,6 +124,12 @@ pub fn judge(house: &House) -> Verdict {
             weight: Status::Degraded,
         });
     }
+    reasons.extend(house.board.iter().map(|trouble| Reason {
+        what: trouble.what.clone(),
+        place: trouble.place.clone(),
+        what_to_do: trouble.what_to_do.clone(),
+        weight: Status::Degraded,
+    }));
     if !house.clock_set {
         reasons.push(Reason {
             what: "the clock was never set since power-on".to_owned(),
@@ -185,6 +202,12 @@ fn without_pictures(pictures: &Pictures) -> Option<(String, String)> {
     Some((what, what_to_do))
 }
 
+/// Whether staff should make room, though presses still work.
+pub fn disk_nearly_full(storage: &StorageFacts) -> bool {
+    let presses = storage.free_bytes / storage.press_bytes.max(1);
+    (1..FEW_PRESSES).contains(&presses)
+}
+
 fn storage(storage: &StorageFacts) -> Option<Reason> {
     let reason = |what: String, what_to_do: String, weight| {
         Some(Reason {
@@ -250,6 +273,7 @@ mod tests {
             clock_set: true,
             late_clips: 0,
             trouble: None,
+            board: Vec::new(),
         }
     }
 
@@ -323,6 +347,18 @@ mod tests {
         let (status, reason) = with(|h| h.clock_set = false);
         assert_eq!(status, Status::Degraded);
         assert_eq!(reason, "clock: the clock was never set since power-on");
+    }
+
+    #[test]
+    fn a_button_or_a_light_that_does_not_work_degrades_and_is_named() {
+        let stuck = BoardTrouble {
+            what: "a button does not work".to_owned(),
+            place: "button court1".to_owned(),
+            what_to_do: "it has been held for 31 s".to_owned(),
+        };
+        let (status, reason) = with(|h| h.board.push(stuck));
+        assert_eq!(status, Status::Degraded);
+        assert_eq!(reason, "button court1: a button does not work");
     }
 
     #[test]

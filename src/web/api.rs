@@ -311,6 +311,7 @@ async fn status(State(api): State<Api>) -> Result<Json<Value>, Refused> {
         "timestamp": now(&api),
         "captures": parts.captures,
         "buffers": parts.buffers,
+        "board": parts.board,
         "health": parts.health,
     })))
 }

@@ -50,6 +50,8 @@ pub struct Parts {
     pub captures: Value,
     /// The rings.
     pub buffers: Value,
+    /// Buttons and lights.
+    pub board: Value,
     pub health: Value,
 }
 

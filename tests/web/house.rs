@@ -121,6 +121,7 @@ impl Port for Fake {
             status: "running",
             captures: json!({"fake": "captures"}),
             buffers: json!({"fake": "buffers"}),
+            board: json!({"fake": "board"}),
             health: json!({"fake": "health"}),
         }
     }
