@@ -205,7 +205,8 @@ impl Core {
             let Some(next) = self.most_urgent(&state.waiting) else {
                 break;
             };
-            let job = state.waiting.swap_remove(next);
+            let mut job = state.waiting.swap_remove(next);
+            job.undecided = false;
             state.active += 1;
             set_phase(&mut state, &job, Phase::Writing, None);
             let (send, receive) = bounded::<Job>(1);

@@ -6,6 +6,7 @@
 
 mod close;
 pub mod cut;
+mod decide;
 mod engine;
 mod estimate;
 mod export;
@@ -37,8 +38,10 @@ use serde::Serialize;
 use crate::base::{
     BootId, CameraId, Clock, Press, PressAck, PressError, PressId, PressRequest, Stop,
 };
+use crate::config::board;
 use crate::ring::RingReader;
 use cut::Ended;
+pub use decide::NotDecided;
 use engine::Core;
 use sidecar::Sidecar;
 pub use state::Tuning;
@@ -257,7 +260,25 @@ impl Highlights {
 
     /// Takes a press. Blocks until it is durable (a disk sync), seldom longer.
     pub fn press(&self, request: &PressRequest) -> Result<PressAck, PressError> {
-        self.core.press(request)
+        self.core.press(request, &[])
+    }
+
+    /// Takes a press whose gesture is not known yet, with the plain window of the
+    /// request; `others` are those that [`Highlights::decide`] may give it instead. Its
+    /// exports wait for that, a few seconds; where it does not come, or the service
+    /// ends before, the plain window holds. No others: as [`Highlights::press`].
+    pub fn press_undecided(
+        &self,
+        request: &PressRequest,
+        others: &[board::Window],
+    ) -> Result<PressAck, PressError> {
+        self.core.press(request, others)
+    }
+
+    /// Gives an undecided press its window and lets its exports begin. Blocks until
+    /// that is durable, where it is another than the plain one.
+    pub fn decide(&self, press: &PressId, window: board::Window) -> Result<(), NotDecided> {
+        self.core.decide(press, window)
     }
 
     /// Blocks until every camera of the press has its sidecar; `None` if that

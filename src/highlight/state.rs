@@ -26,6 +26,8 @@ pub struct Tuning {
     pub block_bytes: usize,
     /// Between two syncs of a clip while its window runs.
     pub sync_every_ns: u64,
+    /// An export waits so long for the gesture of its press, then it begins with the plain window.
+    pub undecided_ns: u64,
 }
 
 impl Default for Tuning {
@@ -36,6 +38,7 @@ impl Default for Tuning {
             writers: 16,
             block_bytes: 1 << 20,
             sync_every_ns: 1_000_000_000,
+            undecided_ns: 3_000_000_000,
         }
     }
 }
@@ -47,7 +50,7 @@ pub struct State {
     pub waiting: Vec<Job>,
     /// Jobs at work.
     pub active: usize,
-    /// Presses between their first look and their answer.
+    /// Presses between their first look and their answer, also to their gesture.
     pub taking: usize,
     pub counts: Counts,
     /// Why the storage is not open.
@@ -136,6 +139,8 @@ pub struct Job {
     /// The unfinished file is to be thrown away.
     pub afresh: bool,
     pub not_before_mono_ns: u64,
+    /// The gesture of its press may still give it another window.
+    pub undecided: bool,
 }
 
 impl Job {
@@ -158,6 +163,7 @@ impl Job {
             failures: 0,
             afresh: false,
             not_before_mono_ns: 0,
+            undecided: false,
         }
     }
 

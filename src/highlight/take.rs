@@ -18,6 +18,7 @@ use super::window::{self, Plan, Window};
 use crate::base::{
     CameraId, Press, PressAck, PressError, PressId, PressRequest, Refusal, StopLevel,
 };
+use crate::config::board;
 use crate::ring::RingReader;
 
 /// Besides the clips: journal, sidecars, folders.
@@ -39,9 +40,15 @@ struct Answers {
 }
 
 impl Core {
-    pub fn press(self: &Arc<Core>, request: &PressRequest) -> Result<PressAck, PressError> {
+    /// `others`: the windows that its gesture may give the press instead of the
+    /// request's; empty: it is decided.
+    pub fn press(
+        self: &Arc<Core>,
+        request: &PressRequest,
+        others: &[board::Window],
+    ) -> Result<PressAck, PressError> {
         self.state().taking += 1;
-        let result = self.take(request);
+        let result = self.take(request, others);
         let mut state = self.state();
         state.taking -= 1;
         match &result {
@@ -53,13 +60,17 @@ impl Core {
         result
     }
 
-    fn take(self: &Arc<Core>, request: &PressRequest) -> Result<PressAck, PressError> {
+    fn take(
+        self: &Arc<Core>,
+        request: &PressRequest,
+        others: &[board::Window],
+    ) -> Result<PressAck, PressError> {
         if self.stop.level() >= StopLevel::Finish {
             return Err(PressError::Stopping);
         }
         let store = self.usable_store()?;
         let space = store.check().map_err(PressError::Storage)?;
-        let answers = self.ask(request);
+        let answers = self.ask(request, others);
         if answers.ready.is_empty() {
             return Err(PressError::NoCamera(answers.refused));
         }
@@ -78,7 +89,7 @@ impl Core {
                 PressError::Storage(not.to_string())
             }
         })?;
-        self.set_to_work(&taken, answers.ready);
+        self.set_to_work(&taken, answers.ready, !others.is_empty());
         Ok(PressAck {
             press,
             refused: answers.refused,
@@ -116,14 +127,14 @@ impl Core {
         )))
     }
 
-    fn ask(&self, request: &PressRequest) -> Answers {
+    fn ask(&self, request: &PressRequest, others: &[board::Window]) -> Answers {
         let mut answers = Answers::default();
         for camera_id in &request.cameras {
             let says = |reason: String| Refusal {
                 camera_id: camera_id.clone(),
                 reason,
             };
-            match self.ready(camera_id, request) {
+            match self.ready(camera_id, request, others) {
                 Ok(ready) => {
                     answers.notes.extend(note(&ready.camera.plan).map(says));
                     answers.ready.push(ready);
@@ -134,7 +145,12 @@ impl Core {
         answers
     }
 
-    fn ready(&self, id: &CameraId, request: &PressRequest) -> Result<Ready, String> {
+    fn ready(
+        &self,
+        id: &CameraId,
+        request: &PressRequest,
+        others: &[board::Window],
+    ) -> Result<Ready, String> {
         let known = self.settings.cameras.iter().find(|c| c.id == *id);
         let known = known.ok_or_else(|| format!("no camera \"{id}\" is configured"))?;
         let ring = self.rings.of(id)?;
@@ -145,9 +161,8 @@ impl Core {
             post_ms: request.post_ms,
         };
         let plan = window::plan(&ring, &window).map_err(|e| e.to_string())?;
-        let expected = estimate(&ring, plan.first_pos, plan.window.end_mono_ns());
         Ok(Ready {
-            bytes: expected.bytes,
+            bytes: most_bytes(&ring, &plan, others),
             camera: TakenCamera {
                 id: id.clone(),
                 name: known.name.clone(),
@@ -184,15 +199,37 @@ impl Core {
         }
     }
 
-    fn set_to_work(self: &Arc<Core>, taken: &Arc<Taken>, ready: Vec<Ready>) {
+    fn set_to_work(self: &Arc<Core>, taken: &Arc<Taken>, ready: Vec<Ready>, undecided: bool) {
+        let limit_mono_ns = self
+            .clock
+            .mono_ns()
+            .saturating_add(self.tuning.undecided_ns);
         let jobs = ready.into_iter().enumerate().map(|(camera, ready)| {
             let progress = Arc::new(Progress::default());
             progress.expect(ready.bytes);
             let ring = Some(ready.ring);
-            Job::new(taken.clone(), camera, ring, progress, Stage::Export)
+            let mut job = Job::new(taken.clone(), camera, ring, progress, Stage::Export);
+            if undecided {
+                (job.undecided, job.not_before_mono_ns) = (true, limit_mono_ns);
+            }
+            job
         });
         self.register(taken.clone(), jobs.collect(), Vec::new());
     }
+}
+
+/// What the largest of the windows that the clip may get will need.
+fn most_bytes(ring: &RingReader, plan: &Plan, others: &[board::Window]) -> u64 {
+    let bytes = |plan: &Plan| estimate(ring, plan.first_pos, plan.window.end_mono_ns()).bytes;
+    let plain = plan.window;
+    let widest = others.iter().fold(plain, |widest, other| Window {
+        pre_ms: widest.pre_ms.max(other.pre_ms),
+        post_ms: widest.post_ms.max(other.post_ms),
+        ..widest
+    });
+    let wider = (widest != plain).then(|| window::plan(ring, &widest).ok());
+    let wider = wider.flatten().map_or(0, |plan| bytes(&plan));
+    bytes(plan).max(wider)
 }
 
 /// What a person should know of a camera that took the press all the same.

@@ -9,6 +9,7 @@
 //! Called by: app.
 
 pub mod gesture;
+pub mod hours;
 mod keyboard;
 mod keys;
 

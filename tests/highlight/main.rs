@@ -12,4 +12,5 @@ mod patient;
 mod refused;
 mod rig;
 mod struck;
+mod undecided;
 mod whole;

@@ -13,6 +13,9 @@
 //! next start and make a clip that nobody was promised; an acknowledged press
 //! is never lost by it.
 //!
+//! A press whose gesture was not known yet is taken with its plain window; what the
+//! gesture made of it is written behind it, and replaces it.
+//!
 //! Retirements are not synced: one that is lost is found again at the next
 //! start, when the press turns out to have all of its sidecars.
 //!
@@ -91,12 +94,19 @@ type Answer = Arc<Mutex<Option<Result<(), NotDurable>>>>;
 pub struct Journal {
     disk: Disk,
     path: PathBuf,
-    /// Presses that wait for the next sync.
-    queue: Mutex<Vec<(Arc<Taken>, Answer)>>,
+    /// What waits for the next sync.
+    queue: Mutex<Vec<Queued>>,
     writer: Mutex<Writer>,
     /// Why no press can be written down at present. Not below `writer`, whose lock is
     /// held while the disk works.
     broken: Mutex<Option<String>>,
+}
+
+/// A press, new or decided, and where its answer is expected.
+struct Queued {
+    taken: Arc<Taken>,
+    decided: bool,
+    answer: Answer,
 }
 
 struct Writer {
@@ -136,8 +146,22 @@ impl Journal {
 
     /// Returns when the press is on the disk.
     pub fn take(&self, taken: Arc<Taken>) -> Result<(), NotDurable> {
+        self.put(taken, false)
+    }
+
+    /// Replaces a press that was taken; returns when that is on the disk. After an error
+    /// it stands as it was taken.
+    pub fn decide(&self, taken: Arc<Taken>) -> Result<(), NotDurable> {
+        self.put(taken, true)
+    }
+
+    fn put(&self, taken: Arc<Taken>, decided: bool) -> Result<(), NotDurable> {
         let answer = Answer::default();
-        lock(&self.queue).push((taken, answer.clone()));
+        lock(&self.queue).push(Queued {
+            taken,
+            decided,
+            answer: answer.clone(),
+        });
         // Whoever comes first writes for all that came until then.
         let mut writer = lock(&self.writer);
         if let Some(answer) = lock(&answer).take() {
@@ -145,11 +169,11 @@ impl Journal {
         }
         let batch = std::mem::take(&mut *lock(&self.queue));
         let result = self.write(&mut writer, &batch);
-        for (taken, other) in batch {
+        for queued in batch {
             if result.is_ok() {
-                writer.held.push(taken);
+                writer.hold(queued.taken);
             }
-            *lock(&other) = Some(result.clone());
+            *lock(&queued.answer) = Some(result.clone());
         }
         // Where the one who wrote for this press died of it, nobody knows.
         let lost = || Err(self.not_durable("its writing was interrupted".to_owned(), false));
@@ -197,7 +221,7 @@ impl Journal {
         }
     }
 
-    fn write(&self, writer: &mut Writer, batch: &[(Arc<Taken>, Answer)]) -> Result<(), NotDurable> {
+    fn write(&self, writer: &mut Writer, batch: &[Queued]) -> Result<(), NotDurable> {
         let result = self.try_write(writer, batch);
         result.map_err(|error| {
             // What the disk holds of it is unknown: see the head of this file.
@@ -208,7 +232,7 @@ impl Journal {
         })
     }
 
-    fn try_write(&self, writer: &mut Writer, batch: &[(Arc<Taken>, Answer)]) -> io::Result<()> {
+    fn try_write(&self, writer: &mut Writer, batch: &[Queued]) -> io::Result<()> {
         let mut bytes = encoded(batch, writer.at)?;
         if writer.file.is_none() || writer.at + bytes.len() > writer.capacity {
             self.rewrite(writer, bytes.len())?;
@@ -257,10 +281,25 @@ impl Journal {
     }
 }
 
-fn encoded(batch: &[(Arc<Taken>, Answer)], at: usize) -> io::Result<Vec<u8>> {
+impl Writer {
+    /// In place of what it was, where it was held before.
+    fn hold(&mut self, taken: Arc<Taken>) {
+        let id = &taken.press.id;
+        match self.held.iter_mut().find(|held| held.press.id == *id) {
+            Some(held) => *held = taken,
+            None => self.held.push(taken),
+        }
+    }
+}
+
+fn encoded(batch: &[Queued], at: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    for (taken, _) in batch {
-        let record = Record::Taken(Box::new(Taken::clone(taken)));
+    for queued in batch {
+        let taken = Box::new(Taken::clone(&queued.taken));
+        let record = match queued.decided {
+            false => Record::Taken(taken),
+            true => Record::Decided(taken),
+        };
         record::append(&mut bytes, at as u64, &record).map_err(io::Error::other)?;
     }
     Ok(bytes)

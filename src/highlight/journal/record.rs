@@ -56,6 +56,8 @@ pub struct Taken {
 #[serde(rename_all = "snake_case")]
 pub enum Record {
     Taken(Box<Taken>),
+    /// A press that was taken before, with the window that its gesture gave it: the last counts.
+    Decided(Box<Taken>),
     /// Every camera of the press has its sidecar.
     Retired(PressId),
 }
@@ -75,6 +77,14 @@ impl Scanned {
         for record in self.records {
             match record {
                 Record::Taken(taken) => held.push(*taken),
+                Record::Decided(decided) => {
+                    let id = &decided.press.id;
+                    match held.iter_mut().find(|taken| taken.press.id == *id) {
+                        Some(taken) => *taken = *decided,
+                        // Damage took its first record.
+                        None => held.push(*decided),
+                    }
+                }
                 Record::Retired(id) => held.retain(|taken| taken.press.id != id),
             }
         }
@@ -199,6 +209,7 @@ pub mod tests {
     use crate::base::{BootId, Source};
     use crate::highlight::mapping::{Certainty, Mapping};
     use crate::highlight::window::Window;
+    use std::slice;
 
     /// A press of one camera.
     pub fn taken(instant_mono_ns: u64) -> Taken {
@@ -275,6 +286,38 @@ pub mod tests {
         append(&mut bytes, 0, &Record::Retired(presses[1].press.id.clone())).unwrap();
         let held = scan(&bytes).unwrap().pending();
         assert_eq!(held, [presses[0].clone(), presses[2].clone()]);
+    }
+
+    #[test]
+    fn of_an_undecided_press_the_last_decision_counts_and_old_journals_read_as_ever() {
+        let plain = taken(7);
+        let mut long = plain.clone();
+        (long.press.pre_ms, long.cameras[0].plan.window.pre_ms) = (60_000, 60_000);
+        let mut bytes = header().to_vec();
+        append(&mut bytes, 0, &Record::Taken(Box::new(plain.clone()))).unwrap();
+        assert_eq!(scan(&bytes).unwrap().pending(), slice::from_ref(&plain));
+        let damaged_from = HEADER_LEN + 40;
+        append(&mut bytes, 0, &Record::Decided(Box::new(long.clone()))).unwrap();
+        assert_eq!(scan(&bytes).unwrap().pending(), slice::from_ref(&long));
+        let mut damaged = bytes.clone();
+        damaged[damaged_from] ^= 1;
+        assert_eq!(scan(&damaged).unwrap().pending(), slice::from_ref(&long));
+        append(&mut bytes, 0, &Record::Retired(plain.press.id.clone())).unwrap();
+        assert_eq!(scan(&bytes).unwrap().pending(), []);
+
+        // As it was written before there were buttons and courts.
+        let mut old = serde_json::to_value(Record::Taken(Box::new(plain))).unwrap();
+        let pressed = old["taken"]["press"].as_object_mut().unwrap();
+        pressed.remove("button").unwrap();
+        old["taken"]["cameras"][0]
+            .as_object_mut()
+            .unwrap()
+            .remove("court")
+            .unwrap();
+        let Record::Taken(old) = serde_json::from_value(old).unwrap() else {
+            panic!("another record");
+        };
+        assert_eq!((old.press.button, &old.cameras[0].court), (None, &None));
     }
 
     #[test]
