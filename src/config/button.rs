@@ -12,7 +12,7 @@ use super::check::{Check, LONGEST_WINDOW_MS};
 use super::checked::{Camera, Highlight};
 use super::hours::open_hours;
 use super::ids::Ids;
-use super::near::did_you_mean;
+use super::near::{did_you_mean, nearest};
 use super::problem::Place;
 use super::units::show_ms;
 use super::written::{Table, Value};
@@ -25,7 +25,7 @@ const OPEN_EXAMPLE: &str = "\"07:00-23:30\" or \"mon-fri 07:00-23:30, sat-sun 08
 /// What is connected where: pins, and keys of USB devices.
 #[derive(Default)]
 struct Taken {
-    inputs: Vec<(Connected, String, Place)>,
+    inputs: Vec<(Connected, &'static str, Place)>,
 }
 
 #[derive(PartialEq)]
@@ -117,7 +117,7 @@ impl Check<'_> {
         let role = self.choice(entry, "role", &roles, ButtonRole::Press);
         let input = self.input(table);
         if let Some(input) = &input {
-            self.connect(connected(input), table, &format!("button {id}"), taken);
+            self.connect(connected(input), table, "button", taken);
         }
         let usual = Window {
             pre_ms: highlight.pre_ms,
@@ -234,8 +234,16 @@ impl Check<'_> {
             return self.usb(table);
         }
         let mut other = false;
+        let belongs = "a button with input = \"usb\"";
         for key in ["device", "key"] {
-            other |= self.misplaced(table, key, "a button with input = \"usb\"");
+            other |= match (table.get(key), table.get("input"), table.get("pin")) {
+                (Some(cell), None, None) => {
+                    let text = format!("{} belongs to {belongs}; write that too", cell.name);
+                    self.found.problem(&cell.place, text);
+                    true
+                }
+                _ => self.misplaced(table, key, belongs),
+            };
         }
         self.gpio(table, other)
     }
@@ -283,7 +291,7 @@ impl Check<'_> {
             let text = format!("{header} has no pin; write its BCM number, such as pin = 17");
             self.found.problem(&table.place, text);
         }
-        let pin = self.whole(Some(table), "pin", 0..=LAST_PIN, "of a pin", 17)?;
+        let pin = self.whole(Some(table), "pin", 0..=LAST_PIN, "(BCM)", 17)?;
         u32::try_from(pin).ok()
     }
 
@@ -304,15 +312,13 @@ impl Check<'_> {
             _ => String::new(),
         };
         if evdev::KeyCode::from_str(&text).is_err() {
-            let known = key_names();
-            let hint = did_you_mean(&text, known.iter().map(String::as_str));
-            let right = "; write it as the kernel does, like \"KEY_B\" or \"KEY_PAGEDOWN\"";
-            let right = if hint.is_empty() {
-                right.to_owned()
-            } else {
-                hint
+            let right = match near_key(&text) {
+                Some(near) => format!("did you mean {near}?"),
+                None => {
+                    "write it as the kernel does, like \"KEY_B\" or \"KEY_PAGEDOWN\"".to_owned()
+                }
             };
-            self.found.reject(cell, format!("is no key{right}"));
+            self.found.reject(cell, format!("is no key; {right}"));
             return None;
         }
         Some(Input::Usb { device, key: text })
@@ -330,12 +336,12 @@ impl Check<'_> {
         let role = self.choice(Some(table), "role", &roles, LedRole::Status);
         let active = self.choice(Some(table), "active", &levels, Level::High);
         let pin = self.pin(table, "[[led]]")?;
-        self.connect(Connected::Pin(pin), table, "an LED", taken);
+        self.connect(Connected::Pin(pin), table, "LED", taken);
         Some(Led { pin, active, role })
     }
 
     /// Reports what is connected already, with both places.
-    fn connect(&mut self, what: Connected, table: &Table, who: &str, taken: &mut Taken) {
+    fn connect(&mut self, what: Connected, table: &Table, who: &'static str, taken: &mut Taken) {
         let key = match what {
             Connected::Pin(_) => "pin",
             Connected::Key(..) => "key",
@@ -343,12 +349,10 @@ impl Check<'_> {
         let Some(cell) = table.get(key) else { return };
         let mut others = taken.inputs.iter();
         if let Some((_, other, place)) = others.find(|(other, ..)| same_input(other, &what)) {
-            let why = format!("is taken by {other} at {place}; each needs a {key} of its own");
+            let why = format!("is taken by the {other} at {place}; each needs a {key} of its own");
             self.found.reject(cell, why);
         }
-        taken
-            .inputs
-            .push((what, who.trim().to_owned(), cell.place.clone()));
+        taken.inputs.push((what, who, cell.place.clone()));
     }
 }
 
@@ -371,8 +375,15 @@ fn same_input(one: &Connected, other: &Connected) -> bool {
     }
 }
 
-/// The kernel's names of all keys.
-fn key_names() -> Vec<String> {
+/// The kernel's name that somebody probably wanted to write.
+fn near_key(text: &str) -> Option<String> {
+    let word = text.trim_start_matches("KEY_");
     let codes = (1..0x2ff).map(|code| format!("{:?}", evdev::KeyCode::new(code)));
-    codes.filter(|name| !name.contains(' ')).collect()
+    let known: Vec<String> = codes.filter(|name| !name.contains(' ')).collect();
+    let short = known.iter().map(|name| name.trim_start_matches("KEY_"));
+    let near = nearest(word, short).filter(|_| !word.is_empty())?;
+    known
+        .iter()
+        .find(|name| name.trim_start_matches("KEY_") == near)
+        .cloned()
 }

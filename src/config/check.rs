@@ -81,7 +81,7 @@ impl LongestWindow {
         let (pre, post) = (show_ms(self.window.pre_ms), show_ms(self.window.post_ms));
         let prefix = self.prefix;
         let whose = match &self.button {
-            Some(id) => format!("button {id}: "),
+            Some(id) => format!("[[button]] {id}: "),
             None => String::new(),
         };
         format!("{whose}{prefix}pre {pre} + {prefix}post {post} + {RING_MARGIN_S}s")

@@ -301,7 +301,8 @@ fn unknown_table(name: &str) -> String {
 fn unknown_key(table: &str, shown: &str, key: &str) -> String {
     let keys = keys_of(table);
     let mut hint = did_you_mean(key, keys.iter().copied());
-    if hint.is_empty() {
+    // Several tables have ids: which was meant nobody can tell.
+    if hint.is_empty() && key != "id" {
         hint = table_with(key).map_or(hint, |other| format!("; it belongs below {other}"));
     }
     let all = keys.join(", ");

@@ -44,7 +44,7 @@ impl Check<'_> {
         ];
         let presets = PRESETS.map(|name| (name, Some(name)));
         let preset = self.choice(table, "preset", &presets, None);
-        let crf = self.whole(table, "crf", 0..=51, "of quality", 23);
+        let crf = self.whole(table, "crf", 0..=51, "from 0 to 51", 23);
         let jobs = self.whole(table, "jobs", 1..=8, "of clips at once", 1);
         Finish {
             logos: self.logos(),
@@ -176,10 +176,9 @@ impl Check<'_> {
                  how long"
             ),
         };
-        // Both may be written on purpose; one alone was meant to do something, unless it only says
-        // what holds anyhow.
+        // What is usual anyhow, or stands beside the key that counts, misleads nobody.
         let as_usual = queue.keep_uploaded_ms == Queue::default().keep_uploaded_ms;
-        if self.written.get("queue", other).is_some() || (!targets && as_usual) {
+        if !targets && (as_usual || queue.keep_ms.is_some()) {
             return;
         }
         let text = format!("{} = {} {why}", cell.name, cell.shown());
@@ -189,7 +188,7 @@ impl Check<'_> {
     pub fn upload(&mut self) -> Upload {
         let table = self.written.table("upload");
         Upload {
-            max_rate_bps: self.rate_bps(table, "max_rate", 8_000..=100_000_000_000),
+            max_rate_bps: self.rate_bps(table, "max_rate", 8_000..=10_000_000_000),
             window: self.upload_window(table),
         }
     }

@@ -338,8 +338,12 @@ impl Check<'_> {
     fn url_path(&mut self, table: &Table, key: &str, default: &str) -> String {
         let right = format!("is no path; begin it with /, as in \"{default}\"");
         let fits = |text: &str| {
-            let plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'?' | b'#' | b'\\' | b'"');
-            text.starts_with('/') && text.len() <= 200 && text.bytes().all(plain)
+            let plain = |b: u8| b.is_ascii_graphic() && !b"?#\\\"{}".contains(&b);
+            let bare = match key {
+                "finalize_path" => text.replace("{id}", ""),
+                _ => text.to_owned(),
+            };
+            text.starts_with('/') && bare.len() <= 200 && bare.bytes().all(plain)
         };
         let text = self.text(Some(table), key, &right, fits);
         text.unwrap_or_else(|| default.to_owned())

@@ -41,7 +41,9 @@ pub fn key(text: &str) -> Result<(), String> {
     }
     let odd = |part: &str| part.is_empty() || part == "." || part == "..";
     if text.split('/').any(odd) {
-        return Err(format!("has an empty part, . or .. between two /; {right}"));
+        return Err(format!(
+            "has an empty part, . or .. between two /; leave it out, {right}"
+        ));
     }
     if text.contains(['\\', '\0']) || text.contains(char::is_control) {
         return Err(format!("has a sign in it that names cannot have; {right}"));

@@ -82,6 +82,7 @@ pub fn show_ms(ms: u64) -> String {
 /// A rate as one would write it.
 pub fn show_bps(bps: u64) -> String {
     match bps {
+        _ if bps > 0 && bps.is_multiple_of(1_000_000_000) => format!("{}G", bps / 1_000_000_000),
         _ if bps > 0 && bps.is_multiple_of(1_000_000) => format!("{}M", bps / 1_000_000),
         _ if bps > 0 && bps.is_multiple_of(1000) => format!("{}k", bps / 1000),
         _ => bps.to_string(),
@@ -160,11 +161,22 @@ mod tests {
     #[test]
     fn what_is_shown_reads_back_as_the_same() {
         for ms in [
-            0, 1, 300, 999, 1500, 1250, 1001, 40_000, 90_000, 3_600_000, 3_660_000,
+            0,
+            1,
+            300,
+            999,
+            1500,
+            1250,
+            1001,
+            40_000,
+            90_000,
+            3_600_000,
+            3_660_000,
+            604_800_000,
         ] {
             assert_eq!(duration_ms(&show_ms(ms)), Ok(ms), "{}", show_ms(ms));
         }
-        for bps in [1, 100_000, 4_500_000, 8_000_000] {
+        for bps in [1, 100_000, 4_500_000, 8_000_000, 10_000_000_000] {
             assert_eq!(rate_bps(&show_bps(bps)), Ok(bps), "{}", show_bps(bps));
         }
         assert_eq!(show_ms(1500), "1.5s");

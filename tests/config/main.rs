@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use hindsight::config::{self, Config, KEYS, Loaded, LogFormat, Sources, Transport};
 use tempfile::TempDir;
 
+mod board;
+mod delivery;
+
 const CAMERA: &str = "[[camera]]\nid = \"court1\"\nurl = \"rtsp://192.0.2.10/s\"\n";
 const CANARY: &str = "canary";
 
@@ -137,7 +140,7 @@ fn every_mistake_is_told_with_its_place_and_what_would_be_right() {
             wrong.push(format!("{case}---- but it said\n{said}\n"));
         }
     }
-    assert!(cases.len() > 100, "only {} cases were found", cases.len());
+    assert!(cases.len() > 280, "only {} cases were found", cases.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -185,6 +188,39 @@ fn the_example_loads_and_shows_the_defaults() {
         )
     };
     assert_eq!(shown(&config), shown(&defaults));
+}
+
+/// Everything from the buttons on, with its comments' marks taken away.
+#[test]
+fn what_the_example_holds_in_comments_can_be_used() {
+    let desk = Desk::new();
+    for name in ["cloud.secret", "backend.secret"] {
+        desk.write(name, "canary");
+    }
+    desk.write("ca.pem", "-----BEGIN CERTIFICATE-----\n");
+    fs::write(desk.path("logo.png"), delivery::png(3, 2)).unwrap();
+    let example = fs::read_to_string(root().join("hindsight.example.toml")).unwrap();
+    let (before, after) = example.split_once("\n# (5) One").unwrap();
+    let used = |line: &str| {
+        let bare = line.strip_prefix("# ").unwrap_or(line);
+        let is_setting = bare.starts_with("[[") || bare.contains(" = ");
+        let instead = bare.contains("\"…\"");
+        (is_setting && !instead)
+            .then(|| bare.to_owned())
+            .unwrap_or(line.to_owned())
+    };
+    let after: Vec<String> = after.lines().map(used).collect();
+    let dir = format!("{}/", desk.dir.path().display());
+    let after = after.join("\n").replace("/etc/hindsight/", &dir);
+    let desk = desk.toml(&format!("{before}\n# (5) One{after}\n"));
+    assert_eq!(
+        desk.says(),
+        "warning: venue.toml:140: [queue] keep = \"30d\" counts only where nothing is uploaded; here \
+         highlights go 7d after they were uploaded (keep_uploaded), and those that were not stay"
+    );
+    let config = desk.config();
+    assert_eq!((config.buttons.len(), config.leds.len()), (2, 1));
+    assert_eq!((config.finish.logos.len(), config.targets.len()), (1, 3));
 }
 
 #[test]
