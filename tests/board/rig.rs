@@ -1,0 +1,104 @@
+//! What the tests on the chip share: settings in one line, and waiting for what is heard.
+
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, unbounded};
+use hindsight::base::{CameraId, Clock, RealClock};
+use hindsight::board::{Board, Edge, Heard, Settings, open};
+use hindsight::config::board::{
+    self, Backend, Button, ButtonRole, Input, Led, LedRole, Level, Pull, Window,
+};
+
+pub const MS: u64 = 1_000_000;
+/// How long what must come may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub fn now() -> u64 {
+    RealClock.mono_ns()
+}
+
+/// A button against ground, as most are wired: low while it is held.
+pub fn button(pin: u32, debounce_ms: u64) -> Button {
+    wired(pin, Level::Low, Pull::Up, debounce_ms)
+}
+
+pub fn wired(pin: u32, active: Level, pull: Pull, debounce_ms: u64) -> Button {
+    with_input(
+        &format!("b{pin}"),
+        Input::Gpio {
+            pin,
+            active,
+            pull,
+            debounce_ms,
+        },
+    )
+}
+
+pub fn with_input(id: &str, input: Input) -> Button {
+    Button {
+        id: id.to_owned(),
+        input,
+        role: ButtonRole::Press,
+        cameras: vec![CameraId::new("court").unwrap()],
+        single: Window {
+            pre_ms: 2_000,
+            post_ms: 0,
+        },
+        long: None,
+        double: None,
+        cooldown_ms: 0,
+        shutdown_hold_ms: None,
+    }
+}
+
+pub fn led(pin: u32, active: Level, role: LedRole) -> Led {
+    Led { pin, active, role }
+}
+
+pub fn settings(buttons: Vec<Button>, leds: Vec<Led>) -> Settings {
+    let board = board::Board {
+        backend: Backend::Cdev,
+        model: None,
+        chip: None,
+    };
+    Settings {
+        board,
+        buttons,
+        leds,
+    }
+}
+
+/// An open board and what comes out of it.
+pub struct Open {
+    pub board: Board,
+    pub heard: Receiver<Heard>,
+}
+
+/// Opens a board of which everything opens.
+pub fn opened(settings: &Settings) -> Open {
+    let (send, heard) = unbounded();
+    let board = open(settings, send);
+    assert_eq!(board.faults, []);
+    Open { board, heard }
+}
+
+impl Open {
+    pub fn next(&self) -> Heard {
+        let next = self.heard.recv_timeout(PATIENCE);
+        next.expect("nothing was heard for a minute")
+    }
+
+    pub fn edge(&self) -> Edge {
+        match self.next() {
+            Heard::Edge(edge) => edge,
+            other => panic!("an edge was expected, not {other:?}"),
+        }
+    }
+
+    /// That nothing is heard in a time in which everything else is.
+    pub fn nothing_for(&self, time: Duration) {
+        if let Ok(heard) = self.heard.recv_timeout(time) {
+            panic!("nothing was expected, not {heard:?}");
+        }
+    }
+}
