@@ -153,6 +153,8 @@ pub fn bench() -> Vec<Row> {
         boot_id,
         stop_grace_ms: 0,
         old_rings: Vec::new(),
+        reserve_bytes: 0,
+        queue: None,
     };
     let highlights = Highlights::start(settings, Arc::new(RealClock), stop.clone()).unwrap();
     let segments = make_segments(&file, &dir);

@@ -203,6 +203,8 @@ fn highlight_settings(config: &Config, boot_id: BootId) -> Settings {
         boot_id,
         stop_grace_ms: config.highlight.stop_grace_ms,
         old_rings: Vec::new(),
+        reserve_bytes: 0,
+        queue: None,
     }
 }
 

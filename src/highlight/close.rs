@@ -6,12 +6,10 @@
 //! Called by: engine, recover.
 
 use std::cell::Cell;
-use std::fmt::Write;
 use std::io;
 use std::path::Path;
 
 use crossbeam_channel::{Receiver, bounded};
-use sha2::{Digest, Sha256};
 
 use super::cut::{CutReport, Finished};
 use super::export::{Attempt, Exported, Trouble};
@@ -23,6 +21,7 @@ use super::{Event, Outcome, Phase};
 use crate::base::Press;
 use crate::disk::{Disk, File};
 use crate::mp4::{self, Mp4Error};
+use crate::queue::store::{hash_file, hash_of};
 
 /// A clip under its final name.
 #[derive(Debug)]
@@ -290,29 +289,4 @@ fn hash_aside(disk: Disk, file: &File) -> io::Result<Receiver<io::Result<String>
             let _ = send.send(hash_file(&file));
         })?;
     Ok(receive)
-}
-
-/// SHA-256 of a file, as 64 hex digits.
-pub fn hash_of(disk: &Disk, path: &Path) -> io::Result<String> {
-    hash_file(&disk.open_read(path)?)
-}
-
-fn hash_file(file: &File) -> io::Result<String> {
-    let mut hasher = Sha256::new();
-    // Small enough to stay in the processor's cache between the copy and the hash.
-    let mut block = vec![0; 1 << 17];
-    let mut at = 0;
-    loop {
-        let n = file.read_at(&mut block, at)?;
-        if n == 0 {
-            break;
-        }
-        hasher.update(&block[..n]);
-        at += n as u64;
-    }
-    Ok(hasher.finalize().iter().fold(String::new(), |mut hex, b| {
-        // A string takes everything.
-        let _ = write!(hex, "{b:02x}");
-        hex
-    }))
 }

@@ -369,6 +369,9 @@ impl Core {
     }
 
     fn done(&self, job: &Job, outcome: Outcome) {
+        if let Some(queue) = &self.settings.queue {
+            queue.new_job(&outcome.sidecar);
+        }
         let mut state = self.state();
         match outcome.status {
             sidecar::Status::Suspect => state.counts.suspect += 1,

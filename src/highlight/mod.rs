@@ -39,6 +39,7 @@ use crate::base::{
     BootId, CameraId, Clock, Press, PressAck, PressError, PressId, PressRequest, Stop,
 };
 use crate::config::board;
+use crate::queue::Inbox;
 use crate::ring::RingReader;
 use cut::Ended;
 pub use decide::NotDecided;
@@ -72,6 +73,11 @@ pub struct Settings {
     /// Rings that were replaced at this start; pending presses are exported from
     /// them. Let go, and their memory with them, when no press needs them any more.
     pub old_rings: Vec<(CameraId, RingReader)>,
+    /// Where fewer bytes are free, presses are refused, so that there is room to finish
+    /// what there is.
+    pub reserve_bytes: u64,
+    /// Told of every sidecar that is written.
+    pub queue: Option<Inbox>,
 }
 
 /// Why the room cannot start.

@@ -8,24 +8,17 @@
 //! <storage>/highlights/<folder>/<press>/<camera>.mp4, .suspect.mp4, .json
 //! ```
 //!
+//! What the queue adds to these is told in `queue::place`.
+//!
 //! Names derive from press and camera, so each step of a commit can be repeated.
 //! Pure. Called by: store, export, close, recover, list.
 
 use std::path::{Path, PathBuf};
 
 use crate::base::{CameraId, Press};
+pub use crate::queue::place::{highlights, tmp};
 
 pub const UNDATED: &str = "undated";
-
-/// Folder of all highlights.
-pub fn highlights(storage: &Path) -> PathBuf {
-    storage.join("highlights")
-}
-
-/// Folder of what is being written; on the storage's own file system.
-pub fn tmp(storage: &Path) -> PathBuf {
-    storage.join("tmp")
-}
 
 /// Every name of one camera of one press.
 #[derive(Clone, Debug, PartialEq, Eq)]

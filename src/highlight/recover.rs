@@ -27,9 +27,7 @@ use super::store::{NotOpen, Store};
 use super::{Outcome, StartError, inside};
 use crate::media::Codec;
 use crate::mp4::{self, Inspected};
-
-/// A sidecar is no larger, whatever its gaps.
-pub const LARGEST_SIDECAR: u64 = 1 << 24;
+pub use crate::queue::place::{LARGEST_SIDECAR, file_name, sidecars_in, subfolders};
 
 impl Core {
     /// Opens the storage and takes up what is pending. False if it must be tried again.
@@ -57,7 +55,21 @@ impl Core {
             say_taken_up(&taken, jobs.len());
             self.register(taken, jobs, done);
         }
+        self.tell_queue(store);
         Ok(true)
+    }
+
+    /// From here on sidecars are the queue's.
+    fn tell_queue(self: &Arc<Core>, store: &Store) {
+        let Some(queue) = &self.settings.queue else {
+            return;
+        };
+        let core = Arc::downgrade(self);
+        queue.opened(store.sidecars.clone(), move |press| {
+            let core = core.upgrade();
+            let store = core.as_ref().and_then(|core| core.store.get());
+            store.is_some_and(|store| store.journal.settled(press))
+        });
     }
 
     /// Why presses are refused; said once.
@@ -100,23 +112,19 @@ impl Core {
         presses.flat_map(|press| sidecars_in(&press)).collect()
     }
 
+    /// As a change among those of the queue, which may be at work on it.
     fn correct(&self, store: &Store, path: &Path) -> io::Result<bool> {
-        let bytes = store.disk.read_file(path, LARGEST_SIDECAR)?;
-        let Ok(mut sidecar) = Sidecar::from_bytes(&bytes) else {
-            return Ok(false);
-        };
-        let ours = sidecar.clock.boot_id == self.settings.boot_id;
-        if !ours || sidecar.clock.wall_synchronised {
-            return Ok(false);
-        }
-        let wall = self.clock.wall();
-        sidecar.correct_clock(wall, self.clock.mono_ns(), &self.settings.timezone);
-        let temp = format!("{}.{}.clock", sidecar.press_id, sidecar.camera.id);
-        let temp = names::tmp(&store.root).join(temp);
-        store
-            .disk
-            .write_atomically(&temp, path, &sidecar.to_bytes())?;
-        Ok(true)
+        let mut corrected = false;
+        store.sidecars.change(path, |sidecar| {
+            let ours = sidecar.clock.boot_id == self.settings.boot_id;
+            corrected = ours && !sidecar.clock.wall_synchronised;
+            if corrected {
+                let wall = self.clock.wall();
+                sidecar.correct_clock(wall, self.clock.mono_ns(), &self.settings.timezone);
+            }
+            corrected
+        })?;
+        Ok(corrected)
     }
 }
 
@@ -266,24 +274,4 @@ fn from_index(seen: &Inspected, camera: &TakenCamera) -> CutReport {
         frames_shown: shown as u64,
         ..from_plan(camera)
     }
-}
-
-pub fn subfolders(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let folders = entries.filter(|e| e.file_type().is_ok_and(|kind| kind.is_dir()));
-    folders.map(|entry| entry.path()).collect()
-}
-
-pub fn sidecars_in(press: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(press).into_iter().flatten().flatten();
-    let paths = entries.map(|entry| entry.path());
-    paths
-        .filter(|path| path.extension().is_some_and(|end| end == "json"))
-        .collect()
-}
-
-pub fn file_name(path: &Path) -> String {
-    path.file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default()
 }

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::unistd::{AccessFlags, access};
 
@@ -15,6 +15,7 @@ use super::StartError;
 use super::journal::{self, Held, Journal, OpenError};
 use super::names::{self, Names};
 use crate::disk::{Disk, Lock, Space, files::for_people, mounted};
+use crate::queue::store::Sidecars;
 
 /// The storage of this service, and nobody else's.
 pub struct Store {
@@ -25,7 +26,8 @@ pub struct Store {
     identity: (u64, u64),
     /// Folders whose names are known to be durable.
     durable: Mutex<HashSet<PathBuf>>,
-    _lock: Lock,
+    /// Written by the queue, too, once they are there; they hold the storage's lock.
+    pub sidecars: Arc<Sidecars>,
 }
 
 /// Why a storage could not be opened.
@@ -85,14 +87,15 @@ impl Store {
         })?;
         let identity =
             identity(&root).map_err(|e| trouble(&root, "cannot find the storage folder", &e))?;
+        let sidecars = Sidecars::new(disk.clone(), root.clone(), Arc::new(lock));
         Ok((
             Store {
                 disk: disk.clone(),
                 root,
+                sidecars: Arc::new(sidecars),
                 journal,
                 identity,
                 durable: Mutex::default(),
-                _lock: lock,
             },
             held,
         ))

@@ -107,6 +107,7 @@ impl Core {
     fn room(&self, store: &Store, free: u64, needed: u64) -> Result<(), PressError> {
         let promised = self.promised_bytes();
         let wanted = needed.saturating_add(promised).saturating_add(MARGIN_BYTES);
+        let wanted = wanted.max(self.settings.reserve_bytes);
         if free >= wanted {
             return Ok(());
         }

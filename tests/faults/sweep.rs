@@ -109,6 +109,8 @@ fn settings(storage: &Path, rings: &Path, boot_id: BootId) -> Settings {
         boot_id,
         stop_grace_ms: 0,
         old_rings: Vec::new(),
+        reserve_bytes: 0,
+        queue: None,
     }
 }
 

@@ -77,6 +77,8 @@ impl Place {
             boot_id,
             stop_grace_ms: self.grace_ms,
             old_rings,
+            reserve_bytes: 0,
+            queue: None,
         }
     }
 

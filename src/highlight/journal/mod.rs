@@ -207,6 +207,13 @@ impl Journal {
         }
     }
 
+    /// Whether a press is done with, on the disk too: no start will take it up again.
+    pub fn settled(&self, press: &PressId) -> bool {
+        let writer = lock(&self.writer);
+        let held = writer.held.iter().any(|taken| taken.press.id == *press);
+        !held && writer.file.as_ref().is_some_and(|file| file.sync().is_ok())
+    }
+
     /// Why no press can be written down at present, unless it is for want of room.
     pub fn trouble(&self) -> Option<String> {
         lock(&self.broken).clone()

@@ -1,0 +1,224 @@
+//! What all threads of the queue share: the jobs, the storage once it is open, and
+//! who is told of what happens.
+//!
+//! Not here: the turns themselves (`workers`), the deleting (`tend`).
+//! Called by: the room.
+
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+
+use super::keep;
+use super::machine::{self, Rules};
+use super::scan;
+use super::sidecar::{Sidecar, rfc3339};
+use super::state::{Now, State, Taken, Turn};
+use super::store::Sidecars;
+use super::work::{Finisher, Target};
+use super::{Event, Settings};
+use crate::base::{Clock, PressId, Stop, StopLevel};
+use crate::disk::files::for_people;
+
+/// Whether a press is done with for good: what is removed of it does not come back.
+pub type Settled = Arc<dyn Fn(&PressId) -> bool + Send + Sync>;
+
+/// A storage that was opened.
+pub struct Open {
+    pub sidecars: Arc<Sidecars>,
+    pub settled: Settled,
+}
+
+const EVENTS: usize = 1024;
+/// Longest sleep of who waits for somebody's turn to come.
+const NAP: Duration = Duration::from_secs(1);
+
+pub struct Core {
+    pub settings: Settings,
+    pub rules: Rules,
+    pub finisher: Arc<dyn Finisher>,
+    pub targets: Vec<Arc<dyn Target>>,
+    pub clock: Arc<dyn Clock>,
+    pub stop: Stop,
+    pub open: OnceLock<Open>,
+    state: Mutex<State>,
+    changed: Condvar,
+    listeners: Mutex<Vec<Sender<Event>>>,
+}
+
+impl Core {
+    pub fn new(
+        settings: Settings,
+        finisher: Arc<dyn Finisher>,
+        targets: Vec<Arc<dyn Target>>,
+        clock: Arc<dyn Clock>,
+        stop: Stop,
+    ) -> Core {
+        let rules = Rules {
+            targets: targets.iter().map(|t| t.id().to_owned()).collect(),
+            max_attempts: settings.queue.max_attempts,
+            keep_raw: settings.queue.keep_raw,
+        };
+        let state = State::new(rules.clone(), settings.backoff, settings.seed);
+        Core {
+            settings,
+            rules,
+            finisher,
+            targets,
+            clock,
+            stop,
+            open: OnceLock::new(),
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            listeners: Mutex::default(),
+        }
+    }
+
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes everybody who waits for a turn.
+    pub fn wake(&self) {
+        // Under the lock: nobody is between his look and his sleep.
+        let _state = self.state();
+        self.changed.notify_all();
+    }
+
+    pub fn keep_rules(&self) -> keep::Rules {
+        keep::Rules {
+            keep_uploaded_ms: self.settings.queue.keep_uploaded_ms,
+            keep_ms: self.settings.queue.keep_ms,
+            has_targets: !self.targets.is_empty(),
+            reserve_bytes: self.settings.reserve_bytes,
+        }
+    }
+
+    pub fn leaving(&self) -> bool {
+        self.stop.level() >= StopLevel::Finish
+    }
+
+    pub fn now(&self) -> Now {
+        Now {
+            mono_ns: self.clock.mono_ns(),
+            wall: self.clock.wall(),
+            boot_id: self.settings.boot_id,
+        }
+    }
+
+    /// RFC 3339 with the venue's offset.
+    pub fn stamp(&self) -> String {
+        rfc3339(self.clock.wall().unix_ns, &self.settings.timezone)
+    }
+
+    /// Waits for the next turn in a lane; `None`: the queue ends.
+    pub fn take(&self, lane: usize) -> Option<(Arc<Sidecars>, Taken)> {
+        let mut state = self.state();
+        loop {
+            if self.leaving() {
+                return None;
+            }
+            let now_mono_ns = self.clock.mono_ns();
+            if let Some(open) = self.open.get()
+                && let Some(taken) = state.take(lane, now_mono_ns)
+            {
+                return Some((open.sidecars.clone(), taken));
+            }
+            state = match state.next_due(lane, now_mono_ns) {
+                Some(ns) => {
+                    // A little late, so that a clock that moves in steps is past it.
+                    let nap = Duration::from_nanos(ns) + Duration::from_millis(1);
+                    let waited = self.changed.wait_timeout(state, nap.min(NAP));
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => {
+                    let waited = self.changed.wait(state);
+                    waited.unwrap_or_else(PoisonError::into_inner)
+                }
+            };
+        }
+    }
+
+    /// A turn is over: what became of the job, and of its lane.
+    pub fn ended(&self, lane: usize, taken: &Taken, turn: &Turn) {
+        self.look_again(&taken.path);
+        let mut state = self.state();
+        state.ended(lane, &taken.path, turn, self.clock.mono_ns());
+        self.changed.notify_all();
+    }
+
+    /// Reads a highlight anew; true if it is to be settled or removed first.
+    pub fn look_again(&self, path: &Path) -> bool {
+        let Some(open) = self.open.get() else {
+            return false;
+        };
+        let seen = scan::one(path, &open.sidecars.disk);
+        let now = self.now();
+        let mut state = self.state();
+        let chore = match seen {
+            Ok(seen) => state.know(&seen, &now),
+            // Somebody deleted it; a disk that cannot be read tells so elsewhere.
+            Err(_) if !path.exists() => {
+                state.forget(path);
+                false
+            }
+            Err(_) => false,
+        };
+        self.changed.notify_all();
+        chore
+    }
+
+    /// Applies an event to a sidecar on the disk.
+    pub fn change(
+        &self,
+        sidecars: &Sidecars,
+        path: &Path,
+        event: &machine::Event,
+    ) -> Result<Sidecar, Turn> {
+        let stamp = self.stamp();
+        let changed = sidecars.change(path, |sidecar| {
+            machine::apply(sidecar, event, &self.rules, &stamp)
+        });
+        changed.map_err(|error| self.disk_trouble(path, "its sidecar", &error))
+    }
+
+    /// What a failing disk means for a turn.
+    pub fn disk_trouble(&self, path: &Path, what: &str, error: &io::Error) -> Turn {
+        if matches!(error.kind(), ErrorKind::NotFound) && !path.exists() {
+            self.state().forget(path);
+            return Turn::Left;
+        }
+        let why = format!("{}: {what}: {}", path.display(), for_people(error));
+        log::warn!(target: "hindsight", event = "error_disk"; "{why}");
+        Turn::Wait {
+            why,
+            asked_ms: None,
+        }
+    }
+
+    pub fn listen(&self) -> Receiver<Event> {
+        let (send, receive) = bounded(EVENTS);
+        let mut listeners = self
+            .listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        listeners.push(send);
+        receive
+    }
+
+    pub fn tell(&self, event: &Event) {
+        let mut listeners = self
+            .listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        listeners.retain(|listener| {
+            // Who does not keep up loses this one; nobody waits for him.
+            !matches!(
+                listener.try_send(event.clone()),
+                Err(TrySendError::Disconnected(_))
+            )
+        });
+    }
+}

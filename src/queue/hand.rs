@@ -1,0 +1,175 @@
+//! `retry` and `drop`: which jobs are meant; and doing it on the storage itself where
+//! no service runs.
+//!
+//! Called by: the room's face (`mod`), app (`hindsight queue`).
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::core::Core;
+use super::machine::{self, Next, Rest, Rules, next};
+use super::place;
+use super::scan;
+use super::sidecar::{Sidecar, rfc3339};
+use super::store::Sidecars;
+use super::{QueueError, Which};
+use crate::base::Clock;
+use crate::config::delivery;
+use crate::disk::{Disk, Lock};
+
+/// A job that can be meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// `<press>/<camera>`
+    pub id: String,
+    pub path: PathBuf,
+    pub failed: bool,
+}
+
+/// Those that are meant: id and sidecar.
+pub fn choose(
+    candidates: &[Candidate],
+    which: &Which,
+) -> Result<Vec<(String, PathBuf)>, QueueError> {
+    let part = match which {
+        Which::Failed => {
+            let failed = candidates.iter().filter(|c| c.failed);
+            return Ok(failed.map(|c| (c.id.clone(), c.path.clone())).collect());
+        }
+        Which::Id(part) => part.trim(),
+    };
+    let exact = |c: &&Candidate| c.id == part;
+    let holds = |c: &&Candidate| !part.is_empty() && c.id.contains(part);
+    let mut found: Vec<&Candidate> = candidates.iter().filter(exact).collect();
+    if found.is_empty() {
+        found = candidates.iter().filter(holds).collect();
+    }
+    let press = |c: &Candidate| c.id.split('/').next().unwrap_or("").to_owned();
+    match found.split_first() {
+        None => Err(QueueError::Unknown(part.to_owned())),
+        Some((first, others)) if others.iter().any(|o| press(o) != press(first)) => {
+            Err(QueueError::Ambiguous(part.to_owned(), found.len()))
+        }
+        Some(_) => Ok(found
+            .iter()
+            .map(|c| (c.id.clone(), c.path.clone()))
+            .collect()),
+    }
+}
+
+/// Jobs of a running queue; what was dropped can be meant too.
+pub(super) fn candidates(core: &Core) -> Vec<Candidate> {
+    let state = core.state();
+    let jobs = state.jobs.iter().map(|(path, job)| Candidate {
+        id: place::job_id(&job.press, &job.camera),
+        path: path.clone(),
+        failed: job.kept.rest == Some(Rest::Failed),
+    });
+    let dropped = state.resting.iter();
+    let dropped = dropped.filter(|(_, kept)| kept.rest == Some(Rest::Dropped));
+    let dropped = dropped.map(|(path, _)| Candidate {
+        id: id_of(path),
+        path: path.to_path_buf(),
+        failed: false,
+    });
+    jobs.chain(dropped).collect()
+}
+
+/// As its folder and its name say.
+fn id_of(path: &Path) -> String {
+    let folder = path.parent().map(place::file_name).unwrap_or_default();
+    let name = place::file_name(path);
+    format!("{folder}/{}", name.trim_end_matches(".json"))
+}
+
+/// What a storage without a service holds.
+pub struct Still {
+    root: PathBuf,
+    rules: Rules,
+    /// Sidecars of which something is still to be done, or that were given up.
+    pub jobs: Vec<(PathBuf, Sidecar)>,
+}
+
+impl Still {
+    /// Reads a storage. `targets` are their ids.
+    pub fn read(storage: &Path, queue: &delivery::Queue, targets: Vec<String>) -> Still {
+        let rules = Rules {
+            targets,
+            max_attempts: queue.max_attempts,
+            keep_raw: queue.keep_raw,
+        };
+        let mut jobs = Vec::new();
+        let see = |seen: scan::Seen| {
+            let rests = matches!(
+                next(&seen.sidecar, &rules),
+                Next::Rest(Rest::Uploaded | Rest::Ready | Rest::NoClip | Rest::Suspect)
+            );
+            if !rests {
+                jobs.push((seen.path, seen.sidecar));
+            }
+            true
+        };
+        scan::scan(storage, &Disk::default(), see, |_, _| {});
+        jobs.sort_by(|a, b| b.1.created_at.cmp(&a.1.created_at));
+        Still {
+            root: storage.to_owned(),
+            rules,
+            jobs,
+        }
+    }
+
+    fn candidates(&self) -> Vec<Candidate> {
+        let jobs = self.jobs.iter().map(|(path, sidecar)| Candidate {
+            id: place::job_id(&sidecar.press_id, &sidecar.camera.id),
+            path: path.clone(),
+            failed: next(sidecar, &self.rules) == Next::Rest(Rest::Failed),
+        });
+        jobs.collect()
+    }
+
+    /// Tries jobs again at the next start; their ids.
+    pub fn retry(
+        &self,
+        which: &Which,
+        clock: &dyn Clock,
+        timezone: &jiff::tz::TimeZone,
+    ) -> Result<Vec<String>, QueueError> {
+        self.apply(which, &machine::Event::Retried, clock, timezone)
+    }
+
+    /// Takes a job out of the queue.
+    pub fn drop_job(
+        &self,
+        id: &str,
+        clock: &dyn Clock,
+        timezone: &jiff::tz::TimeZone,
+    ) -> Result<Vec<String>, QueueError> {
+        let which = Which::Id(id.to_owned());
+        self.apply(&which, &machine::Event::Dropped, clock, timezone)
+    }
+
+    fn apply(
+        &self,
+        which: &Which,
+        event: &machine::Event,
+        clock: &dyn Clock,
+        timezone: &jiff::tz::TimeZone,
+    ) -> Result<Vec<String>, QueueError> {
+        let chosen = choose(&self.candidates(), which)?;
+        let failed = |e: std::io::Error| QueueError::Disk(self.root.clone(), e.to_string());
+        let lock = Lock::take(&self.root.join("lock")).map_err(failed)?;
+        let lock = lock.ok_or_else(|| QueueError::Locked(self.root.clone()))?;
+        let sidecars = Sidecars::new(Disk::default(), self.root.clone(), Arc::new(lock));
+        let now = rfc3339(clock.wall().unix_ns, timezone);
+        let mut ids = Vec::new();
+        for (id, path) in chosen {
+            sidecars
+                .change(&path, |sidecar| {
+                    machine::apply(sidecar, event, &self.rules, &now)
+                })
+                .map_err(failed)?;
+            ids.push(id);
+        }
+        Ok(ids)
+    }
+}

@@ -1,0 +1,244 @@
+//! The one who looks after the queue: reads what is there, hears of what is new, and
+//! deletes what is over.
+//!
+//! Not here: what is to go (`keep`), in which order files go (`store`).
+//! Called by: the room's face (`mod`).
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use super::core::{Core, Open};
+use super::keep::{self, Kept, Room, Steady};
+use super::machine::{Event as Change, Next, next};
+use super::scan::{self, Seen};
+use super::sidecar::{Removed, Sidecar};
+use super::workers::remove_raw;
+
+/// What the queue is told.
+pub enum Message {
+    /// The storage can be used.
+    Open(Box<Open>),
+    /// A sidecar was written.
+    New(PathBuf),
+    /// Look at the stop signal.
+    Wake,
+}
+
+/// Between two looks at what is to be deleted.
+const LOOK: Duration = Duration::from_secs(30);
+/// How far back the present rate is told from.
+const RECENT_MS: i64 = 7 * 86_400_000;
+
+/// What is known of the room on the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DiskFacts {
+    pub free_bytes: u64,
+    pub total_bytes: u64,
+    /// Uploaded highlights, which go when room is needed.
+    pub spare_bytes: u64,
+    /// Of the disk, what no deletion could free.
+    pub used_percent: u64,
+    /// At the present rate, until presses are refused; `None`: for ever.
+    pub days_left: Option<u64>,
+}
+
+/// Runs until the queue ends.
+pub fn tend(core: &Core, mail: &Receiver<Message>, facts: &dyn Fn(DiskFacts)) {
+    let mut tending = Tending {
+        core,
+        facts,
+        steady: Steady::default(),
+        chores: VecDeque::new(),
+    };
+    while !core.leaving() {
+        let limit = match tending.chores.is_empty() {
+            true => LOOK,
+            false => Duration::ZERO,
+        };
+        match mail.recv_timeout(limit) {
+            Ok(Message::Open(open)) => tending.open(*open),
+            Ok(Message::New(path)) => tending.look(path),
+            Ok(Message::Wake) => {}
+            Err(RecvTimeoutError::Timeout) => match tending.chores.pop_front() {
+                Some(path) => tending.chore(&path),
+                None => tending.retain(),
+            },
+            // Nobody can tell anything any more; what is known is worked on.
+            Err(RecvTimeoutError::Disconnected) => {
+                core.stop.wait(crate::base::StopLevel::Finish, LOOK);
+                tending.retain();
+            }
+        }
+    }
+    core.wake();
+}
+
+struct Tending<'a> {
+    core: &'a Core,
+    facts: &'a dyn Fn(DiskFacts),
+    steady: Steady,
+    /// Sidecars that are to be settled, removed, or freed of their unmarked clip.
+    chores: VecDeque<PathBuf>,
+}
+
+impl Tending<'_> {
+    fn open(&mut self, open: Open) {
+        let sidecars = open.sidecars.clone();
+        if self.core.open.set(open).is_err() {
+            return;
+        }
+        let (core, chores) = (self.core, &mut self.chores);
+        let now = core.now();
+        let see = |seen: Seen| {
+            let raw = raw_is_to_go(core, &seen);
+            if core.state().know(&seen, &now) || raw {
+                chores.push_back(seen.path);
+            }
+            !core.leaving()
+        };
+        scan::scan(&sidecars.root, &sidecars.disk, see, |path, error| {
+            log::warn!(target: "hindsight", event = "error_sidecar"; "{}: {error}; \"hindsight verify\" says more", path.display());
+        });
+        let mut state = core.state();
+        state.ready = true;
+        let (jobs, resting) = (state.jobs.len(), state.resting.len());
+        drop(state);
+        core.wake();
+        log::info!(target: "hindsight", event = "system_queue", jobs, resting;
+            "{jobs} highlights wait for their turn, {resting} are done");
+        self.retain();
+    }
+
+    fn look(&mut self, path: PathBuf) {
+        if self.core.look_again(&path) {
+            self.chores.push_back(path);
+        }
+    }
+
+    fn chore(&self, path: &Path) {
+        let Some(open) = self.core.open.get() else {
+            return;
+        };
+        let sidecars = &open.sidecars;
+        let Ok(sidecar) = sidecars.read(path) else {
+            return;
+        };
+        let done = match next(&sidecar, &self.core.rules) {
+            Next::Remove => self.remove(open, path),
+            Next::Settle => self.core.change(sidecars, path, &Change::Settled).map(drop),
+            _ => remove_raw(self.core, sidecars, path, &sidecar),
+        };
+        // What went wrong is told; the next start tries again.
+        let _ = done;
+        self.core.look_again(path);
+    }
+
+    // ── retention ──
+
+    fn retain(&mut self) {
+        let core = self.core;
+        let Some(open) = core.open.get().filter(|_| core.state().ready) else {
+            return;
+        };
+        let now = core.now();
+        let now_unix_ms = self.steady.unix_ms(now.mono_ns, now.wall);
+        let space = open.sidecars.disk.space(&open.sidecars.root).ok();
+        let room = space.map(|space| Room {
+            free_bytes: space.free,
+            total_bytes: space.total,
+        });
+        let (paths, kept): (Vec<PathBuf>, Vec<Kept>) = core.state().keepable().into_iter().unzip();
+        let rules = core.keep_rules();
+        if let Some(room) = room {
+            (self.facts)(facts(room, &kept, now_unix_ms, &rules));
+        }
+        for at in keep::what_goes(&kept, now_unix_ms, room, &rules) {
+            if core.leaving() {
+                return;
+            }
+            // Whoever is told says it himself.
+            let _ = self.remove(open, &paths[at]);
+        }
+        if now_unix_ms.is_some() {
+            self.stamp(open, &paths, &kept);
+        }
+    }
+
+    /// Deletes a highlight, each step after the one that makes it safe.
+    fn remove(&self, open: &Open, path: &Path) -> Result<(), super::state::Turn> {
+        let (core, sidecars) = (self.core, &open.sidecars);
+        let trouble = |error| core.disk_trouble(path, "deleting the highlight", &error);
+        let sidecar = sidecars.read(path).map_err(trouble)?;
+        if !(open.settled)(&sidecar.press_id) {
+            return Ok(());
+        }
+        let sidecar = core.change(sidecars, path, &Change::Goes)?;
+        if sidecar.removed != Some(Removed::All) {
+            return Ok(());
+        }
+        sidecars.remove_all(path, &sidecar).map_err(trouble)?;
+        core.state().forget(path);
+        tell_deleted(&sidecar);
+        Ok(())
+    }
+
+    /// Those whose times nobody knows begin to age now.
+    fn stamp(&self, open: &Open, paths: &[PathBuf], kept: &[Kept]) {
+        let unknown = |kept: &Kept| {
+            kept.rest.is_some() && kept.pressed_unix_ms.or(kept.changed_unix_ms).is_none()
+        };
+        for (path, _) in paths.iter().zip(kept).filter(|(_, kept)| unknown(kept)) {
+            let stamped = self.core.change(&open.sidecars, path, &Change::Stamped);
+            if stamped.is_err() || self.core.leaving() {
+                return;
+            }
+            self.core.look_again(path);
+        }
+    }
+}
+
+fn tell_deleted(sidecar: &Sidecar) {
+    let (press, camera) = (&sidecar.press_id, &sidecar.camera.id);
+    log::info!(target: "hindsight", event = "clip_deleted",
+        press = press.as_str(), camera = camera.as_str();
+        "{camera}: the highlight of {} was deleted: its time was over, or room was needed", sidecar.created_at);
+}
+
+/// Left by an earlier run, or by an earlier configuration.
+fn raw_is_to_go(core: &Core, seen: &Seen) -> bool {
+    let sidecar = &seen.sidecar;
+    match sidecar.removed {
+        Some(Removed::Raw) => seen.raw,
+        Some(Removed::All) => false,
+        None => !core.rules.keep_raw && seen.raw && sidecar.wm_path.is_some(),
+    }
+}
+
+fn facts(room: Room, kept: &[Kept], now_unix_ms: Option<i64>, rules: &keep::Rules) -> DiskFacts {
+    let uploaded = kept
+        .iter()
+        .filter(|k| k.rest == Some(super::machine::Rest::Uploaded));
+    let spare: u64 = uploaded.map(|k| k.bytes).sum();
+    let ages = kept.iter().filter_map(|k| {
+        let age_ms = now_unix_ms?.saturating_sub(k.pressed_unix_ms?);
+        (0..RECENT_MS)
+            .contains(&age_ms)
+            .then_some((age_ms, k.bytes))
+    });
+    let recent: Vec<(i64, u64)> = ages.collect();
+    let bytes = recent.iter().map(|(_, bytes)| bytes).sum();
+    // A box that is new has no week behind it; a day at least.
+    let oldest = recent.iter().map(|(age, _)| *age).max().unwrap_or(0);
+    let since_ms = u64::try_from(oldest.max(86_400_000)).unwrap_or(1);
+    let days = keep::days_left(room, spare, rules, bytes, since_ms);
+    DiskFacts {
+        free_bytes: room.free_bytes,
+        total_bytes: room.total_bytes,
+        spare_bytes: spare,
+        used_percent: room.used_percent(spare),
+        days_left: (days != u64::MAX).then_some(days),
+    }
+}

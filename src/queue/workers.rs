@@ -1,0 +1,330 @@
+//! A turn: one job is finished, or uploaded to one target, and its sidecar says so.
+//!
+//! Each step can be repeated by this run or the next; see `store` for the order on the disk.
+//! Not here: who gets a turn (`state`). Called by: the room's face (`mod`).
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use super::core::Core;
+use super::machine::Event as Change;
+use super::sidecar::{Removed, Sidecar, Stage, Status, UploadStatus};
+use super::state::{Taken, Turn};
+use super::store::Sidecars;
+use super::work::{Failure, Finished, Job, Notebook};
+use super::{Event, place};
+
+/// Works in a lane until the queue ends.
+pub fn work(core: &Core, lane: usize) {
+    while let Some((sidecars, taken)) = core.take(lane) {
+        let turn = Turning {
+            core,
+            sidecars: &sidecars,
+            taken: &taken,
+        };
+        let ended = match lane {
+            0 => turn.finish(),
+            _ => turn.upload(lane - 1),
+        };
+        let ended = ended.unwrap_or_else(|trouble| trouble);
+        core.ended(lane, &taken, &ended);
+    }
+}
+
+struct Turning<'a> {
+    core: &'a Core,
+    sidecars: &'a Sidecars,
+    taken: &'a Taken,
+}
+
+/// One who panicked was tried and went wrong.
+fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        Err(Failure::Failed {
+            why: "an error inside hindsight; its log says more".to_owned(),
+        })
+    })
+}
+
+impl Turning<'_> {
+    fn path(&self) -> &Path {
+        &self.taken.path
+    }
+
+    fn change(&self, event: &Change) -> Result<Sidecar, Turn> {
+        self.core.change(self.sidecars, self.path(), event)
+    }
+
+    fn trouble(&self, what: &str, error: &std::io::Error) -> Turn {
+        self.core.disk_trouble(self.path(), what, error)
+    }
+
+    fn with_job<T>(&self, sidecar: &Sidecar, work: impl FnOnce(&Job<'_>) -> T) -> T {
+        let tmp = place::tmp(&self.sidecars.root);
+        work(&Job {
+            folder: self.path().parent().unwrap_or(&self.sidecars.root),
+            sidecar,
+            tmp: &tmp,
+        })
+    }
+
+    // ── finishing ──
+
+    fn finish(&self) -> Result<Turn, Turn> {
+        let began = Instant::now();
+        let sidecar = self.change(&Change::FinishBegan)?;
+        if sidecar.status != Status::Finishing {
+            return Ok(Turn::Left);
+        }
+        self.began(Stage::Finish, None);
+        let found = match self.found(&sidecar)? {
+            Some(found) => Ok(found),
+            None => self.make(&sidecar)?,
+        };
+        let finished = match found {
+            Ok(finished) => finished,
+            Err(failure) => {
+                self.change(&Change::FinishEnded(failure.clone()))?;
+                return Ok(self.failed(Stage::Finish, None, failure));
+            }
+        };
+        let sidecar = self.change(&finished)?;
+        self.finished(&sidecar, began);
+        if !self.core.rules.keep_raw && sidecar.wm_path.is_some() {
+            // What went wrong is told; the next start tries again.
+            let _ = remove_raw(self.core, self.sidecars, self.path(), &sidecar);
+        }
+        Ok(Turn::Done)
+    }
+
+    /// What an earlier run finished and could not write down.
+    fn found(&self, sidecar: &Sidecar) -> Result<Option<Change>, Turn> {
+        let settings = &self.core.settings;
+        let found = self
+            .sidecars
+            .found(self.path(), sidecar, settings.marks, settings.vertical)
+            .map_err(|e| self.trouble("looking for what is finished already", &e))?;
+        Ok(found.map(|found| Change::Finished {
+            marked: found.marked,
+            vertical: found.vertical,
+            thumbnail: found.thumbnail,
+            notes: Vec::new(),
+        }))
+    }
+
+    /// Asks the finisher, and gives what it made its names.
+    fn make(&self, sidecar: &Sidecar) -> Result<Result<Change, Failure>, Turn> {
+        let progress = |permille: u16| self.taken.progress.store(permille.min(1000), Relaxed);
+        let made = self.with_job(sidecar, |job| {
+            guarded(|| self.core.finisher.finish(job, &progress, &self.core.stop))
+        });
+        let made = match made {
+            Ok(made) => made,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        if let Err(error) = self.sidecars.adopt(self.path(), sidecar, &made) {
+            self.sidecars.discard(&made);
+            return Err(self.trouble("giving the finished files their names", &error));
+        }
+        let Finished {
+            marked,
+            vertical,
+            thumbnail,
+            notes,
+        } = made;
+        Ok(Ok(Change::Finished {
+            marked: marked.map(|(_, meta)| meta),
+            vertical: vertical.is_some(),
+            thumbnail: thumbnail.is_some(),
+            notes,
+        }))
+    }
+
+    fn finished(&self, sidecar: &Sidecar, began: Instant) {
+        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let (press, camera) = (&self.taken.press, &self.taken.camera);
+        let at = |name: &Option<String>| {
+            let name = name.as_ref()?;
+            Some(self.path().with_file_name(name))
+        };
+        log::info!(target: "hindsight", event = "clip_finished",
+            press = press.as_str(), camera = camera.as_str(), took_ms;
+            "{camera}: {}", if sidecar.wm_path.is_some() { "marked" } else { "ready" });
+        self.core.tell(&Event::Finished {
+            press_id: press.clone(),
+            camera: camera.clone(),
+            marked: at(&sidecar.wm_path),
+            vertical: at(&sidecar.vertical_path),
+            thumbnail: at(&sidecar.thumbnail_path),
+            notes: sidecar.notes.clone(),
+            took_ms,
+        });
+        if self.core.targets.is_empty() {
+            self.done(sidecar.status);
+        }
+    }
+
+    // ── uploading ──
+
+    fn upload(&self, at: usize) -> Result<Turn, Turn> {
+        let began = Instant::now();
+        let target = &self.core.targets[at];
+        let id = target.id().to_owned();
+        let sidecar = self.change(&Change::UploadBegan { target: id.clone() })?;
+        let entry = sidecar.uploads.iter().find(|u| u.target == id);
+        let Some(entry) = entry.filter(|u| u.status == UploadStatus::Uploading) else {
+            return Ok(Turn::Left);
+        };
+        self.began(Stage::Upload, Some(&id));
+        let notes = Notes {
+            turn: self,
+            target: &id,
+        };
+        let progress = |permille: u16| self.taken.progress.store(permille.min(1000), Relaxed);
+        let answer = self.with_job(&sidecar, |job| {
+            let resume = entry.resume.as_ref();
+            guarded(|| target.upload(job, resume, &notes, &progress, &self.core.stop))
+        });
+        match answer {
+            Ok(uploaded) => {
+                let sidecar = self.change(&Change::Proved {
+                    target: id.clone(),
+                    place: uploaded.place.clone(),
+                })?;
+                self.uploaded(&sidecar, &id, uploaded.place, began);
+                Ok(Turn::Done)
+            }
+            Err(failure) => {
+                self.change(&Change::UploadEnded {
+                    target: id.clone(),
+                    failure: failure.clone(),
+                })?;
+                Ok(self.failed(Stage::Upload, Some(id), failure))
+            }
+        }
+    }
+
+    fn uploaded(&self, sidecar: &Sidecar, target: &str, place: String, began: Instant) {
+        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let (press, camera) = (&self.taken.press, &self.taken.camera);
+        log::info!(target: "hindsight", event = "clip_uploaded",
+            press = press.as_str(), camera = camera.as_str(), to = target, took_ms;
+            "{camera}: uploaded to {target}: {place}");
+        self.core.tell(&Event::Uploaded {
+            press_id: press.clone(),
+            camera: camera.clone(),
+            target: target.to_owned(),
+            place,
+            took_ms,
+        });
+        if sidecar.status == Status::Uploaded {
+            self.done(sidecar.status);
+        }
+    }
+
+    // ── told ──
+
+    fn began(&self, stage: Stage, target: Option<&str>) {
+        self.core.tell(&Event::Began {
+            press_id: self.taken.press.clone(),
+            camera: self.taken.camera.clone(),
+            stage,
+            target: target.map(str::to_owned),
+        });
+    }
+
+    fn done(&self, status: Status) {
+        self.core.tell(&Event::Done {
+            press_id: self.taken.press.clone(),
+            camera: self.taken.camera.clone(),
+            status,
+        });
+    }
+
+    /// Tells of a failure; what it means for the turn.
+    fn failed(&self, stage: Stage, target: Option<String>, failure: Failure) -> Turn {
+        let turn = match &failure {
+            Failure::Left => return Turn::Left,
+            Failure::NotNow { why, again_in_ms } => {
+                return Turn::NotNow {
+                    why: why.clone(),
+                    again_in_ms: *again_in_ms,
+                };
+            }
+            Failure::Wait {
+                why,
+                retry_after_ms,
+            } => Turn::Wait {
+                why: why.clone(),
+                asked_ms: *retry_after_ms,
+            },
+            Failure::Failed { .. } | Failure::Never { .. } => Turn::Again,
+        };
+        let (press, camera) = (&self.taken.press, &self.taken.camera);
+        let what = match &target {
+            Some(target) => format!("uploading to {target}"),
+            None => "finishing".to_owned(),
+        };
+        log::warn!(target: "hindsight", event = "error_queue",
+            press = press.as_str(), camera = camera.as_str(), counts = turn == Turn::Again;
+            "{camera}: {what}: {failure}");
+        self.core.tell(&Event::Failed {
+            press_id: press.clone(),
+            camera: camera.clone(),
+            stage,
+            target,
+            failure,
+        });
+        turn
+    }
+}
+
+/// What an upload notes goes into the sidecar.
+struct Notes<'a> {
+    turn: &'a Turning<'a>,
+    target: &'a str,
+}
+
+impl Notebook for Notes<'_> {
+    fn note(&self, resume: Option<Value>) -> Result<(), Failure> {
+        let noted = self.turn.change(&Change::Noted {
+            target: self.target.to_owned(),
+            resume,
+        });
+        match noted {
+            Ok(_) => Ok(()),
+            Err(Turn::Wait { why, asked_ms }) => Err(Failure::Wait {
+                why,
+                retry_after_ms: asked_ms,
+            }),
+            Err(_) => Err(Failure::Left),
+        }
+    }
+}
+
+/// Removes the unmarked clip once the marked one is proved; first its sidecar says so.
+pub fn remove_raw(
+    core: &Core,
+    sidecars: &Sidecars,
+    path: &Path,
+    sidecar: &Sidecar,
+) -> Result<(), Turn> {
+    let trouble = |error| core.disk_trouble(path, "removing the unmarked clip", &error);
+    if sidecar.removed.is_none() {
+        let against = sidecars.against_the_marked(path, sidecar);
+        if let Some(why) = against.map_err(trouble)? {
+            log::error!(target: "hindsight", event = "error_disk"; "the unmarked clip is kept: {why}");
+            return Ok(());
+        }
+        core.change(sidecars, path, &Change::RawGoes)?;
+    }
+    let sidecar = sidecars.read(path).map_err(trouble)?;
+    match sidecar.removed {
+        Some(Removed::Raw) => sidecars.remove_raw(path, &sidecar).map_err(trouble),
+        _ => Ok(()),
+    }
+}
