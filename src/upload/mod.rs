@@ -15,6 +15,7 @@ pub mod http;
 pub mod naming;
 pub mod parcel;
 pub mod rate;
+pub mod s3;
 mod wire;
 
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ use crate::base::{Clock, Stop};
 use crate::config::delivery::{DailyWindow, TargetKind};
 use crate::config::{Config, delivery};
 use crate::queue::work::{Failure, Job, Notebook, Target, Uploaded};
+use http::Limits;
 use naming::Template;
 use rate::Limiter;
 
@@ -84,6 +86,15 @@ pub fn targets(
     config: &Config,
     clock: Arc<dyn Clock>,
 ) -> Result<Vec<Arc<dyn Target>>, UploadError> {
+    patient(config, clock, Limits::default())
+}
+
+/// [`targets`] that wait as long for servers as `limits` says.
+pub fn patient(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    limits: Limits,
+) -> Result<Vec<Arc<dyn Target>>, UploadError> {
     let shared = Arc::new(Shared {
         venue: config.venue.name.clone(),
         timezone: config.venue.timezone.clone(),
@@ -93,10 +104,14 @@ pub fn targets(
         max_attempts: config.queue.max_attempts,
     });
     let each = config.targets.iter();
-    each.map(|target| ready(target, &shared)).collect()
+    each.map(|target| ready(target, &shared, limits)).collect()
 }
 
-fn ready(target: &delivery::Target, shared: &Arc<Shared>) -> Result<Arc<dyn Target>, UploadError> {
+fn ready(
+    target: &delivery::Target,
+    shared: &Arc<Shared>,
+    limits: Limits,
+) -> Result<Arc<dyn Target>, UploadError> {
     let template = |key: &str| {
         Template::new(key).map_err(|why| UploadError::Key {
             target: target.id.clone(),
@@ -109,7 +124,11 @@ fn ready(target: &delivery::Target, shared: &Arc<Shared>) -> Result<Arc<dyn Targ
             template(&folder.key)?,
             Box::new(folder::FolderAdapter::new(folder)),
         ),
-        TargetKind::S3(_) | TargetKind::SignedUrl(_) => {
+        TargetKind::S3(s3) => (
+            template(&s3.key)?,
+            Box::new(s3::S3Adapter::new(&target.id, s3, limits)?),
+        ),
+        TargetKind::SignedUrl(_) => {
             return Err(UploadError::Target {
                 target: target.id.clone(),
                 why: "this kind of target is not available in this version".to_owned(),

@@ -1,0 +1,282 @@
+//! What S3 servers say: their errors in words that help, and the few fields of XML that an
+//! upload needs. Pure.
+//!
+//! Called by: s3 and its multipart.
+
+use jiff::Timestamp;
+use roxmltree::{Document, Node};
+
+use crate::config::delivery::S3Target;
+use crate::queue::work::Failure;
+use crate::upload::http::Answer;
+
+/// The most of a server's own words that is repeated.
+const MESSAGE_CHARS: usize = 300;
+
+/// `<Error><Code>…</Code><Message>…</Message></Error>`, empty where there is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    pub code: String,
+    pub message: String,
+}
+
+impl Said {
+    pub fn in_body(body: &[u8]) -> Said {
+        let text = String::from_utf8_lossy(body);
+        let Ok(document) = Document::parse(&text) else {
+            return Said::default();
+        };
+        let root = document.root_element();
+        if root.tag_name().name() != "Error" {
+            return Said::default();
+        }
+        Said {
+            code: child(root, "Code").unwrap_or_default(),
+            message: child(root, "Message").unwrap_or_default(),
+        }
+    }
+
+    /// Whether it is about who asks or when, not about what was asked for.
+    pub fn is_about_credentials(&self) -> bool {
+        matches!(
+            self.code.as_str(),
+            "InvalidAccessKeyId"
+                | "SignatureDoesNotMatch"
+                | "RequestTimeTooSkewed"
+                | "AuthorizationHeaderMalformed"
+                | "ExpiredToken"
+                | "InvalidToken"
+        )
+    }
+}
+
+fn child(node: Node<'_, '_>, name: &str) -> Option<String> {
+    let mut children = node.children();
+    let found = children.find(|child| child.tag_name().name() == name)?;
+    Some(found.text().unwrap_or_default().trim().to_owned())
+}
+
+/// Text of the first element of this name below the root.
+pub fn field(body: &[u8], name: &str) -> Option<String> {
+    let text = std::str::from_utf8(body).ok()?;
+    let document = Document::parse(text).ok()?;
+    child(document.root_element(), name)
+}
+
+/// A part that the server holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    pub number: u32,
+    pub size_bytes: u64,
+    /// Not every server lists it.
+    pub etag: Option<String>,
+}
+
+/// A page of ListParts, and where the next begins.
+pub fn listed(body: &[u8]) -> Option<(Vec<Listed>, Option<String>)> {
+    let text = std::str::from_utf8(body).ok()?;
+    let document = Document::parse(text).ok()?;
+    let root = document.root_element();
+    if root.tag_name().name() != "ListPartsResult" {
+        return None;
+    }
+    let parts = root.children().filter(|n| n.tag_name().name() == "Part");
+    let parts = parts.filter_map(|part| {
+        Some(Listed {
+            number: child(part, "PartNumber")?.parse().ok()?,
+            size_bytes: child(part, "Size")?.parse().ok()?,
+            etag: child(part, "ETag"),
+        })
+    });
+    let parts = parts.collect();
+    let more = child(root, "IsTruncated").is_some_and(|text| text == "true");
+    let next = child(root, "NextPartNumberMarker").filter(|_| more);
+    Some((parts, next))
+}
+
+/// How the queue is to take an answer that is no success.
+pub fn failure(answer: &Answer, doing: &str, target: &S3Target, now: Timestamp) -> Failure {
+    let said = Said::in_body(&answer.body);
+    let words = explained(&said, target);
+    let mut failure = answer.failure(doing, &words, now);
+    let later = matches!(
+        said.code.as_str(),
+        "SlowDown" | "RequestTimeout" | "InternalError" | "ServiceUnavailable" | "OperationAborted"
+    );
+    let skewed = matches!(
+        said.code.as_str(),
+        "RequestTimeTooSkewed" | "RequestExpired"
+    );
+    if let Failure::Failed { why } = &failure
+        && (later || skewed)
+    {
+        let why = match skewed {
+            true => format!("{why}{}", skew(answer, now)),
+            false => why.clone(),
+        };
+        failure = Failure::Wait {
+            why,
+            retry_after_ms: None,
+        };
+    }
+    failure
+}
+
+/// The server's words, without what must not be repeated, and what to do.
+fn explained(said: &Said, target: &S3Target) -> String {
+    if said.code.is_empty() {
+        return String::new();
+    }
+    let mut message: String = said.message.chars().take(MESSAGE_CHARS).collect();
+    for secret in [target.secret_access_key.reveal(), &target.access_key_id] {
+        if !secret.is_empty() {
+            message = message.replace(secret, "***");
+        }
+    }
+    let S3Target { bucket, region, .. } = target;
+    let hint = match said.code.as_str() {
+        "InvalidAccessKeyId" => "; the server does not know this access_key_id".to_owned(),
+        "SignatureDoesNotMatch" => {
+            "; the secret_access_key does not belong to the access_key_id, or something between here \
+             and the server changes requests"
+                .to_owned()
+        }
+        "NoSuchBucket" => format!(
+            "; make the bucket \"{bucket}\", or correct bucket, endpoint and path_style in the configuration"
+        ),
+        "AccessDenied" | "AllAccessDisabled" => format!(
+            "; the access key must be allowed s3:PutObject, s3:GetObject and s3:AbortMultipartUpload \
+             in the bucket \"{bucket}\""
+        ),
+        "AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException" => {
+            format!("; correct region (now \"{region}\") and endpoint in the configuration")
+        }
+        "InvalidStorageClass" => "; correct storage_class in the configuration".to_owned(),
+        "BadDigest" | "XAmzContentSHA256Mismatch" | "InvalidDigest" => {
+            "; the bytes that arrived are not those that were meant: damaged on the way, or on this \
+             box's disk since their hash was taken"
+                .to_owned()
+        }
+        code if code.starts_with("KMS") => "; correct kms_key in the configuration".to_owned(),
+        _ => String::new(),
+    };
+    let message = message.trim_end_matches('.');
+    format!("{} ({message}){hint}", said.code).replace(" ()", "")
+}
+
+/// By how much the clocks differ.
+fn skew(answer: &Answer, now: Timestamp) -> String {
+    let theirs = answer.header("date").and_then(|text| {
+        let at = jiff::fmt::rfc2822::parse(text).ok()?;
+        Some(at.timestamp().as_second() - now.as_second())
+    });
+    let by = match theirs {
+        Some(seconds) if seconds > 0 => format!(" is {seconds} s behind the server's"),
+        Some(seconds) => format!(" is {} s ahead of the server's", -seconds),
+        None => " differs from the server's".to_owned(),
+    };
+    format!("; this box's clock{by}: it needs a time server (NTP)")
+}
+
+#[cfg(test)]
+pub mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::config::Secret;
+
+    pub fn target() -> S3Target {
+        S3Target {
+            endpoint: "http://127.0.0.1:1".parse().unwrap(),
+            region: "eu-central-1".to_owned(),
+            bucket: "clips".to_owned(),
+            key: "{press}-{camera}.mp4".to_owned(),
+            path_style: true,
+            storage_class: None,
+            encryption: None,
+            kms_key: None,
+            cache_control: None,
+            access_key_id: "KEYCANARY".to_owned(),
+            secret_access_key: Secret::new("SECRETCANARY"),
+            ca_file: None::<PathBuf>,
+        }
+    }
+
+    fn answer(status: u16, code: &str, message: &str) -> Answer {
+        let mut headers = ureq::http::HeaderMap::new();
+        let date = "Fri, 24 May 2013 00:20:00 GMT";
+        headers.insert("date", date.parse().unwrap());
+        Answer {
+            server: "https://s3".to_owned(),
+            status,
+            headers,
+            body: format!(
+                "<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
+            )
+            .into_bytes(),
+        }
+    }
+
+    fn told(status: u16, code: &str) -> Failure {
+        let now: Timestamp = "2013-05-24T00:00:00Z".parse().unwrap();
+        failure(&answer(status, code, "why."), "upload", &target(), now)
+    }
+
+    #[test]
+    fn errors_say_what_to_change_and_count() {
+        for (code, word) in [
+            ("InvalidAccessKeyId", "access_key_id"),
+            ("SignatureDoesNotMatch", "secret_access_key"),
+            ("NoSuchBucket", "\"clips\""),
+            ("AccessDenied", "s3:PutObject"),
+            ("AuthorizationHeaderMalformed", "eu-central-1"),
+            ("BadDigest", "damaged"),
+        ] {
+            let failure = told(403, code);
+            assert!(matches!(failure, Failure::Failed { .. }), "{failure:?}");
+            let text = failure.to_string();
+            assert!(text.contains(word) && text.contains(code), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_and_a_server_that_is_busy_wait() {
+        let failure = told(403, "RequestTimeTooSkewed");
+        assert!(matches!(failure, Failure::Wait { .. }), "{failure:?}");
+        assert!(failure.to_string().contains("1200 s behind"), "{failure}");
+        for (status, code) in [
+            (400, "RequestTimeout"),
+            (503, "SlowDown"),
+            (409, "OperationAborted"),
+        ] {
+            assert!(matches!(told(status, code), Failure::Wait { .. }), "{code}");
+        }
+    }
+
+    #[test]
+    fn keys_that_a_server_repeats_are_not_repeated() {
+        let now = Timestamp::UNIX_EPOCH;
+        let loud = answer(403, "AccessDenied", "KEYCANARY and SECRETCANARY may not");
+        let text = failure(&loud, "upload", &target(), now).to_string();
+        assert!(
+            !text.contains("CANARY") && text.contains("may not"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn pages_of_parts_are_read_with_and_without_a_namespace() {
+        let page = br#"<ListPartsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
+            <IsTruncated>true</IsTruncated><NextPartNumberMarker>2</NextPartNumberMarker>
+            <Part><PartNumber>1</PartNumber><ETag>&quot;ab&quot;</ETag><Size>5</Size></Part>
+            <Part><PartNumber>2</PartNumber><Size>6</Size></Part></ListPartsResult>"#;
+        let (parts, next) = listed(page).unwrap();
+        assert_eq!(next.as_deref(), Some("2"));
+        assert_eq!(parts.len(), 2);
+        assert_eq!(parts[0].etag.as_deref(), Some("\"ab\""));
+        assert_eq!(parts[1].size_bytes, 6);
+        assert_eq!(listed(b"<html/>"), None);
+        assert_eq!(Said::in_body(b"not xml"), Said::default());
+    }
+}

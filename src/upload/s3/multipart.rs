@@ -1,0 +1,458 @@
+//! A large file in parts: begun, noted part by part, taken up again after a restart, completed
+//! or given up.
+//!
+//! What is noted is the upload's id and each part's tag and hash; the server is asked what it
+//! really holds before anything is skipped.
+//!
+//! Called by: s3.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::answers::{self, Said};
+use super::{Sending, base64};
+use crate::base::{Stop, StopLevel};
+use crate::queue::work::Failure;
+use crate::upload::hash::{self, Hash};
+use crate::upload::http::Body;
+use crate::upload::parcel::unreadable;
+
+/// Larger files go in parts.
+pub const SINGLE_BYTES: u64 = 16_000_000;
+const PART_BYTES: u64 = 8 << 20;
+const MOST_PARTS: u64 = 10_000;
+
+/// Parts of 8 MiB, or as large as it takes for 10,000 to be enough; whole MiB.
+pub fn part_bytes(size_bytes: u64) -> u64 {
+    let least = size_bytes.div_ceil(MOST_PARTS).div_ceil(1 << 20) << 20;
+    least.max(PART_BYTES)
+}
+
+/// What is noted, so that a restart can go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Open {
+    pub key: String,
+    pub size_bytes: u64,
+    pub sha256: String,
+    pub part_bytes: u64,
+    pub upload_id: String,
+    pub parts: Vec<Part>,
+}
+
+/// A part that the server took.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    pub number: u32,
+    pub etag: String,
+    pub sha256: String,
+    /// The server named its own checksum, and it was right.
+    pub proved: bool,
+}
+
+impl Open {
+    fn offset(&self, number: u32) -> u64 {
+        u64::from(number - 1) * self.part_bytes
+    }
+
+    fn len(&self, number: u32) -> u64 {
+        (self.size_bytes - self.offset(number)).min(self.part_bytes)
+    }
+
+    fn count(&self) -> u32 {
+        let count = self.size_bytes.div_ceil(self.part_bytes);
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// Drops what the server does not hold as we know it.
+    fn keep(&mut self, listed: &[answers::Listed]) {
+        let (size_bytes, part_bytes) = (self.size_bytes, self.part_bytes);
+        self.parts.retain(|part| {
+            let offset = u64::from(part.number.saturating_sub(1)) * part_bytes;
+            let len = size_bytes.saturating_sub(offset).min(part_bytes);
+            listed.iter().any(|there| {
+                let same_tag = there.etag.as_ref().is_none_or(|etag| *etag == part.etag);
+                there.number == part.number && there.size_bytes == len && same_tag
+            })
+        });
+    }
+
+    /// `…-N`, as S3 makes it of the parts' own; `None` where a hash is missing.
+    pub fn composite(&self) -> Option<String> {
+        let mut hasher = Sha256::new();
+        for part in &self.parts {
+            hasher.update(hash::from_hex(&part.sha256)?);
+        }
+        let all: Hash = hasher.finalize().into();
+        Some(format!("{}-{}", base64(&all), self.parts.len()))
+    }
+
+    fn completion(&self) -> String {
+        let mut xml = String::from(
+            "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">",
+        );
+        for part in &self.parts {
+            let etag = part.etag.replace('&', "&amp;").replace('<', "&lt;");
+            let etag = etag.replace('"', "&quot;");
+            let number = part.number;
+            xml += &format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag>");
+            if let (true, Some(hash)) = (part.proved, hash::from_hex(&part.sha256)) {
+                xml += &format!("<ChecksumSHA256>{}</ChecksumSHA256>", base64(&hash));
+            }
+            xml += "</Part>";
+        }
+        xml + "</CompleteMultipartUpload>"
+    }
+}
+
+/// A file to be sent in parts.
+pub struct Large<'a> {
+    pub sending: &'a Sending<'a>,
+    pub key: &'a str,
+    pub path: &'a Path,
+    pub file: &'a File,
+    pub size_bytes: u64,
+    pub sha256: Hash,
+    pub content_type: &'static str,
+}
+
+impl Large<'_> {
+    /// Sends what is missing; returns what was completed.
+    pub fn send(&self) -> Result<Open, Failure> {
+        let mut open = match self.taken_up()? {
+            Some(open) => open,
+            None => self.begun()?,
+        };
+        let result = self.send_parts(&mut open);
+        let result = result.and_then(|()| self.complete(&open));
+        let given_up = match &result {
+            Err(Failure::Never { .. }) => true,
+            Err(Failure::Failed { .. }) => self.sending.attempt.last,
+            _ => false,
+        };
+        if given_up {
+            self.abort(&open.upload_id);
+        }
+        if given_up || result.is_ok() {
+            self.sending.attempt.notebook.note(None)?;
+        }
+        result.map(|()| open)
+    }
+
+    fn note(&self, open: &Open) -> Result<(), Failure> {
+        // Numbers and text: nothing here can fail to be JSON.
+        let value = serde_json::to_value(open).unwrap_or_default();
+        self.sending.attempt.notebook.note(Some(value))
+    }
+
+    fn begun(&self) -> Result<Open, Failure> {
+        let mut headers = self.sending.facts(self.content_type, &self.sha256);
+        headers.push(("x-amz-checksum-algorithm".to_owned(), "SHA256".to_owned()));
+        let url = self.sending.url(self.key, &[("uploads", "")]);
+        let doing = "beginning an upload in parts";
+        let answer = self
+            .sending
+            .ask("POST", &url, headers, Body::Bytes(b""), doing)?;
+        let upload_id = answers::field(&answer.body, "UploadId").filter(|id| !id.is_empty());
+        let Some(upload_id) = upload_id else {
+            let server = answer.server;
+            return Err(Failure::Failed {
+                why: format!("{doing}: {server} answered without an UploadId: is it an S3 server?"),
+            });
+        };
+        let open = Open {
+            key: self.key.to_owned(),
+            size_bytes: self.size_bytes,
+            sha256: hash::hex(&self.sha256),
+            part_bytes: part_bytes(self.size_bytes),
+            upload_id,
+            parts: Vec::new(),
+        };
+        self.note(&open)?;
+        Ok(open)
+    }
+
+    /// What an earlier attempt left, as far as the server still holds it.
+    fn taken_up(&self) -> Result<Option<Open>, Failure> {
+        let Some(noted) = self.sending.attempt.resume else {
+            return Ok(None);
+        };
+        let Ok(mut open) = Open::deserialize(noted) else {
+            return Ok(None);
+        };
+        if open.key != self.key {
+            // Of another file of this parcel, or under another name.
+            return Ok(None);
+        }
+        let same = open.size_bytes == self.size_bytes
+            && open.sha256 == hash::hex(&self.sha256)
+            && open.part_bytes == part_bytes(self.size_bytes);
+        if !same {
+            self.abort(&open.upload_id);
+            return Ok(None);
+        }
+        let Some(listed) = self.listed(&open.upload_id)? else {
+            return Ok(None);
+        };
+        open.keep(&listed);
+        Ok(Some(open))
+    }
+
+    /// `None`: the server knows no such upload (any more).
+    fn listed(&self, upload_id: &str) -> Result<Option<Vec<answers::Listed>>, Failure> {
+        let mut all = Vec::new();
+        let mut marker: Option<String> = None;
+        loop {
+            let mut query = vec![("uploadId", upload_id)];
+            if let Some(marker) = &marker {
+                query.push(("part-number-marker", marker));
+            }
+            let url = self.sending.url(self.key, &query);
+            let answer = self.sending.exchange("GET", &url, Vec::new(), Body::None)?;
+            if !answer.is_success() {
+                let credentials = Said::in_body(&answer.body).is_about_credentials();
+                if answer.says_later() || credentials {
+                    return Err(self
+                        .sending
+                        .failure(&answer, "listing the parts of an upload"));
+                }
+                // Gone, or we may not know: all is sent again.
+                return Ok(None);
+            }
+            let Some((parts, next)) = answers::listed(&answer.body) else {
+                return Ok(None);
+            };
+            // A server that repeats itself must not keep us for ever.
+            let empty = parts.is_empty();
+            all.extend(parts);
+            if next.is_none() || empty || next == marker {
+                return Ok(Some(all));
+            }
+            marker = next;
+        }
+    }
+
+    fn send_parts(&self, open: &mut Open) -> Result<(), Failure> {
+        let flow = &self.sending.attempt.flow;
+        let (tell, told) = sync_channel(1);
+        let hasher = Hasher {
+            path: self.path,
+            file: self.file,
+            stop: flow.stop(),
+            tell,
+        };
+        let lens: Vec<u64> = (1..=open.count()).map(|number| open.len(number)).collect();
+        std::thread::scope(|scope| {
+            scope.spawn(move || hasher.run(&lens));
+            self.send_hashed(open, told)
+        })
+    }
+
+    /// While one part is on its way, the next is hashed.
+    fn send_hashed(
+        &self,
+        open: &mut Open,
+        hashes: Receiver<Result<Hashed, Failure>>,
+    ) -> Result<(), Failure> {
+        let broken = || Failure::Wait {
+            why: "the hashing thread ended without a word".to_owned(),
+            retry_after_ms: None,
+        };
+        for number in 1..=open.count() {
+            let Hashed::Part(hash) = hashes.recv().map_err(|_| broken())?? else {
+                return Err(broken());
+            };
+            let there = open.parts.iter().find(|part| part.number == number);
+            if there.is_some_and(|part| part.sha256 == hash::hex(&hash)) {
+                self.sending.attempt.flow.add(open.len(number));
+                continue;
+            }
+            let part = self.send_part(open, number, &hash)?;
+            open.parts.retain(|part| part.number != number);
+            open.parts.push(part);
+            open.parts.sort_by_key(|part| part.number);
+            self.note(open)?;
+        }
+        match hashes.recv().map_err(|_| broken())?? {
+            Hashed::Whole(whole) if whole == self.sha256 => Ok(()),
+            _ => Err(Failure::Failed {
+                why: format!(
+                    "{} is not what its sidecar says (SHA-256 differs): this box's disk damaged it",
+                    self.path.display()
+                ),
+            }),
+        }
+    }
+
+    fn send_part(&self, open: &Open, number: u32, hash: &Hash) -> Result<Part, Failure> {
+        let text = number.to_string();
+        let query = [("partNumber", text.as_str()), ("uploadId", &open.upload_id)];
+        let url = self.sending.url(self.key, &query);
+        let headers = vec![("x-amz-checksum-sha256".to_owned(), base64(hash))];
+        let body = Body::File {
+            path: self.path,
+            file: self.file,
+            offset: open.offset(number),
+            len: open.len(number),
+            flow: &self.sending.attempt.flow,
+        };
+        let doing = format!("part {number} of {} of {}", open.count(), self.key);
+        let answer = self
+            .sending
+            .ask_signed("PUT", &url, headers, body, hash, &doing)?;
+        let proved = self.sending.same_checksum(&answer, &base64(hash), &doing)?;
+        let etag = answer.header("etag").map(str::to_owned);
+        let etag = etag.ok_or_else(|| Failure::Failed {
+            why: format!("{doing}: {} answered without an ETag", answer.server),
+        })?;
+        Ok(Part {
+            number,
+            etag,
+            sha256: hash::hex(hash),
+            proved,
+        })
+    }
+
+    fn complete(&self, open: &Open) -> Result<(), Failure> {
+        let url = self.sending.url(self.key, &[("uploadId", &open.upload_id)]);
+        let xml = open.completion();
+        let headers = vec![("content-type".to_owned(), "application/xml".to_owned())];
+        let doing = format!("completing {}", self.key);
+        let body = Body::Bytes(xml.as_bytes());
+        let hash = hash::of_bytes(xml.as_bytes());
+        let answer = self
+            .sending
+            .ask_signed("POST", &url, headers, body, &hash, &doing)?;
+        // The one request whose success can hold an error.
+        if Said::in_body(&answer.body) != Said::default() {
+            return Err(self.sending.failure(&answer, &doing));
+        }
+        Ok(())
+    }
+
+    /// Best effort: what is left there costs its owner money, but no clip.
+    fn abort(&self, upload_id: &str) {
+        let url = self.sending.url(self.key, &[("uploadId", upload_id)]);
+        let done = self
+            .sending
+            .exchange("DELETE", &url, Vec::new(), Body::None);
+        if let Err(failure) = done {
+            log::debug!(event = "clip_upload_abort"; "an upload in parts was not taken back: {failure}");
+        }
+    }
+}
+
+enum Hashed {
+    Part(Hash),
+    Whole(Hash),
+}
+
+/// Takes the hashes of the parts, and of the whole, ahead of the sender.
+struct Hasher<'a> {
+    path: &'a Path,
+    file: &'a File,
+    stop: &'a Stop,
+    tell: SyncSender<Result<Hashed, Failure>>,
+}
+
+impl Hasher<'_> {
+    fn run(self, lens: &[u64]) {
+        let mut whole = Sha256::new();
+        let mut offset = 0;
+        for len in lens {
+            let part = self.part(&mut whole, offset, *len);
+            let failed = part.is_err();
+            // A sender that is gone needs no more.
+            if self.tell.send(part.map(Hashed::Part)).is_err() || failed {
+                return;
+            }
+            offset += len;
+        }
+        let _ = self.tell.send(Ok(Hashed::Whole(whole.finalize().into())));
+    }
+
+    fn part(&self, whole: &mut Sha256, offset: u64, len: u64) -> Result<Hash, Failure> {
+        use std::os::unix::fs::FileExt;
+        const PIECE: u64 = 256 << 10;
+        let mut part = Sha256::new();
+        let mut piece = vec![0; usize::try_from(PIECE).unwrap_or(0)];
+        let mut done = 0;
+        while done < len {
+            if self.stop.level() >= StopLevel::Finish {
+                return Err(Failure::Left);
+            }
+            let want = usize::try_from((len - done).min(PIECE)).unwrap_or(0);
+            let read = self.file.read_exact_at(&mut piece[..want], offset + done);
+            read.map_err(|error| unreadable(self.path, &error))?;
+            part.update(&piece[..want]);
+            whole.update(&piece[..want]);
+            done += PIECE.min(len - done);
+        }
+        Ok(part.finalize().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn open(parts: &[(u32, &str)]) -> Open {
+        Open {
+            key: "k".to_owned(),
+            size_bytes: 20 << 20,
+            sha256: "00".repeat(32),
+            part_bytes: 8 << 20,
+            upload_id: "u".to_owned(),
+            parts: parts
+                .iter()
+                .map(|(number, etag)| Part {
+                    number: *number,
+                    etag: (*etag).to_owned(),
+                    sha256: "ab".repeat(32),
+                    proved: true,
+                })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn ten_thousand_parts_are_always_enough() {
+        assert_eq!(part_bytes(25_000_000), 8 << 20);
+        let large = 1 << 40;
+        assert!(part_bytes(large) * MOST_PARTS >= large);
+        assert_eq!(part_bytes(large) % (1 << 20), 0);
+        let all = open(&[]);
+        assert_eq!((all.count(), all.len(3)), (3, 4 << 20));
+    }
+
+    #[test]
+    fn only_parts_that_the_server_holds_as_they_were_sent_are_kept() {
+        let mut kept = open(&[(1, "\"a\""), (2, "\"b\""), (3, "\"c\"")]);
+        let there = |number, size_bytes, etag: Option<&str>| answers::Listed {
+            number,
+            size_bytes,
+            etag: etag.map(str::to_owned),
+        };
+        kept.keep(&[
+            there(1, 8 << 20, Some("\"a\"")),
+            there(2, 8 << 20, Some("\"other\"")),
+            there(3, 4 << 20, None),
+        ]);
+        let numbers: Vec<u32> = kept.parts.iter().map(|part| part.number).collect();
+        assert_eq!(numbers, [1, 3]);
+        kept.keep(&[there(3, 5, None)]);
+        assert!(kept.parts.is_empty());
+    }
+
+    #[test]
+    fn a_completion_names_each_part_with_its_tag_and_hash() {
+        let xml = open(&[(1, "\"a&b\"")]).completion();
+        let text = "<PartNumber>1</PartNumber><ETag>&quot;a&amp;b&quot;</ETag><ChecksumSHA256>";
+        assert!(xml.contains(text), "{xml}");
+        roxmltree::Document::parse(&xml).unwrap();
+    }
+}
