@@ -136,6 +136,9 @@ pub enum Command {
     #[command(after_help = "Examples:\n  hindsight press\n  \
         hindsight press --camera court1 --pre 40s --post 10s --wait")]
     Press(Press),
+    /// Buttons and lights
+    #[command(subcommand)]
+    Board(Board),
     /// A picture of what each camera's memory holds, of a running service or a dead one
     #[command(after_help = "Examples:\n  hindsight ring\n  hindsight ring court1")]
     Ring {
@@ -157,6 +160,18 @@ pub enum Command {
         #[arg(value_name = "PATH", required = true)]
         paths: Vec<PathBuf>,
     },
+}
+
+#[derive(Subcommand)]
+pub enum Board {
+    /// Every light into the state that says "nothing is saved here"; systemd runs it when the service has ended
+    #[command(after_help = "Example:\n  hindsight board off")]
+    Off,
+    /// Walks you from light to light and from button to button; stop the service first
+    #[command(
+        after_help = "Example:\n  systemctl stop hindsight; hindsight board test; systemctl start hindsight"
+    )]
+    Test,
 }
 
 #[derive(Args)]

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cli::{Cli, Command, Common, DEFAULT_CONFIG};
+use cli::{Board, Cli, Command, Common, DEFAULT_CONFIG};
 use hindsight::app;
 use hindsight::base::CameraId;
 use hindsight::config::{self, Config, Loaded, Log, Sources};
@@ -55,6 +55,10 @@ fn call(common: &Common, command: Command) -> ExitCode {
         }
         Command::Press(press) => with_config(common, Show::Nothing, &press.cameras, |config| {
             app::press(config, &press_options(&press))
+        }),
+        Command::Board(what) => with_config(common, Show::Nothing, &[], |config| match what {
+            Board::Off => app::board_off(config),
+            Board::Test => app::board_test(config),
         }),
         Command::Ring { cameras } => with_config(common, Show::Nothing, &cameras, |config| {
             app::ring(config, &cameras)

@@ -8,6 +8,7 @@
 //! * [`run`], [`demo`]: the service, with the config's cameras or the built-in one;
 //!   `house` builds it, `port` is its door for `web`, `signals` ends it
 //! * [`press`]: a client of the running service; `client` speaks HTTP
+//! * [`board_off`], [`board_test`]: lights and buttons without the service
 //! * [`check`], [`ring`], [`tap`], [`verify`]: look at cameras, rings and files
 //!
 //! Not here: parsing the command line (`main`), reading the configuration (`config`).
@@ -20,6 +21,8 @@ use std::time::Duration;
 use crate::base::CameraId;
 use crate::config::Config;
 
+mod board_off;
+mod board_test;
 mod check;
 mod client;
 mod demo;
@@ -141,4 +144,14 @@ pub fn verify(paths: &[PathBuf]) -> ExitCode {
         true => ExitCode::SUCCESS,
         false => ExitCode::from(WRONG),
     }
+}
+
+/// Every light into the state that says "nothing is saved here"; without the service.
+pub fn board_off(config: &Config) -> ExitCode {
+    board_off::off(config)
+}
+
+/// Walks an installer through all lights and buttons; without the service.
+pub fn board_test(config: &Config) -> ExitCode {
+    board_test::test(config)
 }
