@@ -136,9 +136,12 @@ pub enum Command {
     #[command(after_help = "Examples:\n  hindsight press\n  \
         hindsight press --camera court1 --pre 40s --post 10s --wait")]
     Press(Press),
-    /// Buttons and lights
-    #[command(subcommand)]
-    Board(Board),
+    /// Buttons and lights: the pins as a picture, what hangs on which, how it is now
+    #[command(after_help = "Examples:\n  hindsight board\n  hindsight board test")]
+    Board {
+        #[command(subcommand)]
+        what: Option<Board>,
+    },
     /// A picture of what each camera's memory holds, of a running service or a dead one
     #[command(after_help = "Examples:\n  hindsight ring\n  hindsight ring court1")]
     Ring {

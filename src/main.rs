@@ -56,9 +56,10 @@ fn call(common: &Common, command: Command) -> ExitCode {
         Command::Press(press) => with_config(common, Show::Nothing, &press.cameras, |config| {
             app::press(config, &press_options(&press))
         }),
-        Command::Board(what) => with_config(common, Show::Nothing, &[], |config| match what {
-            Board::Off => app::board_off(config),
-            Board::Test => app::board_test(config),
+        Command::Board { what } => with_config(common, Show::Nothing, &[], |config| match what {
+            None => app::board(config),
+            Some(Board::Off) => app::board_off(config),
+            Some(Board::Test) => app::board_test(config),
         }),
         Command::Ring { cameras } => with_config(common, Show::Nothing, &cameras, |config| {
             app::ring(config, &cameras)

@@ -8,7 +8,7 @@
 //! * [`run`], [`demo`]: the service, with the config's cameras or the built-in one;
 //!   `house` builds it, `port` is its door for `web`, `signals` ends it
 //! * [`press`]: a client of the running service; `client` speaks HTTP
-//! * [`board_off`], [`board_test`]: lights and buttons without the service
+//! * [`board`], [`board_off`], [`board_test`]: pins, buttons and lights, also without the service
 //! * [`check`], [`ring`], [`tap`], [`verify`]: look at cameras, rings and files
 //!
 //! Not here: parsing the command line (`main`), reading the configuration (`config`).
@@ -21,6 +21,7 @@ use std::time::Duration;
 use crate::base::CameraId;
 use crate::config::Config;
 
+mod board;
 mod board_off;
 mod board_test;
 mod check;
@@ -102,6 +103,11 @@ pub fn check(config: &Config, options: &CheckOptions) -> ExitCode {
         Some(camera) => latency::measure(config, camera),
         None => check::check(config),
     }
+}
+
+/// The header as a picture: what each pin does by the configuration, and how it is now.
+pub fn board(config: &Config) -> ExitCode {
+    board::board(config)
 }
 
 /// A text picture of the rings of `cameras` (empty: all), of a running service or a dead one.

@@ -13,6 +13,7 @@ pub mod lights;
 mod listen;
 mod open;
 pub mod patterns;
+mod peek;
 pub mod pins;
 mod rppal;
 pub mod sim;
@@ -22,6 +23,7 @@ mod usb;
 use crate::config::board::{Button, Led};
 
 pub use open::{open, open_levels};
+pub use peek::{Peeked, peek};
 
 /// One edge of one button, after the kernel's debouncing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
