@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, select};
 
+use super::buttons::{self, Buttons, InHouse};
 use super::panel::{self, Opened};
 use super::port::{Doorway, Facts};
 use super::signals::Stopper;
@@ -51,6 +52,7 @@ pub(super) struct House {
     monitor: JoinHandle<()>,
     /// Buttons and lights.
     pub board: Opened,
+    buttons: Buttons,
     feeding: Listening,
     stopper: Stopper,
 }
@@ -102,6 +104,7 @@ impl House {
             stop.clone(),
         ));
         let feeding = feed_lights(&board, &highlights, stop).map_err(HouseError::Thread)?;
+        let buttons = start_buttons(config, &board, &door, clock, stopper)?;
         let server = web::serve(
             web_settings(config, port),
             door.clone(),
@@ -121,6 +124,7 @@ impl House {
             server,
             monitor,
             board,
+            buttons,
             feeding,
             stopper: stopper.clone(),
         })
@@ -147,6 +151,7 @@ impl House {
         self.stopper.stop.raise(StopLevel::Now);
         self.server.join();
         let _ = self.monitor.join();
+        drop(self.buttons);
         self.board.panel.close();
         drop(self.feeding);
         // The last word of the lights: dead.
@@ -154,6 +159,23 @@ impl House {
         drop(self.door);
         leave(self.ingest);
     }
+}
+
+/// From now on buttons are heard; what was pressed since the board was opened, first.
+fn start_buttons(
+    config: &Config,
+    board: &Opened,
+    door: &Arc<Doorway>,
+    clock: &Arc<dyn Clock>,
+    stopper: &Stopper,
+) -> Result<Buttons, HouseError> {
+    let hands = Arc::new(InHouse {
+        door: door.clone(),
+        panel: board.panel.clone(),
+        stopper: stopper.clone(),
+    });
+    let heard = board.heard.clone();
+    buttons::start(&config.buttons, heard, hands, clock.clone()).map_err(HouseError::Thread)
 }
 
 /// The lights hear of clips and of the stop.

@@ -24,6 +24,7 @@ use crate::config::Config;
 mod board;
 mod board_off;
 mod board_test;
+mod buttons;
 mod check;
 mod client;
 mod demo;

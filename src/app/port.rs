@@ -4,21 +4,25 @@
 //! `/health` answers also when the disk does not.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use super::panel::Panel;
-use super::words;
+use super::{say, words};
 use crate::base::{
-    CameraId, Clock, Counted, PressAck, PressError, PressId, PressRequest, Stop, StopLevel,
+    CameraId, Clock, Counted, PressAck, PressError, PressId, PressRequest, Stop, StopLevel, Wall,
 };
 use crate::config::Config;
+use crate::config::board::{OpenHours, Window};
 use crate::health::{self, CameraFacts, House, Pictures, StorageFacts, Verdict};
 use crate::highlight::{self, Highlights, Listed, Outcome};
 use crate::ingest::{CameraState, Ingest, Phase};
 use crate::ring::RingReader;
+use crate::trigger::hours;
 use crate::web::{Parts, Port};
 
 /// A camera that sent nothing for so long has no pictures to give.
@@ -38,6 +42,9 @@ pub(super) struct Facts {
     pub storage: std::path::PathBuf,
     /// What one press of all cameras needs at most.
     pub press_bytes: u64,
+    /// `None`: always.
+    pub open: Option<OpenHours>,
+    pub timezone: TimeZone,
 }
 
 impl Facts {
@@ -54,6 +61,8 @@ impl Facts {
             ring_dir: config.ring.dir.clone(),
             storage: config.storage.path.clone(),
             press_bytes: press_bits / 8,
+            open: config.venue.open.clone(),
+            timezone: config.venue.timezone.clone(),
         }
     }
 }
@@ -67,12 +76,84 @@ pub(super) struct Doorway {
     stop: Stop,
     seen: Mutex<Seen>,
     refused: Mutex<Counted>,
+    /// Presses outside of the opening hours.
+    closed: AtomicU64,
 }
 
 /// What the monitor saw last.
 struct Seen {
     at_mono_ns: u64,
     highlights: Option<highlight::Status>,
+}
+
+/// Presses, whoever brings them.
+impl Doorway {
+    /// `others`: windows that a gesture may still give it; empty: it is decided.
+    pub fn take(&self, request: &PressRequest, others: &[Window]) -> Result<PressAck, PressError> {
+        let answer = match self.closed(request.instant_mono_ns) {
+            Some(why) => Err(PressError::Closed(why)),
+            None => self.highlights.press_undecided(request, others),
+        };
+        // The light first: somebody stands before it.
+        self.panel.feed.answered(&answer);
+        self.tell(request, &answer);
+        answer
+    }
+
+    /// The gesture of an undecided press is known.
+    pub fn decide(&self, press: &PressId, window: Window) {
+        let (pre, post) = (say::seconds(window.pre_ms), say::seconds(window.post_ms));
+        match self.highlights.decide(press, window) {
+            Ok(()) => {
+                log::info!(target: "hindsight", event = "clip_decided", press = press.as_str();
+                "press {press} saves the {pre} before it and the {post} after it")
+            }
+            Err(error) => {
+                log::warn!(target: "hindsight", event = "clip_decided", press = press.as_str();
+                "{error}")
+            }
+        }
+    }
+
+    /// Why the venue takes no press at that instant.
+    fn closed(&self, instant_mono_ns: u64) -> Option<String> {
+        let hours = self.facts.open.as_ref()?;
+        let wall = self.clock.wall();
+        let since_ns = self.clock.mono_ns().saturating_sub(instant_mono_ns);
+        let at_press = Wall {
+            unix_ns: wall.unix_ns.saturating_sub_unsigned(since_ns),
+            ..wall
+        };
+        let why = hours::closed(hours, &self.facts.timezone, at_press)?;
+        self.closed.fetch_add(1, Relaxed);
+        Some(why)
+    }
+
+    fn tell(&self, request: &PressRequest, answer: &Result<PressAck, PressError>) {
+        let text = words::one_line(&words::answered(answer, request.post_ms));
+        match (answer, &request.button) {
+            (Ok(ack), None) => log::info!(target: "hindsight", event = "clip_requested",
+                press = ack.press.id.as_str(), cameras = ack.press.cameras.len(), refused = ack.refused.len();
+                "{text}"),
+            (Ok(ack), Some(button)) => {
+                log::info!(target: "hindsight", event = "clip_requested", button = button.as_str(),
+                    press = ack.press.id.as_str(), cameras = ack.press.cameras.len(), refused = ack.refused.len();
+                    "button {button}: {text}");
+            }
+            // Somebody hit it with his hand: each is told.
+            (Err(_), Some(button)) => {
+                log::warn!(target: "hindsight", event = "press_refused", button = button.as_str();
+                    "button {button}: {text}");
+            }
+            (Err(_), None) => {
+                let now = self.clock.mono_ns();
+                let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(times) = refused.happened(now) {
+                    log::warn!(target: "hindsight", event = "clip_refused", times; "{text}");
+                }
+            }
+        }
+    }
 }
 
 impl Doorway {
@@ -97,6 +178,7 @@ impl Doorway {
             stop,
             seen,
             refused: Mutex::default(),
+            closed: AtomicU64::new(0),
         }
     }
 
@@ -187,7 +269,7 @@ impl Doorway {
             "cameras": cameras.collect::<Vec<_>>(),
             "pending": status.pending,
             "presses_taken": status.presses_taken,
-            "presses_refused": status.presses_refused,
+            "presses_refused": status.presses_refused + self.closed.load(Relaxed),
             "clips_committed": status.clips_committed,
             "clips_suspect": status.clips_suspect,
             "clips_none": status.clips_none,
@@ -336,23 +418,7 @@ fn listed(listed: Listed) -> Value {
 
 impl Port for Doorway {
     fn press(&self, request: &PressRequest) -> Result<PressAck, PressError> {
-        let answer = self.highlights.press(request);
-        // The light first: somebody stands before it.
-        self.panel.feed.answered(&answer);
-        let text = words::one_line(&words::answered(&answer, request.post_ms));
-        match &answer {
-            Ok(ack) => log::info!(target: "hindsight", event = "clip_requested",
-                press = ack.press.id.as_str(), cameras = ack.press.cameras.len(), refused = ack.refused.len();
-                "{text}"),
-            Err(_) => {
-                let now = self.clock.mono_ns();
-                let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(times) = refused.happened(now) {
-                    log::warn!(target: "hindsight", event = "clip_refused", times; "{text}");
-                }
-            }
-        }
-        answer
+        self.take(request, &[])
     }
 
     fn wait(&self, press: &PressId, limit: Duration) -> Option<Vec<Value>> {

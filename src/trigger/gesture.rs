@@ -190,6 +190,12 @@ impl Machine {
         self.pressed_mono_ns = self.pressed_mono_ns.filter(|at| *at != at_mono_ns);
     }
 
+    /// The press of that instant was taken, though the machine may have held it for one
+    /// within a cooldown.
+    pub fn taken(&mut self, at_mono_ns: u64) {
+        self.pressed_mono_ns = self.pressed_mono_ns.max(Some(at_mono_ns));
+    }
+
     fn press(&mut self, at_mono_ns: u64, actions: &mut Vec<Action>) {
         self.hold = Some(Hold {
             since_mono_ns: at_mono_ns,

@@ -87,6 +87,11 @@ fn after_a_refused_press_the_next_edge_is_a_press_again() {
     // That one is known not to be the last.
     machine.refused(S);
     assert_eq!(machine.edge(true, 3 * S), [again(3_000, 2_000)]);
+    machine.edge(false, 3 * S + 1);
+    // One that was heard as a repetition became the press, for the first was refused.
+    machine.refused(2 * S);
+    machine.taken(3 * S);
+    assert_eq!(machine.edge(true, 5_500 * MS), [again(5_500, 3_000)]);
 }
 
 #[test]
