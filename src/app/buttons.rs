@@ -216,7 +216,11 @@ impl Listener {
             let timer = self.timer();
             select! {
                 recv(heard) -> said => match said {
-                    Ok(said) => self.hear(&said),
+                    Ok(said) => {
+                        // A refusal that is known makes the next edge a press.
+                        answers.try_iter().for_each(|answer| self.note(answer));
+                        self.hear(&said);
+                    }
                     // The board is closed.
                     Err(_) => return,
                 },
@@ -230,7 +234,11 @@ impl Listener {
                     heard.try_iter().for_each(|said| self.hear(&said));
                     self.pass();
                 },
-                recv(over) -> _ => return,
+                recv(over) -> _ => {
+                    // The door refuses them by now, and says so.
+                    heard.try_iter().for_each(|said| self.hear(&said));
+                    return;
+                },
             }
         }
     }

@@ -2,7 +2,7 @@
 use super::*;
 use crate::base::{BootId, CameraId, Press, RealClock};
 use crate::config::board::{ButtonRole, Input, Level, Pull};
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Condvar, Mutex};
 
 const S: u64 = 1_000_000_000;
@@ -20,14 +20,25 @@ enum Did {
     Stop,
 }
 
+enum Next {
+    Refused,
+    Panic,
+}
+
 #[derive(Default)]
 struct State {
     did: Vec<Did>,
     /// Presses of these buttons wait.
     waits: HashSet<String>,
-    refuses: bool,
-    panics: bool,
+    /// What the next presses get; afterwards all are taken.
+    next: VecDeque<Next>,
     held: HashSet<usize>,
+}
+
+impl State {
+    fn wait_for(&mut self, button: &str) {
+        self.waits.insert(button.to_owned());
+    }
 }
 
 #[derive(Default)]
@@ -48,13 +59,18 @@ impl Fake {
 
     /// Waits until all of these were done, in this order.
     fn wait(&self, wanted: &[Did]) {
+        assert_eq!(self.when(|did| did.len() >= wanted.len()), wanted);
+    }
+
+    /// What was done when that holds, or when it has not come to hold.
+    fn when(&self, holds: impl Fn(&[Did]) -> bool) -> Vec<Did> {
         let state = self.state.lock().unwrap();
-        let not_yet = |state: &mut State| state.did.len() < wanted.len();
+        let not_yet = |state: &mut State| !holds(&state.did);
         let (state, _) = self
             .changed
             .wait_timeout_while(state, PATIENCE, not_yet)
             .unwrap();
-        assert_eq!(state.did, wanted);
+        state.did.clone()
     }
 }
 
@@ -69,12 +85,12 @@ impl Hands for Fake {
             .changed
             .wait_timeout_while(state, PATIENCE, waits)
             .unwrap();
-        if std::mem::take(&mut state.panics) {
-            drop(state);
-            panic!("on purpose");
-        }
-        if state.refuses {
-            return Err(PressError::Stopping);
+        let next = state.next.pop_front();
+        drop(state);
+        match next {
+            Some(Next::Panic) => panic!("on purpose"),
+            Some(Next::Refused) => return Err(PressError::Stopping),
+            None => {}
         }
         let boot_id = BootId([1; 16]);
         Ok(PressAck {
@@ -184,56 +200,55 @@ fn pressed(id: &str, at_mono_ns: u64, others: usize) -> Did {
 
 #[test]
 fn a_press_that_waits_for_a_disk_delays_no_other_button() {
+    let now = RealClock.mono_ns();
     let (_running, fake, say) = started(&[button("north"), button("south")]);
-    fake.set(|state| drop(state.waits.insert("north".to_owned())));
-    edge(&say, 0, true, S);
-    fake.wait(&[pressed("north", S, 0)]);
-    edge(&say, 1, true, S + 1);
-    fake.wait(&[pressed("north", S, 0), pressed("south", S + 1, 0)]);
+    fake.set(|state| state.wait_for("north"));
+    edge(&say, 0, true, now + S);
+    fake.wait(&[pressed("north", now + S, 0)]);
+    edge(&say, 1, true, now + S + 1);
+    fake.wait(&[
+        pressed("north", now + S, 0),
+        pressed("south", now + S + 1, 0),
+    ]);
 }
 
 #[test]
 fn a_press_within_the_cooldown_is_answered_when_the_first_is_taken() {
+    let now = RealClock.mono_ns();
     let (_running, fake, say) = started(&[button("north")]);
-    fake.set(|state| drop(state.waits.insert("north".to_owned())));
-    for at in [S, 2 * S, 3 * S] {
+    fake.set(|state| state.wait_for("north"));
+    for at in [now + S, now + 2 * S, now + 3 * S] {
         edge(&say, 0, true, at);
         edge(&say, 0, false, at + 1);
     }
-    fake.wait(&[pressed("north", S, 0)]);
+    fake.wait(&[pressed("north", now + S, 0)]);
     fake.set(|state| state.waits.clear());
-    fake.wait(&[pressed("north", S, 0), Did::Again, Did::Again]);
+    fake.wait(&[pressed("north", now + S, 0), Did::Again, Did::Again]);
 }
 
 #[test]
 fn where_the_first_is_refused_the_next_within_its_cooldown_is_a_press_of_its_own() {
     let (_running, fake, say) = started(&[button("north")]);
     fake.set(|state| {
-        state.waits.insert("north".to_owned());
-        state.refuses = true;
+        state.wait_for("north");
+        state.next.extend([Next::Refused, Next::Refused]);
     });
-    edge(&say, 0, true, S);
-    fake.wait(&[pressed("north", S, 0)]);
-    // Heard before the first has its answer.
-    edge(&say, 0, false, S + 1);
-    edge(&say, 0, true, 2 * S);
-    edge(&say, 0, false, 2 * S + 1);
-    fake.set(|state| state.waits.clear());
-    let mut wanted = vec![pressed("north", S, 0), pressed("north", 2 * S, 0)];
-    fake.wait(&wanted);
-    fake.set(|state| state.refuses = false);
-    // As often as it takes until the listener knows of the refusal.
-    let mut at = 2 * S;
-    loop {
-        at += 1_000;
-        edge(&say, 0, true, at);
-        edge(&say, 0, false, at + 1);
-        let taken = pressed("north", at, 0);
-        wanted.push(taken);
-        fake.wait(&wanted);
-        break;
+    let now = RealClock.mono_ns();
+    let at = |ms: u64| now + ms * 1_000_000;
+    // The others are heard before the first has its answer.
+    for ms in [0, 500, 1_000, 1_500] {
+        edge(&say, 0, true, at(ms));
+        edge(&say, 0, false, at(ms) + 1);
     }
-    edge(&say, 0, true, at + S);
+    fake.wait(&[pressed("north", at(0), 0)]);
+    fake.set(|state| state.waits.clear());
+    let mut wanted = [0, 500, 1_000]
+        .map(|ms| pressed("north", at(ms), 0))
+        .to_vec();
+    wanted.push(Did::Again);
+    fake.wait(&wanted);
+    // The cooldown is that of the press that was taken at last.
+    edge(&say, 0, true, at(3_900));
     wanted.push(Did::Again);
     fake.wait(&wanted);
 }
@@ -264,23 +279,24 @@ fn a_gesture_that_no_edge_ends_is_decided_by_the_clock() {
 
 #[test]
 fn an_error_in_the_program_is_a_refusal_and_the_button_works_on() {
+    let now = RealClock.mono_ns();
     let (_running, fake, say) = started(&[button("north")]);
-    fake.set(|state| state.panics = true);
-    edge(&say, 0, true, S);
-    fake.wait(&[pressed("north", S, 0), Did::Failed]);
-    edge(&say, 0, false, S + 1);
-    edge(&say, 0, true, 5 * S);
+    fake.set(|state| state.next.push_back(Next::Panic));
+    edge(&say, 0, true, now + S);
+    fake.wait(&[pressed("north", now + S, 0), Did::Failed]);
+    edge(&say, 0, false, now + S + 1);
+    edge(&say, 0, true, now + 5 * S);
     fake.wait(&[
-        pressed("north", S, 0),
+        pressed("north", now + S, 0),
         Did::Failed,
-        pressed("north", 5 * S, 0),
+        pressed("north", now + 5 * S, 0),
     ]);
 }
 
 #[test]
 fn a_button_held_at_the_start_presses_nothing_and_is_in_trouble_until_it_is_let_go() {
     let fake = Arc::new(Fake::default());
-    fake.set(|state| drop(state.held.insert(0)));
+    fake.set(|state| assert!(state.held.insert(0)));
     let (running, say) = started_with(&[button("north")], &fake);
     // By the edge's time it has been held for a minute.
     let later = RealClock.mono_ns() + 60 * S;
@@ -311,23 +327,19 @@ fn what_a_backend_says_of_a_button_is_told_and_a_dropped_press_is_made() {
         edges: 2,
     };
     say.send(lost).unwrap();
-    let made = |state: &mut State| state.did.len() < 3;
-    let state = fake.state.lock().unwrap();
-    let (state, _) = fake
-        .changed
-        .wait_timeout_while(state, PATIENCE, made)
-        .unwrap();
-    let Some(Did::Press(_, at, _, _)) = state.did.last() else {
-        panic!("{:?}", state.did);
+    let did = fake.when(|did| did.len() >= 3);
+    let Some(Did::Press(_, at, _, _)) = did.last() else {
+        panic!("{did:?}");
     };
     assert!((before..=RealClock.mono_ns()).contains(at));
 }
 
 #[test]
 fn the_end_waits_for_presses_that_were_heard_and_a_board_that_closes_ends_it() {
+    let now = RealClock.mono_ns();
     let (running, fake, say) = started(&[button("north"), button("south")]);
-    edge(&say, 0, true, S);
-    edge(&say, 1, true, S);
+    edge(&say, 0, true, now + S);
+    edge(&say, 1, true, now + S);
     drop(say);
     drop(running);
     let did = &fake.state.lock().unwrap().did;
@@ -337,24 +349,16 @@ fn the_end_waits_for_presses_that_were_heard_and_a_board_that_closes_ends_it() {
 
 #[test]
 fn a_hold_stops_the_box_and_its_press_stands() {
+    let now = RealClock.mono_ns();
     let buttons = [Button {
         shutdown_hold_ms: Some(8_000),
         ..button("north")
     }];
     let (_running, fake, say) = started(&buttons);
-    edge(&say, 0, true, S);
+    edge(&say, 0, true, now + S);
     // By the edge's time it was held for nine seconds.
-    edge(&say, 0, false, 10 * S);
-    let state = fake.state.lock().unwrap();
-    let both = |state: &mut State| state.did.len() < 2;
-    let (state, _) = fake
-        .changed
-        .wait_timeout_while(state, PATIENCE, both)
-        .unwrap();
-    assert!(
-        state.did.contains(&pressed("north", S, 0)),
-        "{:?}",
-        state.did
-    );
-    assert!(state.did.contains(&Did::Stop), "{:?}", state.did);
+    edge(&say, 0, false, now + 10 * S);
+    let did = fake.when(|did| did.len() >= 2);
+    assert!(did.contains(&pressed("north", now + S, 0)), "{did:?}");
+    assert!(did.contains(&Did::Stop), "{did:?}");
 }
