@@ -16,11 +16,14 @@ use super::house::{House, Port};
 use super::run::keys;
 use super::say::{self, say};
 use super::signals::Stopper;
-use super::{DemoOptions, NOT_DONE, WRONG, words};
+use super::{DemoOptions, NOT_DONE, WRONG, row, words};
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::base::{CameraId, Clock, PressRequest, RealClock, Source, StopLevel};
-use crate::config::board::Board;
+use crate::board::pins::PinMap;
+use crate::config::board::{
+    Backend, Board, Button, ButtonRole, Input, Led, LedRole, Level, Pull, Window,
+};
 use crate::config::delivery::{Finish, Queue, Upload};
 use crate::config::{
     Camera, Config, Highlight, Http, Log, Reconnect, RingSettings, Storage, Transport, Trigger,
@@ -108,7 +111,7 @@ fn config(storage: &Path, ring: &Path, camera: &demo::Camera) -> Result<Config, 
             max_attempts: None,
         },
         cameras: vec![Camera {
-            id,
+            id: id.clone(),
             name: "Court 1, built-in camera".to_owned(),
             court: "Court 1".to_owned(),
             url: camera.url(),
@@ -121,14 +124,60 @@ fn config(storage: &Path, ring: &Path, camera: &demo::Camera) -> Result<Config, 
             token: None,
         },
         log: Log::default(),
-        board: Board::default(),
-        buttons: Vec::new(),
-        leds: Vec::new(),
+        board: Board {
+            backend: Backend::Sim,
+            ..Board::default()
+        },
+        buttons: vec![button(&id)],
+        leds: leds(),
         finish: Finish::default(),
         queue: Queue::default(),
         upload: Upload::default(),
         targets: Vec::new(),
     })
+}
+
+/// The one on the wall, as a venue would have it.
+fn button(camera: &CameraId) -> Button {
+    Button {
+        id: "button1".to_owned(),
+        input: Input::Gpio {
+            pin: PinMap::generic()
+                .recommended
+                .buttons
+                .first()
+                .copied()
+                .unwrap_or(0),
+            active: Level::Low,
+            pull: Pull::Up,
+            debounce_ms: 20,
+        },
+        role: ButtonRole::Press,
+        cameras: vec![camera.clone()],
+        single: Window {
+            pre_ms: PRE_MS,
+            post_ms: POST_MS,
+        },
+        long: None,
+        double: None,
+        cooldown_ms: POST_MS,
+        shutdown_hold_ms: None,
+    }
+}
+
+fn leds() -> Vec<Led> {
+    let pins = &PinMap::generic().recommended;
+    let led = |(pin, role)| Led {
+        pin,
+        active: Level::High,
+        role,
+    };
+    let roles = [
+        (pins.ready, LedRole::Ready),
+        (pins.busy, LedRole::Busy),
+        (pins.fault, LedRole::Fault),
+    ];
+    roles.map(led).to_vec()
 }
 
 fn introduce(config: &Config, house: &House, options: &DemoOptions) {
@@ -152,7 +201,7 @@ fn introduce(config: &Config, house: &House, options: &DemoOptions) {
     let (pre, post) = (PRE_MS / 1000, POST_MS / 1000);
     match io::stdin().is_terminal() {
         true => say(format!(
-            "Press ENTER: the {pre} seconds before it and the {post} after it become a clip. q stops."
+            "Press ENTER, or 1 for the button on the wall: the {pre} seconds before it and the {post} after it become a clip. q stops."
         )),
         false => say(format!(
             "A line on stdin presses: the {pre} seconds before it and the {post} after it become a clip. Ctrl-C stops."
@@ -173,13 +222,14 @@ fn let_people_press(config: &Config, house: &House, stopper: &Stopper) -> u8 {
             hint_given = true;
         }
     });
-    let keyboard = keys(config, Source::Demo, &house.door, stopper, say);
+    let row = row::show(&house.board);
+    let keyboard = keys(config, Source::Demo, house, stopper, say);
     while !stopper
         .stop
         .wait(StopLevel::Finish, Duration::from_secs(3600))
     {}
     house.drain(|what| say(what));
-    drop((keyboard, listening));
+    drop((keyboard, listening, row));
     stopper.exit_code()
 }
 
@@ -195,10 +245,11 @@ fn press_once(config: &Config, house: &House, stopper: &Stopper, press_after: Du
             say(text);
         }
     });
+    let row = row::show(&house.board);
     let made = make_one(config, house, stopper, press_after);
     stopper.stop.raise(StopLevel::Finish);
     house.drain(|_| ());
-    drop(listening);
+    drop((listening, row));
     match made.and_then(|outcome| verified(&outcome, press_after)) {
         Ok(text) => {
             say(text);

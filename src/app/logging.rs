@@ -22,6 +22,7 @@ use log::{Level, LevelFilter, Record};
 use nix::sys::signal::SigSet;
 use serde_json::Value as Json;
 
+use super::say::above;
 use crate::config::{Log, LogFormat};
 
 /// Lines that may wait to be written.
@@ -122,7 +123,7 @@ impl Queue {
                 for waiting in lines {
                     // Nobody is left to tell of a log that cannot be written.
                     match waiting {
-                        Waiting::Line(line) => drop(to.write_all(&line)),
+                        Waiting::Line(line) => drop(above(|| to.write_all(&line))),
                         Waiting::Finish(done) => drop(done.try_send(())),
                     }
                     let lost = unwritten.swap(0, Relaxed);

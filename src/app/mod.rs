@@ -36,6 +36,7 @@ mod panel;
 mod port;
 mod press;
 mod ring;
+mod row;
 mod run;
 mod say;
 mod signals;

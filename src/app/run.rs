@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::house::{House, Port};
 use super::say::{self, say};
 use super::signals::Stopper;
-use super::{NOT_DONE, port::Doorway, words};
+use super::{NOT_DONE, row, words};
 use crate::base::{BootId, RealClock, Source, StopLevel};
 use crate::config::{Config, LogFormat, Transport};
 use crate::highlight::Event;
@@ -42,13 +42,14 @@ pub(super) fn run(config: Config) -> ExitCode {
             say(text);
         }
     });
+    let row = row::show(&house.board);
     let keyboard = config.trigger.keyboard.then(|| {
         let answer = move |text: String| {
             if !seen {
                 say(text);
             }
         };
-        keys(&config, Source::Keyboard, &house.door, &stopper, answer)
+        keys(&config, Source::Keyboard, &house, &stopper, answer)
     });
     while !stopper
         .stop
@@ -57,7 +58,7 @@ pub(super) fn run(config: Config) -> ExitCode {
     log::info!(target: "hindsight", event = "system_stopping"; "stopping: no more presses are taken");
     say("stopping; once more (Ctrl-C or q) stops at once and leaves open clips to the next start");
     house.drain(|what| say(what));
-    drop((keyboard, listening));
+    drop((keyboard, listening, row));
     house.leave();
     log::info!(target: "hindsight", event = "system_stopped"; "stopped");
     say("stopped");
@@ -156,7 +157,7 @@ pub(super) fn rings_bytes(config: &Config) -> u64 {
 pub(super) fn keys(
     config: &Config,
     source: Source,
-    door: &Arc<Doorway>,
+    house: &House,
     stopper: &Stopper,
     answer: impl Fn(String) + Send + 'static,
 ) -> std::io::Result<Keyboard> {
@@ -166,7 +167,8 @@ pub(super) fn keys(
         post_ms: config.highlight.post_ms,
         source,
     };
-    let (door, stopper) = (door.clone(), stopper.clone());
+    let (door, stopper) = (house.door.clone(), stopper.clone());
+    let hand = house.board.sim.clone();
     let act = {
         let stopper = stopper.clone();
         move |wish| match wish {
@@ -175,6 +177,11 @@ pub(super) fn keys(
             }
             Wish::Stop => {
                 stopper.wish();
+            }
+            Wish::Button { button, mono_ns } => {
+                if let Some(hand) = &hand {
+                    hand.tap(button, mono_ns);
+                }
             }
         }
     };

@@ -1,11 +1,55 @@
 //! Saying things to people on the terminal.
 
 use std::fmt::Display;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 static HUSHED: AtomicBool = AtomicBool::new(false);
+
+/// The line that stays below all others and is rewritten in place; empty: none.
+static BELOW: Mutex<String> = Mutex::new(String::new());
+
+/// To the line's beginning, and all of it away.
+const AWAY: &str = "\r\x1b[K";
+
+fn below() -> MutexGuard<'static, String> {
+    BELOW.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether stdout is a terminal on which a line can be rewritten.
+pub(super) fn rewrites() -> bool {
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    std::io::stdout().is_terminal() && !dumb && !HUSHED.load(Ordering::Relaxed)
+}
+
+/// Keeps a short line below all others; `None`: no more.
+pub(super) fn keep_below(line: Option<&str>) {
+    let line = line.unwrap_or_default();
+    let mut kept = below();
+    if *kept == line {
+        return;
+    }
+    let mut out = std::io::stdout().lock();
+    let _ = write!(out, "{AWAY}{line}").and_then(|()| out.flush());
+    line.clone_into(&mut kept);
+}
+
+/// Has `write` write whole lines to the terminal above the line that stays below.
+pub(super) fn above<T>(write: impl FnOnce() -> T) -> T {
+    let kept = below();
+    if kept.is_empty() {
+        return write();
+    }
+    let mut out = std::io::stdout().lock();
+    let _ = write!(out, "{AWAY}").and_then(|()| out.flush());
+    drop(out);
+    let done = write();
+    let mut out = std::io::stdout().lock();
+    let _ = write!(out, "{kept}").and_then(|()| out.flush());
+    done
+}
 
 /// Nothing is said any more.
 pub(super) fn hush() {
@@ -27,8 +71,10 @@ pub(super) fn say(line: impl Display) {
     if HUSHED.load(Ordering::Relaxed) {
         return;
     }
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    above(|| {
+        let mut out = std::io::stdout().lock();
+        let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    });
 }
 
 /// "1 clip", "3 clips".

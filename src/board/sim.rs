@@ -23,6 +23,9 @@ pub struct Change {
 /// Changes kept; a blinking light must not fill the memory.
 const KEPT: usize = 10_000;
 
+/// How long a tap is: no gesture is so short.
+const TAP_NS: u64 = 1_000_000;
+
 /// The two halves of a simulated board, and the hand on it.
 pub struct Sim {
     pub edges: Box<dyn Edges>,
@@ -47,6 +50,8 @@ struct State {
     log: std::collections::VecDeque<Change>,
     /// Why a light cannot be set, for tests.
     broken: Vec<Option<String>>,
+    /// Changes ever, and calls of `wake`.
+    count: u64,
 }
 
 /// A board of so many buttons and LEDs that nobody ever sees.
@@ -56,6 +61,7 @@ pub fn open(buttons: usize, leds: usize, heard: Sender<Heard>) -> Sim {
         lit: vec![None; leds],
         log: std::collections::VecDeque::new(),
         broken: vec![None; leds],
+        count: 0,
     });
     let handle = SimHandle(Arc::new(Shared {
         heard,
@@ -86,6 +92,12 @@ impl SimHandle {
             held,
             at_mono_ns,
         }));
+    }
+
+    /// The button is touched: down at `at_mono_ns`, and up again at once.
+    pub fn tap(&self, button: usize, at_mono_ns: u64) {
+        self.edge(button, true, at_mono_ns);
+        self.edge(button, false, at_mono_ns.saturating_add(TAP_NS));
     }
 
     /// Says what a backend can say besides edges.
@@ -142,6 +154,24 @@ impl SimHandle {
     }
 }
 
+impl SimHandle {
+    /// Sleeps until there were more than `seen` changes, or for `limit`; how many there were.
+    pub fn wait_beyond(&self, seen: u64, limit: Duration) -> u64 {
+        let waited = self
+            .0
+            .changed
+            .wait_timeout_while(self.state(), limit, |state| state.count <= seen);
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.count
+    }
+
+    /// Ends a [`wait_beyond`](SimHandle::wait_beyond).
+    pub fn wake(&self) {
+        self.state().count += 1;
+        self.0.changed.notify_all();
+    }
+}
+
 struct SimEdges(SimHandle);
 
 impl Edges for SimEdges {
@@ -167,6 +197,7 @@ impl Levels for SimLevels {
                 state.log.pop_front();
             }
             let at_mono_ns = RealClock.mono_ns();
+            state.count += 1;
             state.log.push_back(Change {
                 led,
                 lit,

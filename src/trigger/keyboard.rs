@@ -56,6 +56,7 @@ impl Keyboard {
                 act(match key {
                     Key::Press => Wish::Press(settings.press_at(mono_ns)),
                     Key::Stop => Wish::Stop,
+                    Key::Button(button) => Wish::Button { button, mono_ns },
                 });
             }
         })?;

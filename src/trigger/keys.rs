@@ -5,6 +5,8 @@
 pub enum Key {
     Press,
     Stop,
+    /// `1` to `9` as 0 to 8: a button of a simulated board.
+    Button(usize),
 }
 
 /// How stdin delivers.
@@ -77,6 +79,7 @@ impl Keys {
                     }
                 }
                 b'q' | b'Q' => keys.push(Key::Stop),
+                b'1'..=b'9' => keys.push(Key::Button(usize::from(byte - b'1'))),
                 _ => {}
             }
         }
@@ -94,6 +97,7 @@ impl Keys {
         match line.trim_ascii() {
             b"" | b"s" | b"S" => Some(Key::Press),
             b"q" | b"Q" => Some(Key::Stop),
+            &[byte @ b'1'..=b'9'] => Some(Key::Button(usize::from(byte - b'1'))),
             _ => None,
         }
     }
@@ -114,7 +118,8 @@ mod tests {
             (b"S", vec![Key::Press]),
             (b"q", vec![Key::Stop]),
             (b"Q", vec![Key::Stop]),
-            (b"x", vec![]),
+            (b"19", vec![Key::Button(0), Key::Button(8)]),
+            (b"0x", vec![]),
             (b"\x1bOS", vec![]),
             (b"\x1b[A", vec![]),
             ("ß".as_bytes(), vec![]),
@@ -146,8 +151,12 @@ mod tests {
     fn lines_of_a_pipe_may_come_in_pieces_and_each_counts() {
         let mut keys = Keys::of_pipe();
         assert_eq!(keys.feed(b"\n\ns", S), [Key::Press, Key::Press]);
-        assert_eq!(keys.feed(b"\r\nhello\n s \nq", S), [Key::Press, Key::Press]);
+        assert_eq!(
+            keys.feed(b"\r\nhello\n s \n12\nq", S),
+            [Key::Press, Key::Press]
+        );
         assert_eq!(keys.feed(b"\n", S), [Key::Stop]);
+        assert_eq!(keys.feed(b"3\n", S), [Key::Button(2)]);
         let endless = vec![b's'; 1 << 20];
         assert_eq!(keys.feed(&endless, S), []);
         assert!(keys.line.len() < 100);

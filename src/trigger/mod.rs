@@ -46,4 +46,9 @@ pub enum Wish {
     Press(PressRequest),
     /// `q`: the same as the signal to stop.
     Stop,
+    /// A digit: a button of a simulated board, by its index.
+    Button {
+        button: usize,
+        mono_ns: u64,
+    },
 }
