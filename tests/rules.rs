@@ -183,6 +183,7 @@ const UNSAFE_FILES: &[&str] = &[
     "src/base/sys.rs",
     "src/board/sys.rs",
     "src/disk/sys.rs",
+    "src/finish/sys.rs",
     "src/ring/shm.rs",
 ];
 

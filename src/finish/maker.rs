@@ -1,12 +1,30 @@
 //! The one who finishes: a clip in, whole and checked files out.
 //!
-//! Not here: what FFmpeg is told (`plan`), how it is run (`run`).
+//! Not here: what FFmpeg is told (`plan`), how it is run (`run`), what of its work is believed (`outcome`).
 //! Called by: app, the queue's workers.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::tz::TimeZone;
 
-use crate::base::Stop;
-use crate::config::delivery::Finish;
+use super::clip::{Clip, seconds};
+use super::graph::{self, Lettering, Marks};
+use super::outcome::{self, Video};
+use super::pace::Pace;
+use super::place::{Canvas, SizedLogo};
+use super::plan::{self, Coder, Outputs, Quality};
+use super::run::{Bounds, RunError, no_room, run};
+use super::tools::{self, ToolError, Tools};
+use super::words;
+use crate::base::{Clock, RealClock, Stop};
+use crate::config::delivery::{Encoder, Finish, Logo};
+use crate::disk::{Disk, files::for_people, files::is_full};
+use crate::media::Codec;
+use crate::mp4;
+use crate::queue::sidecar::MarkedMeta;
+use crate::queue::store::hash_file;
 use crate::queue::work::{Failure, Finished, Finisher, Job};
 
 /// What the maker must know.
@@ -25,7 +43,7 @@ pub struct Settings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     pub base_ms: u64,
-    /// For each second that the clip plays.
+    /// For each second that the clip plays; more where the machine is known to be slower than that.
     pub each_second_ms: u64,
     /// Without any progress.
     pub stalled_ms: u64,
@@ -42,19 +60,355 @@ impl Default for Limits {
 }
 
 /// Runs FFmpeg. Any number of threads may call it at once.
-#[derive(Debug)]
 pub struct Maker {
     settings: Settings,
+    disk: Disk,
+    known: Mutex<Known>,
+}
+
+/// What was learned so far.
+#[derive(Debug, Default)]
+struct Known {
+    tools: Option<Tools>,
+    font: Option<String>,
+    pace: Pace,
+    problem: Option<String>,
+}
+
+/// No clip's files are larger than so many times the clip, and this.
+const LARGER: u64 = 10;
+const LARGER_BYTES: u64 = 64_000_000;
+
+/// The files of one job, gone when this is dropped unless they are kept.
+struct Files {
+    outputs: Outputs,
+    keep: bool,
+}
+
+impl Files {
+    fn all(&self) -> impl Iterator<Item = &PathBuf> {
+        let videos = self.outputs.marked.iter().chain(&self.outputs.vertical);
+        videos.chain([&self.outputs.thumbnail])
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        if !self.keep {
+            // What cannot be removed is swept at the next start.
+            self.all().for_each(|path| {
+                let _ = std::fs::remove_file(path);
+            });
+        }
+    }
+}
+
+fn wait(why: impl Into<String>) -> Failure {
+    Failure::Wait {
+        why: why.into(),
+        retry_after_ms: None,
+    }
+}
+
+fn failed(why: impl ToString) -> Failure {
+    Failure::Failed {
+        why: why.to_string(),
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Failure {
+        match error {
+            RunError::Left => Failure::Left,
+            RunError::Missing { .. } => {
+                wait(format!("{error}: apt install ffmpeg, or set finish.ffmpeg"))
+            }
+            RunError::Full { .. } => wait(error.to_string()),
+            other => failed(other),
+        }
+    }
+}
+
+impl From<ToolError> for Failure {
+    fn from(error: ToolError) -> Failure {
+        match error {
+            ToolError::Run(error) => error.into(),
+            other => wait(other.to_string()),
+        }
+    }
 }
 
 impl Maker {
-    pub fn new(settings: Settings) -> Maker {
-        Maker { settings }
+    pub fn new(mut settings: Settings) -> Maker {
+        for logo in &mut settings.finish.logos {
+            // FFmpeg takes what begins with a dash for an option, and what has a colon for a protocol.
+            logo.file = std::path::absolute(&logo.file).unwrap_or(logo.file.clone());
+        }
+        Maker {
+            settings,
+            disk: Disk::default(),
+            known: Mutex::default(),
+        }
     }
 
-    /// What is missing on this machine, for health: one sentence with its cure.
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is missing on this machine, for health: one sentence with its cure. As the last clip
+    /// found it.
     pub fn problem(&self) -> Option<String> {
-        None
+        self.known().problem.clone()
+    }
+
+    /// What encodes here, and how: for `check`. Runs FFmpeg for a moment.
+    pub fn describe(&self, stop: &Stop) -> Result<String, Failure> {
+        let tools = self.tools(stop)?;
+        let preset = match tools.coder {
+            Coder::X264 => format!(", preset {}", self.preset()),
+            Coder::V4l2m2m => String::new(),
+        };
+        Ok(format!("{}{preset}", tools.coder.name()))
+    }
+
+    fn encodes(&self) -> bool {
+        self.settings.finish.marks() || self.settings.finish.vertical
+    }
+
+    /// Named by hand, or the one that keeps up.
+    fn preset(&self) -> String {
+        let named = self.settings.finish.preset.clone();
+        named.unwrap_or_else(|| self.known().pace.preset().to_owned())
+    }
+
+    fn tools(&self, stop: &Stop) -> Result<Tools, ToolError> {
+        if let Some(tools) = self.known().tools {
+            return Ok(tools);
+        }
+        let Finish {
+            ffmpeg, encoder, ..
+        } = &self.settings.finish;
+        let tools = tools::find(ffmpeg, *encoder, self.settings.limits.base_ms, stop)?;
+        log::info!(target: "hindsight", event = "system_encoder";
+            "FFmpeg encodes with {}", tools.coder.name());
+        self.known().tools = Some(tools);
+        Ok(tools)
+    }
+
+    fn font(&self, stop: &Stop) -> Result<String, ToolError> {
+        if let Some(font) = self.known().font.clone() {
+            return Ok(font);
+        }
+        let program = &self.settings.finish.ffmpeg;
+        let font = tools::font(program, self.settings.limits.base_ms, stop)?;
+        self.known().font = Some(font.clone());
+        Ok(font)
+    }
+
+    fn bounds(&self, job: &Job<'_>, clip: &Clip) -> Bounds {
+        let limits = self.settings.limits;
+        // Four times what was slow before is not hung yet.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let known_ms = (self.known().pace.slowest() * 4000.0) as u64;
+        let each_ms = limits.each_second_ms.max(known_ms);
+        Bounds {
+            whole_ms: limits.base_ms + each_ms.saturating_mul(clip.duration_90k.div_ceil(90_000)),
+            stalled_ms: limits.stalled_ms,
+            plays_us: clip.duration_90k * 100 / 9,
+            room: Some((job.tmp.to_path_buf(), self.settings.reserve_bytes)),
+            largest_file: clip.bytes * LARGER + LARGER_BYTES,
+        }
+    }
+
+    /// The unmarked clip goes on as it is, with its thumbnail if one can be had.
+    fn only_a_thumbnail(
+        &self,
+        job: &Job<'_>,
+        progress: &dyn Fn(u16),
+        stop: &Stop,
+    ) -> Result<Finished, Failure> {
+        let (path, clip) = read_clip(&self.disk, job)?;
+        let mut files = files(job, false, false);
+        let argv = plan::thumbnail(&path, &clip, &files.outputs.thumbnail, press_90k(job));
+        let bounds = Bounds {
+            whole_ms: self.settings.limits.base_ms,
+            ..self.bounds(job, &clip)
+        };
+        let program = &self.settings.finish.ffmpeg;
+        let ran = run(program, &argv, &bounds, &|_| {}, stop).map_err(Failure::from);
+        let made = ran
+            .and_then(|()| outcome::thumbnail(&files.outputs.thumbnail).map_err(failed))
+            .and_then(|()| self.synced(&files.outputs.thumbnail));
+        let mut finished = Finished::default();
+        match made {
+            Ok(()) => {
+                files.keep = true;
+                finished.thumbnail = Some(files.outputs.thumbnail.clone());
+            }
+            Err(Failure::Left) => return Err(Failure::Left),
+            // The clip is what people wait for.
+            Err(other) => finished.notes.push(format!("no thumbnail: {other}")),
+        }
+        progress(1000);
+        Ok(finished)
+    }
+
+    fn encode(
+        &self,
+        job: &Job<'_>,
+        progress: &dyn Fn(u16),
+        stop: &Stop,
+    ) -> Result<Finished, Failure> {
+        let finish = &self.settings.finish;
+        let (path, clip) = read_clip(&self.disk, job)?;
+        let bounds = self.bounds(job, &clip);
+        if let Some(why) = no_room(&bounds) {
+            return Err(wait(format!("the disk is full: {why}")));
+        }
+        let tools = self.tools(stop)?;
+        let text = finish.text.as_ref().and_then(|text| {
+            let filled = words::filled(&text.template, &self.settings.venue, job.sidecar)?;
+            Some((filled, text.corner))
+        });
+        let font = text.as_ref().map(|_| self.font(stop)).transpose()?;
+        let marks = Marks {
+            logos: sized(&finish.logos)?,
+            text: text
+                .as_ref()
+                .zip(font.as_ref())
+                .map(|((text, corner), font)| Lettering {
+                    text,
+                    corner: *corner,
+                    font,
+                }),
+        };
+        let preset = self.preset();
+        let quality = Quality {
+            coder: tools.coder,
+            crf: finish.crf,
+            preset: &preset,
+        };
+        let mut files = files(job, finish.marks(), finish.vertical);
+        let argv = plan::finishing(
+            &path,
+            &clip,
+            &marks,
+            quality,
+            &files.outputs,
+            press_90k(job),
+        );
+        let began_ns = RealClock.mono_ns();
+        run(&finish.ffmpeg, &argv, &bounds, progress, stop)
+            .map_err(|e| self.not_by(tools.coder, e))?;
+        let work_s = seconds_since(began_ns);
+        let finished = self.checked(job, &clip, &files.outputs)?;
+        files.keep = true;
+        self.note_pace(job, &clip, quality, work_s);
+        progress(1000);
+        Ok(finished)
+    }
+
+    /// An encoder of the hardware that fails is not asked again, where another may be taken.
+    fn not_by(&self, coder: Coder, error: RunError) -> Failure {
+        let auto = self.settings.finish.encoder == Encoder::Auto;
+        if auto && coder == Coder::V4l2m2m && !matches!(error, RunError::Left) {
+            log::warn!(target: "hindsight", event = "error_encoder";
+                "{} fails ({error}); libx264 from now on", coder.name());
+            self.known().tools = Some(Tools { coder: Coder::X264 });
+        }
+        error.into()
+    }
+
+    fn note_pace(&self, job: &Job<'_>, clip: &Clip, quality: Quality<'_>, work_s: f64) {
+        let plays_s = clip.duration_s();
+        log::info!(target: "hindsight", event = "clip_finished",
+            press_id = job.sidecar.press_id.to_string(), camera_id = job.sidecar.camera.id.to_string();
+            "{plays_s:.1} s of video finished in {work_s:.1} s ({}, {})", quality.coder.name(), quality.preset);
+        if quality.coder == Coder::X264 && self.settings.finish.preset.is_none() {
+            let mut known = self.known();
+            known.pace.note(work_s, plays_s);
+            let next = known.pace.preset();
+            if next != quality.preset {
+                log::info!(target: "hindsight", event = "system_encoder";
+                    "preset {next} from now on: {} took {work_s:.1} s for {plays_s:.1} s of video", quality.preset);
+            }
+        }
+    }
+
+    /// Read back, on the disk, with their facts.
+    fn checked(&self, job: &Job<'_>, clip: &Clip, outputs: &Outputs) -> Result<Finished, Failure> {
+        let whole = graph::canvas(clip);
+        let mut finished = Finished::default();
+        let mut missing = 0;
+        if let Some(path) = &outputs.marked {
+            let video = outcome::video(path, "marked video", clip, whole).map_err(failed)?;
+            missing = video.missing;
+            let meta = self.meta(job, path, whole, &video)?;
+            finished.marked = Some((path.clone(), meta));
+        }
+        if let Some(path) = &outputs.vertical {
+            let cut = whole.vertical();
+            let tall = Canvas {
+                width: cut.width,
+                height: cut.height,
+                ..whole
+            };
+            let video = outcome::video(path, "vertical video", clip, tall).map_err(failed)?;
+            missing = video.missing;
+            self.synced(path)?;
+            finished.vertical = Some(path.clone());
+        }
+        outcome::thumbnail(&outputs.thumbnail).map_err(failed)?;
+        self.synced(&outputs.thumbnail)?;
+        finished.thumbnail = Some(outputs.thumbnail.clone());
+        if missing > 0 {
+            finished.notes.push(format!(
+                "{missing} damaged frames could not be decoded and are not in the marked video"
+            ));
+        }
+        Ok(finished)
+    }
+
+    fn meta(
+        &self,
+        job: &Job<'_>,
+        path: &Path,
+        canvas: Canvas,
+        video: &Video,
+    ) -> Result<MarkedMeta, Failure> {
+        self.synced(path)?;
+        let file = self
+            .disk
+            .open_read(path)
+            .map_err(|e| failed(for_people(&e)))?;
+        let pixels = |size: u32| u16::try_from(size).unwrap_or(u16::MAX);
+        Ok(MarkedMeta {
+            codec: Codec::H264,
+            width: pixels(canvas.width),
+            height: pixels(canvas.height),
+            // Times are passed through, so it is the clip's.
+            fps: job.sidecar.meta.as_ref().map_or(0.0, |meta| meta.fps),
+            duration_sec: (seconds(video.duration_90k) * 1e6).round() / 1e6,
+            audio_codec: video.sound.then_some(Codec::Aac),
+            size_bytes: video.bytes,
+            sha256: hash_file(&file).map_err(|e| failed(for_people(&e)))?,
+        })
+    }
+
+    fn synced(&self, path: &Path) -> Result<(), Failure> {
+        let synced = self.disk.open_rw(path).and_then(|file| file.sync());
+        synced.map_err(|e| match is_full(&e) {
+            true => wait(format!("the disk is full: {e}")),
+            false => failed(format!("{}: {}", path.display(), for_people(&e))),
+        })
+    }
+
+    fn note_problem<T>(&self, result: &Result<T, Failure>) {
+        self.known().problem = match result {
+            Err(Failure::Wait { why, .. }) => Some(why.clone()),
+            Err(Failure::Left) => return,
+            _ => None,
+        };
     }
 }
 
@@ -63,17 +417,83 @@ impl Finisher for Maker {
         &self,
         job: &Job<'_>,
         progress: &dyn Fn(u16),
-        _stop: &Stop,
+        stop: &Stop,
     ) -> Result<Finished, Failure> {
-        progress(1000);
-        match job.clip() {
-            Some(_) if !self.settings.finish.marks() && !self.settings.finish.vertical => {
-                Ok(Finished::default())
-            }
-            _ => Err(Failure::Wait {
-                why: "marking is not built yet".to_owned(),
-                retry_after_ms: None,
-            }),
-        }
+        let done = match self.encodes() {
+            true => self.encode(job, progress, stop),
+            false => self.only_a_thumbnail(job, progress, stop),
+        };
+        self.note_problem(&done);
+        done
     }
+}
+
+fn seconds_since(began_ns: u64) -> f64 {
+    #[allow(clippy::cast_precision_loss)]
+    let ns = RealClock.mono_ns().saturating_sub(began_ns) as f64;
+    ns / 1e9
+}
+
+/// The press in the clip, as played.
+fn press_90k(job: &Job<'_>) -> u64 {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let ticks = (job.sidecar.pre_seconds.max(0.0) * 90_000.0).round() as u64;
+    ticks
+}
+
+fn files(job: &Job<'_>, marked: bool, vertical: bool) -> Files {
+    let stem = format!("{}-{}", job.sidecar.press_id, job.sidecar.camera.id);
+    let path = |end: &str| job.tmp.join(format!("{stem}.{end}"));
+    Files {
+        outputs: Outputs {
+            marked: marked.then(|| path("marked.mp4")),
+            vertical: vertical.then(|| path("vertical.mp4")),
+            thumbnail: path("thumbnail.jpg"),
+        },
+        keep: false,
+    }
+}
+
+fn read_clip(disk: &Disk, job: &Job<'_>) -> Result<(PathBuf, Clip), Failure> {
+    let path = job.clip().ok_or_else(|| Failure::Never {
+        why: "the sidecar names no clip".to_owned(),
+    })?;
+    let unreadable = |why: String| failed(format!("{}: {why}", path.display()));
+    let absolute = std::path::absolute(&path).map_err(|e| unreadable(for_people(&e)))?;
+    let opened = disk
+        .open_read(&path)
+        .and_then(|file| Ok((file.reader()?, file.len()?)));
+    let (file, bytes) = opened.map_err(|e| unreadable(for_people(&e)))?;
+    let inspected = mp4::inspect(std::io::BufReader::new(file), bytes)
+        .map_err(|e| unreadable(e.to_string()))?;
+    let doubtful = job
+        .sidecar
+        .damaged
+        .iter()
+        .map(|damaged| damaged.frames)
+        .sum();
+    let clip = Clip::of(&inspected, bytes, doubtful);
+    let clip = clip.ok_or_else(|| unreadable("it has no picture".to_owned()))?;
+    Ok((absolute, clip))
+}
+
+/// The logos with the sizes of their files. They were checked at the start; what went since is waited for.
+fn sized(logos: &[Logo]) -> Result<Vec<SizedLogo<'_>>, Failure> {
+    logos
+        .iter()
+        .map(|logo| {
+            let gone = |why: String| wait(format!("the logo {}: {why}", logo.file.display()));
+            let file = File::open(&logo.file).map_err(|e| gone(for_people(&e)))?;
+            let decoder = png::Decoder::new(std::io::BufReader::new(file));
+            let reader = decoder
+                .read_info()
+                .map_err(|e| gone(format!("no PNG: {e}")))?;
+            let (width, height) = reader.info().size();
+            Ok(SizedLogo {
+                logo,
+                width,
+                height,
+            })
+        })
+        .collect()
 }

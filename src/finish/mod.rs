@@ -1,8 +1,22 @@
 //! Watermark, vertical format and thumbnail: an FFmpeg command plan (pure) and its runner (thin).
 //!
+//! The only place that runs FFmpeg. One process makes all files of a clip in one decode; what it made
+//! is read back before anybody sees it.
 //! Not here: which clip is next and what is kept of a failure (`queue`), where the result goes (`upload`).
 //! Called by: app, which hands it to the queue.
 
+mod clip;
+mod graph;
+mod level;
 mod maker;
+mod outcome;
+mod pace;
+pub mod place;
+mod plan;
+mod run;
+mod sys;
+mod tools;
+pub mod words;
 
 pub use maker::{Limits, Maker, Settings};
+pub use pace::STEPS;

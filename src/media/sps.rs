@@ -23,6 +23,10 @@ pub struct Picture {
     pub fps: Option<f64>,
     /// By how many frames decoding runs ahead of showing at most, where said.
     pub reorder: Option<u32>,
+    /// Luma of 0 to 255 instead of 16 to 235.
+    pub full_range: bool,
+    /// How colours are coded (`matrix_coefficients`), where said: 1 is BT.709.
+    pub matrix: Option<u8>,
 }
 
 /// Reads an H.264 SPS: one NAL unit with its header.
@@ -40,6 +44,8 @@ pub fn h264(nal: &[u8]) -> Result<Picture, ParamsError> {
     let aspect = vui.and_then(|vui| vui.aspect_ratio_info.as_ref()?.get());
     let timing = vui.and_then(|vui| vui.timing_info.as_ref());
     let order = vui.and_then(|vui| vui.bitstream_restrictions.as_ref());
+    let signal = vui.and_then(|vui| vui.video_signal_type.as_ref());
+    let colours = signal.and_then(|signal| signal.colour_description.as_ref());
     Ok(Picture {
         width: in_pixels(width)?,
         height: in_pixels(height)?,
@@ -47,6 +53,8 @@ pub fn h264(nal: &[u8]) -> Result<Picture, ParamsError> {
         // A tick is a field.
         fps: timing.and_then(|t| rate(t.time_scale, t.num_units_in_tick, 2.0)),
         reorder: order.map(|order| order.max_num_reorder_frames),
+        full_range: signal.is_some_and(|signal| signal.video_full_range_flag),
+        matrix: colours.map(|colours| colours.matrix_coefficients),
     })
 }
 
@@ -79,6 +87,8 @@ pub fn h265(nal: &[u8]) -> Result<Picture, ParamsError> {
         pixel_aspect: vui.pixel_aspect.unwrap_or((1, 1)),
         fps: vui.fps,
         reorder: Some(reorder),
+        full_range: vui.full_range,
+        matrix: vui.matrix,
     })
 }
 
@@ -147,6 +157,8 @@ fn h265_profile_tier_level(bits: &mut Bits, max_sub_layers: u32) -> Option<()> {
 struct Vui {
     pixel_aspect: Option<(u16, u16)>,
     fps: Option<f64>,
+    full_range: bool,
+    matrix: Option<u8>,
 }
 
 /// From behind the sub-layer ordering to the timing.
@@ -177,8 +189,28 @@ fn h265_vui(bits: &mut Bits) -> Option<Vui> {
     if bits.bit()? {
         vui.pixel_aspect = h265_aspect(bits)?;
     }
-    vui.fps = h265_timing(bits).flatten();
+    if let Some((full_range, matrix)) = h265_signal(bits) {
+        (vui.full_range, vui.matrix) = (full_range, matrix);
+        vui.fps = h265_timing(bits).flatten();
+    }
     Some(vui)
+}
+
+/// Overscan and signal type: range and matrix.
+fn h265_signal(bits: &mut Bits) -> Option<(bool, Option<u8>)> {
+    if bits.bit()? {
+        bits.skip(1)?;
+    }
+    if !bits.bit()? {
+        return Some((false, None));
+    }
+    bits.skip(3)?;
+    let full_range = bits.bit()?;
+    if !bits.bit()? {
+        return Some((full_range, None));
+    }
+    bits.skip(16)?;
+    Some((full_range, u8::try_from(bits.bits(8)?).ok()))
 }
 
 fn h265_aspect(bits: &mut Bits) -> Option<Option<(u16, u16)>> {
@@ -216,16 +248,7 @@ fn h265_aspect(bits: &mut Bits) -> Option<Option<(u16, u16)>> {
 }
 
 fn h265_timing(bits: &mut Bits) -> Option<Option<f64>> {
-    // Overscan, signal type, chroma location.
-    if bits.bit()? {
-        bits.skip(1)?;
-    }
-    if bits.bit()? {
-        bits.skip(4)?;
-        if bits.bit()? {
-            bits.skip(24)?;
-        }
-    }
+    // Chroma location.
     if bits.bit()? {
         bits.ue()?;
         bits.ue()?;

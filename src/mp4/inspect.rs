@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use mp4_atom::{Atom, Codec as Entry, Decode, Encode, Moov, Trak};
 
-use super::tree::{self, TopBox, io, name, unreadable};
+use super::tree::{self, Hand, TopBox, io, name, unreadable};
 use super::{MOVIE_TIMESCALE, Mp4Error, boxes, tables};
 use crate::media::{Codec, Track, TrackParams};
 
@@ -80,10 +80,20 @@ impl InspectedTrack {
 }
 
 /// Reads a clip's index and checks that all of it holds together.
-pub fn inspect<R: Read + Seek>(mut file: R, size: u64) -> Result<Inspected, Mp4Error> {
+pub fn inspect<R: Read + Seek>(file: R, size: u64) -> Result<Inspected, Mp4Error> {
+    inspect_by(file, size, Hand::Ours)
+}
+
+/// Likewise what FFmpeg wrote for us, at 90000 ticks a second of the movie: it may say a little more
+/// than ours do, and must hold together as ours must.
+pub fn inspect_encoded<R: Read + Seek>(file: R, size: u64) -> Result<Inspected, Mp4Error> {
+    inspect_by(file, size, Hand::Encoder)
+}
+
+fn inspect_by<R: Read + Seek>(mut file: R, size: u64, hand: Hand) -> Result<Inspected, Mp4Error> {
     let outline = Outline::of(&mut file, size)?;
     let index = outline.index(&mut file)?;
-    inspect_index(&index, &outline)
+    inspect_index(&index, &outline, hand)
 }
 
 /// A day of video has less; a sparse file that claims more is no reason to fill memory.
@@ -141,8 +151,8 @@ impl Outline {
     }
 }
 
-fn inspect_index(index: &[u8], outline: &Outline) -> Result<Inspected, Mp4Error> {
-    tree::walk(index, &mut |_, _, _| {})?;
+fn inspect_index(index: &[u8], outline: &Outline, hand: Hand) -> Result<Inspected, Mp4Error> {
+    tree::walk(index, hand, &mut |_, _, _| {})?;
     let moov = Moov::decode(&mut &index[..])
         .or_else(|e| unreadable(format!("the index does not decode: {e}")))?;
     if moov.mvhd.timescale != MOVIE_TIMESCALE {

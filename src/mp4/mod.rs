@@ -26,7 +26,7 @@ use std::io::{Read, Seek};
 use crate::media::TrackParams;
 
 pub use fragment::{FragmentRun, FragmentSample, fragment, init_segment};
-pub use inspect::{Inspected, InspectedSample, InspectedTrack, inspect};
+pub use inspect::{Inspected, InspectedSample, InspectedTrack, inspect, inspect_encoded};
 pub use read_back::second_opinion;
 
 /// Ticks per second of a clip as a whole.

@@ -10,7 +10,7 @@ use std::io::{Read, Seek, SeekFrom};
 use mp4::{Mp4Reader, Mp4Track, TrackType};
 
 use super::inspect::{Inspected, InspectedSample, InspectedTrack, Outline, inspect};
-use super::tree::{self, io};
+use super::tree::{self, Hand, io};
 use super::{ClipIndex, ClipTrack, Mp4Error, data_offset};
 use crate::media::{Codec, Track, nal};
 
@@ -130,7 +130,7 @@ pub fn second_opinion<R: Read + Seek>(
     let outline = Outline::of(&mut file, size)?;
     let mut index = outline.index(&mut file)?;
     let mut names = Vec::new();
-    tree::walk(&index, &mut |kind, at, _| {
+    tree::walk(&index, Hand::Encoder, &mut |kind, at, _| {
         if &kind == b"hvc1" {
             names.push(at + 4);
         }

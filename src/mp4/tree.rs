@@ -85,8 +85,12 @@ pub(super) fn name(kind: [u8; 4]) -> String {
     kind.escape_ascii().to_string()
 }
 
+/// In whose place a whole index stands.
+const FILE: &[u8; 4] = b"file";
+
 /// What may stand in what. A box that is not a parent here is a leaf.
 const CHILDREN: &[(&[u8; 4], &[&[u8; 4]])] = &[
+    (FILE, &[b"moov"]),
     (b"moov", &[b"mvhd", b"trak"]),
     (b"trak", &[b"tkhd", b"edts", b"mdia"]),
     (b"edts", &[b"elst"]),
@@ -105,6 +109,33 @@ const CHILDREN: &[(&[u8; 4], &[&[u8; 4]])] = &[
     (b"mp4a", &[b"esds"]),
 ];
 
+/// What an encoder's file may hold besides: leaves that say nothing of where a sample lies
+/// or when it is shown.
+const OF_ENCODERS: &[(&[u8; 4], &[&[u8; 4]])] = &[
+    (b"moov", &[b"udta"]),
+    (b"stbl", &[b"sgpd", b"sbgp"]),
+    (b"avc1", &[b"colr", b"btrt"]),
+    (b"mp4a", &[b"btrt"]),
+];
+
+/// Who wrote a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hand {
+    Ours,
+    /// An encoder that we ran.
+    Encoder,
+}
+
+impl Hand {
+    fn allows(self, parent: [u8; 4], child: [u8; 4]) -> bool {
+        let listed = |table: &[(&[u8; 4], &[&[u8; 4]])]| {
+            let mut of_parent = table.iter().filter(|(kind, _)| **kind == parent);
+            of_parent.any(|(_, children)| children.contains(&&child))
+        };
+        listed(CHILDREN) || self == Hand::Encoder && listed(OF_ENCODERS)
+    }
+}
+
 /// Bytes of a parent's own fields before its first child.
 fn fields_before_children(kind: [u8; 4]) -> usize {
     match &kind {
@@ -115,21 +146,22 @@ fn fields_before_children(kind: [u8; 4]) -> usize {
     }
 }
 
-/// Checks that `index`, a whole `moov`, holds only what ours hold; every box
+/// Checks that `index`, a whole `moov`, holds only what such a hand writes; every box
 /// is given to `seen` with where it begins and where it ends.
 pub(super) fn walk(
     index: &[u8],
+    hand: Hand,
     seen: &mut impl FnMut([u8; 4], usize, usize),
 ) -> Result<(), Mp4Error> {
-    walk_children(index, 0, index.len(), &[b"moov"], seen)
+    walk_children(index, (0, index.len()), *FILE, hand, seen)
 }
 
 // The depth is bounded by CHILDREN, in which nothing contains itself.
 fn walk_children(
     index: &[u8],
-    mut at: usize,
-    end: usize,
-    allowed: &[&[u8; 4]],
+    (mut at, end): (usize, usize),
+    parent: [u8; 4],
+    hand: Hand,
     seen: &mut impl FnMut([u8; 4], usize, usize),
 ) -> Result<(), Mp4Error> {
     while at < end {
@@ -138,19 +170,19 @@ fn walk_children(
         };
         let kind = [k0, k1, k2, k3];
         let size = usize::try_from(u32::from_be_bytes([s0, s1, s2, s3])).unwrap_or(usize::MAX);
-        if !allowed.contains(&&kind) {
+        if !hand.allows(parent, kind) {
             return unreadable(format!("box {} does not belong here", name(kind)));
         }
         if size < 8 || size > end - at {
             return unreadable(format!("box {} says it has {size} bytes", name(kind)));
         }
         seen(kind, at, at + size);
-        if let Some((_, children)) = CHILDREN.iter().find(|(parent, _)| **parent == kind) {
+        if CHILDREN.iter().any(|(parent, _)| **parent == kind) {
             let first = at + 8 + fields_before_children(kind);
             if first > at + size {
                 return unreadable(format!("box {} is cut short", name(kind)));
             }
-            walk_children(index, first, at + size, children, seen)?;
+            walk_children(index, (first, at + size), kind, hand, seen)?;
         }
         at += size;
     }

@@ -1,0 +1,164 @@
+//! What is believed of FFmpeg's work: nothing that was not read back.
+//!
+//! A marked video has every frame of its clip at its time, from a key frame on, its index first, and
+//! NAL units whose lengths add up. Our strict reader and the independent one agree about it.
+//! Not here: running FFmpeg (`run`).
+
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use super::clip::{Clip, seconds, shown_90k};
+use super::place::Canvas;
+use crate::media::{Codec, Track};
+use crate::mp4::{self, Inspected};
+
+/// What is wrong with what it made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OutcomeError {
+    #[error("FFmpeg said that it was done, but made no {0}")]
+    Nothing(&'static str),
+    #[error("FFmpeg made a {what} that is none: {why}")]
+    Garbage { what: &'static str, why: String },
+    #[error("FFmpeg's {what} is not what was asked for: {why}")]
+    Different { what: &'static str, why: String },
+}
+
+/// What is noted of a video that is whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Video {
+    pub bytes: u64,
+    pub duration_90k: u64,
+    pub sound: bool,
+    /// Damaged frames that the decoder left out.
+    pub missing: u64,
+}
+
+/// Reads a video back; it must show what the clip shows in a picture of this size.
+pub fn video(
+    path: &Path,
+    what: &'static str,
+    clip: &Clip,
+    canvas: Canvas,
+) -> Result<Video, OutcomeError> {
+    let garbage = |why: String| OutcomeError::Garbage { what, why };
+    let different = |why: String| OutcomeError::Different { what, why };
+    let (file, bytes) = opened(path, what)?;
+    let mut file = BufReader::new(file);
+    let inspected = mp4::inspect_encoded(&mut file, bytes).map_err(|e| garbage(e.to_string()))?;
+    if let Some(why) =
+        mp4::second_opinion(&mut file, bytes, &inspected).map_err(|e| garbage(e.to_string()))?
+    {
+        return Err(garbage(why));
+    }
+    if let Some(why) = not_as_asked(&inspected, canvas) {
+        return Err(different(why));
+    }
+    let missing = missing(clip, &shown_90k(&inspected.tracks[0])).map_err(different)?;
+    let off = inspected.duration_90k.abs_diff(clip.duration_90k);
+    if off > clip.longest_90k().max(9_000) {
+        return Err(different(format!(
+            "it plays {:.3} s, the clip {:.3} s",
+            seconds(inspected.duration_90k),
+            clip.duration_s()
+        )));
+    }
+    Ok(Video {
+        bytes,
+        duration_90k: inspected.duration_90k,
+        sound: inspected.tracks.iter().any(|t| t.track() == Track::Audio),
+        missing,
+    })
+}
+
+fn opened(path: &Path, what: &'static str) -> Result<(File, u64), OutcomeError> {
+    let file = File::open(path).map_err(|_| OutcomeError::Nothing(what))?;
+    match file.metadata().map(|facts| facts.len()) {
+        Ok(bytes @ 1..) => Ok((file, bytes)),
+        _ => Err(OutcomeError::Nothing(what)),
+    }
+}
+
+fn not_as_asked(inspected: &Inspected, canvas: Canvas) -> Option<String> {
+    let entry = inspected.tracks.first()?.entries.first()?;
+    if entry.codec != Codec::H264 {
+        return Some(format!("its codec is {:?}", entry.codec));
+    }
+    if !inspected.index_first {
+        return Some("its index stands behind its data".to_owned());
+    }
+    let size = (u32::from(entry.width), u32::from(entry.height));
+    (size != (canvas.width, canvas.height)).then(|| {
+        format!(
+            "it is {}x{}, not {}x{}",
+            size.0, size.1, canvas.width, canvas.height
+        )
+    })
+}
+
+/// How many of the clip's frames are not there; none but damaged ones may be. All that are there
+/// stand at their times.
+fn missing(clip: &Clip, made: &[u64]) -> Result<u64, String> {
+    let mut wanted = clip.frames_90k.iter();
+    for (n, at) in made.iter().enumerate() {
+        // A tick for rounding.
+        if !wanted.any(|frame| frame.abs_diff(*at) <= 1) {
+            return Err(format!(
+                "its frame {n} is shown at {:.5} s, when the clip shows none",
+                seconds(*at)
+            ));
+        }
+    }
+    let missing = (clip.frames_90k.len() - made.len()) as u64;
+    match missing > clip.doubtful {
+        true => Err(format!(
+            "{missing} of the clip's {} frames are not in it ({} came damaged)",
+            clip.frames_90k.len(),
+            clip.doubtful
+        )),
+        false => Ok(missing),
+    }
+}
+
+/// Whether a JPEG was made, whole.
+pub fn thumbnail(path: &Path) -> Result<(), OutcomeError> {
+    let what = "thumbnail";
+    let garbage = |why: &str| OutcomeError::Garbage {
+        what,
+        why: why.to_owned(),
+    };
+    let (mut file, bytes) = opened(path, what)?;
+    let mut ends = [0; 4];
+    let read = file
+        .read_exact(&mut ends[..2])
+        .and_then(|()| file.seek(SeekFrom::Start(bytes.saturating_sub(2))))
+        .and_then(|_| file.read_exact(&mut ends[2..]));
+    match (read, ends) {
+        (Ok(()), [0xff, 0xd8, 0xff, 0xd9]) => Ok(()),
+        _ => Err(garbage("it does not begin and end as a JPEG does")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::clip::tests::clip;
+    use super::*;
+
+    #[test]
+    fn every_frame_must_be_there_at_its_time_but_damaged_ones() {
+        let mut clip = clip(vec![0, 3_600, 7_200, 10_800], 14_400);
+        assert_eq!(missing(&clip, &[0, 3_601, 7_199, 10_800]), Ok(0));
+        assert!(
+            missing(&clip, &[0, 3_600, 7_200])
+                .unwrap_err()
+                .contains("1 of")
+        );
+        assert!(missing(&clip, &[0, 3_600, 7_205, 10_800]).is_err());
+        assert!(missing(&clip, &[0, 3_600, 7_200, 10_800, 14_400]).is_err());
+        assert!(missing(&clip, &[0, 0, 3_600, 7_200]).is_err());
+        clip.doubtful = 1;
+        assert_eq!(missing(&clip, &[0, 7_200, 10_800]), Ok(1));
+        assert!(missing(&clip, &[0, 7_200]).is_err());
+    }
+}
