@@ -35,7 +35,7 @@ pub struct Clip {
     pub frames_90k: Vec<u64>,
     pub duration_90k: u64,
     pub bytes: u64,
-    /// Frames that a decoder may leave out: they were damaged when they came.
+    /// So many frames may be missing from what is made of it: they came damaged.
     pub doubtful: u64,
 }
 

@@ -237,7 +237,7 @@ impl Maker {
         let program = &self.settings.finish.ffmpeg;
         let ran = run(program, &argv, &bounds, &|_| {}, stop).map_err(Failure::from);
         let made = ran
-            .and_then(|()| outcome::thumbnail(&files.outputs.thumbnail).map_err(failed))
+            .and_then(|_| outcome::thumbnail(&files.outputs.thumbnail).map_err(failed))
             .and_then(|()| self.synced(&files.outputs.thumbnail));
         let mut finished = Finished::default();
         match made {
@@ -260,7 +260,7 @@ impl Maker {
         stop: &Stop,
     ) -> Result<Finished, Failure> {
         let finish = &self.settings.finish;
-        let (path, clip) = read_clip(&self.disk, job)?;
+        let (path, mut clip) = read_clip(&self.disk, job)?;
         let bounds = self.bounds(job, &clip);
         if let Some(why) = no_room(&bounds) {
             return Err(wait(format!("the disk is full: {why}")));
@@ -298,10 +298,17 @@ impl Maker {
             press_90k(job),
         );
         let began_ns = RealClock.mono_ns();
-        run(&finish.ffmpeg, &argv, &bounds, progress, stop)
+        let complained = run(&finish.ffmpeg, &argv, &bounds, progress, stop)
             .map_err(|e| self.not_by(tools.coder, e))?;
+        if complained {
+            // What it cannot decode it will not decode the next time either; a clip with most of
+            // its frames is worth more than none.
+            clip.doubtful = clip.doubtful.max(clip.frames_90k.len() as u64 / 2);
+        }
         let work_s = seconds_since(began_ns);
-        let finished = self.checked(job, &clip, &files.outputs)?;
+        let finished = self
+            .checked(job, &clip, &files.outputs)
+            .map_err(|e| self.perhaps_full(job, e))?;
         files.keep = true;
         self.note_pace(job, &clip, quality, work_s);
         progress(1000);
@@ -317,6 +324,18 @@ impl Maker {
             self.known().tools = Some(Tools { coder: Coder::X264 });
         }
         error.into()
+    }
+
+    /// FFmpeg calls itself successful when the disk got full at the very end: then what it made is
+    /// wrong, and it costs no attempt.
+    fn perhaps_full(&self, job: &Job<'_>, failure: Failure) -> Failure {
+        const A_LITTLE: u64 = 1_000_000;
+        match self.disk.space(job.tmp) {
+            Ok(space) if space.free < A_LITTLE.max(self.settings.reserve_bytes) => {
+                wait(format!("the disk is full: {failure}"))
+            }
+            _ => failure,
+        }
     }
 
     fn note_pace(&self, job: &Job<'_>, clip: &Clip, quality: Quality<'_>, work_s: f64) {
@@ -363,7 +382,7 @@ impl Maker {
         finished.thumbnail = Some(outputs.thumbnail.clone());
         if missing > 0 {
             finished.notes.push(format!(
-                "{missing} damaged frames could not be decoded and are not in the marked video"
+                "{missing} frames could not be decoded and are not in the marked video"
             ));
         }
         Ok(finished)

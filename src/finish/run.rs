@@ -61,14 +61,15 @@ const SAID_MOST: usize = 4096;
 /// How long a killed process may take to be gone before somebody else waits for it.
 const REAP_MS: u64 = 1_000;
 
-/// Runs it to its end. `progress` hears permille.
+/// Runs it to its end. `progress` hears permille. True: it complained on the way (about a frame that
+/// it could not decode, say), but did its work.
 pub fn run(
     program: &Path,
     argv: &[OsString],
     bounds: &Bounds,
     progress: &dyn Fn(u16),
     stop: &Stop,
-) -> Result<(), RunError> {
+) -> Result<bool, RunError> {
     if stop.level() >= StopLevel::Finish {
         return Err(RunError::Left);
     }
@@ -218,13 +219,16 @@ fn put_an_end_to(mut child: Child) {
     std::thread::spawn(move || child.wait());
 }
 
-fn judge(status: ExitStatus, bounds: &Bounds, said: Said) -> Result<(), RunError> {
-    if status.success() {
-        return Ok(());
-    }
+fn judge(status: ExitStatus, bounds: &Bounds, said: Said) -> Result<bool, RunError> {
     let said = said.whole();
+    // It may say so and call itself successful: moving the index to the front is not checked.
     if said.contains("No space left on device") || said.contains("Disk quota exceeded") {
-        return Err(RunError::Full { why: said });
+        return Err(RunError::Full {
+            why: said.trim_start_matches(": ").to_owned(),
+        });
+    }
+    if status.success() {
+        return Ok(!said.is_empty());
     }
     match (status.signal(), status.code()) {
         (Some(libc::SIGXFSZ), _) => Err(too_large(bounds, said)),

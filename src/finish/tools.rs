@@ -48,7 +48,7 @@ pub fn find(
     let mut why = String::new();
     for &coder in coders {
         match probe(program, &plan::probe(coder), limit_ms, stop) {
-            Ok(()) => return Ok(Tools { coder }),
+            Ok(_) => return Ok(Tools { coder }),
             // It ran and said no: the next.
             Err(RunError::GaveUp { said, .. }) => why = said,
             Err(other) => return Err(ToolError::Run(other)),
@@ -65,7 +65,7 @@ pub fn font(program: &Path, limit_ms: u64, stop: &Stop) -> Result<String, ToolEr
     let font = font.ok_or(ToolError::NoFont)?;
     let argv = plan::probe_text(&font);
     match probe(program, &argv, limit_ms, stop) {
-        Ok(()) => Ok(font),
+        Ok(_) => Ok(font),
         Err(RunError::GaveUp { said, .. }) => Err(ToolError::NoText { why: said }),
         Err(other) => Err(ToolError::Run(other)),
     }
@@ -76,7 +76,7 @@ fn probe(
     argv: &[std::ffi::OsString],
     limit_ms: u64,
     stop: &Stop,
-) -> Result<(), RunError> {
+) -> Result<bool, RunError> {
     let bounds = Bounds {
         whole_ms: limit_ms.min(PROBE_MS),
         stalled_ms: PROBE_MS,

@@ -166,7 +166,7 @@ fn inspect_index(index: &[u8], outline: &Outline, hand: Hand) -> Result<Inspecte
         .trak
         .iter()
         .map(|trak| {
-            inspect_track(trak, &data).map_err(|e| match e {
+            inspect_track(trak, &data, hand).map_err(|e| match e {
                 Mp4Error::Unreadable(what) => {
                     Mp4Error::Unreadable(format!("track {}: {what}", trak.tkhd.track_id))
                 }
@@ -225,9 +225,9 @@ fn check_tracks(tracks: &[InspectedTrack]) -> Result<(), Mp4Error> {
     }
 }
 
-fn inspect_track(trak: &Trak, data: &Range<u64>) -> Result<InspectedTrack, Mp4Error> {
+fn inspect_track(trak: &Trak, data: &Range<u64>, hand: Hand) -> Result<InspectedTrack, Mp4Error> {
     let entries = entries(trak)?;
-    let samples = tables::samples(trak, data, entries.len())?;
+    let samples = tables::samples(trak, data, entries.len(), hand)?;
     let edits = trak.edts.as_ref().and_then(|edts| edts.elst.as_ref());
     let edits = edits.map_or(&[][..], |elst| &elst.entries);
     if edits.iter().any(|edit| edit.media_rate != 1.into()) {
@@ -259,7 +259,12 @@ fn inspect_track(trak: &Trak, data: &Range<u64>) -> Result<InspectedTrack, Mp4Er
         shown_from,
         shown_90k,
     };
-    check_edit(&track, trak.mdia.mdhd.duration)?;
+    // FFmpeg counts the media by decode times, which end before the last frame has been shown.
+    let behind = match hand {
+        Hand::Ours => 0,
+        Hand::Encoder => shown_from,
+    };
+    check_edit(&track, trak.mdia.mdhd.duration.saturating_add(behind))?;
     Ok(track)
 }
 

@@ -1,28 +1,33 @@
 //! The sample tables of one track, read strictly: every table must cover its
 //! samples exactly, and every sample must lie in the data.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use mp4_atom::{StscEntry, StszSamples, Trak};
 
 use super::Mp4Error;
 use super::inspect::InspectedSample;
-use super::tree::unreadable;
+use super::tree::{Hand, unreadable};
 
 /// All samples, in decoding order. `entries`: how many sample entries there are.
 pub(super) fn samples(
     trak: &Trak,
     data: &Range<u64>,
     entries: usize,
+    hand: Hand,
 ) -> Result<Vec<InspectedSample>, Mp4Error> {
     let stbl = &trak.mdia.minf.stbl;
-    let StszSamples::Different { sizes } = &stbl.stsz.samples else {
-        return unreadable("sample sizes that are not listed one by one");
+    let sizes = match (&stbl.stsz.samples, hand) {
+        (StszSamples::Different { sizes }, _) => Cow::Borrowed(&sizes[..]),
+        // FFmpeg does not list a single one.
+        (StszSamples::Identical { count: 1, size }, Hand::Encoder) => Cow::Owned(vec![*size]),
+        _ => return unreadable("sample sizes that are not listed one by one"),
     };
     if sizes.is_empty() {
         return unreadable("no samples");
     }
-    let mut samples = places(trak, data, sizes, entries)?;
+    let mut samples = places(trak, data, &sizes, entries)?;
     times(trak, &mut samples)?;
     sync_samples(trak, &mut samples)?;
     Ok(samples)

@@ -42,7 +42,7 @@ pub fn make(recipe: Recipe) -> Vec<Coded> {
 }
 
 /// All tracks of an MP4 as FFmpeg writes it.
-fn take_apart(path: &Path) -> Vec<Coded> {
+pub fn take_apart(path: &Path) -> Vec<Coded> {
     let file = std::fs::read(path).unwrap();
     let at = file.windows(4).position(|kind| kind == b"moov").unwrap() - 4;
     let moov = Moov::decode(&mut &file[at..]).unwrap();
