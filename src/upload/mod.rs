@@ -16,6 +16,7 @@ pub mod naming;
 pub mod parcel;
 pub mod rate;
 pub mod s3;
+pub mod signed_url;
 mod wire;
 
 use std::path::PathBuf;
@@ -128,12 +129,12 @@ fn ready(
             template(&s3.key)?,
             Box::new(s3::S3Adapter::new(&target.id, s3, limits)?),
         ),
-        TargetKind::SignedUrl(_) => {
-            return Err(UploadError::Target {
-                target: target.id.clone(),
-                why: "this kind of target is not available in this version".to_owned(),
-            });
-        }
+        TargetKind::SignedUrl(signed) => (
+            template(signed_url::NAMES)?,
+            Box::new(signed_url::SignedUrlAdapter::new(
+                &target.id, signed, limits,
+            )?),
+        ),
     };
     Ok(Arc::new(Ready {
         id: target.id.clone(),
