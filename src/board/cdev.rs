@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 use gpiocdev::Request;
-use gpiocdev::line::{Bias, EdgeDetection, EdgeKind, EventClock, Value};
+use gpiocdev::line::{Bias, EdgeDetection, EdgeEvent, EdgeKind, EventClock, Value};
 
 use super::chip::{CONSUMER, Chip, button_name, kernel_word, led_name, taken};
 use super::listen::{End, Listener, Sequence, Woken};
@@ -22,8 +22,11 @@ use crate::config::board::{Button, Input, Led, Level, Pull};
 /// A predecessor that was killed a moment ago may hold its lines a little longer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Edges the kernel keeps per line until we read them.
-const KERNEL_EVENTS: u32 = 512;
+/// Edges the kernel keeps per line until we read them: ten seconds of a child's drumming.
+const KERNEL_EVENTS: u32 = 256;
+
+/// Edges taken from the kernel in one call.
+const AT_ONCE: usize = 16;
 
 /// One button's line.
 struct Line {
@@ -175,25 +178,41 @@ fn listen(lines: &[Line], end: &End, heard: &Sender<Heard>) {
     }
 }
 
-/// One event of one line. Nobody listening any more is no error: we are about to be dropped.
+/// The events that one line has. Nobody listening any more is no error: we are about to be dropped.
 fn read(line: &Line, sequence: &mut Sequence, heard: &Sender<Heard>) -> Result<(), String> {
-    let event = line
-        .request
-        .read_edge_event()
-        .map_err(|error| format!("its edges cannot be read: {}", kernel_word(&error)))?;
+    let unread =
+        |error: &gpiocdev::Error| format!("its edges cannot be read: {}", kernel_word(error));
+    // Not `read_edge_event`: it takes eight events from the kernel and gives the first (gpiocdev 0.8.0).
+    let each = line.request.edge_event_u64_size();
+    let mut words = vec![0; each * AT_ONCE];
+    let read = line.request.read_edge_events_into_slice(&mut words);
+    let read = read.map_err(|error| unread(&error))?;
+    for event in words[..read].chunks_exact(each) {
+        let event = line.request.edge_event_from_slice(event);
+        tell(
+            line,
+            sequence,
+            &event.map_err(|error| unread(&error))?,
+            heard,
+        );
+    }
+    Ok(())
+}
+
+fn tell(line: &Line, sequence: &mut Sequence, event: &EdgeEvent, heard: &Sender<Heard>) {
+    let button = line.button;
     let lost = sequence.lost_before(event.line_seqno);
     if lost > 0 {
         let _ = heard.send(Heard::Lost {
-            button: line.button,
+            button,
             edges: lost,
         });
     }
     let _ = heard.send(Heard::Edge(Edge {
-        button: line.button,
+        button,
         held: event.kind == EdgeKind::Rising,
         at_mono_ns: touched_at(event.timestamp_ns, line.debounce_ns),
     }));
-    Ok(())
 }
 
 /// When the contact was made. The kernel reports a debounced edge once the line

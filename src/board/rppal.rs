@@ -171,6 +171,8 @@ fn arm(input: &mut InputPin, wanted: Wanted, heard: &Sender<Heard>, chip: &Chip)
             let _ = heard.send(told);
         }
     };
+    // A thread that ended by itself answers its clearing with why; it is cleared all the same.
+    let _ = input.clear_async_interrupt();
     if input
         .set_async_interrupt(Trigger::Both, debounce, tell)
         .is_err()

@@ -13,7 +13,7 @@ use hindsight::config::board::{Button, Input};
 use nix::unistd::{Uid, setfsuid};
 
 use crate::guest::in_guest;
-use crate::rig::{Open, button, now, opened, settings, with_input};
+use crate::rig::{Open, button, now, opened, settings, until, with_input};
 
 fn key(id: &str, device: Option<&str>, key: &str) -> Button {
     let device = device.map(str::to_owned);
@@ -110,11 +110,11 @@ fn keys_that_repeat_themselves_and_keys_of_others_are_no_edges() {
 
 /// A device that is there at the start is opened by the thread, without a word.
 fn wait_for_open(open: &Open) {
-    let mine = |fd: PathBuf| fs::read_link(fd).is_ok_and(|to| to.starts_with("/dev/input/event"));
-    let fds = || fs::read_dir("/proc/self/fd").unwrap().flatten();
-    while !fds().any(|fd| mine(fd.path())) {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let is_device = |to: PathBuf| to.to_string_lossy().starts_with("/dev/input/event");
+    let mine = |fd: fs::DirEntry| fs::read_link(fd.path()).is_ok_and(is_device);
+    until("the keyboard is open", || {
+        fs::read_dir("/proc/self/fd").unwrap().flatten().any(mine)
+    });
     open.nothing_for(Duration::from_millis(50));
 }
 

@@ -102,3 +102,12 @@ impl Open {
         }
     }
 }
+
+/// Waits for what must come; panics if it does not.
+pub fn until(what: &str, done: impl Fn() -> bool) {
+    let limit = std::time::Instant::now() + PATIENCE;
+    while !done() {
+        assert!(std::time::Instant::now() < limit, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
