@@ -156,6 +156,14 @@ pub enum Command {
         #[arg(value_name = "CAMERA", value_parser = camera)]
         camera: CameraId,
     },
+    /// What is still to be done with clips: marking, uploading; what was given up, and why
+    #[command(after_help = "Examples:\n  hindsight queue\n  \
+        hindsight queue retry --failed    try again what was given up\n  \
+        hindsight queue drop 0a1b2c3d     take a job out; its files stay until keep_uploaded is over")]
+    Queue {
+        #[command(subcommand)]
+        command: Option<Queue>,
+    },
     /// Check every clip, sidecar and press below a folder; one line for each fault
     #[command(after_help = "Example:\n  hindsight verify /var/lib/hindsight")]
     Verify {
@@ -175,6 +183,29 @@ pub enum Board {
         after_help = "Example:\n  systemctl stop hindsight; hindsight board test; systemctl start hindsight"
     )]
     Test,
+}
+
+#[derive(Subcommand)]
+pub enum Queue {
+    /// Try a job again at once, from the beginning of its stage
+    #[command(
+        after_help = "Examples:\n  hindsight queue retry 0a1b2c3d\n  hindsight queue retry --failed"
+    )]
+    Retry {
+        /// A job's id, or a part of it that fits one press only
+        #[arg(value_name = "ID", required_unless_present = "failed")]
+        id: Option<String>,
+        /// All that were given up
+        #[arg(long, conflicts_with = "id")]
+        failed: bool,
+    },
+    /// Take a job out of the queue: it is not tried any more, its files stay until keep_uploaded is over
+    #[command(after_help = "Example:\n  hindsight queue drop 0a1b2c3d")]
+    Drop {
+        /// A job's id, or a part of it that fits one press only
+        #[arg(value_name = "ID")]
+        id: String,
+    },
 }
 
 #[derive(Args)]

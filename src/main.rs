@@ -70,10 +70,23 @@ fn call(common: &Common, command: Command) -> ExitCode {
                 app::tap(config, &camera)
             })
         }
+        Command::Queue { command } => with_config(common, Show::Nothing, &[], |config| {
+            app::queue(config, &queue_command(command.as_ref()))
+        }),
         Command::Verify { paths } => {
             start_log(common, quiet());
             app::verify(&paths)
         }
+    }
+}
+
+fn queue_command(command: Option<&cli::Queue>) -> app::QueueCommand {
+    use app::QueueCommand::{Drop, Retry, RetryFailed, Show};
+    match command {
+        None => Show,
+        Some(cli::Queue::Drop { id }) => Drop(id.clone()),
+        Some(cli::Queue::Retry { id: Some(id), .. }) => Retry(id.clone()),
+        Some(cli::Queue::Retry { id: None, .. }) => RetryFailed,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The service as one thing: its rooms, built in order, stopped in order.
 //!
 //! The board opens, and its lights say "booting" → ingest opens the rings → highlights bring back what earlier runs left →
-//! web serves. Stopping: highlights finish while ingest goes on; then all leave.
+//! the queue goes on with what they left, web serves. Stopping: highlights finish while ingest goes on; then all leave.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,10 +13,13 @@ use super::buttons::{self, Buttons, InHouse};
 use super::panel::{self, Opened};
 use super::port::{Doorway, Facts};
 use super::signals::Stopper;
+use super::work::{Work, reserve_bytes};
 use crate::base::{BootId, Clock, RealClock, Stop, StopLevel};
 use crate::config::Config;
 use crate::highlight::{CameraSettings, Event, Highlights, Settings, StartError};
 use crate::ingest::{self, Ingest, IngestError};
+use crate::queue;
+use crate::upload::UploadError;
 use crate::web::{self, Limits, Server, WebError};
 
 /// Why the service cannot start; each says what to do.
@@ -28,6 +31,8 @@ pub(super) enum HouseError {
     Ingest(#[from] IngestError),
     #[error("{0}")]
     Highlights(#[from] StartError),
+    #[error("{0}")]
+    Upload(#[from] UploadError),
     #[error("{0}")]
     Web(#[from] WebError),
     #[error("cannot start a thread: {0}")]
@@ -45,6 +50,7 @@ pub(super) enum Port {
 pub(super) struct House {
     pub door: Arc<Doorway>,
     pub highlights: Arc<Highlights>,
+    pub work: Arc<Work>,
     /// From the start on: also of what earlier runs left.
     events: Receiver<Event>,
     ingest: Arc<Ingest>,
@@ -68,13 +74,16 @@ impl House {
             clock.clone(),
             stopper.stop.clone(),
         )?;
+        let (inbox, mail) = queue::inbox();
         let highlights = Settings {
             old_rings: ingest.take_old_rings(),
+            queue: Some(inbox),
             ..highlight_settings(config, boot_id)
         };
         let ingest = Arc::new(ingest);
-        let started =
-            House::start_behind(config, highlights, port, board, &clock, &ingest, stopper);
+        let started = House::start_behind(
+            config, highlights, mail, port, board, &clock, &ingest, stopper,
+        );
         started.inspect_err(|_| {
             stopper.stop.raise(StopLevel::Now);
             leave(ingest);
@@ -85,6 +94,7 @@ impl House {
     fn start_behind(
         config: &Config,
         highlights: Settings,
+        mail: queue::Mail,
         port: Port,
         board: Opened,
         clock: &Arc<dyn Clock>,
@@ -92,6 +102,8 @@ impl House {
         stopper: &Stopper,
     ) -> Result<House, HouseError> {
         let stop = &stopper.stop;
+        // Waits for the storage that highlights open.
+        let work = Arc::new(Work::start(config, highlights.boot_id, mail, clock, stop)?);
         let highlights = Highlights::start(highlights, clock.clone(), stop.clone())?;
         let highlights = Arc::new(highlights);
         let events = highlights.events();
@@ -99,6 +111,7 @@ impl House {
             Facts::of(config),
             ingest.clone(),
             highlights.clone(),
+            work.clone(),
             board.panel.clone(),
             clock.clone(),
             stop.clone(),
@@ -119,6 +132,7 @@ impl House {
         Ok(House {
             door,
             highlights,
+            work,
             events,
             ingest: ingest.clone(),
             server,
@@ -152,6 +166,8 @@ impl House {
         self.server.join();
         let _ = self.monitor.join();
         drop(self.buttons);
+        // It works on the storage that is highlights' to lock.
+        self.work.queue.join();
         self.board.panel.close();
         drop(self.feeding);
         // The last word of the lights: dead.
@@ -225,7 +241,7 @@ fn highlight_settings(config: &Config, boot_id: BootId) -> Settings {
         boot_id,
         stop_grace_ms: config.highlight.stop_grace_ms,
         old_rings: Vec::new(),
-        reserve_bytes: 0,
+        reserve_bytes: reserve_bytes(config),
         queue: None,
     }
 }

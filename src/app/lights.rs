@@ -181,6 +181,7 @@ mod tests {
             late_clips: 0,
             trouble: None,
             board: Vec::new(),
+            work: crate::health::WorkFacts::default(),
         }
     }
 

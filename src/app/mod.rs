@@ -7,7 +7,7 @@
 //!
 //! * [`run`], [`demo`]: the service, with the config's cameras or the built-in one;
 //!   `house` builds it, `port` is its door for `web`, `signals` ends it
-//! * [`press`]: a client of the running service; `client` speaks HTTP
+//! * [`press`], [`queue`]: clients of the running service; `client` speaks HTTP
 //! * [`board`], [`board_off`], [`board_test`]: pins, buttons and lights, also without the service
 //! * [`check`], [`ring`], [`tap`], [`verify`]: look at cameras, rings and files
 //!
@@ -35,6 +35,7 @@ pub mod logging;
 mod panel;
 mod port;
 mod press;
+mod queue;
 mod ring;
 mod row;
 mod run;
@@ -42,6 +43,7 @@ mod say;
 mod signals;
 mod tap;
 mod words;
+mod work;
 
 /// Something is wrong with what was looked at.
 const WRONG: u8 = 1;
@@ -84,6 +86,15 @@ pub struct CheckOptions {
     pub latency: Option<CameraId>,
 }
 
+/// What `hindsight queue` is asked for. Ids as it shows them, or a part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QueueCommand {
+    Show,
+    Retry(String),
+    RetryFailed,
+    Drop(String),
+}
+
 /// The service: runs until it is told to stop.
 pub fn run(config: Config) -> ExitCode {
     run::run(config)
@@ -120,6 +131,11 @@ pub fn ring(config: &Config, cameras: &[CameraId]) -> ExitCode {
 /// One camera's live stream out of the ring to stdout, as fragmented MP4.
 pub fn tap(config: &Config, camera: &CameraId) -> ExitCode {
     tap::tap(config, camera)
+}
+
+/// What is still to be done with clips; `retry` and `drop`.
+pub fn queue(config: &Config, command: &QueueCommand) -> ExitCode {
+    queue::queue(config, command)
 }
 
 /// The integrity checker: one line a fault below `paths`.

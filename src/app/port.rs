@@ -12,18 +12,20 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use super::panel::Panel;
+use super::work::Work;
 use super::{say, words};
 use crate::base::{
     CameraId, Clock, Counted, PressAck, PressError, PressId, PressRequest, Stop, StopLevel, Wall,
 };
 use crate::config::Config;
 use crate::config::board::{OpenHours, Window};
-use crate::health::{self, CameraFacts, House, Pictures, StorageFacts, Verdict};
+use crate::health::{self, CameraFacts, House, Pictures, StorageFacts, Verdict, WorkFacts};
 use crate::highlight::{self, Highlights, Listed, Outcome};
 use crate::ingest::{CameraState, Ingest, Phase};
+use crate::queue::{QueueError, Which};
 use crate::ring::RingReader;
 use crate::trigger::hours;
-use crate::web::{Parts, Port};
+use crate::web::{Parts, Port, QueueRefusal, QueueWish};
 
 /// A camera that sent nothing for so long has no pictures to give.
 const STALE_NS: u64 = 3_000_000_000;
@@ -71,6 +73,7 @@ pub(super) struct Doorway {
     facts: Facts,
     ingest: Arc<Ingest>,
     highlights: Arc<Highlights>,
+    work: Arc<Work>,
     panel: Arc<Panel>,
     clock: Arc<dyn Clock>,
     stop: Stop,
@@ -84,6 +87,7 @@ pub(super) struct Doorway {
 struct Seen {
     at_mono_ns: u64,
     highlights: Option<highlight::Status>,
+    work: WorkFacts,
 }
 
 /// Presses, whoever brings them.
@@ -161,6 +165,7 @@ impl Doorway {
         facts: Facts,
         ingest: Arc<Ingest>,
         highlights: Arc<Highlights>,
+        work: Arc<Work>,
         panel: Arc<Panel>,
         clock: Arc<dyn Clock>,
         stop: Stop,
@@ -168,11 +173,13 @@ impl Doorway {
         let seen = Mutex::new(Seen {
             at_mono_ns: clock.mono_ns(),
             highlights: None,
+            work: WorkFacts::default(),
         });
         Doorway {
             facts,
             ingest,
             highlights,
+            work,
             panel,
             clock,
             stop,
@@ -192,9 +199,11 @@ impl Doorway {
         let mut told = Told::default();
         loop {
             let status = self.highlights.status();
+            let work = self.work.facts();
             *self.seen() = Seen {
                 at_mono_ns: self.clock.mono_ns(),
                 highlights: Some(status),
+                work,
             };
             let house = self.house();
             let verdict = health::judge(&house);
@@ -247,6 +256,7 @@ impl Doorway {
             late_clips,
             trouble,
             board: self.panel.troubles(),
+            work: seen.work.clone(),
         }
     }
 
@@ -409,8 +419,20 @@ fn outcome(outcome: &Outcome) -> Value {
 }
 
 fn listed(listed: Listed) -> Value {
+    let below = |name: &Option<String>| {
+        let (folder, _) = listed.sidecar_file.rsplit_once('/')?;
+        Some(format!("/highlights/{folder}/{}", name.as_ref()?))
+    };
+    let facts = &listed.sidecar;
+    let clip = listed
+        .clip
+        .as_ref()
+        .map(|clip| format!("/highlights/{clip}"));
     json!({
-        "clip": listed.clip.map(|clip| format!("/highlights/{clip}")),
+        "video": below(&facts.wm_path).or_else(|| clip.clone()),
+        "vertical": below(&facts.vertical_path),
+        "thumbnail": below(&facts.thumbnail_path),
+        "clip": clip,
         "sidecar": format!("/highlights/{}", listed.sidecar_file),
         "facts": listed.sidecar,
     })
@@ -447,6 +469,7 @@ impl Port for Doorway {
             },
             captures: self.captures(&status),
             buffers: self.buffers(&status),
+            queue: json!(self.work.queue.status()),
             board: self.panel.status(),
             health: Value::Object(health),
         }
@@ -459,6 +482,26 @@ impl Port for Doorway {
     fn highlights(&self, limit: usize) -> Vec<Value> {
         let list = self.highlights.list(limit);
         list.into_iter().map(listed).collect()
+    }
+
+    fn queue(&self, limit: usize) -> Value {
+        let mut jobs = self.work.queue.list();
+        jobs.truncate(limit);
+        json!({"status": self.work.queue.status(), "jobs": jobs})
+    }
+
+    fn change_queue(&self, wish: &QueueWish) -> Result<Vec<String>, QueueRefusal> {
+        let queue = &self.work.queue;
+        let done = match wish {
+            QueueWish::Retry(id) => queue.retry(&Which::Id(id.clone())),
+            QueueWish::RetryFailed => queue.retry(&Which::Failed),
+            QueueWish::Drop(id) => queue.drop_job(id),
+        };
+        done.map_err(|error| match &error {
+            QueueError::Unknown(_) => QueueRefusal::Unknown(error.to_string()),
+            QueueError::Ambiguous(..) => QueueRefusal::Unclear(error.to_string()),
+            _ => QueueRefusal::Trouble(error.to_string()),
+        })
     }
 }
 

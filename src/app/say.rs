@@ -100,6 +100,16 @@ pub(super) fn short_time(ns: u64) -> String {
     }
 }
 
+/// "40 s", "12 min", "5 h", "9 days": how long ago something was.
+pub(super) fn short_age(ms: u64) -> String {
+    match ms / 1000 {
+        s @ 0..60 => format!("{s} s"),
+        s @ 60..7_200 => format!("{} min", s / 60),
+        s @ 7_200..172_800 => format!("{} h", s / 3_600),
+        s => format!("{} days", s / 86_400),
+    }
+}
+
 /// "15 MB", "1.2 GB".
 pub(super) fn bytes(bytes: u64) -> String {
     match bytes {

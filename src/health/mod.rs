@@ -93,6 +93,30 @@ pub struct House {
     pub trouble: Option<String>,
     /// Buttons and lights that do not work.
     pub board: Vec<BoardTrouble>,
+    pub work: WorkFacts,
+}
+
+/// What is done with the clips.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WorkFacts {
+    pub waiting: Vec<WaitingFacts>,
+    /// What is missing on this machine to finish clips, and its cure.
+    pub problem: Option<String>,
+    /// Clips that were given up.
+    pub failed: u64,
+    /// Of the disk, what no deletion could free.
+    pub used_percent: u64,
+    /// At the present rate, until presses are refused.
+    pub days_left: Option<u64>,
+}
+
+/// Finishing, or a target, that waits for something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitingFacts {
+    /// `None`: finishing.
+    pub target: Option<String>,
+    pub why: String,
+    pub since_ms: u64,
 }
 
 /// Something about a button or a light.
@@ -130,6 +154,7 @@ pub fn judge(house: &House) -> Verdict {
         what_to_do: trouble.what_to_do.clone(),
         weight: Status::Degraded,
     }));
+    reasons.extend(work(&house.work, &house.storage.path));
     if !house.clock_set {
         reasons.push(Reason {
             what: "the clock was never set since power-on".to_owned(),
@@ -143,6 +168,76 @@ pub fn judge(house: &House) -> Verdict {
     reasons.sort_by_key(|reason| std::cmp::Reverse(reason.weight));
     let status = reasons.first().map_or(Status::Healthy, |r| r.weight);
     Verdict { status, reasons }
+}
+
+/// A target that has waited for so long is worth a word.
+const PATIENT_MS: u64 = 60_000;
+/// Of the disk, full of what cannot be deleted by itself.
+const NEARLY_FULL_PERCENT: u64 = 85;
+
+fn work(work: &WorkFacts, storage: &str) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    let mut add = |what: &str, place: &str, what_to_do: String| {
+        reasons.push(Reason {
+            what: what.to_owned(),
+            place: place.to_owned(),
+            what_to_do,
+            weight: Status::Degraded,
+        });
+    };
+    if let Some(problem) = &work.problem {
+        add("clips cannot be marked", "finishing", problem.clone());
+    }
+    for lane in &work.waiting {
+        let what_to_do = format!(
+            "{}; waits since {}, tried again by itself, nothing is lost",
+            lane.why,
+            since(lane.since_ms)
+        );
+        match &lane.target {
+            None if work.problem.is_none() => {
+                add("clips wait to be finished", "finishing", what_to_do);
+            }
+            Some(target) if lane.since_ms >= PATIENT_MS => {
+                add("clips wait to be uploaded", target, what_to_do);
+            }
+            _ => {}
+        }
+    }
+    if work.failed > 0 {
+        let what = match work.failed {
+            1 => "1 clip was given up".to_owned(),
+            n => format!("{n} clips were given up"),
+        };
+        let what_to_do =
+            "\"hindsight queue\" says why; mend it, then \"hindsight queue retry --failed\"";
+        add(&what, "queue", what_to_do.to_owned());
+    }
+    if work.used_percent >= NEARLY_FULL_PERCENT {
+        let what = format!("the disk is {} % full", work.used_percent);
+        let left = days_left(work.days_left);
+        let what_to_do = format!("{left}; delete or move old highlights, or fit a larger disk");
+        add(&what, storage, what_to_do);
+    }
+    reasons
+}
+
+fn days_left(days: Option<u64>) -> String {
+    match days {
+        Some(0) => "less than a day is left at the present rate".to_owned(),
+        Some(1) => "one day is left at the present rate".to_owned(),
+        Some(days) => format!("{days} days are left at the present rate"),
+        None => "nothing was added lately".to_owned(),
+    }
+}
+
+/// "5 min", "3 h", "2 days".
+fn since(ms: u64) -> String {
+    match ms / 60_000 {
+        minutes @ 0..120 => format!("{minutes} min"),
+        minutes @ 120..2880 => format!("{} h", minutes / 60),
+        minutes => format!("{} days", minutes / 1440),
+    }
 }
 
 fn cameras(cameras: &[CameraFacts]) -> Vec<Reason> {
@@ -204,7 +299,8 @@ fn without_pictures(pictures: &Pictures) -> Option<(String, String)> {
 
 /// Whether staff should make room, though presses still work.
 pub fn disk_nearly_full(storage: &StorageFacts) -> bool {
-    let presses = storage.free_bytes / storage.press_bytes.max(1);
+    // Two presses are kept for what is on its way.
+    let presses = (storage.free_bytes / storage.press_bytes.max(1)).saturating_sub(1);
     (1..FEW_PRESSES).contains(&presses)
 }
 
@@ -274,6 +370,7 @@ mod tests {
             late_clips: 0,
             trouble: None,
             board: Vec::new(),
+            work: WorkFacts::default(),
         }
     }
 
@@ -359,6 +456,30 @@ mod tests {
         let (status, reason) = with(|h| h.board.push(stuck));
         assert_eq!(status, Status::Degraded);
         assert_eq!(reason, "button court1: a button does not work");
+    }
+
+    #[test]
+    fn work_that_waits_or_was_given_up_degrades_and_says_what_to_do() {
+        let waits = |target: Option<&str>, since_ms| WaitingFacts {
+            target: target.map(str::to_owned),
+            why: "connection refused".to_owned(),
+            since_ms,
+        };
+        let (status, reason) = with(|h| h.work.waiting.push(waits(Some("club"), 3 * 3_600_000)));
+        assert_eq!(status, Status::Degraded);
+        assert_eq!(reason, "club: clips wait to be uploaded");
+        let (status, _) = with(|h| h.work.waiting.push(waits(Some("club"), 5_000)));
+        assert_eq!(status, Status::Healthy, "the net is gone for a moment");
+        let (_, reason) = with(|h| {
+            h.work.waiting.push(waits(None, 0));
+            h.work.problem = Some("install FFmpeg: apt install ffmpeg".to_owned());
+        });
+        assert_eq!(reason, "finishing: clips cannot be marked");
+        let (_, reason) = with(|h| h.work.failed = 2);
+        assert_eq!(reason, "queue: 2 clips were given up");
+        let (_, reason) = with(|h| h.work.used_percent = 85);
+        assert_eq!(reason, "/data: the disk is 85 % full");
+        assert_eq!(with(|h| h.work.used_percent = 84).0, Status::Healthy);
     }
 
     #[test]

@@ -192,7 +192,11 @@ pub fn outcome(sidecar: &Sidecar, folder: &Path, path: &Path) -> Outcome {
         camera_id: sidecar.camera.id.clone(),
         status: sidecar.status,
         ended: sidecar.ended,
-        clip: sidecar.file_name.as_ref().map(|name| folder.join(name)),
+        clip: sidecar
+            .file_name
+            .as_ref()
+            .filter(|_| sidecar.removed.is_none())
+            .map(|name| folder.join(name)),
         sidecar: path.to_owned(),
         reason: sidecar.reason.clone(),
         duration_ms: sidecar

@@ -58,6 +58,7 @@ fn listed(root: &Path, path: &Path) -> Option<Listed> {
         clip: sidecar
             .file_name
             .as_ref()
+            .filter(|_| sidecar.removed.is_none())
             .and_then(|name| below(&path.with_file_name(name))),
         sidecar_file: below(path)?,
         sidecar,

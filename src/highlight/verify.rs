@@ -4,6 +4,7 @@
 //! which mends. Called by: app, tests.
 
 mod clip;
+mod made;
 mod presses;
 
 use std::collections::BTreeSet;
@@ -64,6 +65,12 @@ struct Listing {
     others: Vec<PathBuf>,
 }
 
+impl Listing {
+    fn files(&self) -> Vec<PathBuf> {
+        [&self.clips[..], &self.others[..]].concat()
+    }
+}
+
 impl Checker {
     fn fault(&mut self, path: &Path, what: impl Into<String>) {
         self.report.faults.push(Fault {
@@ -96,19 +103,22 @@ impl Checker {
     /// One file by itself.
     fn file(&mut self, path: &Path) {
         let listing = match extension(path) {
+            "mp4" if sidecar_of(path).exists() => return self.file(&sidecar_of(path)),
             "mp4" => Listing {
-                json: Some(sidecar_of(path))
-                    .filter(|p| p.exists())
-                    .into_iter()
-                    .collect(),
                 clips: vec![path.to_owned()],
                 ..Listing::default()
             },
-            "json" => Listing {
-                clips: clips_of(path).into_iter().filter(|p| p.exists()).collect(),
-                json: vec![path.to_owned()],
-                ..Listing::default()
-            },
+            "json" => {
+                let beside = path.parent().and_then(|folder| list(folder).ok());
+                let beside = beside.unwrap_or_default();
+                let of_it = |clip: &PathBuf| sidecar_of(clip) == *path;
+                Listing {
+                    clips: beside.clips.into_iter().filter(of_it).collect(),
+                    others: beside.others,
+                    json: vec![path.to_owned()],
+                    ..Listing::default()
+                }
+            }
             _ => {
                 self.fault(path, "neither a clip (.mp4) nor a sidecar (.json)");
                 return;
@@ -130,7 +140,7 @@ impl Checker {
         };
         self.together(&listing, false);
         if is_press_folder(path) {
-            for other in &listing.others {
+            for other in listing.others.iter().filter(|o| !is_thumbnail(o, &listing)) {
                 self.note(other, "neither a clip nor a sidecar");
             }
         }
@@ -154,10 +164,20 @@ impl Checker {
                 sidecars.push((path.clone(), self.sidecar(path, &listing.clips)));
             }
         }
+        for (path, sidecar) in &sidecars {
+            if let Some(sidecar) = sidecar {
+                self.made(path, sidecar, &listing.files());
+            }
+        }
         for path in &listing.clips {
-            self.report.clips += 1;
             let sidecar = sidecar_of(path);
-            match sidecars.iter().find(|(p, _)| *p == sidecar) {
+            let known = sidecars.iter().find(|(p, _)| *p == sidecar);
+            if made::is_made(path) && known.is_some() {
+                // Looked at with its sidecar.
+                continue;
+            }
+            self.report.clips += 1;
+            match known {
                 Some((_, Some(sidecar))) => self.clip_with(path, sidecar),
                 // The sidecar's fault is said already.
                 Some((_, None)) => self.tables(path),
@@ -201,7 +221,9 @@ impl Checker {
                     name_of(there[0])
                 ),
             ),
-            (Some(name), _) if !there.iter().any(|clip| name_of(clip) == name) => {
+            (Some(name), _)
+                if sidecar.removed.is_none() && !there.iter().any(|clip| name_of(clip) == name) =>
+            {
                 self.fault(path, format!("its clip {name} is missing"));
             }
             _ => {}
@@ -288,15 +310,22 @@ fn name_of(path: &Path) -> &str {
 
 /// `court1.mp4` and `court1.suspect.mp4` have `court1.json`.
 fn sidecar_of(clip: &Path) -> PathBuf {
-    let stem = name_of(clip)
-        .trim_end_matches(".mp4")
-        .trim_end_matches(".suspect");
+    let stem = made::made_stem(clip).unwrap_or(
+        name_of(clip)
+            .trim_end_matches(".mp4")
+            .trim_end_matches(".suspect"),
+    );
     clip.with_file_name(format!("{stem}.json"))
 }
 
 fn clips_of(sidecar: &Path) -> [PathBuf; 2] {
     let stem = name_of(sidecar).trim_end_matches(".json");
     [format!("{stem}.mp4"), format!("{stem}.suspect.mp4")].map(|name| sidecar.with_file_name(name))
+}
+
+/// A picture beside the sidecar of its camera.
+fn is_thumbnail(path: &Path, listing: &Listing) -> bool {
+    extension(path) == "jpg" && listing.json.contains(&path.with_extension("json"))
 }
 
 fn is_press_folder(path: &Path) -> bool {

@@ -11,8 +11,9 @@ use super::machine::{self, Next, Rest, Rules, next};
 use super::place;
 use super::scan;
 use super::sidecar::{Sidecar, rfc3339};
+use super::state::believable_ms;
 use super::store::Sidecars;
-use super::{QueueError, Which};
+use super::{Listed, QueueError, Which, look};
 use crate::base::Clock;
 use crate::config::delivery;
 use crate::disk::{Disk, Lock};
@@ -116,6 +117,17 @@ impl Still {
             rules,
             jobs,
         }
+    }
+
+    /// For a table, newest first.
+    pub fn list(&self, clock: &dyn Clock) -> Vec<Listed> {
+        let wall = clock.wall();
+        let jobs = self.jobs.iter().map(|(_, sidecar)| {
+            let at_ms = believable_ms(&sidecar.created_at).filter(|_| wall.is_set());
+            let age_ms = at_ms.map(|ms| (wall.unix_ns / 1_000_000).saturating_sub(ms));
+            look::still(sidecar, age_ms.and_then(|ms| u64::try_from(ms).ok()))
+        });
+        jobs.collect()
     }
 
     fn candidates(&self) -> Vec<Candidate> {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::core::Core;
 use super::place;
-use super::sidecar::{self, Stage, UploadStatus};
+use super::sidecar::{self, Sidecar, Stage, UploadStatus};
 use super::state::{Job, View};
 use super::tend::DiskFacts;
 use crate::base::{CameraId, PressId};
@@ -167,6 +167,30 @@ pub fn list(core: &Core) -> Vec<Listed> {
         listed(core, job, age_ms, &permille)
     });
     listed.collect()
+}
+
+/// A job of a storage on which nobody works.
+pub fn still(sidecar: &Sidecar, age_ms: Option<u64>) -> Listed {
+    let uploads = sidecar.uploads.iter().map(|upload| ListedUpload {
+        target: upload.target.clone(),
+        status: upload.status,
+        attempts: upload.attempts,
+        last_error: upload.last_error.clone(),
+        permille: None,
+    });
+    Listed {
+        id: place::job_id(&sidecar.press_id, &sidecar.camera.id),
+        press_id: sidecar.press_id.clone(),
+        camera_id: sidecar.camera.id.clone(),
+        status: sidecar.status,
+        stage: sidecar.stage,
+        attempts: sidecar.attempts,
+        last_error: sidecar.last_error.clone(),
+        age_ms,
+        updated_at: sidecar.updated_at.clone(),
+        permille: None,
+        uploads: uploads.collect(),
+    }
 }
 
 fn listed(

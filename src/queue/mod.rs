@@ -174,7 +174,7 @@ pub enum QueueError {
 pub struct Queue {
     core: Arc<Core>,
     disk: Arc<Mutex<DiskFacts>>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Queue {
@@ -191,10 +191,10 @@ impl Queue {
         let Mail(inbox, mail) = mail;
         let finishers = settings.finish_jobs.max(1);
         let core = Arc::new(Core::new(settings, finisher, targets, clock, stop.clone()));
-        let mut queue = Queue {
+        let queue = Queue {
             core: core.clone(),
             disk: Arc::default(),
-            threads: Vec::new(),
+            threads: Mutex::default(),
         };
         let disk = queue.disk.clone();
         queue.spawn("queue", move |core| {
@@ -213,13 +213,17 @@ impl Queue {
         Ok(queue)
     }
 
-    fn spawn(&mut self, name: &str, work: impl FnOnce(&Core) + Send + 'static) -> io::Result<()> {
+    fn spawn(&self, name: &str, work: impl FnOnce(&Core) + Send + 'static) -> io::Result<()> {
         let core = self.core.clone();
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || work(&core))?;
-        self.threads.push(thread);
+        self.threads().push(thread);
         Ok(())
+    }
+
+    fn threads(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// From now on; a receiver that does not keep up loses the newest, nobody waits for it.
@@ -268,8 +272,9 @@ impl Queue {
     }
 
     /// After the stop signal: waits until all have left what they were at.
-    pub fn join(mut self) {
-        for thread in self.threads.drain(..) {
+    pub fn join(&self) {
+        let threads = std::mem::take(&mut *self.threads());
+        for thread in threads {
             // One that panicked has said so.
             let _ = thread.join();
         }

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::{Port, Settings, ask, files, guard::Known};
+use super::{Port, QueueRefusal, QueueWish, Settings, ask, files, guard::Known};
 use crate::base::{Clock, PressAck, PressError, PressRequest, Refusal, Source};
 
 /// `CLOCK_MONOTONIC` when a request's headers had been read.
@@ -98,6 +98,9 @@ impl Api {
             .route("/health", get(health))
             .route("/highlights", get(highlights))
             .route("/highlights/", get(highlights))
+            .route("/queue", get(queue))
+            .route("/queue/retry", post(retry))
+            .route("/queue/drop", post(drop_job))
             .route("/highlights/{date}/{press}/{file}", get(file))
             .method_not_allowed_fallback(wrong_method)
             .fallback(wrong_path)
@@ -140,14 +143,14 @@ async fn wrong_path(uri: Uri) -> Refused {
     Refused::new(
         StatusCode::NOT_FOUND,
         format!(
-            "there is no {path} here; there are POST /save-clip, GET /status, GET /health and GET /highlights"
+            "there is no {path} here; there are POST /save-clip, GET /status, GET /health, GET /highlights, GET /queue, POST /queue/retry and POST /queue/drop"
         ),
     )
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Refused {
     let right = match uri.path() {
-        "/save-clip" => "POST",
+        "/save-clip" | "/queue/retry" | "/queue/drop" => "POST",
         _ => "GET",
     };
     let path: String = uri.path().chars().take(60).collect();
@@ -311,6 +314,7 @@ async fn status(State(api): State<Api>) -> Result<Json<Value>, Refused> {
         "timestamp": now(&api),
         "captures": parts.captures,
         "buffers": parts.buffers,
+        "queue": parts.queue,
         "board": parts.board,
         "health": parts.health,
     })))
@@ -340,22 +344,76 @@ struct Limit {
     limit: Option<String>,
 }
 
+fn limit_of(query: Result<Query<Limit>, QueryRejection>) -> Result<usize, Refused> {
+    match query.map(|q| q.0.limit.map(|text| text.parse())) {
+        Ok(None) => Ok(LIST_USUAL),
+        Ok(Some(Ok(limit))) if (1..=LIST_MOST).contains(&limit) => Ok(limit),
+        _ => {
+            let text = format!("?limit= must be a number from 1 to {LIST_MOST}");
+            Err(Refused::new(StatusCode::BAD_REQUEST, text))
+        }
+    }
+}
+
 async fn highlights(
     State(api): State<Api>,
     query: Result<Query<Limit>, QueryRejection>,
 ) -> Result<Json<Value>, Refused> {
-    let limit = match query.map(|q| q.0.limit.map(|text| text.parse())) {
-        Ok(None) => LIST_USUAL,
-        Ok(Some(Ok(limit))) if (1..=LIST_MOST).contains(&limit) => limit,
-        _ => {
-            let text = format!("?limit= must be a number from 1 to {LIST_MOST}");
-            return Err(Refused::new(StatusCode::BAD_REQUEST, text));
-        }
-    };
+    let limit = limit_of(query)?;
     let list = api
         .blocking(&api.0.looks, LOOK, move |port| port.highlights(limit))
         .await?;
     Ok(Json(json!({ "highlights": list })))
+}
+
+async fn queue(
+    State(api): State<Api>,
+    query: Result<Query<Limit>, QueryRejection>,
+) -> Result<Json<Value>, Refused> {
+    let limit = limit_of(query)?;
+    let looked = api
+        .blocking(&api.0.looks, LOOK, move |port| port.queue(limit))
+        .await?;
+    Ok(Json(looked))
+}
+
+async fn retry(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Value>, Refused> {
+    let body = read_body(&headers, body, api.0.settings.limits.body).await?;
+    let wish = ask::retry(&body).map_err(|text| Refused::new(StatusCode::BAD_REQUEST, text))?;
+    changed(&api, wish, "tried again").await
+}
+
+async fn drop_job(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Value>, Refused> {
+    let body = read_body(&headers, body, api.0.settings.limits.body).await?;
+    let wish = ask::drop_job(&body).map_err(|text| Refused::new(StatusCode::BAD_REQUEST, text))?;
+    let what = "taken out of the queue; the files stay until keep_uploaded is over";
+    changed(&api, wish, what).await
+}
+
+async fn changed(api: &Api, wish: QueueWish, what: &str) -> Result<Json<Value>, Refused> {
+    let done = api
+        .blocking(&api.0.looks, LOOK, move |port| port.change_queue(&wish))
+        .await?;
+    let ids = done.map_err(|refusal| match refusal {
+        QueueRefusal::Unknown(text) => Refused::new(StatusCode::NOT_FOUND, text),
+        QueueRefusal::Unclear(text) => Refused::new(StatusCode::CONFLICT, text),
+        QueueRefusal::Trouble(text) => Refused::new(StatusCode::SERVICE_UNAVAILABLE, text),
+    })?;
+    let message = match ids.is_empty() {
+        true => "no job was given up: nothing to try again".to_owned(),
+        false => format!("{}: {what}", ids.join(", ")),
+    };
+    Ok(Json(
+        json!({"success": true, "message": message, "jobs": ids}),
+    ))
 }
 
 async fn file(

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value};
 
+use super::QueueWish;
 use crate::base::CameraId;
 
 /// What can be asked for.
@@ -56,6 +57,30 @@ pub(super) fn read(body: &[u8], choice: &Choice) -> Result<Wish, String> {
         pre_ms,
         post_ms,
     })
+}
+
+/// Reads what is to be tried again: `{"id": "…"}` or `{"failed": true}`.
+pub(super) fn retry(body: &[u8]) -> Result<QueueWish, String> {
+    let right =
+        "the body must be {\"id\": \"…\"}, or {\"failed\": true} for all that were given up";
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(fields)) if fields.len() == 1 => {
+            match (fields.get("id"), fields.get("failed")) {
+                (Some(Value::String(id)), None) => Ok(QueueWish::Retry(id.clone())),
+                (None, Some(Value::Bool(true))) => Ok(QueueWish::RetryFailed),
+                _ => Err(right.to_owned()),
+            }
+        }
+        _ => Err(right.to_owned()),
+    }
+}
+
+/// Reads what is to be taken out of the queue: `{"id": "…"}`.
+pub(super) fn drop_job(body: &[u8]) -> Result<QueueWish, String> {
+    match retry(body) {
+        Ok(QueueWish::Retry(id)) => Ok(QueueWish::Drop(id)),
+        _ => Err("the body must be {\"id\": \"…\"}".to_owned()),
+    }
 }
 
 fn cameras(asked: Option<&Value>, choice: &Choice) -> Result<(Vec<CameraId>, Value), String> {

@@ -1,7 +1,7 @@
 //! The highlights' files, with ranges.
 //!
 //! A file is served only by the name that the house gives: a date, a press id,
-//! a camera with `.mp4`, `.suspect.mp4` or `.json`. Such a name cannot climb, and
+//! a camera with `.mp4`, `.suspect.mp4`, `.marked.mp4`, `.vertical.mp4`, `.jpg` or `.json`. Such a name cannot climb, and
 //! no symbolic link on the way is followed. A file under its final name is whole (law 4).
 
 use std::fs::File;
@@ -30,7 +30,8 @@ pub(super) struct Opened {
     file: File,
     size: u64,
     etag: String,
-    video: bool,
+    /// Its content type, and how long it may be kept.
+    kind: (&'static str, &'static str),
 }
 
 pub(super) fn missing() -> Refused {
@@ -39,11 +40,18 @@ pub(super) fn missing() -> Refused {
 
 /// Opens `<root>/<date>/<press>/<name>`. Blocks.
 pub(super) fn open(root: &Path, date: &str, press: &str, name: &str) -> Result<Opened, Refused> {
-    let video = name.ends_with(".mp4");
-    let stem = [".suspect.mp4", ".mp4", ".json"]
-        .iter()
-        .find_map(|ending| name.strip_suffix(ending))
-        .ok_or_else(missing)?;
+    let kind = kind_of(name);
+    let stem = [
+        ".suspect.mp4",
+        ".marked.mp4",
+        ".vertical.mp4",
+        ".mp4",
+        ".jpg",
+        ".json",
+    ]
+    .iter()
+    .find_map(|ending| name.strip_suffix(ending))
+    .ok_or_else(missing)?;
     let ours = is_folder(date)
         && PressId::try_from(press.to_owned()).is_ok()
         && CameraId::new(stem).is_ok();
@@ -64,13 +72,23 @@ pub(super) fn open(root: &Path, date: &str, press: &str, name: &str) -> Result<O
                 facts.len()
             ),
             file,
-            video,
+            kind,
         }),
         Err(error) if error.raw_os_error() == Some(libc::EIO) => Err(Refused::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "the disk cannot read this file",
         )),
         _ => Err(missing()),
+    }
+}
+
+/// A committed clip never changes, nor does what was made of it; a sidecar does.
+fn kind_of(name: &str) -> (&'static str, &'static str) {
+    const FOR_EVER: &str = "private, max-age=31536000, immutable";
+    match name.rsplit('.').next() {
+        Some("mp4") => ("video/mp4", FOR_EVER),
+        Some("jpg") => ("image/jpeg", FOR_EVER),
+        _ => ("application/json", "no-cache"),
     }
 }
 
@@ -141,14 +159,9 @@ pub(super) fn answer(opened: Opened, asked: &HeaderMap, permit: OwnedSemaphorePe
         file,
         size,
         etag,
-        video,
+        kind: (kind, caching),
     } = opened;
     let text = |name| asked.get(name).and_then(|value| value.to_str().ok());
-    // A committed clip never changes; a sidecar does.
-    let (kind, caching) = match video {
-        true => ("video/mp4", "private, max-age=31536000, immutable"),
-        false => ("application/json", "no-cache"),
-    };
     let common = [
         (header::CONTENT_TYPE, kind),
         (header::CACHE_CONTROL, caching),

@@ -39,6 +39,26 @@ pub trait Port: Send + Sync + 'static {
     fn health(&self) -> Value;
     /// The newest highlights, newest first, with their addresses below `/highlights/`.
     fn highlights(&self, limit: usize) -> Vec<Value>;
+    /// What is still to be done with highlights, newest first.
+    fn queue(&self, limit: usize) -> Value;
+    /// The ids of the jobs that were changed.
+    fn change_queue(&self, wish: &QueueWish) -> Result<Vec<String>, QueueRefusal>;
+}
+
+/// What somebody wants of the queue. Ids as the queue shows them, or a part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QueueWish {
+    Retry(String),
+    RetryFailed,
+    Drop(String),
+}
+
+/// Why not, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QueueRefusal {
+    Unknown(String),
+    Unclear(String),
+    Trouble(String),
 }
 
 /// `/status` without its time.
@@ -50,6 +70,8 @@ pub struct Parts {
     pub captures: Value,
     /// The rings.
     pub buffers: Value,
+    /// What is done with clips.
+    pub queue: Value,
     /// Buttons and lights.
     pub board: Value,
     pub health: Value,

@@ -10,7 +10,9 @@ use hindsight::base::{
     BootId, CameraId, Press, PressAck, PressError, PressId, PressRequest, Refusal, SimClock, Stop,
     StopLevel,
 };
-use hindsight::web::{Limits, Parts, Port, Server, Settings, WebError, serve as serve_web};
+use hindsight::web::{
+    Limits, Parts, Port, QueueRefusal, QueueWish, Server, Settings, WebError, serve as serve_web,
+};
 use serde_json::{Value, json};
 
 pub const PRESS_ID: &str = "0123abcd-00000000abc-00010002";
@@ -121,6 +123,7 @@ impl Port for Fake {
             status: "running",
             captures: json!({"fake": "captures"}),
             buffers: json!({"fake": "buffers"}),
+            queue: json!({"fake": "queue"}),
             board: json!({"fake": "board"}),
             health: json!({"fake": "health"}),
         }
@@ -131,6 +134,20 @@ impl Port for Fake {
             "status": "degraded",
             "reasons": [{"what": "the disk is nearly full", "where": "/data", "what_to_do": "delete"}],
         })
+    }
+
+    fn queue(&self, limit: usize) -> Value {
+        json!({"status": {}, "jobs": [], "limit": limit})
+    }
+
+    fn change_queue(&self, wish: &QueueWish) -> Result<Vec<String>, QueueRefusal> {
+        match wish {
+            QueueWish::RetryFailed => Ok(Vec::new()),
+            QueueWish::Retry(id) | QueueWish::Drop(id) if id == "known" => Ok(vec![id.clone()]),
+            QueueWish::Retry(id) | QueueWish::Drop(id) => Err(QueueRefusal::Unknown(format!(
+                "no job has {id:?} in its id"
+            ))),
+        }
     }
 
     fn highlights(&self, limit: usize) -> Vec<Value> {

@@ -71,7 +71,7 @@ impl Checker {
     }
 }
 
-fn size_and_hash(path: &Path) -> io::Result<(u64, String)> {
+pub(super) fn size_and_hash(path: &Path) -> io::Result<(u64, String)> {
     let mut file = File::open(path)?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 18];
