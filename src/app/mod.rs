@@ -40,6 +40,7 @@ mod ring;
 mod row;
 mod run;
 mod say;
+pub mod service;
 mod signals;
 mod tap;
 mod words;

@@ -2,6 +2,7 @@
 //! frame numbers back.
 #![allow(clippy::unwrap_used)]
 
+mod button;
 mod exact;
 mod together;
 mod trouble;
