@@ -361,6 +361,10 @@ impl Check<'_> {
                 self.found.reject(cell, why);
             }
         }
+        if let Some((one, other)) = clash(&mut fields) {
+            let why = format!("puts {one} and {other} into one place; give each its own");
+            self.found.reject(cell, why);
+        }
         fields
     }
 
@@ -462,6 +466,19 @@ fn set_field(fields: &mut SignedUrlFields, pair: &str) -> Result<(), String> {
             ))
         }
     }
+}
+
+/// Two fields of one request that would overwrite each other.
+fn clash(fields: &mut SignedUrlFields) -> Option<(&'static str, &'static str)> {
+    let sent = |(name, _): &(&str, String)| !name.starts_with("upload_") && *name != "id";
+    let each = fields.each_mut().map(|(name, field)| (name, field.clone()));
+    let each: Vec<_> = each.into_iter().filter(sent).collect();
+    let within = |a: &str, b: &str| a == b || b.starts_with(&format!("{a}."));
+    each.iter().enumerate().find_map(|(at, (one, a))| {
+        let mut others = each[at + 1..].iter();
+        let (other, _) = others.find(|(_, b)| within(a, b) || within(b, a))?;
+        Some((*one, *other))
+    })
 }
 
 /// `403` or `403 word`.

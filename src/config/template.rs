@@ -45,8 +45,14 @@ pub fn key(text: &str) -> Result<(), String> {
             "has an empty part, . or .. between two /; leave it out, {right}"
         ));
     }
-    if text.contains(['\\', '\0']) || text.contains(char::is_control) {
-        return Err(format!("has a sign in it that names cannot have; {right}"));
+    let between = text
+        .split('{')
+        .map(|part| part.rsplit('}').next().unwrap_or(part));
+    let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
+    if let Some(c) = between.flat_map(str::chars).find(|c| !plain(c)) {
+        return Err(format!(
+            "has {c:?} in it; besides placeholders write a-z, A-Z, 0-9, '-', '_', '.' and '/', {right}"
+        ));
     }
     if text.len() > LONGEST_KEY {
         return Err(format!("is too long; write at most {LONGEST_KEY} bytes"));

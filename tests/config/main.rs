@@ -541,7 +541,10 @@ proptest::proptest! {
     ) {
         let toml = format!(
             "[ring]\nseconds = 90\n[http]\ntoken = \"geheim-geheim-geheim\"\n{CAMERA}\
-             username = \"viewer\"\npassword = \"geheim\"\nlatency = \"300ms\"\n"
+             username = \"viewer\"\npassword = \"geheim\"\nlatency = \"300ms\"\n\
+             [[button]]\npin = 17\ncameras = [\"court1\"]\n[[target]]\nid = \"cloud\"\nkind = \"s3\"\n\
+             endpoint = \"https://s3.example.com\"\nbucket = \"arena\"\naccess_key_id = \"AKIA\"\n\
+             secret_access_key = \"geheim\"\n"
         );
         let said = Desk::new().toml(&slip(&toml, &edits)).says();
         proptest::prop_assert!(!said.contains("geheim"), "{said}");
