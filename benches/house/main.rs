@@ -9,6 +9,7 @@ mod clip;
 #[path = "../../tests/support/coded.rs"]
 #[allow(dead_code, reason = "tests also read times and audio")]
 mod coded;
+mod finish;
 mod process;
 
 /// One line of the table.
@@ -35,6 +36,9 @@ fn main() {
     let mut rows = Vec::new();
     if wanted("clip") {
         rows.extend(clip::bench());
+    }
+    if wanted("finish") {
+        rows.extend(finish::bench());
     }
     if wanted("one") {
         rows.extend(cameras::one());

@@ -1,6 +1,7 @@
 //! Clips are marked by the real FFmpeg, and by programs that only look like it.
 #![allow(clippy::unwrap_used)]
 
+mod busy;
 mod exact;
 mod looks;
 mod rig;
@@ -20,3 +21,6 @@ mod media;
 #[path = "../players/source.rs"]
 #[allow(dead_code, reason = "other tests cut more with it")]
 mod source;
+#[path = "../ingest/watch.rs"]
+#[allow(dead_code, reason = "ingest itself is watched more closely")]
+mod watch;
