@@ -201,7 +201,8 @@ fn introduce(config: &Config, house: &House, options: &DemoOptions) {
     let (pre, post) = (PRE_MS / 1000, POST_MS / 1000);
     match io::stdin().is_terminal() {
         true => say(format!(
-            "Press ENTER, or 1 for the button on the wall: the {pre} seconds before it and the {post} after it become a clip. q stops."
+            "Press ENTER: the {pre} seconds before it and the {post} after it become a clip.\n\
+             1 is the button on the wall, the row below are the lights beside it. q stops.\n"
         )),
         false => say(format!(
             "A line on stdin presses: the {pre} seconds before it and the {post} after it become a clip. Ctrl-C stops."

@@ -7,6 +7,7 @@
 //! (`app`). Called by: app.
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::Levels;
 use super::patterns::{self, Answer, Meaning, State};
-use crate::base::Clock;
+use crate::base::{Clock, RealClock};
 use crate::config::board::{Led, LedRole};
 
 /// An LED that could not be set is tried again after so long, then less and less often.
@@ -66,6 +67,7 @@ pub struct LightView {
 pub struct Lights {
     tell: Option<Sender<Told>>,
     shown: Arc<Mutex<Shown>>,
+    last_taken_mono_ns: Arc<AtomicU64>,
 }
 
 /// What the thread leaves for those who ask.
@@ -82,12 +84,19 @@ impl Lights {
         Lights {
             tell: None,
             shown: Arc::default(),
+            last_taken_mono_ns: Arc::default(),
         }
     }
 
     /// A press is durable, or its moment is in a clip that is being made.
     pub fn taken(&self) {
+        self.last_taken_mono_ns.store(RealClock.mono_ns(), Relaxed);
         self.tell(Told::Taken);
+    }
+
+    /// When the last press was taken: it was durable by then. 0: none yet.
+    pub fn last_taken_mono_ns(&self) -> u64 {
+        self.last_taken_mono_ns.load(Relaxed)
     }
 
     /// A press makes no clip.
@@ -188,6 +197,7 @@ pub fn start(
     let lights = Lights {
         tell: Some(tell.clone()),
         shown,
+        last_taken_mono_ns: Arc::default(),
     };
     let thread = Some(thread);
     Ok((lights, LightsThread { tell, thread }))
@@ -382,7 +392,6 @@ pub fn role_name(role: LedRole) -> &'static str {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::base::RealClock;
     use crate::board::sim::{self, SimHandle};
     use crate::config::board::Level;
 
