@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Output, Stdio};
 
 use assert_cmd::cargo::cargo_bin;
@@ -39,6 +39,10 @@ fn the_help_of_each_command_has_an_example() {
             .split_once("\nExample")
             .unwrap_or_else(|| panic!("{text}"));
         assert!(examples.contains(&format!("hindsight {name}")), "{text}");
+    }
+    for name in ["off", "test"] {
+        let text = stdout(&hindsight(&["board", name, "--help"]));
+        assert!(text.contains(&format!("hindsight board {name}")), "{text}");
     }
     let text = stdout(&hindsight(&["--help"]));
     assert!(text.contains("Examples:\n  hindsight demo"), "{text}");
@@ -259,4 +263,56 @@ fn no_password_and_no_token_is_in_anything_the_program_says() {
         assert_eq!(at, None, "{secret} was told");
     }
     assert!(said.contains("password=***"), "no URL was shown: {said}");
+}
+
+/// A config with a simulated board of one button and one light.
+fn with_a_simulated_board() -> (TempDir, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("hindsight.toml");
+    let text = "[board]\nbackend = \"sim\"\n[[camera]]\nid = \"court1\"\nurl = \"rtsp://127.0.0.1/\"\n\
+                [[button]]\nid = \"wall\"\npin = 5\n[[led]]\npin = 17\nrole = \"ready\"\n";
+    std::fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap().to_owned();
+    (dir, file)
+}
+
+#[test]
+fn board_off_without_a_real_light_is_done_with_a_sentence() {
+    let (_dir, config) = with_a_simulated_board();
+    let output = hindsight(&["board", "off", "--config", &config]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("\"sim\""), "{}", stdout(&output));
+}
+
+#[test]
+fn board_test_walks_through_a_simulated_board_by_lines_on_stdin() {
+    let (_dir, config) = with_a_simulated_board();
+    // Answers each question that has the words with the line; what was said, and the exit code.
+    let walk = |answers: &[(&str, &str)]| {
+        let mut child = command(&["board", "test", "--config", &config])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let mut said = String::new();
+        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+            let line = line.unwrap();
+            for (_, answer) in answers.iter().filter(|(words, _)| line.contains(words)) {
+                stdin.write_all(answer.as_bytes()).unwrap();
+            }
+            said += &line;
+            said.push('\n');
+        }
+        (said, child.wait().unwrap().code())
+    };
+    let (said, code) = walk(&[("Do you see it?", "y\n"), ("press the button", "1\n")]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("ok  button wall, pin 5 (29 on the header)"),
+        "{said}"
+    );
+    assert!(said.contains("  seen, held for 12"), "{said}");
+    let (said, code) = walk(&[("Do you see it?", "q\n")]);
+    assert_eq!(code, Some(130), "{said}");
 }

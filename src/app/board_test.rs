@@ -348,6 +348,8 @@ impl<S: FnMut(&str)> Walk<'_, S> {
                 self.note(&name, false, why);
                 continue;
             }
+            // Whatever was touched before is no answer to this.
+            self.heard.try_iter().for_each(drop);
             self.tell(format!(
                 "\n{} of {}: press the {name}, as the players will, and let it go. s: skip, q: quit",
                 n + 1,
