@@ -114,6 +114,7 @@ pub(super) fn start(
             hands: hands.clone(),
             answer: answer.clone(),
             last: None,
+            post_ms: 0,
             _alive: alive.clone(),
         };
         row.push(OneButton::start(button, taker)?);
@@ -377,6 +378,8 @@ struct Taker {
     answer: Sender<Answer>,
     /// Instant of the last press, and its id where it was taken.
     last: Option<(u64, Option<PressId>)>,
+    /// What it saves behind its instant.
+    post_ms: u64,
     /// Gone with the thread.
     _alive: Sender<()>,
 }
@@ -433,6 +436,7 @@ impl Taker {
             None => Answer::Refused { button, at_mono_ns },
         });
         self.last = Some((at_mono_ns, id));
+        self.post_ms = self.button.single.post_ms;
     }
 
     /// A press within the cooldown of another: in its clip, if it gets one.
@@ -445,7 +449,9 @@ impl Taker {
         let id = self.button.id.as_str();
         let after_ms = at_mono_ns.saturating_sub(of_mono_ns) / 1_000_000;
         log::info!(target: "hindsight", event = "press_again", button = id, after_ms;
-            "button {id} was pressed again {after_ms} ms after its last press: its clip has this moment, too");
+            "button {id} was pressed again {after_ms} ms after its last press: {}",
+            if after_ms < self.post_ms { "its clip has this moment, too" }
+            else { "no other clip is made within its cooldown" });
     }
 
     fn decide(&mut self, at_mono_ns: u64, gesture: Gesture) {
@@ -460,6 +466,7 @@ impl Taker {
         };
         if let (true, Some(window)) = (*at == at_mono_ns, window) {
             self.hands.decide(press, window);
+            self.post_ms = window.post_ms;
         }
     }
 }

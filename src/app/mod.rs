@@ -3,7 +3,7 @@
 //!
 //! Each command of the program is one function here that prints for people and
 //! returns the exit code: 0 done, 1 something is wrong with what was looked at,
-//! 2 it could not be done at all.
+//! 2 it could not be done at all, 10 somebody held a button to switch the box off.
 //!
 //! * [`run`], [`demo`]: the service, with the config's cameras or the built-in one;
 //!   `house` builds it, `port` is its door for `web`, `signals` ends it

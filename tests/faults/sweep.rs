@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hindsight::base::{BootId, PressId, PressRequest, RealClock, Source, Stop, StopLevel};
+use hindsight::config::board::Window;
 use hindsight::highlight::{CameraSettings, Highlights, Settings, StartError, verify};
 use nix::errno::Errno;
 
@@ -45,8 +46,20 @@ impl Rig {
 
     /// Runs the child on `storage` and strikes it.
     fn strike(&self, storage: &Path, calls: Calls, n: u64, blow: Blow) -> (Struck, Said) {
+        self.strike_with(storage, calls, n, blow, &[])
+    }
+
+    fn strike_with(
+        &self,
+        storage: &Path,
+        calls: Calls,
+        n: u64,
+        blow: Blow,
+        env: &[(&str, u64)],
+    ) -> (Struck, Said) {
         let said = self.disk.path().join("said");
         let mut child = again("sweep::child_that_takes_one_press");
+        child.envs(env.iter().map(|(name, value)| (name, value.to_string())));
         child
             .env("HINDSIGHT_TEST_STORAGE", storage)
             .env("HINDSIGHT_TEST_RINGS", self.rings.path())
@@ -68,6 +81,8 @@ pub struct Said {
     pub acknowledged: Option<PressId>,
     pub refused: Option<String>,
     pub finished: bool,
+    /// Its gesture was taken, too.
+    pub decided: bool,
 }
 
 impl Said {
@@ -83,6 +98,7 @@ impl Said {
                 .map(|id| serde_json::from_value(id.into()).unwrap()),
             refused: word("REFUSED "),
             finished: word("FINISHED").is_some(),
+            decided: word("DECIDED").is_some(),
         }
     }
 }
@@ -122,7 +138,8 @@ fn env_number(name: &str) -> Option<u64> {
     Some(std::env::var(name).ok()?.parse().unwrap())
 }
 
-/// Presses at `HINDSIGHT_TEST_INSTANT`, or else now.
+/// Presses at `HINDSIGHT_TEST_INSTANT`, or else now; with `HINDSIGHT_TEST_LONG_MS` at
+/// first undecided.
 #[test]
 fn child_that_takes_one_press() {
     if !is_child() {
@@ -150,9 +167,18 @@ fn child_that_takes_one_press() {
         source: Source::Http,
         button: None,
     };
-    match highlights.press(&request) {
+    let long = env_number("HINDSIGHT_TEST_LONG_MS").map(|pre_ms| Window {
+        pre_ms,
+        post_ms: request.post_ms,
+    });
+    match highlights.press_undecided(&request, long.as_slice()) {
         Ok(ack) => {
             println!("ACKNOWLEDGED {}", ack.press.id.as_str());
+            if let Some(long) = long
+                && highlights.decide(&ack.press.id, long).is_ok()
+            {
+                println!("DECIDED");
+            }
             // A disk that fails for ever is tried again for ever: leave after a while.
             let limit_ms = request.post_ms + 500;
             let limit =
@@ -300,6 +326,45 @@ fn a_kill_at_any_system_call_loses_no_acknowledged_press_and_no_footage_the_ring
     assert!(
         without_ring.keys().any(|k| k == "queued complete"),
         "{without_ring:?}"
+    );
+}
+
+#[test]
+fn a_kill_at_any_system_call_of_a_press_and_its_gesture_leaves_one_of_its_windows_on_all_cameras() {
+    const LONG_MS: u64 = 5_000;
+    let long = [("HINDSIGHT_TEST_LONG_MS", LONG_MS)];
+    let rig = Rig::new();
+    let (mut plain, mut decided) = (0, 0);
+    for n in 1.. {
+        let storage = rig.storage("killed");
+        let (struck, said) = rig.strike_with(&storage, Calls::Changing, n, Blow::Kill, &long);
+        recover(&storage, rig.rings.path());
+        let context = format!("killed at call {n}, {:?}: {said:?}", struck.at);
+        let outcomes = judge(&storage, &said, &context);
+        let whole = |pre_ms: u64| {
+            let seconds = (pre_ms + POST_MS) as f64 / 1000.0;
+            outcomes.iter().all(|(status, ended, plays)| {
+                status == "queued"
+                    && ended == "complete"
+                    && (0.0..0.05).contains(&(plays - seconds))
+            })
+        };
+        if said.acknowledged.is_some() {
+            assert!(whole(LONG_MS) || whole(PRE_MS), "{context}: {outcomes:?}");
+            assert!(whole(LONG_MS) || !said.decided, "{context}: {outcomes:?}");
+            plain += u32::from(whole(PRE_MS));
+            decided += u32::from(whole(LONG_MS));
+        }
+        std::fs::remove_dir_all(&storage).unwrap();
+        if struck.at.is_none() {
+            assert!(said.finished && said.decided, "{context}");
+            break;
+        }
+    }
+    println!("{plain} plain, {decided} decided");
+    assert!(
+        plain > 0 && decided > 10,
+        "{plain} plain, {decided} decided"
     );
 }
 
