@@ -8,10 +8,8 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 use log::LevelFilter;
 
-use super::board::{Button, Window};
 use super::checked::{
-    Config, Highlight, Http, Log, LogFormat, Reconnect, RingSettings, Secret, Storage, Trigger,
-    Venue,
+    Config, Highlight, Http, Log, LogFormat, Reconnect, Secret, Storage, Trigger, Venue,
 };
 use super::near::did_you_mean;
 use super::problem::{Findings, Place};
@@ -21,10 +19,6 @@ use super::written::{Cell, Table, Value, Written};
 
 /// Longest `pre` and `post`, each.
 pub const LONGEST_WINDOW_MS: u64 = 30 * 60_000;
-/// What the ring holds beyond the longest window.
-const RING_MARGIN_S: u64 = 15;
-const DEFAULT_RING_S: u64 = 90;
-const LONGEST_RING_S: u64 = 2 * 3600;
 const SHORTEST_TOKEN: usize = 16;
 
 /// All of it, or as much as could be made of it; `found` knows whether it can be trusted.
@@ -56,67 +50,6 @@ pub fn check(written: &Written, credentials: &Credentials, found: &mut Findings)
         storage,
         finish,
     }
-}
-
-/// The window that the ring must hold, and whose it is.
-struct LongestWindow {
-    /// `None`: `[highlight]`'s.
-    button: Option<String>,
-    /// Of its keys: nothing, `long_`, `double_`.
-    prefix: &'static str,
-    window: Window,
-}
-
-impl LongestWindow {
-    fn need_s(&self) -> u64 {
-        (self.window.pre_ms + self.window.post_ms).div_ceil(1000) + RING_MARGIN_S
-    }
-
-    fn is_of_highlight(&self) -> bool {
-        self.button.is_none()
-    }
-
-    /// `pre 40s + post 10s + 15s`, and whose that is.
-    fn in_words(&self) -> String {
-        let (pre, post) = (show_ms(self.window.pre_ms), show_ms(self.window.post_ms));
-        let prefix = self.prefix;
-        let whose = match &self.button {
-            Some(id) => format!("[[button]] {id}: "),
-            None => String::new(),
-        };
-        format!("{whose}{prefix}pre {pre} + {prefix}post {post} + {RING_MARGIN_S}s")
-    }
-}
-
-/// `[highlight]`'s, unless a button's is longer.
-fn longest_window(highlight: &Highlight, buttons: &[Button]) -> LongestWindow {
-    let mut longest = LongestWindow {
-        button: None,
-        prefix: "",
-        window: Window {
-            pre_ms: highlight.pre_ms,
-            post_ms: highlight.post_ms,
-        },
-    };
-    for button in buttons {
-        let windows = [
-            ("", Some(button.single)),
-            ("long_", button.long),
-            ("double_", button.double),
-        ];
-        for (prefix, window) in windows {
-            let Some(window) = window else { continue };
-            let next = LongestWindow {
-                button: Some(button.id.clone()),
-                prefix,
-                window,
-            };
-            if next.need_s() > longest.need_s() {
-                longest = next;
-            }
-        }
-    }
-    longest
 }
 
 /// A length of time as it would stand in this cell's source: the predecessors' file has seconds.
@@ -295,7 +228,7 @@ impl Check<'_> {
         default.to_owned()
     }
 
-    fn path_or(&mut self, table: &str, key: &str, default: &str) -> PathBuf {
+    pub fn path_or(&mut self, table: &str, key: &str, default: &str) -> PathBuf {
         let path = self.path(self.written.table(table), key, default);
         path.unwrap_or_else(|| PathBuf::from(default))
     }
@@ -361,70 +294,6 @@ impl Check<'_> {
             post_ms,
             stop_grace_ms,
         }
-    }
-
-    fn ring(&mut self, highlight: &Highlight, buttons: &[Button]) -> RingSettings {
-        let dir = self.path_or("ring", "dir", "/dev/shm");
-        let seconds = self.ring_seconds(&longest_window(highlight, buttons));
-        RingSettings {
-            dir,
-            seconds: u32::try_from(seconds).unwrap_or(u32::MAX),
-            max_bitrate_bps: self.max_bitrate(),
-        }
-    }
-
-    fn ring_seconds(&mut self, longest: &LongestWindow) -> u64 {
-        let need = longest.need_s();
-        let table = self.written.table("ring");
-        let read = self.whole(table, "seconds", 1..=LONGEST_RING_S, "of seconds", 90);
-        let cell = self.written.get("ring", "seconds");
-        let window_bad = longest.is_of_highlight() && {
-            let window = ["pre", "post"].map(|key| self.written.get("highlight", key));
-            window.iter().any(|cell| self.found.was_rejected(*cell))
-        };
-        let (Some(cell), Some(seconds)) = (cell, read) else {
-            if let Some(place) = self.place_of(longest).filter(|_| need > DEFAULT_RING_S) {
-                let text = format!("the ring holds {need} s, for this window is longer than usual");
-                self.found.note(&place, text);
-            }
-            return DEFAULT_RING_S.max(need);
-        };
-        if seconds >= need || window_bad {
-            return seconds;
-        }
-        let why = longest.in_words();
-        if matches!(cell.place, Place::EnvFile { .. }) {
-            let (name, shown) = (&cell.name, cell.shown());
-            let text = format!("{name} = {shown} is too small for {why}; {need} is used");
-            self.found.warn(&cell.place, text);
-        } else {
-            self.found.reject(
-                cell,
-                format!("is shorter than the longest window ({why}); write at least {need}"),
-            );
-        }
-        need
-    }
-
-    /// Where the longest window was written, if somebody wrote it.
-    fn place_of(&self, longest: &LongestWindow) -> Option<Place> {
-        let table = match &longest.button {
-            None => self.written.table("highlight")?,
-            Some(id) => {
-                let ids = self.written.ids("button");
-                let at = ids.iter().position(|button| button == id)?;
-                self.written.entries("button").nth(at)?
-            }
-        };
-        let keys = ["pre", "post"].map(|key| format!("{}{key}", longest.prefix));
-        let cell = keys.iter().find_map(|key| table.get(key))?;
-        Some(cell.place.clone())
-    }
-
-    fn max_bitrate(&mut self) -> u64 {
-        let table = self.written.table("ring");
-        let read = self.rate_bps(table, "max_bitrate", 100_000..=200_000_000);
-        read.unwrap_or(8_000_000)
     }
 
     fn trigger(&mut self) -> Trigger {

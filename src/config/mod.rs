@@ -27,6 +27,7 @@ mod logo;
 mod mark;
 mod near;
 mod problem;
+mod ring;
 mod secret;
 mod target;
 mod template;

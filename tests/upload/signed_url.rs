@@ -6,6 +6,7 @@ mod proxy;
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use hindsight::upload::rate::Limiter;
 use hindsight::upload::signed_url::{NAMES, SignedUrlAdapter};
 use hindsight::upload::{Adapter, Attempt, Flow, Parcel, Shared};
 use jiff::tz::TimeZone;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, getsockname, socket};
 use serde_json::{Value, json};
 
 use backend::{Backend, Fault, SECRET, STAGES, Stage, find, sha256, signature};
@@ -313,6 +315,7 @@ fn a_slow_way_is_a_way_and_a_silent_one_is_given_up() {
     proxy.after(200_000, Then::Stall);
     let (why, _) = waits(rig.attempt());
     assert!(why.contains("took and sent nothing"), "{why}");
+    rig.limits = Limits::default();
     proxy.through();
     proxy.slow();
     rig.attempt().unwrap();
@@ -321,10 +324,19 @@ fn a_slow_way_is_a_way_and_a_silent_one_is_given_up() {
 
 #[test]
 fn a_backend_that_is_not_there_waits() {
-    let gone = std::net::TcpListener::bind("127.0.0.1:0")
+    // Bound, so that nobody else gets the port, and not listening.
+    let socket = socket(
+        AddressFamily::Inet,
+        SockType::Stream,
+        SockFlag::empty(),
+        None,
+    )
+    .unwrap();
+    bind(socket.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
+    let port = getsockname::<SockaddrIn>(socket.as_raw_fd())
         .unwrap()
-        .local_addr()
-        .unwrap();
+        .port();
+    let gone = SocketAddr::from(([127, 0, 0, 1], port));
     let (why, _) = waits(Rig::new(gone).attempt());
     assert!(why.contains("refuses connections"), "{why}");
 }
