@@ -56,7 +56,7 @@ fn boot(kernel: &Path, name: &str) {
     let program = std::env::current_exe().unwrap();
     let mut child = Command::new(kernel)
         .args([
-            "mem=320M",
+            "mem=1200M",
             "rootfstype=hostfs",
             "rootflags=/",
             "ro",
@@ -136,9 +136,10 @@ fn run_and_end(test: impl FnOnce()) -> ! {
 }
 
 fn prepare() {
-    let none: Option<&str> = None;
     let mounted = |kind: &str, at: &str| {
-        mount(Some(kind), at, Some(kind), MsFlags::empty(), none)
+        // More than there is: a storage is refused by what it promises, not by what it holds.
+        let size = (kind == "tmpfs").then_some("size=64g");
+        mount(Some(kind), at, Some(kind), MsFlags::empty(), size)
             .unwrap_or_else(|why| panic!("{kind} on {at}: {why}"));
     };
     mounted("proc", "/proc");

@@ -11,3 +11,7 @@ mod keys;
 mod leds;
 mod pi;
 mod rig;
+#[allow(dead_code)]
+#[path = "../support/service.rs"]
+mod service;
+mod whole;
