@@ -4,6 +4,7 @@
 //! test: nothing fails here, a person reads the table.
 #![allow(clippy::unwrap_used)]
 
+mod button;
 mod cameras;
 mod clip;
 #[path = "../../tests/support/coded.rs"]
@@ -36,6 +37,9 @@ fn main() {
     let mut rows = Vec::new();
     if wanted("clip") {
         rows.extend(clip::bench());
+    }
+    if wanted("button") {
+        rows.extend(button::bench());
     }
     if wanted("finish") {
         rows.extend(finish::bench());

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use super::house::{House, Port};
 use super::signals::Stopper;
 use crate::base::StopLevel;
+use crate::board::lights::Lights;
 use crate::board::sim::SimHandle;
 use crate::config::Config;
 
@@ -16,6 +17,7 @@ pub struct Service {
     house: Option<House>,
     stopper: Stopper,
     sim: Option<SimHandle>,
+    lights: Lights,
     addr: SocketAddr,
 }
 
@@ -26,6 +28,7 @@ impl Service {
         let house = House::start(config, Port::Fixed, &stopper).map_err(|e| e.to_string())?;
         Ok(Service {
             sim: house.board.sim.clone(),
+            lights: house.board.panel.lights.clone(),
             addr: house.addr(),
             house: Some(house),
             stopper,
@@ -35,6 +38,11 @@ impl Service {
     /// The hand on a simulated board; `None` where the config has another.
     pub fn sim(&self) -> Option<&SimHandle> {
         self.sim.as_ref()
+    }
+
+    /// What the lights were told.
+    pub fn lights(&self) -> &Lights {
+        &self.lights
     }
 
     /// Where the API listens.

@@ -1,0 +1,192 @@
+//! From the button's edge to the durable press, and from there to the light; and how
+//! often the board's threads wake while nobody touches anything.
+//!
+//! The whole service runs in here, on a simulated board, with the built-in camera.
+
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use hindsight::app::service::Service;
+use hindsight::base::{Clock, RealClock};
+use hindsight::board::sim::SimHandle;
+use hindsight::config::{self, Sources};
+use hindsight::demo::{Camera, Script};
+
+use crate::Row;
+use crate::process::{median, work_dir};
+
+const PRESSES: usize = 1_000;
+/// Longer than a beep and than a clip takes: each press meets an idle house.
+const BETWEEN: Duration = Duration::from_millis(200);
+const REST: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The buzzer is silent again when the next press comes: its level always changes.
+const SOUND: usize = 0;
+const READY: usize = 1;
+
+#[derive(Default)]
+struct Series {
+    to_durable_s: Vec<f64>,
+    to_light_s: Vec<f64>,
+    bare_s: Vec<f64>,
+}
+
+pub fn bench() -> Vec<Row> {
+    let dir = work_dir().join("button");
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(dir.join("storage")).unwrap();
+    let rings = format!("/dev/shm/hindsight-bench-button-{}", std::process::id());
+    std::fs::create_dir_all(&rings).unwrap();
+    let camera = Camera::start(Script {
+        keep_log: false,
+        ..Script::default()
+    })
+    .unwrap();
+    let service = service(&dir, &rings, &camera.url().to_string());
+    let hand = service.sim().unwrap().clone();
+    // Ready, and pictures enough for a press.
+    assert!(hand.wait(READY, true, 0, PATIENCE).is_some(), "not ready");
+    std::thread::sleep(Duration::from_secs(5));
+    let wakes = wake_ups_at_rest();
+    let series = press(&service, &hand, &dir);
+    drop(service);
+    camera.stop();
+    let _ = std::fs::remove_dir_all(&rings);
+    let _ = std::fs::remove_dir_all(&dir);
+    rows(&series, wakes)
+}
+
+fn service(dir: &Path, rings: &str, url: &str) -> Service {
+    let file = dir.join("hindsight.toml");
+    let text = format!(
+        "[venue]\nname = \"Bench\"\n[storage]\npath = \"{}\"\n[ring]\ndir = \"{rings}\"\nseconds = 20\nmax_bitrate = \"4M\"\n\
+         [highlight]\npre = \"1s\"\npost = \"0s\"\n[http]\nlisten = \"127.0.0.1:0\"\n[board]\nbackend = \"sim\"\n\
+         [[camera]]\nid = \"court1\"\nurl = \"{url}\"\n\
+         [[button]]\nid = \"court1\"\npin = 5\ncooldown = \"0s\"\n\
+         [[led]]\npin = 26\nrole = \"sound\"\n[[led]]\npin = 17\nrole = \"ready\"\n[[led]]\npin = 27\nrole = \"busy\"\n",
+        dir.join("storage").display(),
+    );
+    std::fs::write(&file, text).unwrap();
+    let sources = Sources {
+        file: Some(file),
+        ..Sources::default()
+    };
+    Service::start(&config::load(&sources).unwrap().config).unwrap()
+}
+
+fn press(service: &Service, hand: &SimHandle, dir: &Path) -> Series {
+    let mut series = Series::default();
+    let mut bare = Bare::new(dir);
+    for round in 0..PRESSES {
+        let edge_mono_ns = RealClock.mono_ns();
+        hand.tap(0, edge_mono_ns);
+        let beep = hand.wait(SOUND, true, edge_mono_ns, PATIENCE);
+        let beep = beep.expect("the press is answered").at_mono_ns;
+        let durable = service.lights().last_taken_mono_ns();
+        let s = |from: u64, to: u64| to.saturating_sub(from) as f64 / 1e9;
+        series.to_durable_s.push(s(edge_mono_ns, durable));
+        series.to_light_s.push(s(durable, beep));
+        std::thread::sleep(BETWEEN / 2);
+        series.bare_s.push(bare.sync());
+        std::thread::sleep(BETWEEN / 2);
+        if round % 50 == 0 {
+            print!(".");
+            let _ = std::io::stdout().flush();
+        }
+    }
+    series
+}
+
+/// What nobody can do without: as many bytes into a file that is there, and `fdatasync`.
+struct Bare(File);
+
+impl Bare {
+    /// Of a press's record.
+    const BYTES: usize = 512;
+
+    fn new(dir: &Path) -> Bare {
+        let mut file = File::create(dir.join("bare")).unwrap();
+        file.write_all(&vec![0; Bare::BYTES * PRESSES]).unwrap();
+        file.sync_all().unwrap();
+        file.seek(SeekFrom::Start(0)).unwrap();
+        Bare(file)
+    }
+
+    fn sync(&mut self) -> f64 {
+        let started = Instant::now();
+        self.0.write_all(&[1; Bare::BYTES]).unwrap();
+        self.0.sync_data().unwrap();
+        started.elapsed().as_secs_f64()
+    }
+}
+
+/// How often the threads of buttons and lights waited for something, a second.
+fn wake_ups_at_rest() -> f64 {
+    let before = board_waits();
+    assert!(before.1 >= 3, "the board's threads were not found");
+    std::thread::sleep(REST);
+    (board_waits().0 - before.0) as f64 / REST.as_secs_f64()
+}
+
+/// Their waits so far, and how many threads they are.
+fn board_waits() -> (u64, usize) {
+    let board = |name: &str| ["lights", "buttons"].contains(&name) || name.starts_with("press ");
+    let mut found = (0, 0);
+    for task in std::fs::read_dir("/proc/self/task").unwrap().flatten() {
+        let read = |file| std::fs::read_to_string(task.path().join(file)).unwrap_or_default();
+        if board(read("comm").trim()) {
+            let status = read("status");
+            let line = status
+                .lines()
+                .find_map(|l| l.strip_prefix("voluntary_ctxt_switches:"));
+            found.0 += line.and_then(|l| l.trim().parse::<u64>().ok()).unwrap_or(0);
+            found.1 += 1;
+        }
+    }
+    found
+}
+
+fn rows(series: &Series, wakes: f64) -> Vec<Row> {
+    let worst = |v: &[f64]| v.iter().copied().fold(0.0, f64::max);
+    let ms = |s: f64| format!("{:.2} ms", s * 1e3);
+    let (durable, light, bare) = (&series.to_durable_s, &series.to_light_s, &series.bare_s);
+    vec![
+        Row {
+            what: "edge → durable press, against a bare fdatasync".to_owned(),
+            measured: format!(
+                "{} against {} (worst {} against {}, {} presses)",
+                ms(median(durable)),
+                ms(median(bare)),
+                ms(worst(durable)),
+                ms(worst(bare)),
+                durable.len()
+            ),
+            value: format!("{:.2}×", median(durable) / median(bare)),
+            must: "≤ 1.3×",
+            aim: "≤ 1.1×",
+        },
+        Row {
+            what: "durable press → light, median".to_owned(),
+            measured: format!("of {} presses", light.len()),
+            value: ms(median(light)),
+            must: "≤ 1 ms",
+            aim: "≤ 0.2 ms",
+        },
+        Row {
+            what: "durable press → light, worst".to_owned(),
+            measured: format!("of {} presses", light.len()),
+            value: ms(worst(light)),
+            must: "≤ 10 ms",
+            aim: "≤ 2 ms",
+        },
+        Row {
+            what: "the board's threads at rest".to_owned(),
+            measured: format!("wake-ups a second, over {} s", REST.as_secs()),
+            value: format!("{wakes:.1}"),
+            must: "0",
+            aim: "0",
+        },
+    ]
+}
