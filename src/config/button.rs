@@ -124,14 +124,16 @@ impl Check<'_> {
             post_ms: highlight.post_ms,
         };
         let single = self.window(table, "", usual).unwrap_or(usual);
+        let long = self.window(table, "long_", single);
+        let double = self.window(table, "double_", single);
         let button = Button {
             id: id.to_owned(),
             role,
             cameras: self.cameras_of(table, cameras),
             single,
-            long: self.window(table, "long_", single),
-            double: self.window(table, "double_", single),
-            cooldown_ms: self.duration_ms(entry, "cooldown", 0..=600_000, 3000, 3000),
+            long,
+            double,
+            cooldown_ms: self.cooldown_ms(table, [Some(single), long, double]),
             shutdown_hold_ms: table
                 .get("shutdown_hold")
                 .map(|_| self.duration_ms(entry, "shutdown_hold", 2000..=30_000, 8000, 8000)),
@@ -141,6 +143,26 @@ impl Check<'_> {
             self.makes_no_presses(table);
         }
         (!id.is_empty()).then_some(button)
+    }
+
+    /// A press within the cooldown makes no clip, since its moment is in the one that
+    /// is being made: so it should not be longer than the shortest of them goes on.
+    fn cooldown_ms(&mut self, table: &Table, windows: [Option<Window>; 3]) -> u64 {
+        let posts = windows.into_iter().flatten().map(|window| window.post_ms);
+        let shortest = posts.min().unwrap_or(0);
+        let usual = shortest.min(3000);
+        let cooldown = self.duration_ms(Some(table), "cooldown", 0..=600_000, 3000, usual);
+        if let (Some(cell), true) = (table.get("cooldown"), cooldown > shortest) {
+            let text = format!(
+                "{} = {} is longer than the shortest post of this button ({} ms): a second press \
+                 after that is answered as taken, and is in no clip",
+                cell.name,
+                cell.shown(),
+                shortest
+            );
+            self.found.warn(&cell.place, text);
+        }
+        cooldown
     }
 
     /// A button that stops the box needs nothing that belongs to a press.

@@ -3,7 +3,7 @@
 //!
 //! Pure: who calls brings edges with the kernel's times, and the clock. All is decided
 //! by those times, not by when anybody woke; so that an edge which is still on its way
-//! counts, time is believed to have passed only [`LATE_NS`] later.
+//! counts, time is believed to have passed only [`Rules::late_ns`] later.
 //!
 //! * A press is made at its first edge. Where a gesture may give it another window, it
 //!   is undecided until the gesture is known.
@@ -14,7 +14,7 @@
 //! Not here: whether the venue is open (`hours`), what a press saves, who is told (`app`).
 //! Called by: app.
 
-use crate::config::board::{Button, ButtonRole};
+use crate::config::board::{Button, ButtonRole, Input};
 
 /// Held for so long, a press is a long one.
 pub const LONG_NS: u64 = 1_000_000_000;
@@ -22,7 +22,8 @@ pub const LONG_NS: u64 = 1_000_000_000;
 pub const DOUBLE_NS: u64 = 400_000_000;
 /// Held for longer, a button is stuck.
 pub const STUCK_NS: u64 = 30_000_000_000;
-/// An edge that is on its way to us for longer is judged as if it had come later.
+/// An edge that is on its way to us for longer, after its debouncing, is judged as if
+/// it had come later.
 pub const LATE_NS: u64 = 50_000_000;
 
 /// What a button's edges can mean.
@@ -37,6 +38,9 @@ pub struct Rules {
     pub cooldown_ns: u64,
     /// Held for so long it stops the box.
     pub stops_after_ns: Option<u64>,
+    /// How long an edge may be on its way to us: the kernel tells of it only when its
+    /// debouncing is over.
+    pub late_ns: u64,
 }
 
 impl Rules {
@@ -52,6 +56,10 @@ impl Rules {
                 (Some(ms), _) => Some(ns(ms)),
                 (None, true) => None,
                 (None, false) => Some(0),
+            },
+            late_ns: match button.input {
+                Input::Gpio { debounce_ms, .. } => LATE_NS.saturating_add(ns(debounce_ms)),
+                Input::Usb { .. } => LATE_NS,
             },
         }
     }
@@ -177,12 +185,13 @@ impl Machine {
 
     /// Time has passed. Call it at [`Machine::next_deadline`], or whenever.
     pub fn passed(&mut self, now_mono_ns: u64) -> Vec<Action> {
-        self.run_until(now_mono_ns.saturating_sub(LATE_NS))
+        self.run_until(now_mono_ns.saturating_sub(self.rules.late_ns))
     }
 
     /// When [`Machine::passed`] has something to say if no edge comes; `None`: never.
     pub fn next_deadline(&self) -> Option<u64> {
-        self.due().map(|(at, _)| at.saturating_add(LATE_NS))
+        self.due()
+            .map(|(at, _)| at.saturating_add(self.rules.late_ns))
     }
 
     /// The press of that instant was refused: the next edge is a press again.

@@ -152,3 +152,27 @@ fn buttons_and_lights_can_be_changed_from_environment_and_command_line() {
     assert_eq!(config.board.backend, Backend::Sim);
     assert_eq!(config.venue.open.unwrap().spans[0].from_min, 480);
 }
+
+#[test]
+fn the_cooldown_is_no_longer_than_what_the_clip_still_takes() {
+    let with = |more: &str| {
+        let toml = format!("{CAMERA}[[button]]\npin = 17\npost = \"1s\"\n{more}");
+        Desk::new().toml(&toml).load()
+    };
+    let loaded = with("");
+    assert_eq!(loaded.config.buttons[0].cooldown_ms, 1000);
+    assert_eq!(loaded.warnings, [""; 0]);
+    let loaded = with("cooldown = \"2s\"\n");
+    assert_eq!(loaded.config.buttons[0].cooldown_ms, 2000);
+    let [warning] = &loaded.warnings[..] else {
+        panic!("{:?}", loaded.warnings);
+    };
+    assert!(
+        warning.contains("longer than the shortest post"),
+        "{warning}"
+    );
+    assert_eq!(
+        with("double_post = \"500ms\"\n").config.buttons[0].cooldown_ms,
+        500
+    );
+}

@@ -11,6 +11,7 @@ fn rules(long: bool, double: bool, cooldown_ms: u64) -> Rules {
         double,
         cooldown_ns: cooldown_ms * MS,
         stops_after_ns: None,
+        late_ns: LATE_NS,
     }
 }
 
@@ -430,4 +431,23 @@ proptest! {
         prop_assert_eq!(presses, usize::from(!held || edges > 1));
         prop_assert_eq!(machine.hold.is_some(), held ^ !edges.is_multiple_of(2));
     }
+}
+
+#[test]
+fn a_second_edge_that_the_kernel_debounces_for_long_still_makes_a_double_press() {
+    // Its debouncing of 200 ms lets the kernel tell of the edge at 390 ms only at 590 ms.
+    let slow = Rules {
+        late_ns: LATE_NS + 200 * MS,
+        ..rules(false, true, 3_000)
+    };
+    let mut machine = Machine::new(slow);
+    let mut actions = machine.edge(true, 10_000 * MS);
+    actions.extend(machine.edge(false, 10_100 * MS));
+    assert_eq!(machine.next_deadline(), Some(10_650 * MS + 1));
+    actions.extend(machine.passed(10_590 * MS));
+    actions.extend(machine.edge(true, 10_390 * MS));
+    assert_eq!(
+        actions,
+        [undecided(10_000), decide(10_000, Gesture::Double)]
+    );
 }
