@@ -110,6 +110,8 @@ pub struct Target {
     pub kind: TargetKind,
 }
 
+// There are a handful of them at most.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq)]
 pub enum TargetKind {
     Folder(FolderTarget),

@@ -97,8 +97,8 @@ fn days_of(words: &[&str]) -> Result<[bool; 7], String> {
 /// Monday is 0. Three letters are enough.
 fn day(word: &str) -> Option<usize> {
     let word = word.to_ascii_lowercase();
-    let fits = |day: &&str| word.len() >= 3 && day.starts_with(&word);
-    DAYS.iter().position(|day| fits(&day))
+    let mut days = DAYS.iter();
+    days.position(|day| word.len() >= 3 && day.starts_with(&word))
 }
 
 #[cfg(test)]

@@ -205,9 +205,10 @@ fn what_the_example_holds_in_comments_can_be_used() {
         let bare = line.strip_prefix("# ").unwrap_or(line);
         let is_setting = bare.starts_with("[[") || bare.contains(" = ");
         let instead = bare.contains("\"…\"");
-        (is_setting && !instead)
-            .then(|| bare.to_owned())
-            .unwrap_or(line.to_owned())
+        match is_setting && !instead {
+            true => bare.to_owned(),
+            false => line.to_owned(),
+        }
     };
     let after: Vec<String> = after.lines().map(used).collect();
     let dir = format!("{}/", desk.dir.path().display());
