@@ -401,8 +401,8 @@ impl<S: FnMut(&str)> Walk<'_, S> {
                         self.light_up(edge.held);
                     }
                     Ok(Heard::Edge(edge)) => self.wrong_button(edge, &mut wrong),
-                    Ok(Heard::Lost { edges, .. }) => {
-                        self.tell(format!("  the kernel lost {edges} edges: this button bounces very much"));
+                    Ok(Heard::Lost { .. }) => {
+                        self.tell("  the kernel lost edges: this button bounces very much".to_owned());
                     }
                     Ok(Heard::Trouble { what: Some(what), .. }) => self.tell(format!("  {what}")),
                     Ok(Heard::Trouble { what: None, .. }) => {}

@@ -281,15 +281,23 @@ impl Listener {
 
     fn lost(&mut self, index: usize, edges: u64) {
         let now = self.clock.mono_ns();
+        let level = self.hands.held(index);
+        // What was heard since tells better than the level how it came to be so.
+        let level = level.filter(|_| self.heard.is_empty());
         if let Some(button) = self.row.get_mut(index) {
-            let actions = button.machine.lost(edges, now);
+            let actions = match (edges, level) {
+                (0, None) => Vec::new(),
+                (0, Some(held)) => button.machine.found(held, now),
+                _ => button.machine.lost(edges, now),
+            };
             let pressed = actions.iter().any(|a| matches!(a, Action::Press { .. }));
             let instead = match pressed {
                 true => "; a press was among them and is made now",
                 false => "",
             };
             log::warn!(target: "hindsight", event = "error_button", button = button.id.as_str(), edges;
-                "button {}: the kernel dropped {edges} of its edges{instead}", button.id);
+                "button {}: the kernel dropped {} of its edges{instead}", button.id,
+                match edges { 0 => "some".to_owned(), n => n.to_string() });
             self.act(index, actions);
         }
     }

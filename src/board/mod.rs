@@ -43,6 +43,7 @@ pub enum Heard {
     /// The kernel dropped edges of this button: presses may have been among them.
     Lost {
         button: usize,
+        /// 0: nobody knows how many. Edges that tell its level come before this, then.
         edges: u64,
     },
     /// An input does not work (any more), for people; `None`: works again.

@@ -252,7 +252,7 @@ fn take_again(chip: &Chip, lines: &Mutex<Vec<Line>>, end: &End, heard: &Sender<H
         });
         // Edges between the two interrupts were heard by nobody.
         let button = line.wanted.button;
-        let _ = heard.send(Heard::Lost { button, edges: 1 });
+        let _ = heard.send(Heard::Lost { button, edges: 0 });
         let _ = heard.send(Heard::Trouble { button, what });
     }
 }

@@ -423,12 +423,11 @@ fn dropped(event: &InputEvent) -> bool {
         && event.code() == SynchronizationCode::SYN_DROPPED.0
 }
 
-/// After dropped events: the loss, and the keys as they are now.
+/// After dropped events: the keys as they are now, and the loss.
 fn catch_up(keys: &mut [Key], event: &InputEvent, down: impl Fn(KeyCode) -> bool) -> Vec<Heard> {
     let mut told = Vec::new();
     for key in keys.iter_mut() {
         let button = key.button;
-        told.push(Heard::Lost { button, edges: 1 });
         let held = down(key.code);
         if held != key.held {
             key.held = held;
@@ -438,6 +437,7 @@ fn catch_up(keys: &mut [Key], event: &InputEvent, down: impl Fn(KeyCode) -> bool
                 at_mono_ns: mono_ns(event),
             }));
         }
+        told.push(Heard::Lost { button, edges: 0 });
     }
     told
 }

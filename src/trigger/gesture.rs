@@ -183,6 +183,15 @@ impl Machine {
         actions
     }
 
+    /// Edges were dropped, nobody knows how many, and this is its level now: where a
+    /// press edge is missing, it is made up for.
+    pub fn found(&mut self, held: bool, now_mono_ns: u64) -> Vec<Action> {
+        match held == self.hold.is_some() {
+            true => Vec::new(),
+            false => self.edge(held, now_mono_ns),
+        }
+    }
+
     /// Time has passed. Call it at [`Machine::next_deadline`], or whenever.
     pub fn passed(&mut self, now_mono_ns: u64) -> Vec<Action> {
         self.run_until(now_mono_ns.saturating_sub(self.rules.late_ns))

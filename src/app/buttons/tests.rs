@@ -332,6 +332,15 @@ fn what_a_backend_says_of_a_button_is_told_and_a_dropped_press_is_made() {
         panic!("{did:?}");
     };
     assert!((before..=RealClock.mono_ns()).contains(at));
+    // Nobody knows how many, and it is held now: that edge is missing.
+    fake.set(|state| assert!(state.held.insert(0)));
+    let lost = Heard::Lost {
+        button: 0,
+        edges: 0,
+    };
+    say.send(lost).unwrap();
+    let did = fake.when(|did| did.len() >= 4);
+    assert_eq!(did[3], Did::Again);
 }
 
 #[test]

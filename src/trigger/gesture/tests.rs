@@ -286,6 +286,16 @@ fn where_the_kernel_dropped_a_press_one_is_made_when_that_is_noticed() {
     assert!(machine.next_deadline().is_some(), "held");
 }
 
+#[test]
+fn where_nobody_knows_what_was_dropped_the_level_tells_what_is_missing() {
+    let mut machine = Machine::new(rules(false, false, 0));
+    assert_eq!(machine.found(false, S), []);
+    assert_eq!(machine.found(true, 2 * S), [press(2_000)]);
+    assert_eq!(machine.found(true, 3 * S), []);
+    assert_eq!(machine.found(false, 4 * S), []);
+    assert_eq!(machine.next_deadline(), None, "not held for ever");
+}
+
 /// What a whole sequence of presses means, by looking at all of it at once.
 fn by_the_book(rules: Rules, holds: &[(u64, u64)]) -> Vec<Action> {
     let mut meant = Vec::new();
