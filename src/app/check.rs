@@ -113,7 +113,7 @@ fn row(camera: &Camera, probe: &Probe) -> Vec<String> {
 /// What of the camera does not fit the configuration.
 fn misfits(config: &Config, camera: &Camera, probe: &Probe) -> Vec<String> {
     let id = &camera.id;
-    let window_ms = config.highlight.pre_ms + config.highlight.post_ms;
+    let window_ms = config.longest_window_ms();
     let mut wrong: Vec<String> = probe
         .ring_warnings(&config.ring, window_ms)
         .iter()

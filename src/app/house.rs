@@ -53,6 +53,7 @@ pub(super) struct House {
     pub work: Arc<Work>,
     /// From the start on: also of what earlier runs left.
     events: Receiver<Event>,
+    worked: Receiver<queue::Event>,
     ingest: Arc<Ingest>,
     server: Server,
     monitor: JoinHandle<()>,
@@ -104,6 +105,7 @@ impl House {
         let stop = &stopper.stop;
         // Waits for the storage that highlights open.
         let work = Arc::new(Work::start(config, highlights.boot_id, mail, clock, stop)?);
+        let worked = work.queue.events();
         let highlights = Highlights::start(highlights, clock.clone(), stop.clone())?;
         let highlights = Arc::new(highlights);
         let events = highlights.events();
@@ -134,6 +136,7 @@ impl House {
             highlights,
             work,
             events,
+            worked,
             ingest: ingest.clone(),
             server,
             monitor,
@@ -152,6 +155,14 @@ impl House {
     /// Calls `act` for every event, on a thread of its own.
     pub fn on_events(&self, act: impl FnMut(Event) + Send + 'static) -> std::io::Result<Listening> {
         Listening::start(self.events.clone(), act)
+    }
+
+    /// The same for what is done with clips.
+    pub fn on_work(
+        &self,
+        act: impl FnMut(queue::Event) + Send + 'static,
+    ) -> std::io::Result<Listening> {
+        Listening::start(self.worked.clone(), act)
     }
 
     /// Returns when open windows have run to their end, or at once after a second
@@ -221,7 +232,7 @@ fn ingest_settings(config: &Config, boot_id: BootId) -> ingest::Settings {
         cameras: config.cameras.clone(),
         ring: config.ring.clone(),
         reconnect: config.reconnect,
-        window_ms: config.highlight.pre_ms + config.highlight.post_ms,
+        window_ms: config.longest_window_ms(),
         boot_id,
     }
 }
@@ -269,9 +280,9 @@ pub(super) struct Listening {
 }
 
 impl Listening {
-    fn start(
-        events: Receiver<Event>,
-        mut act: impl FnMut(Event) + Send + 'static,
+    fn start<E: Send + 'static>(
+        events: Receiver<E>,
+        mut act: impl FnMut(E) + Send + 'static,
     ) -> std::io::Result<Listening> {
         let (done, over) = crossbeam_channel::bounded::<()>(0);
         let listen = move || {

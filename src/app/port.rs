@@ -51,7 +51,7 @@ pub(super) struct Facts {
 
 impl Facts {
     pub fn of(config: &Config) -> Facts {
-        let window_ms = config.highlight.pre_ms + config.highlight.post_ms;
+        let window_ms = config.longest_window_ms();
         let cameras = config.cameras.len() as u64;
         let press_bits = (window_ms / 1000 + 1) * config.ring.max_bitrate_bps * cameras;
         Facts {

@@ -12,6 +12,8 @@ use super::{NOT_DONE, row, words};
 use crate::base::{BootId, RealClock, Source, StopLevel};
 use crate::config::{Config, LogFormat, Transport};
 use crate::highlight::Event;
+use crate::queue;
+use crate::queue::work::Failure;
 use crate::ring::RingSpec;
 use crate::trigger::{Keyboard, KeyboardSettings, Wish};
 use crate::web::Port as _;
@@ -42,6 +44,12 @@ pub(super) fn run(config: Config) -> ExitCode {
             say(text);
         }
     });
+    let working = house.on_work(move |event| {
+        note_work(&event);
+        if let (Some(text), false) = (words::worked(&event), seen) {
+            say(text);
+        }
+    });
     let row = row::show(&house.board);
     let keyboard = config.trigger.keyboard.then(|| {
         let answer = move |text: String| {
@@ -58,7 +66,7 @@ pub(super) fn run(config: Config) -> ExitCode {
     log::info!(target: "hindsight", event = "system_stopping"; "stopping: no more presses are taken");
     say("stopping; once more (Ctrl-C or q) stops at once and leaves open clips to the next start");
     house.drain(|what| say(what));
-    drop((keyboard, listening, row));
+    drop((keyboard, listening, working, row));
     house.leave();
     log::info!(target: "hindsight", event = "system_stopped"; "stopped");
     say("stopped");
@@ -92,6 +100,44 @@ fn note(event: &Event) {
         } => log::warn!(target: "hindsight", event = "clip_missed", press = press_id.as_str(),
             camera = camera.as_str(); "{text}"),
         Event::Retired { .. } => {}
+    }
+}
+
+/// What is done with clips, for the log.
+fn note_work(event: &queue::Event) {
+    let Some(text) = words::worked(event).map(|text| words::one_line(&text)) else {
+        return;
+    };
+    match event {
+        queue::Event::Finished {
+            press_id,
+            camera,
+            took_ms,
+            ..
+        } => log::info!(target: "hindsight", event = "highlight_finished",
+            press = press_id.as_str(), camera = camera.as_str(), took_ms; "{text}"),
+        queue::Event::Uploaded {
+            press_id,
+            camera,
+            target,
+            took_ms,
+            ..
+        } => {
+            log::info!(target: "hindsight", event = "highlight_uploaded", press = press_id.as_str(),
+            camera = camera.as_str(), upload_target = target.as_str(), took_ms; "{text}")
+        }
+        queue::Event::Failed {
+            press_id,
+            camera,
+            failure: Failure::NotNow { .. },
+            ..
+        } => log::info!(target: "hindsight", event = "highlight_later",
+            press = press_id.as_str(), camera = camera.as_str(); "{text}"),
+        queue::Event::Failed {
+            press_id, camera, ..
+        } => log::warn!(target: "hindsight", event = "error_highlight",
+            press = press_id.as_str(), camera = camera.as_str(); "{text}"),
+        queue::Event::Began { .. } | queue::Event::Done { .. } => {}
     }
 }
 

@@ -1,8 +1,13 @@
 //! Presses and what becomes of them, in words for people.
 
+use std::path::Path;
+
 use super::say;
 use crate::base::{PressAck, PressError};
 use crate::highlight::Event;
+use crate::queue;
+use crate::queue::sidecar::Stage;
+use crate::queue::work::Failure;
 
 /// An event in words.
 pub(super) fn told(event: &Event) -> Option<String> {
@@ -35,6 +40,77 @@ pub(super) fn told(event: &Event) -> Option<String> {
         Event::NoClip { camera, reason, .. } => Some(format!("{camera}: no clip: {reason}")),
         Event::Retired { .. } => None,
     }
+}
+
+/// What was done with a clip, in words; `None`: nothing worth a line.
+pub(super) fn worked(event: &queue::Event) -> Option<String> {
+    use queue::Event as Q;
+    Some(match event {
+        Q::Began { .. } => return None,
+        Q::Finished {
+            camera,
+            marked,
+            vertical,
+            thumbnail,
+            notes,
+            took_ms,
+            ..
+        } => {
+            let made = [
+                ("marked video", marked),
+                ("vertical video", vertical),
+                ("thumbnail", thumbnail),
+            ];
+            let mut lines: Vec<String> = made
+                .iter()
+                .filter_map(|(what, path)| Some(made_file(camera.as_str(), what, path.as_deref()?)))
+                .collect();
+            if let Some(first) = lines.first_mut() {
+                first.push_str(&format!(", {} of work", say::seconds(*took_ms)));
+            }
+            lines.extend(notes.iter().map(|note| format!("        {note}")));
+            if lines.is_empty() {
+                return None;
+            }
+            lines.join("\n")
+        }
+        Q::Uploaded {
+            camera,
+            target,
+            place,
+            took_ms,
+            ..
+        } => format!(
+            "{camera}: uploaded → {target}: {place}, in {}",
+            say::short_time(took_ms.saturating_mul(1_000_000))
+        ),
+        Q::Failed {
+            camera,
+            stage,
+            target,
+            failure,
+            ..
+        } => {
+            let doing = match (stage, target) {
+                (Stage::Finish, _) => "finishing".to_owned(),
+                (Stage::Upload, None) => "uploading".to_owned(),
+                (Stage::Upload, Some(target)) => format!("uploading to {target}"),
+            };
+            match failure {
+                Failure::Left => return None,
+                Failure::Wait { why, .. } => format!("{camera}: {doing} waits: {why}"),
+                Failure::Failed { why } => format!("{camera}: {doing} went wrong: {why}"),
+                Failure::Never { why } => format!("{camera}: {doing} was given up: {why}"),
+                Failure::NotNow { why, .. } => format!("{camera}: {doing} comes later: {why}"),
+            }
+        }
+        // Its last upload has been told.
+        Q::Done { .. } => return None,
+    })
+}
+
+fn made_file(camera: &str, what: &str, path: &Path) -> String {
+    format!("{camera}: {what} → {}", path.display())
 }
 
 /// The answer to a press, in words.

@@ -35,6 +35,21 @@ pub struct Config {
     pub targets: Vec<Target>,
 }
 
+impl Config {
+    /// The longest window that anybody's press can have: pre and post together.
+    pub fn longest_window_ms(&self) -> u64 {
+        let of_buttons = self.buttons.iter().flat_map(|button| {
+            let more = [button.long, button.double].into_iter().flatten();
+            more.chain([button.single])
+        });
+        of_buttons
+            .map(|window| window.pre_ms + window.post_ms)
+            .chain([self.highlight.pre_ms + self.highlight.post_ms])
+            .max()
+            .unwrap_or(0)
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Venue {
     pub name: String,

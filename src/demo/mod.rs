@@ -28,3 +28,6 @@ mod stream;
 pub use camera::{Asked, Camera, Join, Login, Scheme, Script, Sent, StartAt};
 pub use fault::{Fault, Stage, When};
 pub use footage::{Footage, FootageError};
+
+/// Our own logo, a PNG with transparency: what the demo puts on its clips.
+pub static LOGO: &[u8] = include_bytes!("../../assets/logo.png");

@@ -1,40 +1,36 @@
 //! `hindsight demo`: the main job with nothing to configure.
 //!
-//! A built-in camera on loopback, ingest over real RTSP, a ring, the API, ENTER.
+//! A built-in camera on loopback, ingest over real RTSP, a ring, the API, ENTER, a board of
+//! lights in the terminal; then the logo by FFmpeg, and a folder to upload into.
 //! Its folders and port are its own, so it runs beside a service and beside
 //! other demos.
 
-use std::fs::File;
 use std::io::{self, IsTerminal};
-use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
+
+use crossbeam_channel::{Receiver, bounded};
 
 use super::house::{House, Port};
 use super::run::keys;
 use super::say::{self, say};
 use super::signals::Stopper;
 use super::{DemoOptions, NOT_DONE, WRONG, row, words};
-use nix::fcntl::{Flock, FlockArg};
-
-use crate::base::{CameraId, Clock, PressRequest, RealClock, Source, StopLevel};
-use crate::board::pins::PinMap;
-use crate::config::board::{
-    Backend, Board, Button, ButtonRole, Input, Led, LedRole, Level, Pull, Window,
-};
-use crate::config::delivery::{Finish, Queue, Upload};
-use crate::config::{
-    Camera, Config, Highlight, Http, Log, Reconnect, RingSettings, Storage, Transport, Trigger,
-    Venue,
-};
+use crate::base::{Clock, PressId, PressRequest, RealClock, Source, StopLevel};
+use crate::config::Config;
+use crate::config::delivery::Finish;
 use crate::demo::{self, Script};
+use crate::finish::{self, Maker};
 use crate::highlight::cut::Ended;
 use crate::highlight::sidecar::{self, Sidecar};
 use crate::highlight::{Event, Outcome, verify::verify};
 use crate::ingest::Phase;
+use crate::queue;
 use crate::web::Port as _;
+
+mod claim;
+mod config;
 
 const PRE_MS: u64 = 10_000;
 const POST_MS: u64 = 3_000;
@@ -45,8 +41,6 @@ const MAX_BITRATE_BPS: u64 = 4_000_000;
 const PORT: u16 = 8089;
 /// How long the camera may take to show its first picture, and the clip to be written.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Demos that one user can run at once.
-const MOST: u32 = 99;
 
 pub(super) fn demo(options: &DemoOptions) -> ExitCode {
     match try_demo(options) {
@@ -60,16 +54,22 @@ pub(super) fn demo(options: &DemoOptions) -> ExitCode {
 
 fn try_demo(options: &DemoOptions) -> Result<ExitCode, String> {
     let stopper = Stopper::listen().map_err(|e| format!("cannot listen for signals: {e}"))?;
-    let storage = claim_storage()?;
-    let ring = claim_ring()?;
+    let storage = claim::storage()?;
+    let ring = claim::ring()?;
     let camera = demo::Camera::start(Script {
         keep_log: false,
         ..Script::default()
     })
     .map_err(|e| format!("cannot start the built-in camera: {e}"))?;
-    let config = config(&storage.path, &ring.path, &camera)?;
+    let marking = look_for_ffmpeg(&stopper);
+    let config = config::config(&storage.path, &ring.path, &camera, marking.is_ok())?;
     let house = House::start(&config, Port::OrAnother, &stopper).map_err(|e| e.to_string())?;
     introduce(&config, &house, options);
+    if let Err(why) = marking {
+        say(format!(
+            "FFmpeg is left out, so clips get neither logo nor thumbnail: {why}\n"
+        ));
+    }
     let code = match options.exit {
         true => press_once(&config, &house, &stopper, options.press_after),
         false => let_people_press(&config, &house, &stopper),
@@ -80,104 +80,16 @@ fn try_demo(options: &DemoOptions) -> Result<ExitCode, String> {
     Ok(ExitCode::from(code))
 }
 
-fn config(storage: &Path, ring: &Path, camera: &demo::Camera) -> Result<Config, String> {
-    let id = CameraId::new("court1").map_err(|e| e.to_string())?;
-    Ok(Config {
-        venue: Venue {
-            name: "Hindsight demo".to_owned(),
-            timezone: jiff::tz::TimeZone::system(),
-            open: None,
-        },
-        storage: Storage {
-            path: storage.to_owned(),
-        },
-        ring: RingSettings {
-            dir: ring.to_owned(),
-            seconds: RING_SECONDS,
-            max_bitrate_bps: MAX_BITRATE_BPS,
-        },
-        highlight: Highlight {
-            pre_ms: PRE_MS,
-            post_ms: POST_MS,
-            stop_grace_ms: 20_000,
-        },
-        trigger: Trigger {
-            keyboard: true,
-            http: true,
-        },
-        reconnect: Reconnect {
-            initial_ms: 1000,
-            max_ms: 30_000,
-            max_attempts: None,
-        },
-        cameras: vec![Camera {
-            id: id.clone(),
-            name: "Court 1, built-in camera".to_owned(),
-            court: "Court 1".to_owned(),
-            url: camera.url(),
-            credentials: None,
-            transport: Transport::Tcp,
-            latency_ms: 0,
-        }],
-        http: Http {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)),
-            token: None,
-        },
-        log: Log::default(),
-        board: Board {
-            backend: Backend::Sim,
-            ..Board::default()
-        },
-        buttons: vec![button(&id)],
-        leds: leds(),
+/// What encodes here; or why nothing does, and the line to type.
+fn look_for_ffmpeg(stopper: &Stopper) -> Result<String, String> {
+    let maker = Maker::new(finish::Settings {
         finish: Finish::default(),
-        queue: Queue::default(),
-        upload: Upload::default(),
-        targets: Vec::new(),
-    })
-}
-
-/// The one on the wall, as a venue would have it.
-fn button(camera: &CameraId) -> Button {
-    Button {
-        id: "button1".to_owned(),
-        input: Input::Gpio {
-            pin: PinMap::generic()
-                .recommended
-                .buttons
-                .first()
-                .copied()
-                .unwrap_or(0),
-            active: Level::Low,
-            pull: Pull::Up,
-            debounce_ms: 20,
-        },
-        role: ButtonRole::Press,
-        cameras: vec![camera.clone()],
-        single: Window {
-            pre_ms: PRE_MS,
-            post_ms: POST_MS,
-        },
-        long: None,
-        double: None,
-        cooldown_ms: POST_MS,
-        shutdown_hold_ms: None,
-    }
-}
-
-fn leds() -> Vec<Led> {
-    let pins = &PinMap::generic().recommended;
-    let led = |(pin, role)| Led {
-        pin,
-        active: Level::High,
-        role,
-    };
-    let roles = [
-        (pins.ready, LedRole::Ready),
-        (pins.busy, LedRole::Busy),
-        (pins.fault, LedRole::Fault),
-    ];
-    roles.map(led).to_vec()
+        venue: String::new(),
+        timezone: jiff::tz::TimeZone::UTC,
+        reserve_bytes: 0,
+        limits: finish::Limits::default(),
+    });
+    maker.describe(&stopper.stop).map_err(|e| e.to_string())
 }
 
 fn introduce(config: &Config, house: &House, options: &DemoOptions) {
@@ -188,12 +100,14 @@ fn introduce(config: &Config, house: &House, options: &DemoOptions) {
          camera   {} (built in: a test pattern with numbered frames and beeps)\n  \
          memory   the last {} s, {} in {}; nothing is written to the disk until a press\n  \
          clips    {}\n  \
+         upload   {}: a folder stands for what would be far away\n  \
          API      {url}/status, or another button: curl -X POST {url}/save-clip\n",
         camera.shown_url(),
         config.ring.seconds,
         say::bytes(super::run::rings_bytes(config)),
         config.ring.dir.display(),
         config.storage.path.join("highlights").display(),
+        config.storage.path.join("uploaded").display(),
     ));
     if options.exit {
         return;
@@ -223,6 +137,11 @@ fn let_people_press(config: &Config, house: &House, stopper: &Stopper) -> u8 {
             hint_given = true;
         }
     });
+    let working = house.on_work(|event| {
+        if let Some(text) = words::worked(&event) {
+            say(text);
+        }
+    });
     let row = row::show(&house.board);
     let keyboard = keys(config, Source::Demo, house, stopper, say);
     while !stopper
@@ -230,7 +149,7 @@ fn let_people_press(config: &Config, house: &House, stopper: &Stopper) -> u8 {
         .wait(StopLevel::Finish, Duration::from_secs(3600))
     {}
     house.drain(|what| say(what));
-    drop((keyboard, listening, row));
+    drop((keyboard, listening, working, row));
     stopper.exit_code()
 }
 
@@ -246,11 +165,23 @@ fn press_once(config: &Config, house: &House, stopper: &Stopper, press_after: Du
             say(text);
         }
     });
+    let (heard, ends) = bounded(64);
+    let working = house.on_work(move |event| {
+        if let Some(text) = words::worked(&event) {
+            say(text);
+        }
+        // Only the end of one press is waited for.
+        let _ = heard.try_send(event);
+    });
     let row = row::show(&house.board);
     let made = make_one(config, house, stopper, press_after);
+    let made = made.and_then(|outcome| {
+        delivered(&outcome.press_id, &ends, stopper)?;
+        Ok(outcome)
+    });
     stopper.stop.raise(StopLevel::Finish);
     house.drain(|_| ());
-    drop((listening, row));
+    drop((listening, working, row));
     match made.and_then(|outcome| verified(&outcome, press_after)) {
         Ok(text) => {
             say(text);
@@ -261,6 +192,29 @@ fn press_once(config: &Config, house: &House, stopper: &Stopper, press_after: Du
             WRONG
         }
     }
+}
+
+/// Waits until the press's clip has been finished and uploaded.
+fn delivered(
+    press: &PressId,
+    ends: &Receiver<queue::Event>,
+    stopper: &Stopper,
+) -> Result<(), String> {
+    let clock = RealClock;
+    let give_up_mono_ns = clock.mono_ns() + ns(PATIENCE);
+    let mut trouble = None;
+    while clock.mono_ns() < give_up_mono_ns {
+        if stopper.stop.level() > StopLevel::Running {
+            return Err("it was interrupted".to_owned());
+        }
+        match ends.recv_timeout(Duration::from_millis(100)) {
+            Ok(queue::Event::Done { press_id, .. }) if press_id == *press => return Ok(()),
+            Ok(queue::Event::Failed { failure, .. }) => trouble = Some(failure.to_string()),
+            _ => {}
+        }
+    }
+    let why = trouble.unwrap_or_else(|| "nobody said why".to_owned());
+    Err(format!("the clip was not delivered in time: {why}"))
 }
 
 fn make_one(
@@ -375,91 +329,13 @@ fn ns(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// A folder that no other demo uses while this one runs.
-struct Claimed {
-    path: PathBuf,
-    _lock: Flock<File>,
-}
-
-impl Claimed {
-    /// Takes `<base>/<name>`, or `<name>-2` and so on where others run.
-    fn take(base: &Path, name: &str) -> io::Result<Claimed> {
-        for number in 1..=MOST {
-            let path = match number {
-                1 => base.join(name),
-                n => base.join(format!("{name}-{n}")),
-            };
-            std::fs::create_dir_all(&path)?;
-            let file = path.join("demo.lock");
-            let opened = File::options().create(true).append(true).open(&file)?;
-            let inode = opened.metadata()?.ino();
-            let Ok(lock) = Flock::lock(opened, FlockArg::LockExclusiveNonblock) else {
-                continue;
-            };
-            // Its holder may have removed the folder between our opening and our locking.
-            if std::fs::metadata(&file).is_ok_and(|facts| facts.ino() == inode) {
-                return Ok(Claimed { path, _lock: lock });
-            }
-        }
-        Err(io::Error::other(format!(
-            "{MOST} demos are running already"
-        )))
-    }
-
-    /// The folder and all in it.
-    fn remove(self) {
-        let _ = std::fs::remove_dir_all(&self.path);
-    }
-}
-
-/// `$XDG_STATE_HOME/hindsight-demo`, or what comes nearest.
-fn claim_storage() -> Result<Claimed, String> {
-    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    let state = folder("XDG_STATE_HOME").filter(|path| path.is_absolute());
-    let home = folder("HOME").map(|home| home.join(".local/state"));
-    let own_temp = std::env::temp_dir().join(format!("hindsight-{}", nix::unistd::getuid()));
-    let bases = [state, home, Some(own_temp)];
-    let mut why = String::new();
-    for base in bases.into_iter().flatten() {
-        match Claimed::take(&base, "hindsight-demo") {
-            Ok(claimed) => return Ok(claimed),
-            Err(error) => why = format!("{}: {error}", base.display()),
-        }
-    }
-    Err(format!("there is no place for clips: {why}"))
-}
-
-/// A folder on tmpfs; what a killed demo left in it goes.
-fn claim_ring() -> Result<Claimed, String> {
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let bases = [Some(PathBuf::from("/dev/shm")), runtime];
-    let name = format!("hindsight-demo-{}", nix::unistd::getuid());
-    let mut why = String::new();
-    for base in bases.into_iter().flatten() {
-        match Claimed::take(&base, &name) {
-            Ok(claimed) => {
-                sweep(&claimed.path);
-                return Ok(claimed);
-            }
-            Err(error) => why = format!("{}: {error}", base.display()),
-        }
-    }
-    Err(format!("there is no place in memory (tmpfs): {why}"))
-}
-
-fn sweep(folder: &Path) {
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_name() != "demo.lock" {
-            let _ = std::fs::remove_file(entry.path());
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::base::PressId;
+    use std::path::PathBuf;
+
+    use crate::base::CameraId;
 
     #[test]
     fn only_a_clip_that_verify_finds_whole_is_a_success() {
@@ -487,22 +363,5 @@ mod tests {
         std::fs::remove_file(&clip).unwrap();
         let gone = says(&outcome(Some(&clip), sidecar::Status::Queued));
         assert!(gone.contains("no clip with a sidecar is there"), "{gone}");
-    }
-
-    #[test]
-    fn demos_side_by_side_have_folders_of_their_own_and_a_left_one_is_taken_again() {
-        let base = tempfile::tempdir().unwrap();
-        let first = Claimed::take(base.path(), "demo").unwrap();
-        let second = Claimed::take(base.path(), "demo").unwrap();
-        assert_eq!(first.path, base.path().join("demo"));
-        assert_eq!(second.path, base.path().join("demo-2"));
-        std::fs::write(first.path.join("ring"), "x").unwrap();
-        drop(first);
-        let third = Claimed::take(base.path(), "demo").unwrap();
-        assert_eq!(third.path, base.path().join("demo"));
-        sweep(&third.path);
-        assert!(!third.path.join("ring").exists());
-        second.remove();
-        assert!(!base.path().join("demo-2").exists());
     }
 }

@@ -1,0 +1,158 @@
+//! The demo's configuration: one built-in camera, one button, three lights, a logo, a folder
+//! to upload into.
+//!
+//! Called by: the demo.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use super::{MAX_BITRATE_BPS, PORT, POST_MS, PRE_MS, RING_SECONDS};
+use crate::base::CameraId;
+use crate::board::pins::PinMap;
+use crate::config::board::{
+    Backend, Board, Button, ButtonRole, Input, Led, LedRole, Level, Pull, Window,
+};
+use crate::config::delivery::{
+    Corner, Finish, FolderTarget, Logo, Queue, Target, TargetKind, Upload,
+};
+use crate::config::{
+    Camera, Config, Highlight, Http, Log, Reconnect, RingSettings, Storage, Transport, Trigger,
+    Venue,
+};
+use crate::demo;
+
+/// All of it; nothing stands in a file. `marks`: FFmpeg is there.
+pub(super) fn config(
+    storage: &Path,
+    ring: &Path,
+    camera: &demo::Camera,
+    marks: bool,
+) -> Result<Config, String> {
+    let id = CameraId::new("court1").map_err(|e| e.to_string())?;
+    Ok(Config {
+        venue: Venue {
+            name: "Hindsight demo".to_owned(),
+            timezone: jiff::tz::TimeZone::system(),
+            open: None,
+        },
+        storage: Storage {
+            path: storage.to_owned(),
+        },
+        ring: RingSettings {
+            dir: ring.to_owned(),
+            seconds: RING_SECONDS,
+            max_bitrate_bps: MAX_BITRATE_BPS,
+        },
+        highlight: Highlight {
+            pre_ms: PRE_MS,
+            post_ms: POST_MS,
+            stop_grace_ms: 20_000,
+        },
+        trigger: Trigger {
+            keyboard: true,
+            http: true,
+        },
+        reconnect: Reconnect {
+            initial_ms: 1000,
+            max_ms: 30_000,
+            max_attempts: None,
+        },
+        cameras: vec![Camera {
+            id: id.clone(),
+            name: "Court 1, built-in camera".to_owned(),
+            court: "Court 1".to_owned(),
+            url: camera.url(),
+            credentials: None,
+            transport: Transport::Tcp,
+            latency_ms: 0,
+        }],
+        http: Http {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)),
+            token: None,
+        },
+        log: Log::default(),
+        board: Board {
+            backend: Backend::Sim,
+            ..Board::default()
+        },
+        buttons: vec![button(&id)],
+        leds: leds(),
+        finish: finish(storage, marks)?,
+        queue: Queue::default(),
+        upload: Upload::default(),
+        targets: vec![target(storage)?],
+    })
+}
+
+/// Our own logo in a corner.
+fn finish(storage: &Path, marks: bool) -> Result<Finish, String> {
+    let file = storage.join("logo.png");
+    std::fs::write(&file, demo::LOGO).map_err(|e| format!("{}: {e}", file.display()))?;
+    let logo = Logo {
+        file,
+        corner: Corner::BottomRight,
+        rel_width: 0.2,
+        margin_px: 24,
+        opacity: 0.8,
+    };
+    Ok(Finish {
+        logos: if marks { vec![logo] } else { Vec::new() },
+        ..Finish::default()
+    })
+}
+
+/// A folder stands for what would be far away.
+fn target(storage: &Path) -> Result<Target, String> {
+    let path = storage.join("uploaded");
+    std::fs::create_dir_all(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    Ok(Target {
+        id: "folder".to_owned(),
+        kind: TargetKind::Folder(FolderTarget {
+            path,
+            key: "{date}/{press}-{camera}.mp4".to_owned(),
+        }),
+    })
+}
+
+/// The one on the wall, as a venue would have it.
+fn button(camera: &CameraId) -> Button {
+    Button {
+        id: "button1".to_owned(),
+        input: Input::Gpio {
+            pin: PinMap::generic()
+                .recommended
+                .buttons
+                .first()
+                .copied()
+                .unwrap_or(0),
+            active: Level::Low,
+            pull: Pull::Up,
+            debounce_ms: 20,
+        },
+        role: ButtonRole::Press,
+        cameras: vec![camera.clone()],
+        single: Window {
+            pre_ms: PRE_MS,
+            post_ms: POST_MS,
+        },
+        long: None,
+        double: None,
+        cooldown_ms: POST_MS,
+        shutdown_hold_ms: None,
+    }
+}
+
+fn leds() -> Vec<Led> {
+    let pins = &PinMap::generic().recommended;
+    let led = |(pin, role)| Led {
+        pin,
+        active: Level::High,
+        role,
+    };
+    let roles = [
+        (pins.ready, LedRole::Ready),
+        (pins.busy, LedRole::Busy),
+        (pins.fault, LedRole::Fault),
+    ];
+    roles.map(led).to_vec()
+}
