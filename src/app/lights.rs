@@ -19,6 +19,8 @@ pub(super) struct Feed {
     lights: Lights,
     windows: Mutex<Windows>,
     boot: Mutex<Boot>,
+    /// What of the house was told last.
+    told: Mutex<Option<Shows>>,
 }
 
 impl Feed {
@@ -30,6 +32,7 @@ impl Feed {
                 started_mono_ns: now_mono_ns,
                 over: false,
             }),
+            told: Mutex::new(None),
         }
     }
 
@@ -56,14 +59,18 @@ impl Feed {
         }
     }
 
-    /// What the monitor saw.
+    /// What the monitor saw. Wakes the lights only when that is something new.
     pub fn look(&self, house: &health::House, verdict: &health::Verdict, now_mono_ns: u64) {
-        let over = {
+        let booted = {
             let mut boot = self.boot.lock().unwrap_or_else(PoisonError::into_inner);
             boot.over_with(house, now_mono_ns)
         };
-        let shows = Shows::of(house, verdict, over);
-        if over {
+        let shows = Shows::of(house, verdict, booted);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.replace(shows) == Some(shows) {
+            return;
+        }
+        if shows.booted {
             self.lights.ready();
         }
         self.lights.set_cameras_missing(shows.cameras_missing);
@@ -79,6 +86,7 @@ impl Feed {
 /// A house in the lights' words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Shows {
+    booted: bool,
     cameras_missing: usize,
     disk_nearly_full: bool,
     fault: bool,
@@ -91,6 +99,7 @@ impl Shows {
             .iter()
             .filter(|camera| camera.pictures != Pictures::Coming);
         Shows {
+            booted,
             // Being called for the first time is no trouble yet.
             cameras_missing: if booted { down.count() } else { 0 },
             disk_nearly_full: health::disk_nearly_full(&house.storage),
