@@ -57,6 +57,21 @@ pub struct Item {
     pub sha256: Option<String>,
 }
 
+impl Item {
+    /// It is on this box's disk, but not as its sidecar says.
+    pub fn damaged(&self) -> Failure {
+        let path = match &self.content {
+            Content::File(path) => path.display().to_string(),
+            Content::Bytes(_) => self.key.clone(),
+        };
+        Failure::Failed {
+            why: format!(
+                "{path} is not what its sidecar says (SHA-256 differs): this box's disk damaged it"
+            ),
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parcel {
     /// In the order in which they are sent: at least the video and the sidecar.

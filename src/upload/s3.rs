@@ -261,11 +261,7 @@ impl Sending<'_> {
     }
 
     fn item(&self, item: &Item) -> Result<(), Failure> {
-        let known = item.sha256.as_deref().and_then(hash::from_hex);
-        let sha256 = match known {
-            Some(known) => known,
-            None => hash::of_item(item, &self.attempt.flow)?,
-        };
+        let sha256 = self.meant(item)?;
         let url = self.url(&item.key, &[]);
         let before = self.attempt.flow.done_bytes();
         if self.held(&url)?.is_some_and(|held| held.is(item, &sha256)) {
@@ -285,6 +281,20 @@ impl Sending<'_> {
         self.prove(item, &url, &sha256, composite.as_deref())
     }
 
+    /// The hash that the far side must end up with. Of a small file what lies on the disk is
+    /// compared with what its sidecar says; a large one is while it is sent.
+    fn meant(&self, item: &Item) -> Result<Hash, Failure> {
+        let known = item.sha256.as_deref().and_then(hash::from_hex);
+        if let (Some(known), true) = (known, item.size_bytes > SINGLE_BYTES) {
+            return Ok(known);
+        }
+        let found = hash::of_item(item, &self.attempt.flow)?;
+        match known {
+            Some(known) if known != found => Err(item.damaged()),
+            _ => Ok(found),
+        }
+    }
+
     /// The checksum to expect where it is one of several parts.
     fn file(
         &self,
@@ -297,12 +307,10 @@ impl Sending<'_> {
         if item.size_bytes > SINGLE_BYTES {
             let large = Large {
                 sending: self,
-                key: &item.key,
+                item,
                 path,
                 file: &file,
-                size_bytes: item.size_bytes,
                 sha256: *sha256,
-                content_type: item.part.content_type(),
             };
             return Ok(large.send()?.composite());
         }

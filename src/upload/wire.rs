@@ -11,6 +11,7 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use nix::sys::socket::{setsockopt, sockopt};
 use ureq::Error;
 use ureq::config::Config;
 use ureq::http::Uri;
@@ -24,6 +25,11 @@ use crate::base::{Stop, StopLevel};
 
 /// How long nobody looks at the stop signal, at most.
 const LOOK: Duration = Duration::from_millis(200);
+
+/// What the kernel may hold of what was sent (it takes twice this). With more, a slow line would
+/// look silent for minutes while the kernel sends what it has; this is enough for 80 Mbit/s over
+/// 50 ms.
+const SEND_BUFFER: usize = 256 << 10;
 
 /// Why there is no connection, or no more.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +95,7 @@ impl Connector<()> for Wire {
         let port = details.uri.port_u16().unwrap_or(usual);
         let stream = self.reach(host, port)?;
         stream.set_nodelay(true)?;
+        setsockopt(&stream, sockopt::SndBuf, &SEND_BUFFER).map_err(io::Error::from)?;
         stream.set_read_timeout(Some(LOOK))?;
         stream.set_write_timeout(Some(LOOK))?;
         let config = details.config;

@@ -136,7 +136,7 @@ impl Copier {
             Content::File(path) => self.pour(path, item.size_bytes, &file)?,
         };
         if known.is_some_and(|known| known != sent) {
-            return Err(damaged(item));
+            return Err(item.damaged());
         }
         file.sync().map_err(failed)?;
         let there = self.read_back(temp)?;
@@ -247,18 +247,6 @@ impl Copier {
             }
             _ => format!("{at}: {error}"),
         })
-    }
-}
-
-fn damaged(item: &Item) -> Failure {
-    let path = match &item.content {
-        Content::File(path) => path.display().to_string(),
-        Content::Bytes(_) => item.key.clone(),
-    };
-    Failure::Failed {
-        why: format!(
-            "{path} is not what its sidecar says (SHA-256 differs): this box's disk damaged it"
-        ),
     }
 }
 

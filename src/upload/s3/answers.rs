@@ -41,6 +41,7 @@ impl Said {
         matches!(
             self.code.as_str(),
             "InvalidAccessKeyId"
+                | "NotSignedUp"
                 | "SignatureDoesNotMatch"
                 | "RequestTimeTooSkewed"
                 | "AuthorizationHeaderMalformed"
@@ -135,7 +136,7 @@ fn explained(said: &Said, target: &S3Target) -> String {
     }
     let S3Target { bucket, region, .. } = target;
     let hint = match said.code.as_str() {
-        "InvalidAccessKeyId" => "; the server does not know this access_key_id".to_owned(),
+        "InvalidAccessKeyId" | "NotSignedUp" => "; the server does not know this access_key_id".to_owned(),
         "SignatureDoesNotMatch" => {
             "; the secret_access_key does not belong to the access_key_id, or something between here \
              and the server changes requests"

@@ -17,6 +17,7 @@ use super::answers::{self, Said};
 use super::{Sending, base64};
 use crate::base::{Stop, StopLevel};
 use crate::queue::work::Failure;
+use crate::upload::Item;
 use crate::upload::hash::{self, Hash};
 use crate::upload::http::Body;
 use crate::upload::parcel::unreadable;
@@ -111,12 +112,10 @@ impl Open {
 /// A file to be sent in parts.
 pub struct Large<'a> {
     pub sending: &'a Sending<'a>,
-    pub key: &'a str,
+    pub item: &'a Item,
     pub path: &'a Path,
     pub file: &'a File,
-    pub size_bytes: u64,
     pub sha256: Hash,
-    pub content_type: &'static str,
 }
 
 impl Large<'_> {
@@ -149,9 +148,11 @@ impl Large<'_> {
     }
 
     fn begun(&self) -> Result<Open, Failure> {
-        let mut headers = self.sending.facts(self.content_type, &self.sha256);
+        let mut headers = self
+            .sending
+            .facts(self.item.part.content_type(), &self.sha256);
         headers.push(("x-amz-checksum-algorithm".to_owned(), "SHA256".to_owned()));
-        let url = self.sending.url(self.key, &[("uploads", "")]);
+        let url = self.sending.url(&self.item.key, &[("uploads", "")]);
         let doing = "beginning an upload in parts";
         let answer = self
             .sending
@@ -164,10 +165,10 @@ impl Large<'_> {
             });
         };
         let open = Open {
-            key: self.key.to_owned(),
-            size_bytes: self.size_bytes,
+            key: self.item.key.clone(),
+            size_bytes: self.item.size_bytes,
             sha256: hash::hex(&self.sha256),
-            part_bytes: part_bytes(self.size_bytes),
+            part_bytes: part_bytes(self.item.size_bytes),
             upload_id,
             parts: Vec::new(),
         };
@@ -183,13 +184,13 @@ impl Large<'_> {
         let Ok(mut open) = Open::deserialize(noted) else {
             return Ok(None);
         };
-        if open.key != self.key {
+        if open.key != self.item.key {
             // Of another file of this parcel, or under another name.
             return Ok(None);
         }
-        let same = open.size_bytes == self.size_bytes
+        let same = open.size_bytes == self.item.size_bytes
             && open.sha256 == hash::hex(&self.sha256)
-            && open.part_bytes == part_bytes(self.size_bytes);
+            && open.part_bytes == part_bytes(self.item.size_bytes);
         if !same {
             self.abort(&open.upload_id);
             return Ok(None);
@@ -210,7 +211,7 @@ impl Large<'_> {
             if let Some(marker) = &marker {
                 query.push(("part-number-marker", marker));
             }
-            let url = self.sending.url(self.key, &query);
+            let url = self.sending.url(&self.item.key, &query);
             let answer = self.sending.exchange("GET", &url, Vec::new(), Body::None)?;
             if !answer.is_success() {
                 let credentials = Said::in_body(&answer.body).is_about_credentials();
@@ -278,19 +279,14 @@ impl Large<'_> {
         }
         match hashes.recv().map_err(|_| broken())?? {
             Hashed::Whole(whole) if whole == self.sha256 => Ok(()),
-            _ => Err(Failure::Failed {
-                why: format!(
-                    "{} is not what its sidecar says (SHA-256 differs): this box's disk damaged it",
-                    self.path.display()
-                ),
-            }),
+            _ => Err(self.item.damaged()),
         }
     }
 
     fn send_part(&self, open: &Open, number: u32, hash: &Hash) -> Result<Part, Failure> {
         let text = number.to_string();
         let query = [("partNumber", text.as_str()), ("uploadId", &open.upload_id)];
-        let url = self.sending.url(self.key, &query);
+        let url = self.sending.url(&self.item.key, &query);
         let headers = vec![("x-amz-checksum-sha256".to_owned(), base64(hash))];
         let body = Body::File {
             path: self.path,
@@ -299,7 +295,7 @@ impl Large<'_> {
             len: open.len(number),
             flow: &self.sending.attempt.flow,
         };
-        let doing = format!("part {number} of {} of {}", open.count(), self.key);
+        let doing = format!("part {number} of {} of {}", open.count(), &self.item.key);
         let answer = self
             .sending
             .ask_signed("PUT", &url, headers, body, hash, &doing)?;
@@ -317,10 +313,12 @@ impl Large<'_> {
     }
 
     fn complete(&self, open: &Open) -> Result<(), Failure> {
-        let url = self.sending.url(self.key, &[("uploadId", &open.upload_id)]);
+        let url = self
+            .sending
+            .url(&self.item.key, &[("uploadId", &open.upload_id)]);
         let xml = open.completion();
         let headers = vec![("content-type".to_owned(), "application/xml".to_owned())];
-        let doing = format!("completing {}", self.key);
+        let doing = format!("completing {}", &self.item.key);
         let body = Body::Bytes(xml.as_bytes());
         let hash = hash::of_bytes(xml.as_bytes());
         let answer = self
@@ -335,7 +333,7 @@ impl Large<'_> {
 
     /// Best effort: what is left there costs its owner money, but no clip.
     fn abort(&self, upload_id: &str) {
-        let url = self.sending.url(self.key, &[("uploadId", upload_id)]);
+        let url = self.sending.url(&self.item.key, &[("uploadId", upload_id)]);
         let done = self
             .sending
             .exchange("DELETE", &url, Vec::new(), Body::None);
