@@ -143,28 +143,30 @@ impl Core {
 
     /// A turn is over: what became of the job, and of its lane.
     pub fn ended(&self, lane: usize, taken: &Taken, turn: &Turn) {
-        self.look_again(&taken.path);
+        // A disk that cannot be read shows itself at the next turn.
+        let _ = self.look_again(&taken.path);
         let mut state = self.state();
         state.ended(lane, &taken.path, turn, self.clock.mono_ns());
         self.changed.notify_all();
     }
 
-    /// Reads a highlight anew; true if it is to be settled or removed first.
-    pub fn look_again(&self, path: &Path) -> bool {
+    /// Reads a highlight anew; true if it is to be settled or removed first. What cannot
+    /// be read is known as it was.
+    pub fn look_again(&self, path: &Path) -> Result<bool, String> {
         let Some(open) = self.open.get() else {
-            return false;
+            return Ok(false);
         };
         let seen = scan::one(path, &open.sidecars.disk);
         let now = self.now();
         let mut state = self.state();
         let chore = match seen {
-            Ok(seen) => state.know(&seen, &now),
-            // Somebody deleted it; a disk that cannot be read tells so elsewhere.
+            Ok(seen) => Ok(state.know(&seen, &now)),
+            // Somebody deleted it.
             Err(_) if !path.exists() => {
                 state.forget(path);
-                false
+                Ok(false)
             }
-            Err(_) => false,
+            Err(error) => Err(error),
         };
         self.changed.notify_all();
         chore

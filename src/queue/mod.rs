@@ -263,7 +263,8 @@ impl Queue {
         for (id, path) in chosen {
             core.change(&open.sidecars, &path, event)
                 .map_err(|_| QueueError::Disk(path.clone(), "it cannot be changed".to_owned()))?;
-            core.look_again(&path);
+            core.look_again(&path)
+                .map_err(|error| QueueError::Disk(path.clone(), error))?;
             core.state().hurry(&path);
             ids.push(id);
         }

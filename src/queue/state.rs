@@ -206,6 +206,13 @@ impl State {
         }
     }
 
+    /// What people see of a job at which somebody is at work.
+    pub fn show(&mut self, path: &Path, sidecar: &Sidecar) {
+        if let Some(job) = self.jobs.get_mut(path) {
+            job.view = View::of(sidecar);
+        }
+    }
+
     /// It is not there any more.
     pub fn forget(&mut self, path: &Path) {
         self.jobs.remove(path);

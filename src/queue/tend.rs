@@ -29,6 +29,8 @@ pub enum Message {
 
 /// Between two looks at what is to be deleted.
 const LOOK: Duration = Duration::from_secs(30);
+/// The same, when a sidecar could not be read; twice as long each time.
+const LOOK_SOON: Duration = Duration::from_secs(1);
 /// How far back the present rate is told from.
 const RECENT_MS: i64 = 7 * 86_400_000;
 
@@ -52,11 +54,14 @@ pub fn tend(core: &Core, mail: &Receiver<Message>, facts: &dyn Fn(DiskFacts)) {
         facts,
         steady: Steady::default(),
         chores: VecDeque::new(),
+        unread: Vec::new(),
+        soon: LOOK_SOON,
     };
     while !core.leaving() {
-        let limit = match tending.chores.is_empty() {
-            true => LOOK,
-            false => Duration::ZERO,
+        let limit = match (tending.chores.is_empty(), tending.unread.is_empty()) {
+            (false, _) => Duration::ZERO,
+            (true, false) => tending.soon,
+            (true, true) => LOOK,
         };
         match mail.recv_timeout(limit) {
             Ok(Message::Open(open)) => tending.open(*open),
@@ -64,7 +69,10 @@ pub fn tend(core: &Core, mail: &Receiver<Message>, facts: &dyn Fn(DiskFacts)) {
             Ok(Message::Wake) => {}
             Err(RecvTimeoutError::Timeout) => match tending.chores.pop_front() {
                 Some(path) => tending.chore(&path),
-                None => tending.retain(),
+                None => {
+                    tending.read_again();
+                    tending.retain();
+                }
             },
             // Nobody can tell anything any more; what is known is worked on.
             Err(RecvTimeoutError::Disconnected) => {
@@ -82,6 +90,9 @@ struct Tending<'a> {
     steady: Steady,
     /// Sidecars that are to be settled, removed, or freed of their unmarked clip.
     chores: VecDeque<PathBuf>,
+    /// Sidecars that could not be read.
+    unread: Vec<PathBuf>,
+    soon: Duration,
 }
 
 impl Tending<'_> {
@@ -90,7 +101,7 @@ impl Tending<'_> {
         if self.core.open.set(open).is_err() {
             return;
         }
-        let (core, chores) = (self.core, &mut self.chores);
+        let (core, chores, unread) = (self.core, &mut self.chores, &mut self.unread);
         let now = core.now();
         let see = |seen: Seen| {
             let raw = raw_is_to_go(core, &seen);
@@ -101,6 +112,7 @@ impl Tending<'_> {
         };
         scan::scan(&sidecars.root, &sidecars.disk, see, |path, error| {
             log::warn!(target: "hindsight", event = "error_sidecar"; "{}: {error}; \"hindsight verify\" says more", path.display());
+            unread.push(path.to_owned());
         });
         let mut state = core.state();
         state.ready = true;
@@ -113,12 +125,24 @@ impl Tending<'_> {
     }
 
     fn look(&mut self, path: PathBuf) {
-        if self.core.look_again(&path) {
-            self.chores.push_back(path);
+        match self.core.look_again(&path) {
+            Ok(true) => self.chores.push_back(path),
+            Ok(false) => {}
+            Err(_) => self.unread.push(path),
         }
     }
 
-    fn chore(&self, path: &Path) {
+    fn read_again(&mut self) {
+        for path in std::mem::take(&mut self.unread) {
+            self.look(path);
+        }
+        self.soon = match self.unread.is_empty() {
+            true => LOOK_SOON,
+            false => (2 * self.soon).min(LOOK),
+        };
+    }
+
+    fn chore(&mut self, path: &Path) {
         let Some(open) = self.core.open.get() else {
             return;
         };
@@ -133,7 +157,9 @@ impl Tending<'_> {
         };
         // What went wrong is told; the next start tries again.
         let _ = done;
-        self.core.look_again(path);
+        if self.core.look_again(path).is_err() {
+            self.unread.push(path.to_owned());
+        }
     }
 
     // ── retention ──
@@ -195,7 +221,7 @@ impl Tending<'_> {
             if stamped.is_err() || self.core.leaving() {
                 return;
             }
-            self.core.look_again(path);
+            let _ = self.core.look_again(path);
         }
     }
 }

@@ -56,7 +56,9 @@ impl Turning<'_> {
     }
 
     fn change(&self, event: &Change) -> Result<Sidecar, Turn> {
-        self.core.change(self.sidecars, self.path(), event)
+        let sidecar = self.core.change(self.sidecars, self.path(), event)?;
+        self.core.state().show(self.path(), &sidecar);
+        Ok(sidecar)
     }
 
     fn trouble(&self, what: &str, error: &std::io::Error) -> Turn {
