@@ -12,6 +12,7 @@ mod clip;
 mod coded;
 mod finish;
 mod process;
+mod queue;
 
 /// One line of the table.
 pub struct Row {
@@ -43,6 +44,9 @@ fn main() {
     }
     if wanted("finish") {
         rows.extend(finish::bench());
+    }
+    if wanted("queue") {
+        rows.extend(queue::bench());
     }
     if wanted("one") {
         rows.extend(cameras::one());

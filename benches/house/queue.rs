@@ -43,12 +43,7 @@ impl Nobody {
 }
 
 impl Finisher for Nobody {
-    fn finish(
-        &self,
-        job: &Job<'_>,
-        _: &dyn Fn(u16),
-        _: &Stop,
-    ) -> Result<Finished, Failure> {
+    fn finish(&self, job: &Job<'_>, _: &dyn Fn(u16), _: &Stop) -> Result<Finished, Failure> {
         self.timed(|| {
             let name = |end: &str| job.tmp.join(format!("{}.{end}", job.sidecar.press_id));
             let (marked, thumbnail) = (name("marked.mp4"), name("jpg"));
@@ -263,7 +258,8 @@ fn start() -> [Row; 2] {
     [
         Row {
             what: "queue: start with 10,000 done".to_owned(),
-            measured: "until every job is known; 40,000 files in 10,000 folders, in the page cache".to_owned(),
+            measured: "until every job is known; 40,000 files in 10,000 folders, in the page cache"
+                .to_owned(),
             value: format!("{:.2} s", median(&times)),
             must: "2 s",
             aim: "",

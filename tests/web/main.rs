@@ -428,3 +428,37 @@ fn after_the_stop_the_port_is_free_again() {
     again.listen = addr;
     house::serve(again, Fake::default()).unwrap().stop();
 }
+
+#[test]
+fn the_queue_is_shown_and_a_job_is_tried_again_or_dropped() {
+    let running = start(Fake::default());
+    let shown = get(&running, "/queue?limit=5");
+    assert_eq!((shown.status, &shown.json()["limit"]), (200, &json!(5)));
+    assert_eq!(get(&running, "/queue?limit=0").status, 400);
+    let known = r#"{"id": "known"}"#;
+    for path in ["/queue/retry", "/queue/drop"] {
+        let answer = post(&running, path, known);
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        assert_eq!(answer.json()["jobs"], json!(["known"]));
+        let answer = post(&running, path, r#"{"id": "other"}"#);
+        assert_eq!(answer.status, 404, "{path}: {answer:?}");
+        assert!(answer.json()["message"].as_str().unwrap().contains("other"));
+        assert_eq!(get(&running, path).status, 405, "{path}");
+        for bad in [
+            "",
+            "[]",
+            "{}",
+            r#"{"id": 5}"#,
+            r#"{"id": "a", "failed": true}"#,
+        ] {
+            let answer = post(&running, path, bad);
+            assert_eq!(answer.status, 400, "{path} {bad}: {answer:?}");
+        }
+    }
+    let answer = post(&running, "/queue/retry", r#"{"failed": true}"#);
+    assert_eq!(answer.json()["jobs"], json!([]));
+    assert_eq!(
+        post(&running, "/queue/drop", r#"{"failed": true}"#).status,
+        400
+    );
+}
