@@ -89,6 +89,13 @@ fn heading(
         (false, Err(why)) => format!("Here {why}.\nThe picture is the header of a Raspberry Pi."),
     });
     lines.extend(looked.as_ref().ok().and_then(|look| look.note.clone()));
+    if matches!(looked, Ok(look) if look.keeps_levels == Some(false)) {
+        lines.push(
+            "This kernel forgets a light's level as soon as nobody holds its pin: `fault` will not stay lit after the service's end.\n\
+             Append pinctrl_bcm2835.persist_gpio_outputs=1 to its command line (hw/README.md)."
+                .to_owned(),
+        );
+    }
     lines.push(match service {
         Some(board) => format!(
             "The service is running ({}).",
@@ -397,6 +404,7 @@ mod tests {
                 .map(|(pin, who)| (*pin, (*who).to_owned()))
                 .collect(),
             held,
+            keeps_levels: Some(true),
         }
     }
 

@@ -8,6 +8,7 @@
 //! Called by: app (`hindsight board`).
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use gpiocdev::Request;
 use gpiocdev::line::{Bias, Value};
@@ -28,6 +29,9 @@ pub struct Peeked {
     pub users: BTreeMap<u32, String>,
     /// For each button of the settings, whether it is held; `None`: cannot be told.
     pub held: Vec<Option<bool>>,
+    /// Whether a line keeps its level when it is released, as the dead state of the
+    /// lights needs; `None`: this kernel does not say.
+    pub keeps_levels: Option<bool>,
 }
 
 /// Looks at the pins of `map` and at those of the settings.
@@ -53,7 +57,21 @@ pub fn peek(settings: &Settings, map: &PinMap) -> Result<Peeked, BoardError> {
         note,
         users,
         held,
+        keeps_levels: keeps_levels(Path::new("/sys/module"), chip.label()),
     })
+}
+
+/// By a parameter that the drivers of Raspberry Pis have, in kernels that can do it.
+fn keeps_levels(modules: &Path, label: &str) -> Option<bool> {
+    let driver = match label {
+        // One driver for both.
+        "pinctrl-bcm2835" | "pinctrl-bcm2711" => "pinctrl_bcm2835",
+        "pinctrl-rp1" => "pinctrl_rp1",
+        _ => return None,
+    };
+    let parameter = modules.join(driver).join("parameters/persist_gpio_outputs");
+    let said = std::fs::read_to_string(parameter).ok()?;
+    Some(said.trim() == "Y")
 }
 
 fn pin_of(input: &Input) -> Option<u32> {
@@ -88,4 +106,24 @@ fn read(chip: &Chip, input: &Input) -> Option<bool> {
     let request = builder.request().ok()?;
     let value = request.value(*pin).ok()?;
     Some(value == Value::Active)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_kernel_that_forgets_levels_is_known_by_its_drivers_parameter() {
+        let modules = tempfile::tempdir().unwrap();
+        let of = |label| keeps_levels(modules.path(), label);
+        assert_eq!(of("pinctrl-bcm2711"), None);
+        let folder = modules.path().join("pinctrl_bcm2835/parameters");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("persist_gpio_outputs"), "N\n").unwrap();
+        assert_eq!(of("pinctrl-bcm2711"), Some(false));
+        std::fs::write(folder.join("persist_gpio_outputs"), "Y\n").unwrap();
+        assert_eq!(of("pinctrl-bcm2835"), Some(true));
+        assert_eq!(of("gpio-sim.0"), None);
+    }
 }
