@@ -1,7 +1,6 @@
 //! Marking a clip of 50 s in 1080p: our whole finishing against a bare FFmpeg that only marks, and
 //! against MoviePy, which takes the picture through Python. Processor time of all involved.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -60,8 +59,12 @@ pub fn bench() -> Vec<Row> {
             let spent = spent_by(|| run(&mut moviepy_mark(program, &clip, &logo, &python)));
             series.moviepy.push(spent);
         }
-        print!(".");
-        let _ = std::io::stdout().flush();
+        println!(
+            "a round: ours {:.1} s, bare {:.1} s, MoviePy {:.1} s of processor",
+            median(&series.ours[series.ours.len() - 1..]),
+            median(&series.bare[series.bare.len() - 1..]),
+            median(series.moviepy.last().map_or(&[][..], std::slice::from_ref)),
+        );
     }
     let quality = moviepy.map(|_| (ssim(&ours, &clip), ssim(&python, &clip)));
     let rows = rows(&series, quality, [&ours, &bare, &python]);

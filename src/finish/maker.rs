@@ -45,7 +45,7 @@ pub struct Limits {
     pub base_ms: u64,
     /// For each second that the clip plays; more where the machine is known to be slower than that.
     pub each_second_ms: u64,
-    /// Without any progress.
+    /// Without any progress, and without the processor.
     pub stalled_ms: u64,
 }
 

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
+use nix::time::{clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 
 use super::sys;
@@ -24,7 +25,8 @@ use crate::disk::Disk;
 #[derive(Clone, Debug)]
 pub struct Bounds {
     pub whole_ms: u64,
-    /// Without any progress.
+    /// Without any progress, and with no more than a thousandth of a processor: one that others
+    /// starve is not hung.
     pub stalled_ms: u64,
     /// What it plays, for the progress.
     pub plays_us: u64,
@@ -150,6 +152,7 @@ fn watch(
 ) -> Result<ExitStatus, End> {
     let started_ms = now_ms();
     let (mut moved_ms, mut furthest_us, mut room_seen_ms) = (started_ms, 0, 0);
+    let mut worked_ms = 0;
     loop {
         // A process that cannot be waited for is gone: nobody else reaps ours.
         if let Ok(Some(status)) = child.try_wait() {
@@ -166,7 +169,11 @@ fn watch(
             return Err(End::TooLong);
         }
         if now - moved_ms > bounds.stalled_ms {
-            return Err(End::Stalled);
+            let so_far_ms = processor_ms(child);
+            if so_far_ms.saturating_sub(worked_ms) < bounds.stalled_ms.div_ceil(1000) {
+                return Err(End::Stalled);
+            }
+            (moved_ms, worked_ms) = (now, so_far_ms);
         }
         if now - room_seen_ms > 500 {
             room_seen_ms = now;
@@ -196,6 +203,13 @@ pub fn no_room(bounds: &Bounds) -> Option<String> {
 pub fn permille(at_us: u64, of_us: u64) -> u16 {
     let done = at_us.saturating_mul(990) / of_us.max(1);
     u16::try_from(done.min(990)).unwrap_or(990)
+}
+
+/// What all its threads have had of a processor.
+fn processor_ms(child: &Child) -> u64 {
+    let spent = clock_getcpuclockid(group(child)).and_then(clock_gettime);
+    let spent = spent.map_or(Duration::ZERO, Duration::from);
+    u64::try_from(spent.as_millis()).unwrap_or(0)
 }
 
 fn now_ms() -> u64 {

@@ -5,8 +5,8 @@
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// Least of all on the processor, …
-const NICE: libc::c_int = 15;
+/// A tenth of what the cameras may have of a busy processor, …
+const NICE: libc::c_int = 10;
 /// … and on the disk only when nobody else wants it: class idle (`linux/ioprio.h`).
 const IOPRIO_IDLE: libc::c_int = 3 << 13;
 const IOPRIO_WHO_PROCESS: libc::c_int = 1;

@@ -142,15 +142,28 @@ fn a_hung_ffmpeg_costs_an_attempt_and_says_what_it_last_said() {
 }
 
 #[test]
-fn one_that_talks_but_gets_nowhere_costs_an_attempt() {
+fn one_that_stands_still_costs_an_attempt() {
     let storage = storage();
-    let finish = with(&storage, "while sleep 0.1; do echo out_time_us=1000; done");
+    let finish = with(&storage, "echo out_time_us=1000; exec sleep 1000");
     let limits = Limits {
         stalled_ms: 1_000,
         ..Limits::default()
     };
     let why = counted(&storage, finish, limits);
     assert!(why.contains("it made no progress for 1 s"), "{why}");
+}
+
+#[test]
+fn one_that_works_without_progress_is_given_its_whole_time() {
+    let storage = storage();
+    let finish = with(&storage, "while :; do :; done");
+    let limits = Limits {
+        stalled_ms: 200,
+        base_ms: 2_000,
+        each_second_ms: 0,
+    };
+    let why = counted(&storage, finish, limits);
+    assert!(why.contains("it had not finished after 2 s"), "{why}");
 }
 
 #[test]
@@ -426,7 +439,7 @@ fn it_is_humble_and_sees_no_secret() {
     counted(&storage, with(&storage, &script), Limits::default());
     let seen = std::fs::read_to_string(seen).unwrap();
     let mut lines = seen.lines();
-    assert_eq!(lines.next().map(str::trim), Some("15"), "{seen}");
+    assert_eq!(lines.next().map(str::trim), Some("10"), "{seen}");
     assert_eq!(lines.next(), Some("idle"), "{seen}");
     assert_eq!(lines.next(), Some("700"), "{seen}");
     assert!(!seen.contains("CARGO_"), "{seen}");
