@@ -179,7 +179,7 @@ impl OneButton {
 
     fn wish(&self, wish: Wish) {
         if self.wishes.send(wish).is_err() {
-            log::error!(target: "hindsight", event = "press_refused", button = self.id.as_str();
+            log::error!(target: "hindsight", event = "clip_refused", button = self.id.as_str();
                 "a press of button {} is lost: its thread has ended", self.id);
         }
     }
@@ -431,7 +431,7 @@ impl Taker {
             Ok(answer) => answer.ok().map(|ack| ack.press.id),
             Err(_) => {
                 let id = self.button.id.as_str();
-                log::error!(target: "hindsight", event = "press_refused", button = id;
+                log::error!(target: "hindsight", event = "clip_refused", button = id;
                     "button {id}: the press was lost in an error in the program");
                 self.hands.failed();
                 None
@@ -456,7 +456,7 @@ impl Taker {
         self.hands.again();
         let id = self.button.id.as_str();
         let after_ms = at_mono_ns.saturating_sub(of_mono_ns) / 1_000_000;
-        log::info!(target: "hindsight", event = "press_again", button = id, after_ms;
+        log::info!(target: "hindsight", event = "clip_again", button = id, after_ms;
             "button {id} was pressed again {after_ms} ms after its last press: {}",
             if after_ms < self.post_ms { "its clip has this moment, too" }
             else { "no other clip is made within its cooldown" });

@@ -146,7 +146,7 @@ impl Doorway {
             }
             // Somebody hit it with his hand: each is told.
             (Err(_), Some(button)) => {
-                log::warn!(target: "hindsight", event = "press_refused", button = button.as_str();
+                log::warn!(target: "hindsight", event = "clip_refused", button = button.as_str();
                     "button {button}: {text}");
             }
             (Err(_), None) => {

@@ -1,3 +1,5 @@
+//! Buttons by events: what is heard, and what the hands were told to do.
+
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::base::{BootId, CameraId, Press, RealClock};

@@ -1,3 +1,5 @@
+//! Gestures by events and a clock that the test moves; properties over any sequence of edges.
+
 use super::*;
 use proptest::prelude::*;
 
