@@ -44,7 +44,7 @@ pub fn bench() -> Vec<Row> {
         ..Script::default()
     })
     .unwrap();
-    let service = service(&dir, &rings, &camera.url().to_string());
+    let service = service(&dir, &rings, camera.url().as_ref());
     let hand = service.sim().unwrap().clone();
     // Ready, and pictures enough for a press.
     assert!(hand.wait(READY, true, 0, PATIENCE).is_some(), "not ready");

@@ -402,7 +402,7 @@ impl<S: FnMut(&str)> Walk<'_, S> {
                     }
                     Ok(Heard::Edge(edge)) => self.wrong_button(edge, &mut wrong),
                     Ok(Heard::Lost { .. }) => {
-                        self.tell("  the kernel lost edges: this button bounces very much".to_owned());
+                        self.tell("  the kernel lost edges: this button bounces very much");
                     }
                     Ok(Heard::Trouble { what: Some(what), .. }) => self.tell(format!("  {what}")),
                     Ok(Heard::Trouble { what: None, .. }) => {}

@@ -82,9 +82,12 @@ impl House {
             ..highlight_settings(config, boot_id)
         };
         let ingest = Arc::new(ingest);
-        let started = House::start_behind(
-            config, highlights, mail, port, board, &clock, &ingest, stopper,
-        );
+        let begun = Begun {
+            highlights,
+            mail,
+            board,
+        };
+        let started = House::start_behind(config, begun, port, &clock, &ingest, stopper);
         started.inspect_err(|_| {
             stopper.stop.raise(StopLevel::Now);
             leave(ingest);
@@ -94,14 +97,17 @@ impl House {
     /// All that reads what ingest writes.
     fn start_behind(
         config: &Config,
-        highlights: Settings,
-        mail: queue::Mail,
+        begun: Begun,
         port: Port,
-        board: Opened,
         clock: &Arc<dyn Clock>,
         ingest: &Arc<Ingest>,
         stopper: &Stopper,
     ) -> Result<House, HouseError> {
+        let Begun {
+            highlights,
+            mail,
+            board,
+        } = begun;
         let stop = &stopper.stop;
         // Waits for the storage that highlights open.
         let work = Arc::new(Work::start(config, highlights.boot_id, mail, clock, stop)?);
@@ -186,6 +192,13 @@ impl House {
         drop(self.door);
         leave(self.ingest);
     }
+}
+
+/// What is there before anything reads.
+struct Begun {
+    highlights: Settings,
+    mail: queue::Mail,
+    board: Opened,
 }
 
 /// From now on buttons are heard; what was pressed since the board was opened, first.

@@ -310,7 +310,7 @@ impl Keys {
         };
         let Some(events) = events else {
             let device = self.devices.remove(at);
-            let now = RealClock::default().mono_ns();
+            let now = RealClock.mono_ns();
             for key in device.keys.iter().filter(|key| key.held) {
                 self.tell(key.button, false, now);
             }

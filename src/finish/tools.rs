@@ -3,7 +3,7 @@
 //! Asked at the first clip that needs it and kept; what was missing is asked again.
 //! Not here: how FFmpeg is run (`run`).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::plan::{self, Coder};
 use super::run::{Bounds, RunError, run};
@@ -122,7 +122,7 @@ fn best_below(folder: &Path) -> Option<String> {
 }
 
 /// Its rank among the faces and its path, if it is a font.
-fn as_font(path: &PathBuf) -> Option<(usize, String)> {
+fn as_font(path: &Path) -> Option<(usize, String)> {
     let name = path.file_name()?.to_str()?;
     let kind = path.extension()?.to_str()?.to_ascii_lowercase();
     if !["ttf", "otf"].contains(&kind.as_str()) {

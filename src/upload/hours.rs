@@ -139,7 +139,7 @@ mod tests {
             to_min: 4 * 60,
         };
         let wait = wait_ms(early, at("2026-03-29T01:00:00+01:00")).unwrap();
-        assert!(wait <= 5_400_000 && wait >= 3_600_000, "{wait}");
+        assert!((3_600_000..=5_400_000).contains(&wait), "{wait}");
         let noon = DailyWindow {
             from_min: 12 * 60,
             to_min: 13 * 60,
