@@ -28,6 +28,9 @@ const CONSUMER: &str = "RPPAL";
 /// For how long a line may take to become ours, or a dead predecessor's to become free.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// So many looks in a row that fail, and the kernel is asked no more who has a line.
+const UNREAD: u32 = 10;
+
 /// Whether this is a kernel that gives a Raspberry Pi's registers to programs.
 pub fn offered(chip: &Chip) -> bool {
     let there = |path: &str| Path::new(path).exists();
@@ -228,16 +231,20 @@ fn watch(
 }
 
 fn take_again(chip: &Chip, lines: &Mutex<Vec<Line>>, end: &End, heard: &Sender<Heard>) {
-    loop {
+    let mut unread = 0;
+    while unread < UNREAD {
         match end.wait(&[chip.as_fd()], None) {
             Woken::Ready(ready) if ready.is_empty() => continue,
+            Woken::Ready(ready) if ready.iter().any(|chip| chip.gone) => return,
             Woken::Ready(_) => {}
             Woken::End | Woken::Late => return,
         }
-        let released = match chip.released() {
-            Ok(released) => released,
-            Err(_) => return,
+        // One that fails may have been interrupted; many have nothing more to say.
+        let Ok(released) = chip.released() else {
+            unread += 1;
+            continue;
         };
+        unread = 0;
         let mut lines = lock(lines);
         let line = released.and_then(|pin| lines.iter_mut().find(|line| line.wanted.pin == pin));
         let Some(line) = line else { continue };
