@@ -119,7 +119,7 @@ pub fn status(core: &Core, disk: DiskFacts) -> Status {
     }
     let lanes = state.lanes.iter().enumerate();
     let waiting = lanes.filter_map(|(lane, of)| {
-        let held = of.held.as_ref()?;
+        let held = of.held.as_ref().filter(|_| state.is_wanted(lane))?;
         let (stage, target) = lane_of(core, lane);
         Some(WaitingLane {
             stage,

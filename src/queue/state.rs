@@ -245,6 +245,11 @@ impl State {
         })
     }
 
+    /// Whether something waits for its turn in `lane`.
+    pub fn is_wanted(&self, lane: usize) -> bool {
+        self.jobs.values().any(|job| job.wants.contains(&lane))
+    }
+
     /// Nanoseconds until `job` may have its turn in `lane`; `None`: it wants none there,
     /// or has it.
     fn due(&self, job: &Job, lane: usize, now_mono_ns: u64) -> Option<u64> {

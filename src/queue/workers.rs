@@ -6,17 +6,21 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crossbeam_channel::{RecvTimeoutError, bounded};
 use serde_json::Value;
 
 use super::core::Core;
-use super::machine::Event as Change;
+use super::machine::{self, Event as Change};
 use super::sidecar::{Removed, Sidecar, Stage, Status, UploadStatus};
 use super::state::{Taken, Turn};
 use super::store::Sidecars;
 use super::work::{Failure, Finished, Job, Notebook};
 use super::{Event, place};
+
+/// A turn that is over sooner leaves no trace of its beginning on the disk.
+const SHORT: Duration = Duration::from_millis(250);
 
 /// Works in a lane until the queue ends.
 pub fn work(core: &Core, lane: usize) {
@@ -61,6 +65,39 @@ impl Turning<'_> {
         Ok(sidecar)
     }
 
+    /// The sidecar as it is once `beginning` has happened; not written yet.
+    fn begun(&self, beginning: &Change) -> Result<Sidecar, Turn> {
+        let read = self.sidecars.read(self.path());
+        let mut sidecar = read.map_err(|e| self.trouble("its sidecar", &e))?;
+        machine::apply(
+            &mut sidecar,
+            beginning,
+            &self.core.rules,
+            &self.core.stamp(),
+        );
+        self.core.state().show(self.path(), &sidecar);
+        Ok(sidecar)
+    }
+
+    /// Works, and writes down beside it that it has begun, unless it is over by then:
+    /// nobody waits for that, and nothing depends on it.
+    fn noting<T>(&self, beginning: &Change, work: impl FnOnce() -> T) -> T {
+        let (over, waiting) = bounded::<()>(0);
+        std::thread::scope(|scope| {
+            let note = move || {
+                if waiting.recv_timeout(SHORT) == Err(RecvTimeoutError::Timeout) {
+                    // What went wrong is told; the end of the turn is written all the same.
+                    let _ = self.change(beginning);
+                }
+            };
+            let noting = std::thread::Builder::new().name("note".to_owned());
+            let noting = noting.spawn_scoped(scope, note);
+            let done = work();
+            drop((over, noting));
+            done
+        })
+    }
+
     fn trouble(&self, what: &str, error: &std::io::Error) -> Turn {
         self.core.disk_trouble(self.path(), what, error)
     }
@@ -78,15 +115,15 @@ impl Turning<'_> {
 
     fn finish(&self) -> Result<Turn, Turn> {
         let began = Instant::now();
-        let sidecar = self.change(&Change::FinishBegan)?;
+        let sidecar = self.begun(&Change::FinishBegan)?;
         if sidecar.status != Status::Finishing {
             return Ok(Turn::Left);
         }
         self.began(Stage::Finish, None);
-        let found = match self.found(&sidecar)? {
-            Some(found) => Ok(found),
-            None => self.make(&sidecar)?,
-        };
+        let found = self.noting(&Change::FinishBegan, || match self.found(&sidecar)? {
+            Some(found) => Ok(Ok(found)),
+            None => self.make(&sidecar),
+        })?;
         let finished = match found {
             Ok(finished) => finished,
             Err(failure) => {
@@ -153,9 +190,6 @@ impl Turning<'_> {
             let name = name.as_ref()?;
             Some(self.path().with_file_name(name))
         };
-        log::info!(target: "hindsight", event = "clip_finished",
-            press = press.as_str(), camera = camera.as_str(), took_ms;
-            "{camera}: {}", if sidecar.wm_path.is_some() { "marked" } else { "ready" });
         self.core.tell(&Event::Finished {
             press_id: press.clone(),
             camera: camera.clone(),
@@ -176,7 +210,8 @@ impl Turning<'_> {
         let began = Instant::now();
         let target = &self.core.targets[at];
         let id = target.id().to_owned();
-        let sidecar = self.change(&Change::UploadBegan { target: id.clone() })?;
+        let beginning = Change::UploadBegan { target: id.clone() };
+        let sidecar = self.begun(&beginning)?;
         let entry = sidecar.uploads.iter().find(|u| u.target == id);
         let Some(entry) = entry.filter(|u| u.status == UploadStatus::Uploading) else {
             return Ok(Turn::Left);
@@ -187,9 +222,11 @@ impl Turning<'_> {
             target: &id,
         };
         let progress = |permille: u16| self.taken.progress.store(permille.min(1000), Relaxed);
-        let answer = self.with_job(&sidecar, |job| {
-            let resume = entry.resume.as_ref();
-            guarded(|| target.upload(job, resume, &notes, &progress, &self.core.stop))
+        let answer = self.noting(&beginning, || {
+            self.with_job(&sidecar, |job| {
+                let resume = entry.resume.as_ref();
+                guarded(|| target.upload(job, resume, &notes, &progress, &self.core.stop))
+            })
         });
         match answer {
             Ok(uploaded) => {
@@ -213,9 +250,6 @@ impl Turning<'_> {
     fn uploaded(&self, sidecar: &Sidecar, target: &str, place: String, began: Instant) {
         let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (press, camera) = (&self.taken.press, &self.taken.camera);
-        log::info!(target: "hindsight", event = "clip_uploaded",
-            press = press.as_str(), camera = camera.as_str(), to = target, took_ms;
-            "{camera}: uploaded to {target}: {place}");
         self.core.tell(&Event::Uploaded {
             press_id: press.clone(),
             camera: camera.clone(),
@@ -267,13 +301,6 @@ impl Turning<'_> {
             Failure::Failed { .. } | Failure::Never { .. } => Turn::Again,
         };
         let (press, camera) = (&self.taken.press, &self.taken.camera);
-        let what = match &target {
-            Some(target) => format!("uploading to {target}"),
-            None => "finishing".to_owned(),
-        };
-        log::warn!(target: "hindsight", event = "error_queue",
-            press = press.as_str(), camera = camera.as_str(), counts = turn == Turn::Again;
-            "{camera}: {what}: {failure}");
         self.core.tell(&Event::Failed {
             press_id: press.clone(),
             camera: camera.clone(),

@@ -350,6 +350,8 @@ fn a_dropped_job_is_tried_no_more_until_somebody_wants_it_again() {
     let ids = service.queue.drop_job("00000000/court1").unwrap();
     assert_eq!(ids.len(), 1);
     until("out of the queue", || service.queue.list().is_empty());
+    // Nobody waits for the target any more.
+    assert!(service.queue.status().waiting.is_empty());
     let sidecar = yard.read(0);
     assert!(sidecar.dropped);
     assert_eq!(sidecar.status, Status::Failed);
@@ -437,4 +439,29 @@ fn progress_is_seen_while_it_is_made() {
     go.store(true, SeqCst);
     service.settled();
     service.leave();
+}
+
+#[test]
+fn a_turn_that_takes_a_while_is_written_down_as_begun() {
+    let yard = Yard::new(1);
+    let says = |path: std::path::PathBuf, wanted: Status| {
+        let read = move || {
+            let sidecar = std::fs::read(&path).unwrap();
+            hindsight::queue::sidecar::Sidecar::from_bytes(&sidecar).unwrap()
+        };
+        until("the sidecar to say so", || read().status == wanted);
+        None
+    };
+    let path = yard.sidecar(0);
+    let maker = Maker::answering(move |_, _, _| says(path.clone(), Status::Finishing));
+    let path = yard.sidecar(0);
+    let far = Far::answering(&yard, "club", move |_, _, _| {
+        says(path.clone(), Status::Uploading)
+    });
+    let service = yard.start(&maker, std::slice::from_ref(&far));
+    service.settled();
+    service.leave();
+    assert_eq!((maker.calls(), far.calls()), (1, 1));
+    assert_eq!(yard.read(0).status, Status::Uploaded);
+    yard.is_clean("a slow one");
 }
