@@ -2,6 +2,7 @@
 //! often the board's threads wake while nobody touches anything.
 //!
 //! The whole service runs in here, on a simulated board, with the built-in camera.
+//! It finds no FFmpeg: what is made of the clips would keep the machine from being idle.
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
@@ -62,7 +63,7 @@ fn service(dir: &Path, rings: &str, url: &str) -> Service {
     let file = dir.join("hindsight.toml");
     let text = format!(
         "[venue]\nname = \"Bench\"\n[storage]\npath = \"{}\"\n[ring]\ndir = \"{rings}\"\nseconds = 20\nmax_bitrate = \"4M\"\n\
-         [highlight]\npre = \"1s\"\npost = \"0s\"\n[http]\nlisten = \"127.0.0.1:0\"\n[board]\nbackend = \"sim\"\n\
+         [highlight]\npre = \"1s\"\npost = \"0s\"\n[finish]\nffmpeg = \"/no/ffmpeg\"\n[http]\nlisten = \"127.0.0.1:0\"\n[board]\nbackend = \"sim\"\n\
          [[camera]]\nid = \"court1\"\nurl = \"{url}\"\n\
          [[button]]\nid = \"court1\"\npin = 5\ncooldown = \"0s\"\n\
          [[led]]\npin = 26\nrole = \"sound\"\n[[led]]\npin = 17\nrole = \"ready\"\n[[led]]\npin = 27\nrole = \"busy\"\n",

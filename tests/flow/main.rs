@@ -4,6 +4,7 @@
 
 mod button;
 mod exact;
+mod lights;
 mod together;
 mod trouble;
 
