@@ -2,7 +2,7 @@
 //!
 //! Reads only. Called by: the room at start, `hand`.
 
-use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::place;
@@ -14,7 +14,7 @@ use crate::disk::Disk;
 pub struct Seen {
     pub path: PathBuf,
     pub sidecar: Sidecar,
-    /// Of all its files.
+    /// Of all its files, but for its thumbnail.
     pub bytes: u64,
     /// Its unmarked clip is there.
     pub raw: bool,
@@ -43,18 +43,12 @@ fn press_folder(
     see: &mut impl FnMut(Seen) -> bool,
     bad: &mut impl FnMut(&Path, String),
 ) -> bool {
-    let mut sizes = HashMap::new();
-    let mut sidecars = Vec::new();
-    for entry in std::fs::read_dir(press).into_iter().flatten().flatten() {
-        let path = entry.path();
-        let bytes = entry.metadata().map_or(0, |of| of.len());
-        if path.extension().is_some_and(|end| end == "json") {
-            sidecars.push(path.clone());
-        }
-        sizes.insert(path, bytes);
-    }
-    for path in sidecars {
-        match look(&path, disk, &sizes) {
+    let entries = std::fs::read_dir(press).into_iter().flatten().flatten();
+    let names: Vec<OsString> = entries.map(|entry| entry.file_name()).collect();
+    let sidecars = names.iter().map(Path::new);
+    for name in sidecars.filter(|name| name.extension().is_some_and(|end| end == "json")) {
+        let path = press.join(name);
+        match look(&path, disk, &names) {
             Ok(seen) => {
                 if !see(seen) {
                     return false;
@@ -66,23 +60,39 @@ fn press_folder(
     true
 }
 
-fn look(path: &Path, disk: &Disk, sizes: &HashMap<PathBuf, u64>) -> Result<Seen, String> {
+fn look(path: &Path, disk: &Disk, names: &[OsString]) -> Result<Seen, String> {
     let read = disk.read_file(path, place::LARGEST_SIDECAR);
-    let bytes = read.map_err(|e| e.to_string())?;
-    let sidecar = Sidecar::from_bytes(&bytes).map_err(|e| e.to_string())?;
-    let size = |path: &PathBuf| sizes.get(path).copied();
-    let own = size(&path.to_owned()).unwrap_or(0);
-    let files: u64 = place::files_of(path, &sidecar)
-        .iter()
-        .filter_map(size)
-        .sum();
-    let raw = sidecar.file_name.as_ref().map(|n| path.with_file_name(n));
+    let text = read.map_err(|e| e.to_string())?;
+    let sidecar = Sidecar::from_bytes(&text).map_err(|e| e.to_string())?;
+    let there = |name: &Option<String>| {
+        let name = name.as_ref().map(OsStr::new);
+        name.is_some_and(|name| names.iter().any(|held| held == name))
+    };
+    let raw = there(&sidecar.file_name);
+    // What a sidecar says is believed: asking for each file's size would take as long
+    // as all the rest.
+    let marked = sidecar.meta_wm.as_ref().map_or(0, |meta| meta.size_bytes);
+    let sizes = [
+        u64::try_from(text.len()).unwrap_or(0),
+        sidecar.size_bytes.filter(|_| raw).unwrap_or(0),
+        Some(marked)
+            .filter(|_| there(&sidecar.wm_path))
+            .unwrap_or(0),
+        size_of(path, &sidecar.vertical_path),
+    ];
     Ok(Seen {
-        raw: raw.is_some_and(|raw| sizes.contains_key(&raw)),
+        raw,
         path: path.to_owned(),
-        bytes: own + files,
+        bytes: sizes.iter().sum(),
         sidecar,
     })
+}
+
+/// Of a file beside the sidecar of which that says no size.
+fn size_of(path: &Path, name: &Option<String>) -> u64 {
+    let file = name.as_ref().map(|name| path.with_file_name(name));
+    let found = file.and_then(|file| std::fs::metadata(file).ok());
+    found.map_or(0, |of| of.len())
 }
 
 /// One highlight, as it is now.
