@@ -13,6 +13,10 @@ mod coded;
 mod finish;
 mod process;
 mod queue;
+#[path = "../../tests/support/s3.rs"]
+#[allow(dead_code, reason = "tests also look at what it holds")]
+mod s3;
+mod upload;
 
 /// One line of the table.
 pub struct Row {
@@ -47,6 +51,9 @@ fn main() {
     }
     if wanted("queue") {
         rows.extend(queue::bench());
+    }
+    if wanted("upload") {
+        rows.extend(upload::bench());
     }
     if wanted("one") {
         rows.extend(cameras::one());
