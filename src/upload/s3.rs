@@ -2,8 +2,9 @@
 //!
 //! Each file is looked for first (HEAD), sent if it is not there (one PUT, or `multipart`),
 //! and looked at again: it counts as uploaded when the server names its size and, where it
-//! knows one, its SHA-256. The hash is sent with every request, as a part of the signature,
-//! and kept as the object's metadata `sha256`.
+//! knows one, its checksum: the SHA-256 of a file in one piece, the CRC-32 of one in parts.
+//! The checksum is sent along and signed, so the server refuses what arrives damaged; the
+//! SHA-256 is kept as the object's metadata `sha256`.
 //!
 //! Called by: the room's face.
 
@@ -26,8 +27,11 @@ use super::{Adapter, Attempt, Content, Item, UploadError};
 use crate::config::delivery::S3Target;
 use crate::queue::work::{Failure, Uploaded};
 use answers::Said;
-use multipart::{Large, SINGLE_BYTES};
-use sign::Signer;
+use multipart::{CRC32, Large, SINGLE_BYTES, Sums};
+use sign::{Payload, Signer};
+
+/// Of a file in one piece; of one in parts it is a CRC-32, see `multipart`.
+const SHA256: &str = "x-amz-checksum-sha256";
 
 pub struct S3Adapter {
     target: S3Target,
@@ -116,7 +120,7 @@ struct Sending<'a> {
 /// What a HEAD said of an object that is there.
 struct Held {
     size_bytes: Option<u64>,
-    /// Base64; of several parts `…-N`.
+    /// Base64.
     checksum: Option<String>,
     /// What was sent along: hex.
     sha256: Option<String>,
@@ -179,28 +183,18 @@ impl Sending<'_> {
         headers: Vec<(String, String)>,
         body: Body<'_>,
     ) -> Result<Answer, Failure> {
-        let hash = match &body {
-            Body::Bytes(bytes) => hash::of_bytes(bytes),
-            _ => hash::of_bytes(b""),
+        let payload = match &body {
+            Body::None => Payload::Bytes(b""),
+            Body::Bytes(bytes) => Payload::Bytes(bytes),
+            Body::File { .. } => Payload::Unsigned,
         };
-        self.exchange_signed(method, url, headers, body, &hash)
-    }
-
-    fn exchange_signed(
-        &self,
-        method: &'static str,
-        url: &Url,
-        headers: Vec<(String, String)>,
-        body: Body<'_>,
-        hash: &Hash,
-    ) -> Result<Answer, Failure> {
         let target = &self.adapter.target;
         let signer = Signer {
             access_key_id: &target.access_key_id,
             secret: target.secret_access_key.reveal(),
             region: &target.region,
         };
-        let headers = signer.sign(method, url, headers, hash, self.now());
+        let headers = signer.sign(method, url, headers, payload, self.now());
         self.session.send(Request {
             method,
             url,
@@ -222,19 +216,6 @@ impl Sending<'_> {
         self.yes(answer, doing)
     }
 
-    fn ask_signed(
-        &self,
-        method: &'static str,
-        url: &Url,
-        headers: Vec<(String, String)>,
-        body: Body<'_>,
-        hash: &Hash,
-        doing: &str,
-    ) -> Result<Answer, Failure> {
-        let answer = self.exchange_signed(method, url, headers, body, hash)?;
-        self.yes(answer, doing)
-    }
-
     fn yes(&self, answer: Answer, doing: &str) -> Result<Answer, Failure> {
         match answer.is_success() {
             true => Ok(answer),
@@ -247,13 +228,19 @@ impl Sending<'_> {
     }
 
     /// Whether the server named its checksum; an error if it is not this one.
-    fn same_checksum(&self, answer: &Answer, want: &str, doing: &str) -> Result<bool, Failure> {
-        match answer.header("x-amz-checksum-sha256") {
+    fn same_checksum(
+        &self,
+        answer: &Answer,
+        header: &str,
+        want: &str,
+        doing: &str,
+    ) -> Result<bool, Failure> {
+        match answer.header(header) {
             None => Ok(false),
             Some(there) if there == want => Ok(true),
             Some(there) => Err(Failure::Failed {
                 why: format!(
-                    "{doing}: {} holds something else: its SHA-256 is {there}, not {want} (base64)",
+                    "{doing}: {} holds something else: its {header} is {there}, not {want}",
                     answer.server
                 ),
             }),
@@ -268,7 +255,7 @@ impl Sending<'_> {
             self.attempt.flow.add(item.size_bytes);
             return Ok(());
         }
-        let composite = match &item.content {
+        let sums = match &item.content {
             Content::Bytes(bytes) => {
                 self.put(item, &url, Body::Bytes(bytes), &sha256)?;
                 None
@@ -278,7 +265,7 @@ impl Sending<'_> {
         self.attempt
             .flow
             .set(before.saturating_add(item.size_bytes));
-        self.prove(item, &url, &sha256, composite.as_deref())
+        self.prove(item, &url, &sha256, sums.as_ref())
     }
 
     /// The hash that the far side must end up with. Of a small file what lies on the disk is
@@ -295,14 +282,14 @@ impl Sending<'_> {
         }
     }
 
-    /// The checksum to expect where it is one of several parts.
+    /// The checksums to expect where it went in parts.
     fn file(
         &self,
         item: &Item,
         url: &Url,
         path: &Path,
         sha256: &Hash,
-    ) -> Result<Option<String>, Failure> {
+    ) -> Result<Option<Sums>, Failure> {
         let file = File::open(path).map_err(|error| unreadable(path, &error))?;
         if item.size_bytes > SINGLE_BYTES {
             let large = Large {
@@ -312,7 +299,7 @@ impl Sending<'_> {
                 file: &file,
                 sha256: *sha256,
             };
-            return Ok(large.send()?.composite());
+            return large.send().map(Some);
         }
         let body = Body::File {
             path,
@@ -327,10 +314,10 @@ impl Sending<'_> {
 
     fn put(&self, item: &Item, url: &Url, body: Body<'_>, sha256: &Hash) -> Result<(), Failure> {
         let mut headers = self.facts(item.part.content_type(), sha256);
-        headers.push(("x-amz-checksum-sha256".to_owned(), base64(sha256)));
+        headers.push((SHA256.to_owned(), base64(sha256)));
         let doing = format!("upload of {}", item.key);
-        let answer = self.ask_signed("PUT", url, headers, body, sha256, &doing)?;
-        self.same_checksum(&answer, &base64(sha256), &doing)?;
+        let answer = self.ask("PUT", url, headers, body, &doing)?;
+        self.same_checksum(&answer, SHA256, &base64(sha256), &doing)?;
         Ok(())
     }
 
@@ -356,7 +343,7 @@ impl Sending<'_> {
         item: &Item,
         url: &Url,
         sha256: &Hash,
-        composite: Option<&str>,
+        sums: Option<&Sums>,
     ) -> Result<(), Failure> {
         let doing = format!("proof of {}", item.key);
         let answer = self.head(url)?;
@@ -383,11 +370,12 @@ impl Sending<'_> {
                 ),
             });
         }
-        let want = match (there.checksum.as_deref(), composite) {
-            (Some(text), Some(composite)) if text.contains('-') => composite.to_owned(),
-            _ => base64(sha256),
-        };
-        self.same_checksum(&answer, &want, &doing)?;
+        self.same_checksum(&answer, SHA256, &base64(sha256), &doing)?;
+        if let Some(sums) = sums {
+            let there = answer.header(CRC32).unwrap_or_default();
+            let want = sums.expected(there);
+            self.same_checksum(&answer, CRC32, want, &doing)?;
+        }
         Ok(())
     }
 }
@@ -398,7 +386,7 @@ fn held(answer: &Answer) -> Held {
         size_bytes: answer
             .header("content-length")
             .and_then(|text| text.parse().ok()),
-        checksum: text("x-amz-checksum-sha256"),
+        checksum: text(SHA256),
         sha256: text("x-amz-meta-sha256"),
     }
 }

@@ -220,20 +220,16 @@ fn a_far_side_that_holds_something_else_is_believed() {
 #[test]
 fn a_video_that_this_box_damaged_is_not_uploaded_as_if_it_were_whole() {
     let Some(s3) = S3::start() else { return };
-    for len in [1_000, 17_000_000] {
-        let highlight = Highlight::of(len);
-        let path = highlight.dir.path().join("court1.mp4");
-        let mut bytes = highlight.video();
-        bytes[len / 2] ^= 1;
-        std::fs::write(path, bytes).unwrap();
-        let lines = s3_lines(&format!("http://{}", s3.address), "");
-        fails(
-            attempt(&*target(&lines), &highlight, &Notes::default()),
-            "damaged",
-        );
-        assert!(!s3.object(&format!("{STEM}.json")).exists());
-        assert!(!s3.object(&format!("{STEM}.mp4")).exists());
-    }
+    let highlight = Highlight::of(1_000);
+    let path = highlight.dir.path().join("court1.mp4");
+    let mut bytes = highlight.video();
+    bytes[500] ^= 1;
+    std::fs::write(path, bytes).unwrap();
+    let lines = s3_lines(&format!("http://{}", s3.address), "");
+    let result = attempt(&*target(&lines), &highlight, &Notes::default());
+    fails(result, "damaged");
+    assert!(!s3.object(&format!("{STEM}.json")).exists());
+    assert!(!s3.object(&format!("{STEM}.mp4")).exists());
 }
 
 #[test]

@@ -1,21 +1,21 @@
 //! A large file in parts: begun, noted part by part, taken up again after a restart, completed
 //! or given up.
 //!
-//! What is noted is the upload's id and each part's tag and hash; the server is asked what it
-//! really holds before anything is skipped.
+//! What is noted is the upload's id and each part's tag and checksum; the server is asked what
+//! it really holds before anything is skipped. The checksum is CRC-32: without instructions for
+//! it, SHA-256 takes longer than a fast line, and a large file's is known from its sidecar.
 //!
 //! Called by: s3.
 
 use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use crc32fast::Hasher;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::answers::{self, Said};
 use super::{Sending, base64};
-use crate::base::{Stop, StopLevel};
 use crate::queue::work::Failure;
 use crate::upload::Item;
 use crate::upload::hash::{self, Hash};
@@ -24,6 +24,9 @@ use crate::upload::parcel::unreadable;
 
 /// Larger files go in parts.
 pub const SINGLE_BYTES: u64 = 16_000_000;
+/// The header that names a part's checksum, or the whole's.
+pub const CRC32: &str = "x-amz-checksum-crc32";
+const PIECE: usize = 256 << 10;
 const PART_BYTES: u64 = 8 << 20;
 const MOST_PARTS: u64 = 10_000;
 
@@ -49,7 +52,7 @@ pub struct Open {
 pub struct Part {
     pub number: u32,
     pub etag: String,
-    pub sha256: String,
+    pub crc32: u32,
     /// The server named its own checksum, and it was right.
     pub proved: bool,
 }
@@ -81,16 +84,6 @@ impl Open {
         });
     }
 
-    /// `…-N`, as S3 makes it of the parts' own; `None` where a hash is missing.
-    pub fn composite(&self) -> Option<String> {
-        let mut hasher = Sha256::new();
-        for part in &self.parts {
-            hasher.update(hash::from_hex(&part.sha256)?);
-        }
-        let all: Hash = hasher.finalize().into();
-        Some(format!("{}-{}", base64(&all), self.parts.len()))
-    }
-
     fn completion(&self) -> String {
         let mut xml = String::from(
             "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">",
@@ -100,12 +93,46 @@ impl Open {
             let etag = etag.replace('"', "&quot;");
             let number = part.number;
             xml += &format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag>");
-            if let (true, Some(hash)) = (part.proved, hash::from_hex(&part.sha256)) {
-                xml += &format!("<ChecksumSHA256>{}</ChecksumSHA256>", base64(&hash));
+            if part.proved {
+                let crc32 = base64(&part.crc32.to_be_bytes());
+                xml += &format!("<ChecksumCRC32>{crc32}</ChecksumCRC32>");
             }
             xml += "</Part>";
         }
         xml + "</CompleteMultipartUpload>"
+    }
+}
+
+/// What the server may name of the whole: servers take the one or the other.
+pub struct Sums {
+    /// Of all bytes.
+    whole: String,
+    /// Of the parts' checksums: `…-N`.
+    composite: String,
+}
+
+impl Sums {
+    /// Of each part in order: its checksum and length.
+    fn of(parts: &[(u32, u64)]) -> Sums {
+        let mut whole = Hasher::new();
+        let mut composite = Hasher::new();
+        for (crc32, len) in parts {
+            whole.combine(&Hasher::new_with_initial_len(*crc32, *len));
+            composite.update(&crc32.to_be_bytes());
+        }
+        let text = |hasher: Hasher| base64(&hasher.finalize().to_be_bytes());
+        Sums {
+            whole: text(whole),
+            composite: format!("{}-{}", text(composite), parts.len()),
+        }
+    }
+
+    /// What `there` must be, by its shape.
+    pub fn expected(&self, there: &str) -> &str {
+        match there.contains('-') {
+            true => &self.composite,
+            false => &self.whole,
+        }
     }
 }
 
@@ -119,8 +146,8 @@ pub struct Large<'a> {
 }
 
 impl Large<'_> {
-    /// Sends what is missing; returns what was completed.
-    pub fn send(&self) -> Result<Open, Failure> {
+    /// Sends what is missing, and completes it.
+    pub fn send(&self) -> Result<Sums, Failure> {
         let mut open = match self.taken_up()? {
             Some(open) => open,
             None => self.begun()?,
@@ -138,7 +165,12 @@ impl Large<'_> {
         if given_up || result.is_ok() {
             self.sending.attempt.notebook.note(None)?;
         }
-        result.map(|()| open)
+        result?;
+        let parts = open
+            .parts
+            .iter()
+            .map(|part| (part.crc32, open.len(part.number)));
+        Ok(Sums::of(&parts.collect::<Vec<_>>()))
     }
 
     fn note(&self, open: &Open) -> Result<(), Failure> {
@@ -151,7 +183,7 @@ impl Large<'_> {
         let mut headers = self
             .sending
             .facts(self.item.part.content_type(), &self.sha256);
-        headers.push(("x-amz-checksum-algorithm".to_owned(), "SHA256".to_owned()));
+        headers.push(("x-amz-checksum-algorithm".to_owned(), "CRC32".to_owned()));
         let url = self.sending.url(&self.item.key, &[("uploads", "")]);
         let doing = "beginning an upload in parts";
         let answer = self
@@ -237,57 +269,44 @@ impl Large<'_> {
     }
 
     fn send_parts(&self, open: &mut Open) -> Result<(), Failure> {
-        let flow = &self.sending.attempt.flow;
-        let (tell, told) = sync_channel(1);
-        let hasher = Hasher {
-            path: self.path,
-            file: self.file,
-            stop: flow.stop(),
-            tell,
-        };
-        let lens: Vec<u64> = (1..=open.count()).map(|number| open.len(number)).collect();
-        std::thread::scope(|scope| {
-            scope.spawn(move || hasher.run(&lens));
-            self.send_hashed(open, told)
-        })
-    }
-
-    /// While one part is on its way, the next is hashed.
-    fn send_hashed(
-        &self,
-        open: &mut Open,
-        hashes: Receiver<Result<Hashed, Failure>>,
-    ) -> Result<(), Failure> {
-        let broken = || Failure::Wait {
-            why: "the hashing thread ended without a word".to_owned(),
-            retry_after_ms: None,
-        };
         for number in 1..=open.count() {
-            let Hashed::Part(hash) = hashes.recv().map_err(|_| broken())?? else {
-                return Err(broken());
-            };
+            let crc32 = self.crc32(open.offset(number), open.len(number))?;
             let there = open.parts.iter().find(|part| part.number == number);
-            if there.is_some_and(|part| part.sha256 == hash::hex(&hash)) {
+            if there.is_some_and(|part| part.crc32 == crc32) {
                 self.sending.attempt.flow.add(open.len(number));
                 continue;
             }
-            let part = self.send_part(open, number, &hash)?;
+            let part = self.send_part(open, number, crc32)?;
             open.parts.retain(|part| part.number != number);
             open.parts.push(part);
             open.parts.sort_by_key(|part| part.number);
             self.note(open)?;
         }
-        match hashes.recv().map_err(|_| broken())?? {
-            Hashed::Whole(whole) if whole == self.sha256 => Ok(()),
-            _ => Err(self.item.damaged()),
-        }
+        Ok(())
     }
 
-    fn send_part(&self, open: &Open, number: u32, hash: &Hash) -> Result<Part, Failure> {
+    /// Of a part as it is on the disk.
+    fn crc32(&self, offset: u64, len: u64) -> Result<u32, Failure> {
+        let mut hasher = Hasher::new();
+        let mut piece = vec![0; PIECE];
+        let mut done = 0;
+        while done < len {
+            self.sending.attempt.flow.leave()?;
+            let want = usize::try_from(len - done).unwrap_or(PIECE).min(PIECE);
+            let read = self.file.read_exact_at(&mut piece[..want], offset + done);
+            read.map_err(|error| unreadable(self.path, &error))?;
+            hasher.update(&piece[..want]);
+            done += u64::try_from(want).unwrap_or(u64::MAX);
+        }
+        Ok(hasher.finalize())
+    }
+
+    fn send_part(&self, open: &Open, number: u32, crc32: u32) -> Result<Part, Failure> {
         let text = number.to_string();
         let query = [("partNumber", text.as_str()), ("uploadId", &open.upload_id)];
         let url = self.sending.url(&self.item.key, &query);
-        let headers = vec![("x-amz-checksum-sha256".to_owned(), base64(hash))];
+        let checksum = base64(&crc32.to_be_bytes());
+        let headers = vec![(CRC32.to_owned(), checksum.clone())];
         let body = Body::File {
             path: self.path,
             file: self.file,
@@ -296,10 +315,10 @@ impl Large<'_> {
             flow: &self.sending.attempt.flow,
         };
         let doing = format!("part {number} of {} of {}", open.count(), &self.item.key);
-        let answer = self
+        let answer = self.sending.ask("PUT", &url, headers, body, &doing)?;
+        let proved = self
             .sending
-            .ask_signed("PUT", &url, headers, body, hash, &doing)?;
-        let proved = self.sending.same_checksum(&answer, &base64(hash), &doing)?;
+            .same_checksum(&answer, CRC32, &checksum, &doing)?;
         let etag = answer.header("etag").map(str::to_owned);
         let etag = etag.ok_or_else(|| Failure::Failed {
             why: format!("{doing}: {} answered without an ETag", answer.server),
@@ -307,7 +326,7 @@ impl Large<'_> {
         Ok(Part {
             number,
             etag,
-            sha256: hash::hex(hash),
+            crc32,
             proved,
         })
     }
@@ -320,10 +339,7 @@ impl Large<'_> {
         let headers = vec![("content-type".to_owned(), "application/xml".to_owned())];
         let doing = format!("completing {}", &self.item.key);
         let body = Body::Bytes(xml.as_bytes());
-        let hash = hash::of_bytes(xml.as_bytes());
-        let answer = self
-            .sending
-            .ask_signed("POST", &url, headers, body, &hash, &doing)?;
+        let answer = self.sending.ask("POST", &url, headers, body, &doing)?;
         // The one request whose success can hold an error.
         if Said::in_body(&answer.body) != Said::default() {
             return Err(self.sending.failure(&answer, &doing));
@@ -340,56 +356,6 @@ impl Large<'_> {
         if let Err(failure) = done {
             log::debug!(event = "clip_upload_abort"; "an upload in parts was not taken back: {failure}");
         }
-    }
-}
-
-enum Hashed {
-    Part(Hash),
-    Whole(Hash),
-}
-
-/// Takes the hashes of the parts, and of the whole, ahead of the sender.
-struct Hasher<'a> {
-    path: &'a Path,
-    file: &'a File,
-    stop: &'a Stop,
-    tell: SyncSender<Result<Hashed, Failure>>,
-}
-
-impl Hasher<'_> {
-    fn run(self, lens: &[u64]) {
-        let mut whole = Sha256::new();
-        let mut offset = 0;
-        for len in lens {
-            let part = self.part(&mut whole, offset, *len);
-            let failed = part.is_err();
-            // A sender that is gone needs no more.
-            if self.tell.send(part.map(Hashed::Part)).is_err() || failed {
-                return;
-            }
-            offset += len;
-        }
-        let _ = self.tell.send(Ok(Hashed::Whole(whole.finalize().into())));
-    }
-
-    fn part(&self, whole: &mut Sha256, offset: u64, len: u64) -> Result<Hash, Failure> {
-        use std::os::unix::fs::FileExt;
-        const PIECE: u64 = 256 << 10;
-        let mut part = Sha256::new();
-        let mut piece = vec![0; usize::try_from(PIECE).unwrap_or(0)];
-        let mut done = 0;
-        while done < len {
-            if self.stop.level() >= StopLevel::Finish {
-                return Err(Failure::Left);
-            }
-            let want = usize::try_from((len - done).min(PIECE)).unwrap_or(0);
-            let read = self.file.read_exact_at(&mut piece[..want], offset + done);
-            read.map_err(|error| unreadable(self.path, &error))?;
-            part.update(&piece[..want]);
-            whole.update(&piece[..want]);
-            done += PIECE.min(len - done);
-        }
-        Ok(part.finalize().into())
     }
 }
 
@@ -410,7 +376,7 @@ mod tests {
                 .map(|(number, etag)| Part {
                     number: *number,
                     etag: (*etag).to_owned(),
-                    sha256: "ab".repeat(32),
+                    crc32: 5,
                     proved: true,
                 })
                 .collect(),
@@ -425,6 +391,16 @@ mod tests {
         assert_eq!(part_bytes(large) % (1 << 20), 0);
         let all = open(&[]);
         assert_eq!((all.count(), all.len(3)), (3, 4 << 20));
+    }
+
+    #[test]
+    fn the_checksum_of_the_whole_comes_out_of_those_of_its_parts() {
+        let parts = [&b"a goal "[..], &b"in the last "[..], &b"minute"[..]];
+        let each = parts.map(|part| (crc32fast::hash(part), part.len() as u64));
+        let sums = Sums::of(&each);
+        let whole = crc32fast::hash(&parts.concat());
+        assert_eq!(sums.expected("x"), base64(&whole.to_be_bytes()));
+        assert!(sums.expected("x-3").ends_with("-3"));
     }
 
     #[test]
@@ -449,7 +425,7 @@ mod tests {
     #[test]
     fn a_completion_names_each_part_with_its_tag_and_hash() {
         let xml = open(&[(1, "\"a&b\"")]).completion();
-        let text = "<PartNumber>1</PartNumber><ETag>&quot;a&amp;b&quot;</ETag><ChecksumSHA256>";
+        let text = "<PartNumber>1</PartNumber><ETag>&quot;a&amp;b&quot;</ETag><ChecksumCRC32>";
         assert!(xml.contains(text), "{xml}");
         roxmltree::Document::parse(&xml).unwrap();
     }

@@ -1,8 +1,8 @@
 //! AWS Signature Version 4 in the `Authorization` header. Pure.
 //!
 //! The header rather than a presigned URL: nothing that would let somebody else upload ever
-//! stands in a URL, and the body's SHA-256 is part of what is signed, so every server that
-//! checks signatures proves that it got the bytes that were meant.
+//! stands in a URL. Of a file that is sent, its checksum is signed as a header; what we write
+//! ourselves (XML, the sidecar's copy) is signed whole.
 //!
 //! Called by: s3.
 
@@ -14,6 +14,14 @@ use sha2::Sha256;
 use url::Url;
 
 use crate::upload::hash::{Hash, hex, of_bytes};
+
+/// What is signed of the body.
+#[derive(Clone, Copy)]
+pub enum Payload<'a> {
+    Bytes(&'a [u8]),
+    /// Nothing but what its headers say of it: its checksum.
+    Unsigned,
+}
 
 /// Who signs.
 pub struct Signer<'a> {
@@ -29,13 +37,17 @@ impl Signer<'_> {
         method: &str,
         url: &Url,
         headers: Vec<(String, String)>,
-        body: &Hash,
+        body: Payload<'_>,
         now: Timestamp,
     ) -> Vec<(String, String)> {
         let stamp = now.strftime("%Y%m%dT%H%M%SZ").to_string();
         let day = now.strftime("%Y%m%d").to_string();
         let mut headers = headers;
-        headers.push(("x-amz-content-sha256".to_owned(), hex(body)));
+        let body = match body {
+            Payload::Bytes(bytes) => hex(&of_bytes(bytes)),
+            Payload::Unsigned => "UNSIGNED-PAYLOAD".to_owned(),
+        };
+        headers.push(("x-amz-content-sha256".to_owned(), body.clone()));
         headers.push(("x-amz-date".to_owned(), stamp.clone()));
         let mut signed = headers.clone();
         signed.push(("host".to_owned(), host(url)));
@@ -48,7 +60,7 @@ impl Signer<'_> {
             // Writing to a string cannot fail.
             let _ = writeln!(canonical, "{name}:{}", words.join(" "));
         }
-        let _ = write!(canonical, "\n{names}\n{}", hex(body));
+        let _ = write!(canonical, "\n{names}\n{body}");
         let scope = format!("{day}/{}/s3/aws4_request", self.region);
         let hash = hex(&of_bytes(canonical.as_bytes()));
         let text = format!("AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hash}");
@@ -127,7 +139,7 @@ mod tests {
             .iter()
             .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
         let url = Url::parse(url).unwrap();
-        let all = SIGNER.sign(method, &url, headers.collect(), &of_bytes(body), now);
+        let all = SIGNER.sign(method, &url, headers.collect(), Payload::Bytes(body), now);
         let (name, value) = all.last().unwrap();
         assert_eq!(name, "authorization");
         value.rsplit('=').next().unwrap().to_owned()
