@@ -114,7 +114,7 @@ fn note_work(event: &queue::Event) {
             camera,
             took_ms,
             ..
-        } => log::info!(target: "hindsight", event = "highlight_finished",
+        } => log::info!(target: "hindsight", event = "clip_finished",
             press = press_id.as_str(), camera = camera.as_str(), took_ms; "{text}"),
         queue::Event::Uploaded {
             press_id,
@@ -123,7 +123,7 @@ fn note_work(event: &queue::Event) {
             took_ms,
             ..
         } => {
-            log::info!(target: "hindsight", event = "highlight_uploaded", press = press_id.as_str(),
+            log::info!(target: "hindsight", event = "clip_uploaded", press = press_id.as_str(),
             camera = camera.as_str(), upload_target = target.as_str(), took_ms; "{text}")
         }
         queue::Event::Failed {
@@ -131,7 +131,7 @@ fn note_work(event: &queue::Event) {
             camera,
             failure: Failure::NotNow { .. },
             ..
-        } => log::info!(target: "hindsight", event = "highlight_later",
+        } => log::info!(target: "hindsight", event = "clip_postponed",
             press = press_id.as_str(), camera = camera.as_str(); "{text}"),
         queue::Event::Failed {
             press_id, camera, ..
