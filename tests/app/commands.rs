@@ -35,9 +35,31 @@ fn the_demo_presses_by_itself_beside_another_and_leaves_clips_that_verify() {
             "{ring} is left"
         );
     }
-    let (code, said) = run(hindsight().arg("verify").arg(state.path()));
+    let storages = ["hindsight-demo", "hindsight-demo-2"].map(|name| state.path().join(name));
+    let (code, said) = run(hindsight().arg("verify").args(&storages));
     assert_eq!(code, 0, "{said}");
     assert!(said.contains("2 clips, 2 sidecars"), "{said}");
+    for storage in storages {
+        let uploaded = format!("{}-uploaded", storage.display());
+        let ends = names_below(std::path::Path::new(&uploaded));
+        for end in [".mp4", ".jpg", ".json"] {
+            assert!(ends.iter().any(|name| name.ends_with(end)), "{ends:?}");
+        }
+    }
+}
+
+/// Names of all files below a folder.
+fn names_below(folder: &std::path::Path) -> Vec<String> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            names.extend(names_below(&path));
+        } else {
+            names.push(path.file_name().unwrap().to_string_lossy().into_owned());
+        }
+    }
+    names
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! Called by: the demo.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{MAX_BITRATE_BPS, PORT, POST_MS, PRE_MS, RING_SECONDS};
 use crate::base::CameraId;
@@ -101,9 +101,14 @@ fn finish(storage: &Path, marks: bool) -> Result<Finish, String> {
     })
 }
 
-/// A folder stands for what would be far away.
+/// Beside the storage: a folder stands for what would be far away.
+pub(super) fn uploaded(storage: &Path) -> PathBuf {
+    let name = storage.file_name().unwrap_or_default().to_string_lossy();
+    storage.with_file_name(format!("{name}-uploaded"))
+}
+
 fn target(storage: &Path) -> Result<Target, String> {
-    let path = storage.join("uploaded");
+    let path = uploaded(storage);
     std::fs::create_dir_all(&path).map_err(|e| format!("{}: {e}", path.display()))?;
     Ok(Target {
         id: "folder".to_owned(),

@@ -107,7 +107,7 @@ fn introduce(config: &Config, house: &House, options: &DemoOptions) {
         say::bytes(super::run::rings_bytes(config)),
         config.ring.dir.display(),
         config.storage.path.join("highlights").display(),
-        config.storage.path.join("uploaded").display(),
+        config::uploaded(&config.storage.path).display(),
     ));
     if options.exit {
         return;
