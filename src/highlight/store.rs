@@ -104,18 +104,17 @@ impl Store {
     /// What is wrong with the storage now, for people; its room where nothing is.
     pub fn check(&self) -> Result<Space, String> {
         let root = &self.root;
-        if let Some(text) = not_mounted(root) {
-            return Err(text);
-        }
-        match identity(root) {
-            Ok(now) if now == self.identity => {}
-            Ok(_) => {
-                return Err(format!(
+        // The folder that was opened lies on the disk that was mounted then: one look at it is
+        // enough, and every press takes it. Only where it is another is it asked why.
+        let found = identity(root);
+        if !matches!(found, Ok(now) if now == self.identity) {
+            return Err(not_mounted(root).unwrap_or_else(|| match found {
+                Ok(_) => format!(
                     "{} is not the folder that it was when the service started: was its disk unmounted? Mount it again or restart hindsight",
                     root.display()
-                ));
-            }
-            Err(e) => return Err(format!("{} cannot be reached: {e}", root.display())),
+                ),
+                Err(e) => format!("{} cannot be reached: {e}", root.display()),
+            }));
         }
         let space = self
             .disk
