@@ -63,6 +63,12 @@ fn court() -> (Camera, Place) {
     (source, Place::new(&Told::default(), &table))
 }
 
+/// A whole clip, however far the queue is with it.
+fn is_whole(facts: &Value) -> bool {
+    let statuses = ["queued", "finishing", "watermarked"];
+    statuses.iter().any(|status| facts["status"] == *status)
+}
+
 #[test]
 fn a_camera_pulled_out_within_the_window_leaves_a_hole_of_its_length() {
     let (source, place) = court();
@@ -75,7 +81,7 @@ fn a_camera_pulled_out_within_the_window_leaves_a_hole_of_its_length() {
     std::thread::sleep(Duration::from_secs(2));
     let press_id = press(&service, &json!({"pre": 5, "post": 1}));
     let facts = sidecar(&place, &press_id, "court");
-    assert_eq!(facts["status"], "queued", "{facts}");
+    assert!(is_whole(&facts), "{facts}");
     assert_eq!(facts["ended"], "complete", "{facts}");
     assert!(!gaps(&facts).is_empty(), "{facts}");
     let clip = place.clip(&press_id, "court").unwrap();
@@ -110,8 +116,8 @@ fn a_press_on_a_camera_that_is_gone_is_taken_with_what_it_has() {
     let press_id = answer["press_id"].as_str().unwrap();
     let facts = sidecar(&place, press_id, "court");
     assert_eq!(
-        (&facts["status"], &facts["ended"]),
-        (&json!("queued"), &json!("camera")),
+        (is_whole(&facts), &facts["ended"]),
+        (true, &json!("camera")),
         "{facts}"
     );
     assert!(!numbers(&place.clip(press_id, "court").unwrap()).is_empty());
@@ -146,7 +152,7 @@ fn a_change_of_parameters_is_shown_to_the_frame_and_said() {
     let mut changed = 0;
     for press_id in &presses {
         let facts = sidecar(&place, press_id, "court");
-        assert_eq!(facts["status"], "queued", "{facts}");
+        assert!(is_whole(&facts), "{facts}");
         let clip = place.clip(press_id, "court").unwrap();
         let seen = numbers(&clip);
         assert!(steps_of(&seen, 100), "{seen:?}");
@@ -215,7 +221,7 @@ fn a_killed_service_goes_on_with_its_ring_and_finishes_the_press() {
     let mut service = place.start();
     service.wait_for("the ring adopted", |s| s.to_string().contains("adopted"));
     let facts = sidecar(&place, &press_id, "court");
-    assert_eq!(facts["status"], "queued", "{facts}");
+    assert!(is_whole(&facts), "{facts}");
     let clip = place.clip(&press_id, "court").unwrap();
     assert!(
         (plays_s(&clip) - 12.0).abs() < 0.08,
@@ -263,7 +269,7 @@ fn killed_at_random_again_and_again_it_loses_no_press() {
     assert_eq!(service.stop(), Some(0));
     for press_id in &acknowledged {
         let facts = sidecar(&place, press_id, "court");
-        assert_eq!(facts["status"], "queued", "{facts}");
+        assert!(is_whole(&facts), "{facts}");
         assert!(!numbers(&place.clip(press_id, "court").unwrap()).is_empty());
     }
     assert_eq!(place.verify(), "");
@@ -304,8 +310,8 @@ fn told_to_stop_it_closes_the_open_window_after_its_grace_and_takes_no_more() {
     );
     let facts = sidecar(&place, &press_id, "court");
     assert_eq!(
-        (&facts["status"], &facts["ended"]),
-        (&json!("queued"), &json!("stopped")),
+        (is_whole(&facts), &facts["ended"]),
+        (true, &json!("stopped")),
         "{facts}"
     );
     assert_eq!(place.verify(), "");
