@@ -73,7 +73,6 @@ impl Court {
             post,
             ring_seconds: 60,
             more: format!("[board]\nbackend = \"cdev\"\n{buttons}{leds}{more}"),
-            ..Told::default()
         };
         Court {
             chip,

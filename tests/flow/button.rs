@@ -171,11 +171,9 @@ fn on_a_machine_with_no_time_left_a_button_is_answered_and_its_clip_cut_at_the_e
         ("reordered", "/b", recipe(2)),
     ];
     let peer = Peer::start(
-        &mounts
-            .map(|(_, path, recipe)| {
-                json!({"path": path, "clips": [clip_for_peer(recipe)], "audio": adts(recipe)})
-            })
-            .to_vec(),
+        &mounts.map(|(_, path, recipe)| {
+            json!({"path": path, "clips": [clip_for_peer(recipe)], "audio": adts(recipe)})
+        }),
     );
     let cameras = mounts.map(|(id, path, _)| (id, peer.url(path)));
     let buttons = button("north", 17, "cooldown = \"0s\"")

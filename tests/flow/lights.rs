@@ -70,7 +70,7 @@ fn until(service: &Service, wanted: &[(usize, &str)]) {
 #[test]
 fn a_press_over_http_and_its_clip_are_seen_and_heard_and_the_end_leaves_no_light_that_lies() {
     let source = Camera::start(Script::default()).unwrap();
-    let (place, service) = open(&source.url().to_string());
+    let (place, service) = open(source.url().as_ref());
     let sim = service.sim().unwrap().clone();
     until(
         &service,
