@@ -30,10 +30,11 @@ struct Pi {
 
 impl Pi {
     fn new(hogs: &[(u32, &str)]) -> Pi {
-        fs::write("/tmp/cpuinfo", "Revision\t: c03112\n").unwrap();
+        let cpuinfo = concat!(env!("CARGO_TARGET_TMPDIR"), "/cpuinfo");
+        fs::write(cpuinfo, "Revision\t: c03112\n").unwrap();
         let none: Option<&str> = None;
         let bind = MsFlags::MS_BIND;
-        mount(Some("/tmp/cpuinfo"), "/proc/cpuinfo", none, bind, none).unwrap();
+        mount(Some(cpuinfo), "/proc/cpuinfo", none, bind, none).unwrap();
         let mut options = fs::OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let registers = options.open("/dev/gpiomem").unwrap();
