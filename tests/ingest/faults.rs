@@ -274,17 +274,18 @@ fn under_random_loss_no_picture_is_called_clean_that_is_not() {
         println!("seed {seed}, {transport:?}");
         let bad = Camera::start(Script {
             seed,
-            faults: vec![(When::Frame(20), Fault::LoseAtRandom { per_mille: 20 })],
+            faults: vec![(When::Frame(20), Fault::LoseAtRandom { per_mille: 40 })],
             ..Script::default()
         })
         .unwrap();
         let mut config = camera("court1", bad.url());
         config.transport = transport;
         let watched = Watched::start(vec![config]);
+        // Chance decides when: a fixed number of pictures may well see no loss at all.
+        watched.wait_state("court1", "some losses", |s| s.lost_packets >= 5);
         let kept = watched.wait_units("court1", 500);
         let state = watched.state("court1");
         watched.end();
-        assert!(state.lost_packets > 0);
         assert_eq!(state.connections, 1);
         assert!(kept.iter().all(|u| u.meta.epoch == 1));
         assert_taint_is_right(&video(&kept), &bad);
