@@ -269,7 +269,6 @@ fn answered(response: &Response<Body>) -> String {
     let status = response.status();
     match status.as_u16() {
         404 | 410 => "there is no such file on that server".to_owned(),
-        300..400 => "the server sends from one address to the next without end".to_owned(),
         _ => format!("the server answered {status}"),
     }
 }
@@ -280,6 +279,9 @@ fn words(error: &ureq::Error) -> String {
             "no address was found for its name; is there a network, and a DNS server?".to_owned()
         }
         ureq::Error::ConnectionFailed => "it cannot be reached".to_owned(),
+        ureq::Error::TooManyRedirects => {
+            "the server sends from one address to the next without end".to_owned()
+        }
         ureq::Error::Timeout(_) => "it does not answer".to_owned(),
         ureq::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             "it refuses connections".to_owned()
