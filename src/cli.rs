@@ -164,6 +164,16 @@ pub enum Command {
         #[command(subcommand)]
         command: Option<Queue>,
     },
+    /// Write a new, signed system to the slot of our SD image that does not run, and try it at the next restart
+    #[command(
+        after_help = "Examples:\n  hindsight update /media/usb/hindsight-0.2.0-arm64.hsu --reboot\n  \
+        hindsight update https://example.com/hindsight-0.2.0-arm64.hsu\n  \
+        hindsight update --status\n\n\
+        The signature (….hsu.minisig) lies beside the file. A new system that is not healthy for 2 minutes within \
+        10 goes back by itself.\n\
+        Exit codes beyond the usual: 11 with --confirm: not healthy, the box is to be restarted."
+    )]
+    Update(Update),
     /// Check every clip, sidecar and press below a folder; one line for each fault
     #[command(after_help = "Example:\n  hindsight verify /var/lib/hindsight")]
     Verify {
@@ -239,6 +249,37 @@ pub struct Press {
     /// Wait until the clips are there
     #[arg(long)]
     pub wait: bool,
+}
+
+#[derive(Args)]
+pub struct Update {
+    /// The update: hindsight-<version>-arm64.hsu, on a disk or at an https address
+    #[arg(value_name = "FILE|URL", required_unless_present_any = ["confirm", "status"])]
+    pub from: Option<String>,
+    /// Restart the box when it is written
+    #[arg(long, requires = "from")]
+    pub reboot: bool,
+    /// Take a version older than the one that runs, too
+    #[arg(long, requires = "from")]
+    pub allow_older: bool,
+    /// The public key of whoever makes the updates, as minisign -G writes it
+    #[arg(long, value_name = "FILE", default_value = hindsight::update::layout::KEY)]
+    pub key: PathBuf,
+    /// For a new system that has come up: wait until its service is healthy, then keep it
+    #[arg(long, conflicts_with_all = ["from", "status"])]
+    pub confirm: bool,
+    /// Which slot runs, which is tried, how many tries are left
+    #[arg(long, conflicts_with = "from")]
+    pub status: bool,
+    /// Where the slots are, in another layout than the image's
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub layout: Option<PathBuf>,
+    /// With --confirm: how long the service must be healthy
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = duration, hide = true)]
+    pub healthy_for: Duration,
+    /// With --confirm: when a health comes too late
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration, hide = true)]
+    pub patience: Duration,
 }
 
 fn camera(text: &str) -> Result<CameraId, String> {

@@ -29,6 +29,7 @@
 //! * [`finish`]: watermark, vertical format and thumbnail, by FFmpeg
 //! * [`upload`]: folder, S3, signed URL
 //! * [`health`]: snapshots → one verdict
+//! * [`update`]: a signed system into the slot that does not run, and the switch to it
 //! * [`web`]: the HTTP API
 //! * [`demo`]: the built-in RTSP camera, and the faults tests script into it
 //! * [`app`]: composition root; the only place that knows all rooms
@@ -49,5 +50,6 @@ pub mod queue;
 pub mod ring;
 pub mod tap;
 pub mod trigger;
+pub mod update;
 pub mod upload;
 pub mod web;

@@ -73,6 +73,14 @@ fn call(common: &Common, command: Command) -> ExitCode {
         Command::Queue { command } => with_config(common, Show::Nothing, &[], |config| {
             app::queue(config, &queue_command(command.as_ref()))
         }),
+        Command::Update(update) => {
+            start_log(common, quiet());
+            let config = || match config::load(&sources(common)) {
+                Ok(loaded) => Ok(loaded.config),
+                Err(error) => Err(error.to_string()),
+            };
+            app::update(config, update.layout.as_deref(), &update_command(&update))
+        }
         Command::Verify { paths } => {
             start_log(common, quiet());
             app::verify(&paths)
@@ -87,6 +95,23 @@ fn queue_command(command: Option<&cli::Queue>) -> app::QueueCommand {
         Some(cli::Queue::Drop { id }) => Drop(id.clone()),
         Some(cli::Queue::Retry { id: Some(id), .. }) => Retry(id.clone()),
         Some(cli::Queue::Retry { id: None, .. }) => RetryFailed,
+    }
+}
+
+fn update_command(update: &cli::Update) -> app::UpdateCommand {
+    use app::UpdateCommand::{Confirm, Install, Status};
+    match &update.from {
+        Some(from) => Install {
+            from: from.clone(),
+            key: update.key.clone(),
+            allow_older: update.allow_older,
+            reboot: update.reboot,
+        },
+        None if update.confirm => Confirm {
+            healthy_for: update.healthy_for,
+            patience: update.patience,
+        },
+        None => Status,
     }
 }
 

@@ -64,6 +64,7 @@ fn may_import() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("trigger", with(&[])),
         ("board", with(&[])),
         ("finish", with(&["queue"])),
+        ("update", with(&[])),
         ("upload", with(&["queue"])),
         ("demo", with(&[])),
         ("ingest", with(&["ring"])),

@@ -16,6 +16,7 @@ mod queue;
 #[path = "../../tests/support/s3.rs"]
 #[allow(dead_code, reason = "tests also look at what it holds")]
 mod s3;
+mod update;
 mod upload;
 
 /// One line of the table.
@@ -54,6 +55,9 @@ fn main() {
     }
     if wanted("upload") {
         rows.extend(upload::bench());
+    }
+    if wanted("update") {
+        rows.extend(update::bench());
     }
     if wanted("one") {
         rows.extend(cameras::one());

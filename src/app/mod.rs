@@ -3,18 +3,20 @@
 //!
 //! Each command of the program is one function here that prints for people and
 //! returns the exit code: 0 done, 1 something is wrong with what was looked at,
-//! 2 it could not be done at all, 10 somebody held a button to switch the box off.
+//! 2 it could not be done at all, 10 somebody held a button to switch the box off, 11 a new
+//! system did not become healthy and the box is to be restarted.
 //!
 //! * [`run`], [`demo`]: the service, with the config's cameras or the built-in one;
 //!   `house` builds it, `port` is its door for `web`, `signals` ends it
 //! * [`press`], [`queue`]: clients of the running service; `client` speaks HTTP
 //! * [`board`], [`board_off`], [`board_test`]: pins, buttons and lights, also without the service
+//! * [`update()`]: a new system into the other slot of the image, and its confirmation
 //! * [`check`], [`ring`], [`tap`], [`verify`]: look at cameras, rings and files
 //!
 //! Not here: parsing the command line (`main`), reading the configuration (`config`).
 //! Called by: main.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -43,8 +45,11 @@ mod say;
 pub mod service;
 mod signals;
 mod tap;
+mod update;
 mod words;
 mod work;
+
+pub use update::UpdateCommand;
 
 /// Something is wrong with what was looked at.
 const WRONG: u8 = 1;
@@ -137,6 +142,16 @@ pub fn tap(config: &Config, camera: &CameraId) -> ExitCode {
 /// What is still to be done with clips; `retry` and `drop`.
 pub fn queue(config: &Config, command: &QueueCommand) -> ExitCode {
     queue::queue(config, command)
+}
+
+/// A new system into the slot that does not run; `--confirm`; `--status`. The configuration is
+/// read only where it is needed: a wrong one must not keep a mended system out.
+pub fn update(
+    config: impl FnOnce() -> Result<Config, String>,
+    layout: Option<&Path>,
+    command: &UpdateCommand,
+) -> ExitCode {
+    update::update(config, layout, command)
 }
 
 /// The integrity checker: one line a fault below `paths`.

@@ -5,8 +5,8 @@
 //! from `sync` must write the data again, or give the file up.
 
 use std::fs;
-use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::io::{self, ErrorKind, Seek, SeekFrom};
+use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -97,6 +97,17 @@ impl Disk {
     /// An existing file for reading and writing.
     pub fn open_rw(&self, path: &Path) -> io::Result<File> {
         self.open_with(path, fs::OpenOptions::new().read(true).write(true))
+    }
+
+    /// An existing block device (or file) for reading and writing; a device that the
+    /// system uses (mounted, part of another) is `EBUSY`.
+    pub fn open_device(&self, path: &Path) -> io::Result<File> {
+        let mut options = fs::OpenOptions::new();
+        options.read(true).write(true);
+        if fs::metadata(path)?.file_type().is_block_device() {
+            options.custom_flags(libc::O_EXCL);
+        }
+        self.open_with(path, &options)
     }
 
     pub fn open_read(&self, path: &Path) -> io::Result<File> {
@@ -219,6 +230,11 @@ impl File {
 
     pub fn is_empty(&self) -> io::Result<bool> {
         Ok(self.len()? == 0)
+    }
+
+    /// Room of a block device, or a file's length.
+    pub fn device_len(&self) -> io::Result<u64> {
+        (&self.file).seek(SeekFrom::End(0))
     }
 
     /// Writes all of `bytes`; a disk that takes only a part is asked again.

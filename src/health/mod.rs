@@ -128,6 +128,16 @@ pub struct BoardTrouble {
     pub what_to_do: String,
 }
 
+/// Whether a reason, by its `what`, is why presses give no clips and lies in the box itself:
+/// its disk, and not a camera, whose power or network may be what is missing.
+pub fn lies_in_the_box(what: &str) -> bool {
+    what.starts_with(SILENT) || [UNWRITABLE, FULL].contains(&what)
+}
+
+const SILENT: &str = "the disk has not answered";
+const UNWRITABLE: &str = "clips cannot be written";
+const FULL: &str = "the disk is full";
+
 /// A storage that does not answer for so long is broken.
 const SILENT_MS: u64 = 10_000;
 /// Room for fewer presses than this is worth a warning.
@@ -316,20 +326,16 @@ fn storage(storage: &StorageFacts) -> Option<Reason> {
     let presses = storage.free_bytes / storage.press_bytes.max(1);
     let free = format!("{} MB are free", storage.free_bytes / 1_000_000);
     if storage.silent_ms >= SILENT_MS {
-        let what = format!(
-            "the disk has not answered for {} s",
-            storage.silent_ms / 1000
-        );
+        let what = format!("{SILENT} for {} s", storage.silent_ms / 1000);
         let what_to_do = "see whether it is connected; restart the box".to_owned();
         return reason(what, what_to_do, Status::Unhealthy);
     }
     if let Some(trouble) = &storage.trouble {
-        let what = "clips cannot be written".to_owned();
-        return reason(what, trouble.clone(), Status::Unhealthy);
+        return reason(UNWRITABLE.to_owned(), trouble.clone(), Status::Unhealthy);
     }
     if presses == 0 {
         let what_to_do = format!("{free}; delete or move old highlights");
-        return reason("the disk is full".to_owned(), what_to_do, Status::Unhealthy);
+        return reason(FULL.to_owned(), what_to_do, Status::Unhealthy);
     }
     if presses < FEW_PRESSES {
         let what_to_do =
@@ -436,6 +442,30 @@ mod tests {
         let (status, reason) = with(|h| h.storage.free_bytes = 1_900_000_000);
         assert_eq!(status, Status::Degraded);
         assert_eq!(reason, "/data: the disk is nearly full");
+    }
+
+    #[test]
+    fn a_house_that_gives_no_clips_is_so_by_its_disk_or_by_its_cameras() {
+        let in_the_box = |change: fn(&mut House)| {
+            let mut house = house();
+            change(&mut house);
+            let reasons = judge(&house).reasons;
+            reasons.iter().any(|reason| lies_in_the_box(&reason.what))
+        };
+        assert!(in_the_box(|h| h.storage.free_bytes = 99_000_000));
+        assert!(in_the_box(
+            |h| h.storage.trouble = Some("not mounted".to_owned())
+        ));
+        assert!(in_the_box(|h| h.storage.silent_ms = 12_000));
+        assert!(
+            !in_the_box(|h| h.storage.free_bytes = 1_900_000_000),
+            "nearly full"
+        );
+        assert!(!in_the_box(|h| {
+            h.cameras[0].pictures = Pictures::WrongPassword;
+            h.cameras[1].pictures = Pictures::Stale { ms: 4_000 };
+            h.clock_set = false;
+        }));
     }
 
     #[test]
