@@ -1,12 +1,13 @@
 # Two commands matter: `make demo` shows what Hindsight does, `make test` proves it.
-.PHONY: demo test bench lint cross help
+.PHONY: demo test bench lint cross deb help
 
 help:
 	@echo "make demo    a built-in camera, a live ring, ENTER presses the button"
 	@echo "make test    install what the tests need, run them all, name the ten slowest"
 	@echo "make bench   speed and memory, side by side with the alternatives"
 	@echo "make lint    format, clippy with warnings as errors, the rules of the house"
-	@echo "make cross   build for a 64-bit Raspberry Pi"
+	@echo "make cross   build for a 64-bit Raspberry Pi (ARCHITECTURE=armhf: a 32-bit system)"
+	@echo "make deb     Debian packages, for a 64-bit Raspberry Pi and for PCs"
 
 demo:
 	@tests/install --ffmpeg
@@ -25,5 +26,13 @@ lint:
 	cargo clippy --all-targets -- -D warnings
 	cargo test --quiet --test rules
 
+# For cross, which does the same in a container: `cross build --release --target aarch64-unknown-linux-gnu`.
+export CROSS_CONFIG = cross.toml
+ARCHITECTURE ?= arm64
+
 cross:
-	cargo --config cross.toml build --release --target aarch64-unknown-linux-gnu
+	packaging/cross $(ARCHITECTURE)
+
+deb:
+	packaging/deb arm64
+	packaging/deb amd64
