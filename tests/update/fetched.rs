@@ -1,7 +1,9 @@
 //! Updates from an address.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
@@ -157,6 +159,26 @@ fn a_download_that_breaks_or_falls_silent_is_told_and_leaves_nothing() {
     net.server.has(PATH, Answer::Unmeasured(half));
     let why = net.refused(&url);
     assert!(why.contains("is cut short"), "{why}");
+}
+
+#[test]
+fn a_download_that_is_killed_leaves_nothing() {
+    let net = Net::new();
+    net.server
+        .has(PATH, Answer::Silent(net.bytes.clone(), 300_000));
+    let mut child = net
+        .command(&net.server.url(PATH))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    out.read_line(&mut line).unwrap();
+    assert!(line.starts_with("fetching: "), "{line}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    net.nothing_lies_about();
+    assert_eq!(net.rig.says(), State::settled(Slot::A));
 }
 
 #[test]
