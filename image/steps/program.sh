@@ -7,8 +7,7 @@ the_program() {
         return
     fi
     say "building Hindsight's package for arm64"
-    make -C "$repo" deb-arm64 >&2
-    find "$repo/target" -name 'hindsight_*_arm64.deb' -newer "$repo/Cargo.toml" -print0 | xargs -0 ls -t | head -1
+    echo "$repo/$("$repo/packaging/deb" arm64 | tail -n 1)"
 }
 
 # The package into the root, by its files alone: its scripts are for machines that are administered,

@@ -32,7 +32,7 @@ clean_root() {
 }
 
 system_settings() {
-    local root=$1 unit=usr/lib/systemd/system/systemd-timesyncd.service
+    local root=$1 unit=usr/lib/systemd/system/systemd-timesyncd.service one
     ln -sf ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
     echo hindsight >"$root/etc/hostname"
     printf '127.0.0.1 localhost\n::1 localhost\n' >"$root/etc/hosts"
@@ -44,12 +44,14 @@ system_settings() {
         "$root/$unit" >"$root/etc/systemd/system/systemd-timesyncd.service"
     mkdir -p "$root/etc/systemd/system.conf.d"
     install -m 644 "$repo/hw/overlay/watchdog.conf" "$root/etc/systemd/system.conf.d/hindsight-watchdog.conf"
+    install -m 644 "$image/recipe/avahi-service.xml" "$root/etc/avahi/services/hindsight.service"
     if [ -n "${HINDSIGHT_SIGN_PUB:-}" ]; then
         install -m 644 "$HINDSIGHT_SIGN_PUB" "$root/etc/hindsight/update.pub"
     fi
+    words "$image/recipe/masked" | while read -r one; do ln -sf /dev/null "$root/etc/systemd/system/$one"; done
+    : >"$root/etc/default/locale"
     systemctl --root="$root" preset-all 2>&1 | grep -vE '^(Created|Removed)|^$' >&2 || true
-    # A link into nowhere, or a unit of ours that nobody starts, would only be seen on the box.
-    local one
+    # A unit of ours that nobody starts would only be seen on the box.
     for one in hindsight hindsight-disk hindsight-config hindsight-confirm nftables systemd-networkd; do
         find "$root/etc/systemd/system" -name "$one.service" -type l | grep -q . || die "$one.service is not enabled in the image"
     done
