@@ -1,5 +1,5 @@
 # Two commands matter: `make demo` shows what Hindsight does, `make test` proves it.
-.PHONY: demo test bench lint cross help
+.PHONY: demo test bench lint cross image image-test help
 
 help:
 	@echo "make demo    a built-in camera, a live ring, ENTER presses the button"
@@ -7,6 +7,8 @@ help:
 	@echo "make bench   speed and memory, side by side with the alternatives"
 	@echo "make lint    format, clippy with warnings as errors, the rules of the house"
 	@echo "make cross   build for a 64-bit Raspberry Pi"
+	@echo "make image   the SD card for a venue, in target/image (as root; about 30 minutes, the second time 5)"
+	@echo "make image-test   boots that card in QEMU and breaks it (as root; about an hour)"
 
 demo:
 	@tests/install --ffmpeg
@@ -27,3 +29,9 @@ lint:
 
 cross:
 	cargo --config cross.toml build --release --target aarch64-unknown-linux-gnu
+
+image:
+	image/build
+
+image-test:
+	image/test/run

@@ -194,6 +194,7 @@ class Box:
         self.starts = 0
         self.block_log = None
         self.memory_mb = 1024
+        self.more_options = []
         self.port = self.ssh_port = None
 
     # ── power ──
@@ -230,7 +231,7 @@ class Box:
             "-device", "virtio-blk-pci,drive=card,id=carddisk",
             "-netdev", f"user,id=n0,restrict=off,hostfwd=tcp:127.0.0.1:{self.port}-:8080,hostfwd=tcp:127.0.0.1:{self.ssh_port}-:22",
             "-device", "virtio-net-pci,netdev=n0,romfile=", "-device", "virtio-rng-pci",
-            *self._ssd_options(),
+            *self._ssd_options(), *self.more_options,
         ]
         self.machine = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=open(self.folder / "qemu.log", "w"))
         self.began = time.monotonic()
@@ -263,12 +264,17 @@ class Box:
                         break
             return answer["return"]
 
-    def written_to_card(self):
-        """How many writes, and bytes, the card has seen since the box was switched on."""
+    def card_counts(self):
+        """What the card has seen since the box was switched on, as the emulator counts it."""
         for disk in self.qmp("query-blockstats"):
             if disk.get("qdev", "").startswith("/machine/peripheral/carddisk") or disk.get("node-name") == "card":
-                return disk["stats"]["wr_operations"], disk["stats"]["wr_bytes"]
+                return disk["stats"]
         raise AssertionError("the emulator knows no card")
+
+    def written_to_card(self):
+        """How many writes, and how many bytes of them."""
+        counts = self.card_counts()
+        return counts["wr_operations"], counts["wr_bytes"]
 
     # ── talk ──
 

@@ -110,8 +110,7 @@ def comes_up(bench):
     name = box.shell("hostname").strip()
     assert name.startswith("hindsight-") and len(name) > len("hindsight-"), name
     say(f"{name}; {box.shell('systemd-analyze').splitlines()[0]}")
-    assert box.shell("id -un", limit=60).strip() == "root"
-    budget(box)
+    print(indent(box.shell("systemd-analyze critical-chain hindsight.service --no-pager", check=False)))
 
 
 @scenario
@@ -137,10 +136,24 @@ def answers_only_on_its_ports(bench):
     say(f"listening: {sorted({l.split()[4] for l in open_ports})}")
 
 
-def budget(box):
-    """Where the time of a start goes, in the guest's own clock."""
-    print(indent(box.shell("systemd-analyze critical-chain hindsight.service --no-pager", check=False)))
-    print(indent(box.shell("systemd-analyze blame --no-pager | head -12", check=False)))
+@scenario
+def budget(bench):
+    """What a start costs, in the machine's own instructions, and what that makes on a Raspberry Pi 4 (printed, not judged)."""
+    box = bench.box()
+    # The first start makes keys and a file system; the one that counts is the second.
+    box.start()
+    box.wait_until_ready()
+    box.stop()
+    # One instruction, one nanosecond, whatever else this machine does: a processor of 1 GIPS with one core.
+    box.more_options = ["-icount", "shift=0,sleep=on,align=off"]
+    box.start()
+    box.wait_until_ready(limit=1800)
+    box.wait_for_shell(limit=900)
+    print(indent(box.shell("systemd-analyze --no-pager; systemd-analyze critical-chain hindsight.service --no-pager", check=False, limit=300)))
+    first = box.shell("journalctl -b -u hindsight -o short-monotonic --no-pager | grep -i -m1 -E 'key frame|picture|camera.*(up|live|ready|stream)' || true", limit=300)
+    say(f"first picture: {first.strip()}")
+    say(f"read from the card up to now: {box.card_counts()['rd_bytes'] / 1e6:.0f} MB")
+    print(indent(box.shell("journalctl -b -u hindsight -o short-monotonic --no-pager | head -30", check=False, limit=300)))
 
 
 @scenario
