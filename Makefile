@@ -1,5 +1,5 @@
 # Two commands matter: `make demo` shows what Hindsight does, `make test` proves it.
-.PHONY: demo test bench lint cross deb help
+.PHONY: demo test bench lint cross deb image image-test help
 
 help:
 	@echo "make demo    a built-in camera, a live ring, ENTER presses the button"
@@ -8,6 +8,8 @@ help:
 	@echo "make lint    format, clippy with warnings as errors, the rules of the house"
 	@echo "make cross   build for a 64-bit Raspberry Pi (ARCHITECTURE=armhf: a 32-bit system)"
 	@echo "make deb     Debian packages, for a 64-bit Raspberry Pi and for PCs"
+	@echo "make image   the SD card for a venue, in target/image (as root; about 30 minutes, the second time 5)"
+	@echo "make image-test   boots that card in QEMU and breaks it (as root; about an hour)"
 
 demo:
 	@tests/install --ffmpeg
@@ -36,3 +38,9 @@ cross:
 deb:
 	packaging/deb arm64
 	packaging/deb amd64
+
+image:
+	image/build
+
+image-test:
+	image/test/run
