@@ -1,7 +1,7 @@
 //! The built-in camera by itself, on a port of loopback, until it is killed: what the emulated box of
 //! `make image-test` sees as its camera, through QEMU's user network.
 //!
-//!     cargo run --release --example image_camera -- 8554
+//!     cargo run --example image_camera -- 8554
 
 use hindsight::demo::{Camera, Script};
 
