@@ -1,4 +1,10 @@
 //! `hindsight check`: does the configuration work with these cameras and this machine?
+//! Cameras, memory, disk, FFmpeg and its encoder, upload targets, pins. Nothing is changed.
+//!
+//! Called by: app.
+
+mod pins;
+mod work;
 
 use nix::unistd::{AccessFlags, access};
 use std::path::Path;
@@ -8,6 +14,7 @@ use std::time::Duration;
 use super::port::Facts;
 use super::{WRONG, run::rings_bytes, say};
 use crate::config::{Camera, Config};
+use crate::finish::Picture;
 use crate::disk::{Disk, mounted::missing_mount};
 use crate::health::FEW_PRESSES;
 use crate::ingest::{self, Probe, ProbeError};
@@ -19,7 +26,11 @@ const LIMIT: Duration = Duration::from_secs(20);
 pub(super) fn check(config: &Config) -> ExitCode {
     let cameras = say::many(config.cameras.len() as u64, "camera");
     println!("calling {cameras}, up to {} s each …\n", LIMIT.as_secs());
-    let probes = probe_all(&config.cameras);
+    let (probes, asked) = std::thread::scope(|scope| {
+        let asking = scope.spawn(|| work::ask_targets(config));
+        let probes = probe_all(&config.cameras);
+        (probes, asking.join().unwrap_or_default())
+    });
     let mut rows = vec![
         [
             "camera",
@@ -58,6 +69,10 @@ pub(super) fn check(config: &Config) -> ExitCode {
     println!();
     memory(config, &mut wrong);
     storage(config, &mut wrong);
+    work::marking(config, largest(&probes), &mut notes, &mut wrong);
+    work::targets(&asked, &mut wrong);
+    pins::pins(config, &mut wrong);
+    println!();
     for note in &notes {
         println!("note   {note}");
     }
@@ -86,6 +101,16 @@ fn probe_all(cameras: &[Camera]) -> Vec<Result<Probe, ProbeError>> {
             .map(|thread| thread.join().unwrap_or_else(|_| Err(crashed())))
             .collect()
     })
+}
+
+/// The largest picture that comes.
+fn largest(probes: &[Result<Probe, ProbeError>]) -> Option<Picture> {
+    let pictures = probes.iter().flatten().map(|probe| Picture {
+        width: probe.width.into(),
+        height: probe.height.into(),
+        fps: probe.fps,
+    });
+    pictures.max_by_key(|picture| picture.width * picture.height)
 }
 
 fn row(camera: &Camera, probe: &Probe) -> Vec<String> {

@@ -91,6 +91,8 @@ pub struct CheckOptions {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QueueCommand {
     Show,
+    /// Again and again.
+    Follow,
     Retry(String),
     RetryFailed,
     Drop(String),
