@@ -192,3 +192,40 @@ impl Screen {
         }
     }
 }
+
+#[test]
+fn without_ffmpeg_health_says_so_and_jobs_wait_until_it_is_there() {
+    let camera = pattern();
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let ffmpeg = dir.path().join("ffmpeg");
+    let more = format!("{}[finish]\nffmpeg = \"{}\"\n", logo(), ffmpeg.display());
+    let place = place(&court1(&camera), more);
+    let mut service = place.start();
+    service.wait_until_held(&["court1"], 4.0);
+    let (_, answer) = service.press(&json!({"pre": 1, "post": 0}), true);
+    let id = answer["press_id"].as_str().unwrap();
+    service.wait_for("a job that waits", |s| {
+        s["queue"]["waiting"][0]["stage"] == "finish"
+    });
+    let health = service.get("/health").unwrap();
+    assert_eq!(health["status"], "degraded", "{health}");
+    let reason = health["reasons"].to_string();
+    assert!(reason.contains("apt install ffmpeg"), "{health}");
+    let (code, said) = run(&mut place.command("queue"));
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("finishing waits since"), "{said}");
+
+    let real = std::env::split_paths(&std::env::var_os("PATH").unwrap())
+        .map(|folder| folder.join("ffmpeg"))
+        .find(|program| program.exists());
+    std::os::unix::fs::symlink(real.unwrap(), &ffmpeg).unwrap();
+    let (code, said) = run(place.command("queue").args(["retry", id]));
+    assert_eq!(code, 0, "{said}");
+    service.wait_for("its end", |s| s["queue"]["counts"]["done"] == 1);
+    assert_eq!(service.get("/health").unwrap()["status"], "healthy");
+    let clip = place.clip(id, "court1").unwrap();
+    assert!(clip.with_extension("marked.mp4").exists());
+    let facts = crate::sidecar(&clip);
+    assert_eq!(facts["attempts"], 0, "no attempt was counted");
+    assert_eq!(service.stop(), Some(0));
+}
