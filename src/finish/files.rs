@@ -5,7 +5,7 @@
 //! Called by: maker.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::clip::Clip;
 use super::place::SizedLogo;

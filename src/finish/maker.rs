@@ -4,7 +4,7 @@
 //! what it would take (`trial`).
 //! Called by: app, the queue's workers.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::tz::TimeZone;

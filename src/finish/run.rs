@@ -116,7 +116,9 @@ pub fn first_line(
     });
     let (_, no_steps) = channel();
     match watch(&mut child, bounds, &no_steps, &|_| {}, stop) {
-        Ok(_) => Ok(told.recv_timeout(Duration::from_secs(1)).unwrap_or_default()),
+        Ok(_) => Ok(told
+            .recv_timeout(Duration::from_secs(1))
+            .unwrap_or_default()),
         Err(end) => {
             put_an_end_to(child);
             Err(end.into_error(bounds, &said))

@@ -93,13 +93,11 @@ impl Maker {
         let font = text.map(|_| self.font(stop)).transpose()?;
         let marks = Marks {
             logos: sized(&finish.logos)?,
-            text: text
-                .zip(font.as_ref())
-                .map(|(text, font)| Lettering {
-                    text: &text.template,
-                    corner: text.corner,
-                    font,
-                }),
+            text: text.zip(font.as_ref()).map(|(text, font)| Lettering {
+                text: &text.template,
+                corner: text.corner,
+                font,
+            }),
         };
         let quality = Quality {
             coder,

@@ -41,18 +41,33 @@ fn check_tries_the_encoder_the_targets_and_the_pins_and_leaves_nothing_behind() 
     assert_eq!(code, 0, "{said}");
     let line = |head: &str| {
         let found = said.lines().find(|line| line.starts_with(head));
-        found.unwrap_or_else(|| panic!("{head}:\n{said}")).to_owned()
+        found
+            .unwrap_or_else(|| panic!("{head}:\n{said}"))
+            .to_owned()
     };
     let marking = line("marking ");
-    for word in ["FFmpeg ", "libx264, preset ", "for a clip of 4.0 s at 1280x720"] {
+    for word in [
+        "FFmpeg ",
+        "libx264, preset ",
+        "for a clip of 4.0 s at 1280x720",
+    ] {
         assert!(marking.contains(word), "{word}: {marking}");
     }
-    assert!(said.contains("logo.png  bottom right, 20 % of the width"), "{said}");
+    assert!(
+        said.contains("logo.png  bottom right, 20 % of the width"),
+        "{said}"
+    );
     let upload = line("upload  club ");
     assert!(upload.contains("can be written, "), "{upload}");
     assert!(line("buttons ").contains("simulated"), "{said}");
-    assert!(line("        button court1").contains("GPIO 5, pin 29"), "{said}");
-    assert!(line("        ready light").contains("GPIO 17, pin 11"), "{said}");
+    assert!(
+        line("        button court1").contains("GPIO 5, pin 29"),
+        "{said}"
+    );
+    assert!(
+        line("        ready light").contains("GPIO 17, pin 11"),
+        "{said}"
+    );
     assert!(said.ends_with("all is well\n"), "{said}");
     for folder in [far.path(), &place.storage()] {
         assert_eq!(std::fs::read_dir(folder).unwrap().count(), 0);
@@ -128,11 +143,21 @@ fn the_queue_is_followed_line_by_line_in_a_pipe() {
     let (_, answer) = service.press(&json!({"pre": 3, "post": 0}), true);
     let id = format!("{}/court1: ", answer["press_id"].as_str().unwrap());
     let mut heard = Vec::new();
-    while !heard.last().is_some_and(|l: &String| l.contains("nothing more is to be done")) {
+    while !heard
+        .last()
+        .is_some_and(|l: &String| l.contains("nothing more is to be done"))
+    {
         heard.push(next());
     }
-    assert!(heard.iter().all(|line| line[8..].starts_with(&format!(" {id}"))), "{heard:#?}");
-    let marking = heard.iter().filter(|line| line.contains("finishing, marking "));
+    assert!(
+        heard
+            .iter()
+            .all(|line| line[8..].starts_with(&format!(" {id}"))),
+        "{heard:#?}"
+    );
+    let marking = heard
+        .iter()
+        .filter(|line| line.contains("finishing, marking "));
     assert!(marking.count() >= 2, "{heard:#?}");
     assert_eq!(service.stop(), Some(0));
     assert_eq!(following.0.wait().unwrap().code(), Some(1));
@@ -150,12 +175,17 @@ fn the_queue_is_a_picture_with_bars_on_a_terminal() {
     };
     let pty = nix::pty::openpty(Some(&size), None).unwrap();
     let mut command = place.command("queue");
-    let command = command.arg("--follow").env("TERM", "xterm").stdin(Stdio::null());
+    let command = command
+        .arg("--follow")
+        .env("TERM", "xterm")
+        .stdin(Stdio::null());
     let _following = Following(command.stdout(pty.slave).spawn().unwrap());
     let screen = Screen::of(pty.master);
     screen.until("an empty queue", |text| text.contains("nothing waits"));
     service.press(&json!({"pre": 3, "post": 0}), true);
-    screen.until("a bar", |text| text.contains("marking  [#") || text.contains("marking  [ "));
+    screen.until("a bar", |text| {
+        text.contains("marking  [#") || text.contains("marking  [ ")
+    });
     screen.until("it drawn anew", |text| text.contains("\x1b[2A\r\x1b[J"));
     screen.until("its end", |text| {
         let last = text.rsplit("\x1b[J").next().unwrap_or("");
@@ -165,7 +195,10 @@ fn the_queue_is_a_picture_with_bars_on_a_terminal() {
 }
 
 /// All that was written to a terminal.
-struct Screen(std::sync::mpsc::Receiver<Vec<u8>>, std::cell::RefCell<String>);
+struct Screen(
+    std::sync::mpsc::Receiver<Vec<u8>>,
+    std::cell::RefCell<String>,
+);
 
 impl Screen {
     fn of(master: OwnedFd) -> Screen {
@@ -187,7 +220,9 @@ impl Screen {
         while !wanted(&self.1.borrow()) {
             assert!(Instant::now() < limit, "no {what}: {:?}", self.1.borrow());
             if let Ok(part) = self.0.recv_timeout(Duration::from_millis(100)) {
-                self.1.borrow_mut().push_str(&String::from_utf8_lossy(&part));
+                self.1
+                    .borrow_mut()
+                    .push_str(&String::from_utf8_lossy(&part));
             }
         }
     }

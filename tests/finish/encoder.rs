@@ -10,7 +10,11 @@ use crate::source::{self, TICKS_PER_FRAME};
 
 fn storage_of(frames: i64) -> Storage {
     let tracks = source::make(source::recipe());
-    Storage::with(&tracks, 60 * TICKS_PER_FRAME, (60 + frames) * TICKS_PER_FRAME)
+    Storage::with(
+        &tracks,
+        60 * TICKS_PER_FRAME,
+        (60 + frames) * TICKS_PER_FRAME,
+    )
 }
 
 /// Marks, with a program in FFmpeg's place.
@@ -45,10 +49,19 @@ fn the_encoder_of_a_raspberry_pi_is_taken_where_it_works() {
     assert_eq!(stream["streams"][0]["nb_frames"], "50");
     assert_eq!(meta.size_bytes, marked.metadata().unwrap().len());
     let said = std::fs::read_to_string(said).unwrap();
-    let work = said.lines().find(|line| line.contains("filter_complex")).unwrap();
+    let work = said
+        .lines()
+        .find(|line| line.contains("filter_complex"))
+        .unwrap();
     // It knows no constant quality: it gets a bitrate, and no word of x264's.
-    assert!(work.contains(" -c:v h264_v4l2m2m -num_capture_buffers 32 -b:v "), "{work}");
-    assert!(!work.contains(" -crf ") && !work.contains(" -preset "), "{work}");
+    assert!(
+        work.contains(" -c:v h264_v4l2m2m -num_capture_buffers 32 -b:v "),
+        "{work}"
+    );
+    assert!(
+        !work.contains(" -crf ") && !work.contains(" -preset "),
+        "{work}"
+    );
     let told = maker(auto).describe(&Stop::default()).unwrap();
     assert_eq!(told, "h264_v4l2m2m");
 }
@@ -59,7 +72,10 @@ fn where_there_is_none_x264_encodes() {
     let auto = Finish {
         encoder: Encoder::Auto,
         preset: None,
-        ..marks(&storage, "case \" $* \" in *v4l2m2m*) exit 1;; esac; exec ffmpeg \"$@\"")
+        ..marks(
+            &storage,
+            "case \" $* \" in *v4l2m2m*) exit 1;; esac; exec ffmpeg \"$@\"",
+        )
     };
     let told = maker(auto).describe(&Stop::default()).unwrap();
     assert_eq!(told, "libx264, preset veryfast");
@@ -79,7 +95,13 @@ fn an_encoder_that_fails_at_its_first_clip_costs_one_attempt_and_x264_takes_over
     let why = "FFmpeg gave up with code 1: no free buffers".to_owned();
     assert_eq!(first, Err(Failure::Failed { why }));
     assert_eq!(storage.left(), Vec::<String>::new());
-    assert!(storage.finish(&maker, &Stop::default()).unwrap().marked.is_some());
+    assert!(
+        storage
+            .finish(&maker, &Stop::default())
+            .unwrap()
+            .marked
+            .is_some()
+    );
 
     // Who wants that one alone does not get another.
     let only = Finish {
@@ -89,7 +111,10 @@ fn an_encoder_that_fails_at_its_first_clip_costs_one_attempt_and_x264_takes_over
     let maker = crate::rig::maker(only);
     for _ in 0..2 {
         let failure = storage.finish(&maker, &Stop::default());
-        assert!(matches!(failure, Err(Failure::Failed { .. })), "{failure:?}");
+        assert!(
+            matches!(failure, Err(Failure::Failed { .. })),
+            "{failure:?}"
+        );
     }
 }
 
@@ -107,12 +132,21 @@ fn quality_and_preset_are_the_encoders() {
         let bytes = std::fs::read(marked).unwrap();
         let text = String::from_utf8_lossy(&bytes);
         let at = text.find("x264 - core").expect("its settings");
-        (text[at..].chars().take(1000).collect::<String>(), meta.size_bytes)
+        (
+            text[at..].chars().take(1000).collect::<String>(),
+            meta.size_bytes,
+        )
     };
     let (fine, large) = settings_of(18, "fast");
-    assert!(fine.contains("crf=18.0") && fine.contains("subme=6"), "{fine}");
+    assert!(
+        fine.contains("crf=18.0") && fine.contains("subme=6"),
+        "{fine}"
+    );
     let (coarse, small) = settings_of(40, "ultrafast");
-    assert!(coarse.contains("crf=40.0") && coarse.contains("subme=0"), "{coarse}");
+    assert!(
+        coarse.contains("crf=40.0") && coarse.contains("subme=0"),
+        "{coarse}"
+    );
     assert!(small < large, "{small} {large}");
 }
 

@@ -125,7 +125,11 @@ fn sweep(blow: Blow, judge: impl Fn(&Yard, Option<i32>, &str)) {
     assert_eq!(whole.exit_code, Some(0), "the child that was not struck");
     is_done(&yard, "not struck");
     let all = std::env::var_os("HINDSIGHT_TEST_ALL").is_some();
-    let step = if all { 1 } else { whole.counted.div_ceil(SAMPLES) };
+    let step = if all {
+        1
+    } else {
+        whole.counted.div_ceil(SAMPLES)
+    };
     // Not always the same ones, but those that failed can be named again.
     let first = match std::env::var("HINDSIGHT_TEST_SEED") {
         Ok(seed) => seed.parse().unwrap(),
@@ -144,7 +148,11 @@ fn sweep(blow: Blow, judge: impl Fn(&Yard, Option<i32>, &str)) {
             struck_calls += 1;
             by_ffmpeg += u32::from(struck.exit_code.is_some());
             nobody_is_left_at(&yard.storage());
-            judge(&yard, struck.exit_code, &format!("killed at call {n}, {at}"));
+            judge(
+                &yard,
+                struck.exit_code,
+                &format!("killed at call {n}, {at}"),
+            );
         }
         n += step;
     }

@@ -68,7 +68,10 @@ fn a_bucket_answers_whoever_has_its_key_and_tells_what_is_wrong_with_any_other()
     assert_eq!(names_in(&server.object("")), 0);
 
     refused(&lines.replace(SECRET, "another"), "secret_access_key");
-    refused(&lines.replace("\"clips\"", "\"none\""), "make the bucket \"none\"");
+    refused(
+        &lines.replace("\"clips\"", "\"none\""),
+        "make the bucket \"none\"",
+    );
 }
 
 #[test]
@@ -100,7 +103,10 @@ fn a_backend_is_there_whatever_it_says_to_a_stranger() {
     assert!(reached.answer.unwrap().starts_with("answers; "));
     let heard = heard.join().unwrap();
     assert!(heard.starts_with("HEAD / HTTP/1.1\r\n"), "{heard}");
-    assert!(!heard.to_ascii_lowercase().contains("x-signature"), "{heard}");
+    assert!(
+        !heard.to_ascii_lowercase().contains("x-signature"),
+        "{heard}"
+    );
 }
 
 fn signed_lines(url: &str) -> String {

@@ -55,6 +55,10 @@ pub(super) fn pins(config: &Config, wrong: &mut Vec<String>) {
     let rows: Vec<Vec<String>> = parts.iter().map(row).collect();
     print!("{}", say::table(&rows));
     for part in &parts {
-        wrong.extend(part.wrong.iter().map(|what| format!("{}: {what}", part.name)));
+        wrong.extend(
+            part.wrong
+                .iter()
+                .map(|what| format!("{}: {what}", part.name)),
+        );
     }
 }

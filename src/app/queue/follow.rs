@@ -131,30 +131,28 @@ fn at_work(job: &Value) -> bool {
 /// One for each thing that is done with it now; one that says why, if none is.
 fn rows(job: &Value) -> Vec<Vec<String>> {
     let text = |key: &str| job[key].as_str().unwrap_or("").to_owned();
-    let age = job["age_ms"].as_u64().map_or("?".to_owned(), short_age);
-    let mut name = vec![text("camera_id"), age];
-    let mut rows = Vec::new();
-    let mut add = |what: &str, now: String, id: &str| {
-        let mut row = std::mem::replace(&mut name, vec![String::new(); 2]);
-        row.extend([what.to_owned(), now, id.to_owned()]);
-        rows.push(row);
-    };
-    let id = text("id");
+    let mut now: Vec<(String, String)> = Vec::new();
     if let Some(permille) = job["permille"].as_u64() {
-        add("marking", progress(permille, BAR), &id);
+        now.push(("marking".to_owned(), progress(permille, BAR)));
     }
     for upload in job["uploads"].as_array().unwrap_or(&Vec::new()) {
         if let Some(permille) = upload["permille"].as_u64() {
             let target = upload["target"].as_str().unwrap_or("?");
-            add(&format!("to {target}"), progress(permille, BAR), &id);
+            now.push((format!("to {target}"), progress(permille, BAR)));
         }
     }
-    if rows.is_empty() {
-        let status = text("status").replace('_', " ");
+    if now.is_empty() {
         let why = text("last_error").replace('\n', " ");
-        add(&status, why.chars().take(BAR * 2).collect(), &id);
+        let why = why.chars().take(BAR * 2).collect();
+        now.push((text("status").replace('_', " "), why));
     }
-    rows
+    let age = job["age_ms"].as_u64().map_or("?".to_owned(), short_age);
+    let mut name = [text("camera_id"), age];
+    let rows = now.into_iter().map(|(what, how)| {
+        let [camera, age] = std::mem::take(&mut name);
+        vec![camera, age, what, how, text("id")]
+    });
+    rows.collect()
 }
 
 // ── in a pipe ──

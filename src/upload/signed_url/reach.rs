@@ -19,9 +19,6 @@ impl SignedUrlAdapter {
             headers: Vec::new(),
             body: Body::None,
         })?;
-        Ok(
-            "answers; whether it accepts this device shows at the first upload"
-                .to_owned(),
-        )
+        Ok("answers; whether it accepts this device shows at the first upload".to_owned())
     }
 }
