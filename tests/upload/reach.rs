@@ -38,7 +38,10 @@ fn a_folder_is_tried_out_and_left_as_it_was() {
     let words = reached.answer.unwrap();
     assert!(words.starts_with("can be written, "), "{words}");
     assert_eq!(names_in(dir.path()), 0);
-    refused(&folder_lines(&dir.path().join("none")), "none: ");
+    refused(
+        &folder_lines(&dir.path().join("none")),
+        "none does not exist: ",
+    );
     refused(&folder_lines(Path::new("/proc/self")), "cannot write there");
 }
 
@@ -80,8 +83,11 @@ fn one_that_nobody_is_at_home_for_says_so() {
     let address = gone.local_addr().unwrap();
     drop(gone);
     let lines = s3_lines(&format!("http://{address}"), "") + "path_style = true\n";
-    refused(&lines, "refused");
-    refused(&signed_lines(&format!("http://{address}")), "refused");
+    refused(&lines, "refuses connections");
+    refused(
+        &signed_lines(&format!("http://{address}")),
+        "refuses connections",
+    );
 }
 
 #[test]

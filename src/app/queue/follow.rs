@@ -248,10 +248,10 @@ mod tests {
     fn what_is_at_work_stands_above_with_its_bar_and_who_waits_below_with_why() {
         let text = frame(&body(), (200, 24)).join("\n");
         let wanted = "\
-court1  1 min  to club       [#########           ] 45 %    press-1/court1
-court1  0 s    marking       [######              ] 30 %    press-0/court1
-court1  3 min  queued retry  FFmpeg gave up with code 69    press-3/court1
-court1  2 min  queued                                       press-2/court1
+court1  1 min  to club       [#########           ] 45 %  press-1/court1
+court1  0 s    marking       [######              ] 30 %  press-0/court1
+court1  3 min  queued retry  FFmpeg gave up with code 69  press-3/court1
+court1  2 min  queued                                     press-2/court1
 uploading to nas waits since 2 min: connection refused
 3 to finish, 1 to upload, 0 given up, 12 highlights done";
         assert_eq!(text, wanted);
