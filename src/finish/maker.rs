@@ -14,13 +14,13 @@ use super::files::{failed, files, press_90k, read_clip, sized, wait};
 use super::graph::{self, Lettering, Marks};
 use super::outcome::{self, Video};
 use super::pace::Pace;
-use super::place::Canvas;
+use super::place::{Canvas, SizedLogo};
 use super::plan::{self, Coder, Outputs, Quality};
 use super::run::{Bounds, RunError, no_room, run};
 use super::tools::{self, ToolError, Tools};
 use super::words;
 use crate::base::{Clock, RealClock, Stop};
-use crate::config::delivery::{Encoder, Finish};
+use crate::config::delivery::{Corner, Encoder, Finish};
 use crate::disk::{Disk, files::for_people, files::is_full};
 use crate::media::Codec;
 use crate::queue::sidecar::MarkedMeta;
@@ -73,6 +73,27 @@ struct Known {
     font: Option<String>,
     pace: Pace,
     problem: Option<String>,
+}
+
+/// What is drawn into one picture, with the fonts and sizes that it takes.
+pub(super) struct Drawing<'a> {
+    logos: Vec<SizedLogo<'a>>,
+    /// The words, their corner, their font.
+    text: Option<(String, Corner, String)>,
+}
+
+impl Drawing<'_> {
+    pub fn marks(&self) -> Marks<'_> {
+        let text = self.text.as_ref();
+        Marks {
+            logos: self.logos.clone(),
+            text: text.map(|(text, corner, font)| Lettering {
+                text,
+                corner: *corner,
+                font,
+            }),
+        }
+    }
 }
 
 /// No clip's files are larger than so many times the clip, and this.
@@ -229,22 +250,11 @@ impl Maker {
             return Err(wait(format!("the disk is full: {why}")));
         }
         let tools = self.tools(stop)?;
-        let text = finish.text.as_ref().and_then(|text| {
-            let filled = words::filled(&text.template, &self.settings.venue, job.sidecar)?;
-            Some((filled, text.corner))
-        });
-        let font = text.as_ref().map(|_| self.font(stop)).transpose()?;
-        let marks = Marks {
-            logos: sized(&finish.logos)?,
-            text: text
-                .as_ref()
-                .zip(font.as_ref())
-                .map(|((text, corner), font)| Lettering {
-                    text,
-                    corner: *corner,
-                    font,
-                }),
-        };
+        let text = finish
+            .text
+            .as_ref()
+            .and_then(|text| words::filled(&text.template, &self.settings.venue, job.sidecar));
+        let drawing = self.drawing(text, stop)?;
         let preset = self.preset();
         let quality = Quality {
             coder: tools.coder,
@@ -255,7 +265,7 @@ impl Maker {
         let argv = plan::finishing(
             &path,
             &clip,
-            &marks,
+            &drawing.marks(),
             quality,
             &files.outputs,
             press_90k(job),
@@ -276,6 +286,23 @@ impl Maker {
         self.note_pace(job, &clip, quality, work_s);
         progress(1000);
         Ok(finished)
+    }
+
+    /// The logos, and this text, if there is one.
+    pub(super) fn drawing(
+        &self,
+        text: Option<String>,
+        stop: &Stop,
+    ) -> Result<Drawing<'_>, Failure> {
+        let finish = &self.settings.finish;
+        let lettering = text.zip(finish.text.as_ref()).map(|(words, text)| {
+            let font = self.font(stop)?;
+            Ok::<_, Failure>((words, text.corner, font))
+        });
+        Ok(Drawing {
+            logos: sized(&finish.logos)?,
+            text: lettering.transpose()?,
+        })
     }
 
     /// An encoder of the hardware that fails is not asked again, where another may be taken.

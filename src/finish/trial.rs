@@ -5,8 +5,7 @@
 //! Called by: app (`hindsight check`).
 
 use super::clip::{Clip, Matrix};
-use super::files::sized;
-use super::graph::{Lettering, Marks, Wanted};
+use super::graph::Wanted;
 use super::maker::{Maker, seconds_since};
 use super::pace::STEPS;
 use super::place::Canvas;
@@ -89,16 +88,8 @@ impl Maker {
         stop: &Stop,
     ) -> Result<f64, Failure> {
         let finish = &self.settings.finish;
-        let text = finish.text.as_ref();
-        let font = text.map(|_| self.font(stop)).transpose()?;
-        let marks = Marks {
-            logos: sized(&finish.logos)?,
-            text: text.zip(font.as_ref()).map(|(text, font)| Lettering {
-                text: &text.template,
-                corner: text.corner,
-                font,
-            }),
-        };
+        let text = finish.text.as_ref().map(|text| text.template.clone());
+        let drawing = self.drawing(text, stop)?;
         let quality = Quality {
             coder,
             crf: finish.crf,
@@ -110,7 +101,7 @@ impl Maker {
             thumbnail_90k: TRIED_90K / 2,
         };
         let clip = pattern(picture);
-        let argv = plan::trial(&clip, &marks, quality, wanted);
+        let argv = plan::trial(&clip, &drawing.marks(), quality, wanted);
         let bounds = Bounds {
             whole_ms: TRIAL_MS,
             stalled_ms: TRIAL_MS,

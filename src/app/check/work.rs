@@ -6,10 +6,11 @@
 use std::sync::Arc;
 
 use super::super::say;
+use super::Found;
 use crate::base::{Clock, RealClock, Stop};
 use crate::config::Config;
 use crate::config::delivery::Corner;
-use crate::finish::{self, Maker, Picture};
+use crate::finish::{self, Maker, Picture, Trial};
 use crate::upload::http::Limits;
 use crate::upload::reach::{Reached, reach};
 
@@ -21,12 +22,7 @@ const USUAL: Picture = Picture {
 };
 
 /// What encodes, and how long a clip takes. `largest`: of the cameras' pictures.
-pub(super) fn marking(
-    config: &Config,
-    largest: Option<Picture>,
-    notes: &mut Vec<String>,
-    wrong: &mut Vec<String>,
-) {
+pub(super) fn marking(config: &Config, largest: Option<Picture>, found: &mut Found) {
     let finish = &config.finish;
     let maker = Maker::new(finish::Settings {
         finish: finish.clone(),
@@ -36,12 +32,16 @@ pub(super) fn marking(
         limits: finish::Limits::default(),
     });
     let picture = largest.unwrap_or(USUAL);
-    let encodes = finish.marks() || finish.vertical;
-    let trial = match maker.trial(picture, &Stop::default()) {
-        Ok(trial) => trial,
-        Err(why) if encodes => return wrong.push(format!("marking: {why}")),
-        Err(why) => return notes.push(format!("clips get no thumbnail: {why}")),
-    };
+    match maker.trial(picture, &Stop::default()) {
+        Ok(trial) => tell(config, picture, &trial, found),
+        Err(why) if finish.marks() || finish.vertical => {
+            found.wrong.push(format!("marking: {why}"))
+        }
+        Err(why) => found.notes.push(format!("clips get no thumbnail: {why}")),
+    }
+}
+
+fn tell(config: &Config, picture: Picture, trial: &Trial, found: &mut Found) {
     let Some(each_s) = trial.each_second_s else {
         println!(
             "marking nothing is to be drawn, so clips stay as the cameras sent them; thumbnails by {}",
@@ -60,7 +60,7 @@ pub(super) fn marking(
     );
     drawn(config);
     if each_s > 1.0 {
-        notes.push(format!(
+        found.notes.push(format!(
             "marking takes longer than a clip plays, so clips wait for each other when many press: let the \
              cameras send a smaller picture than {size}, or set [finish] preset = \"ultrafast\""
         ));
@@ -113,7 +113,7 @@ pub(super) fn ask_targets(config: &Config) -> Vec<Reached> {
 }
 
 /// Says what they answered.
-pub(super) fn targets(asked: &[Reached], wrong: &mut Vec<String>) {
+pub(super) fn targets(asked: &[Reached], found: &mut Found) {
     if asked.is_empty() {
         println!("upload  no target is configured: clips stay on this box");
     }
@@ -123,7 +123,7 @@ pub(super) fn targets(asked: &[Reached], wrong: &mut Vec<String>) {
         let answer = match answer {
             Ok(words) => words.clone(),
             Err(why) => {
-                wrong.push(format!("target {id}: {why}"));
+                found.wrong.push(format!("target {id}: {why}"));
                 "cannot be used".to_owned()
             }
         };
