@@ -128,7 +128,7 @@ pub enum Command {
     #[command(after_help = "Examples:\n  hindsight demo\n  \
         hindsight demo --exit    presses by itself, checks the clip and leaves")]
     Demo(Demo),
-    /// Is the configuration right, and do the cameras answer?
+    /// Is the configuration right, do cameras and upload targets answer, does the encoder keep up?
     #[command(after_help = "Examples:\n  hindsight check\n  \
         hindsight check --latency court1    how to measure how late a camera's picture is")]
     Check(Check),
@@ -157,10 +157,17 @@ pub enum Command {
         camera: CameraId,
     },
     /// What is still to be done with clips: marking, uploading; what was given up, and why
-    #[command(after_help = "Examples:\n  hindsight queue\n  \
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "Examples:\n  hindsight queue\n  \
+        hindsight queue --follow          bars while it works, until Ctrl-C\n  \
         hindsight queue retry --failed    try again what was given up\n  \
-        hindsight queue drop 0a1b2c3d     take a job out; its files stay until keep_uploaded is over")]
+        hindsight queue drop 0a1b2c3d     take a job out; its files stay until keep_uploaded is over"
+    )]
     Queue {
+        /// Go on showing it: bars on a terminal, a line for each change in a pipe
+        #[arg(long, short)]
+        follow: bool,
         #[command(subcommand)]
         command: Option<Queue>,
     },

@@ -70,8 +70,8 @@ fn call(common: &Common, command: Command) -> ExitCode {
                 app::tap(config, &camera)
             })
         }
-        Command::Queue { command } => with_config(common, Show::Nothing, &[], |config| {
-            app::queue(config, &queue_command(command.as_ref()))
+        Command::Queue { follow, command } => with_config(common, Show::Nothing, &[], |config| {
+            app::queue(config, &queue_command(follow, command.as_ref()))
         }),
         Command::Update(update) => {
             start_log(common, quiet());
@@ -88,9 +88,10 @@ fn call(common: &Common, command: Command) -> ExitCode {
     }
 }
 
-fn queue_command(command: Option<&cli::Queue>) -> app::QueueCommand {
-    use app::QueueCommand::{Drop, Retry, RetryFailed, Show};
+fn queue_command(follow: bool, command: Option<&cli::Queue>) -> app::QueueCommand {
+    use app::QueueCommand::{Drop, Follow, Retry, RetryFailed, Show};
     match command {
+        None if follow => Follow,
         None => Show,
         Some(cli::Queue::Drop { id }) => Drop(id.clone()),
         Some(cli::Queue::Retry { id: Some(id), .. }) => Retry(id.clone()),

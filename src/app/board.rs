@@ -57,7 +57,7 @@ pub(super) fn board(config: &Config) -> ExitCode {
 }
 
 /// The map to draw, and whether it is this machine's.
-fn map_of(config: &Config) -> Result<(&'static PinMap, bool), String> {
+pub(super) fn map_of(config: &Config) -> Result<(&'static PinMap, bool), String> {
     let Some(id) = &config.board.model else {
         let own = PinMap::of_this_machine();
         return Ok((own.unwrap_or(PinMap::generic()), own.is_some()));
@@ -109,19 +109,32 @@ fn heading(
 
 /// A button or a light of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Part {
+pub(super) struct Part {
     /// "button court1", "ready light"
-    name: String,
+    pub name: String,
     /// `None`: a USB key.
     pin: Option<u32>,
     light: bool,
     /// "up", "held", "lit", "dark"; empty: cannot be told.
-    now: &'static str,
+    pub now: &'static str,
     /// What must be changed.
-    wrong: Option<String>,
+    pub wrong: Option<String>,
 }
 
-fn parts(
+impl Part {
+    /// "GPIO 5, pin 29"
+    pub fn place(&self, map: &PinMap) -> String {
+        let Some(bcm) = self.pin else {
+            return "USB".to_owned();
+        };
+        match map.header_pin(bcm) {
+            Some(header) => format!("GPIO {bcm}, pin {header}"),
+            None => format!("GPIO {bcm}, not on the header"),
+        }
+    }
+}
+
+pub(super) fn parts(
     settings: &Settings,
     map: Option<&PinMap>,
     look: Option<&Peeked>,
@@ -316,14 +329,11 @@ impl Picture<'_> {
 fn below(settings: &Settings, map: &PinMap, parts: &[Part]) -> bool {
     let mut rows = Vec::new();
     for part in parts {
-        let place = match part.pin {
-            None => "USB".to_owned(),
-            Some(bcm) => match map.header_pin(bcm) {
-                Some(header) => format!("GPIO {bcm}, pin {header}"),
-                None => format!("GPIO {bcm}, not on the header"),
-            },
-        };
-        rows.push(vec![part.name.clone(), place, part.now.to_owned()]);
+        rows.push(vec![
+            part.name.clone(),
+            part.place(map),
+            part.now.to_owned(),
+        ]);
     }
     if !rows.is_empty() {
         print!("\n{}", say::table(&rows));

@@ -1,4 +1,10 @@
 //! `hindsight check`: does the configuration work with these cameras and this machine?
+//! Cameras, memory, disk, FFmpeg and its encoder, upload targets, pins. Nothing is changed.
+//!
+//! Called by: app.
+
+mod pins;
+mod work;
 
 use nix::unistd::{AccessFlags, access};
 use std::path::Path;
@@ -9,6 +15,7 @@ use super::port::Facts;
 use super::{WRONG, run::rings_bytes, say};
 use crate::config::{Camera, Config};
 use crate::disk::{Disk, mounted::missing_mount};
+use crate::finish::Picture;
 use crate::health::FEW_PRESSES;
 use crate::ingest::{self, Probe, ProbeError};
 use crate::ring::{RingError, require_tmpfs};
@@ -17,47 +24,22 @@ use crate::ring::{RingError, require_tmpfs};
 const LIMIT: Duration = Duration::from_secs(20);
 
 pub(super) fn check(config: &Config) -> ExitCode {
-    let cameras = say::many(config.cameras.len() as u64, "camera");
-    println!("calling {cameras}, up to {} s each …\n", LIMIT.as_secs());
-    let probes = probe_all(&config.cameras);
-    let mut rows = vec![
-        [
-            "camera",
-            "",
-            "video",
-            "fps",
-            "bitrate",
-            "key frames every",
-            "audio",
-            "clock reports",
-        ]
-        .map(str::to_owned)
-        .to_vec(),
-    ];
-    let mut wrong = Vec::new();
-    let mut notes = Vec::new();
-    for (camera, probe) in config.cameras.iter().zip(&probes) {
-        match probe {
-            Ok(probe) => {
-                rows.push(row(camera, probe));
-                wrong.extend(misfits(config, camera, probe));
-                let warnings = probe.warnings.iter();
-                notes.extend(warnings.map(|text| format!("{}: {text}", camera.id)));
-            }
-            Err(error) => {
-                rows.push(vec![
-                    camera.id.to_string(),
-                    camera.name.clone(),
-                    "no picture".to_owned(),
-                ]);
-                wrong.push(format!("{}: {error}", camera.id));
-            }
-        }
-    }
-    print!("{}", say::table(&rows));
+    let many = say::many(config.cameras.len() as u64, "camera");
+    println!("calling {many}, up to {} s each …\n", LIMIT.as_secs());
+    let (probes, asked) = std::thread::scope(|scope| {
+        let asking = scope.spawn(|| work::ask_targets(config));
+        let probes = probe_all(&config.cameras);
+        (probes, asking.join().unwrap_or_default())
+    });
+    let mut found = Found::default();
+    cameras(config, &probes, &mut found);
+    memory(config, &mut found.wrong);
+    storage(config, &mut found.wrong);
+    work::marking(config, largest(&probes), &mut found);
+    work::targets(&asked, &mut found);
+    pins::pins(config, &mut found);
     println!();
-    memory(config, &mut wrong);
-    storage(config, &mut wrong);
+    let Found { notes, wrong } = found;
     for note in &notes {
         println!("note   {note}");
     }
@@ -73,6 +55,50 @@ pub(super) fn check(config: &Config) -> ExitCode {
     }
 }
 
+/// What is to be said once everything has been looked at.
+#[derive(Default)]
+struct Found {
+    /// Worth knowing; all works.
+    notes: Vec<String>,
+    /// What does not work, and what would be right.
+    wrong: Vec<String>,
+}
+
+/// A row for each.
+fn cameras(config: &Config, probes: &[Result<Probe, ProbeError>], found: &mut Found) {
+    let head = [
+        "camera",
+        "",
+        "video",
+        "fps",
+        "bitrate",
+        "key frames every",
+        "audio",
+        "clock reports",
+    ];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for (camera, probe) in config.cameras.iter().zip(probes) {
+        match probe {
+            Ok(probe) => {
+                rows.push(row(camera, probe));
+                found.wrong.extend(misfits(config, camera, probe));
+                let warnings = probe.warnings.iter();
+                let warnings = warnings.map(|text| format!("{}: {text}", camera.id));
+                found.notes.extend(warnings);
+            }
+            Err(error) => {
+                rows.push(vec![
+                    camera.id.to_string(),
+                    camera.name.clone(),
+                    "no picture".to_owned(),
+                ]);
+                found.wrong.push(format!("{}: {error}", camera.id));
+            }
+        }
+    }
+    println!("{}", say::table(&rows));
+}
+
 /// All at once: a venue has many, and a dead one takes its whole limit.
 fn probe_all(cameras: &[Camera]) -> Vec<Result<Probe, ProbeError>> {
     std::thread::scope(|scope| {
@@ -86,6 +112,16 @@ fn probe_all(cameras: &[Camera]) -> Vec<Result<Probe, ProbeError>> {
             .map(|thread| thread.join().unwrap_or_else(|_| Err(crashed())))
             .collect()
     })
+}
+
+/// The largest picture that comes.
+fn largest(probes: &[Result<Probe, ProbeError>]) -> Option<Picture> {
+    let pictures = probes.iter().flatten().map(|probe| Picture {
+        width: probe.width.into(),
+        height: probe.height.into(),
+        fps: probe.fps,
+    });
+    pictures.max_by_key(|picture| picture.width * picture.height)
 }
 
 fn row(camera: &Camera, probe: &Probe) -> Vec<String> {

@@ -96,6 +96,8 @@ pub struct CheckOptions {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QueueCommand {
     Show,
+    /// Again and again.
+    Follow,
     Retry(String),
     RetryFailed,
     Drop(String),

@@ -1,5 +1,9 @@
 //! `hindsight queue`: what waits, what is at work, what was given up; and `retry`
 //! and `drop`. Asks the running service; without one, the storage itself.
+//!
+//! Called by: app.
+
+mod follow;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -20,6 +24,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 pub(super) fn queue(config: &Config, command: &QueueCommand) -> ExitCode {
     let client = Client::new(&config.http, LIMIT);
     let answer = match command {
+        QueueCommand::Follow => return follow::follow(config, &client),
         QueueCommand::Show => client.get("/queue"),
         QueueCommand::Retry(id) => client.post("/queue/retry", &json!({"id": id})),
         QueueCommand::RetryFailed => client.post("/queue/retry", &json!({"failed": true})),
@@ -63,7 +68,8 @@ fn without_service(config: &Config, command: &QueueCommand) -> ExitCode {
     let still = Still::read(storage, &config.queue, targets.collect());
     let timezone = &config.venue.timezone;
     let done = match command {
-        QueueCommand::Show => {
+        // The second is followed at a service only.
+        QueueCommand::Show | QueueCommand::Follow => {
             print!("{}", shown(&json!({"jobs": still.list(&RealClock)})));
             println!("no service answers: this is what it would go on with");
             return ExitCode::SUCCESS;
@@ -112,12 +118,22 @@ fn shown(body: &Value) -> String {
         "LAST ERROR",
     ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
-    let bar = std::io::stdout().is_terminal();
+    let bar = match std::io::stdout().is_terminal() {
+        true => 10,
+        false => 0,
+    };
     rows.extend(jobs.iter().map(|job| row(job, bar)));
     let mut text = match jobs.is_empty() {
         true => "nothing waits\n".to_owned(),
         false => table(&rows),
     };
+    text.push_str(&below(body));
+    text
+}
+
+/// What waits for what, and how many there are.
+fn below(body: &Value) -> String {
+    let mut text = String::new();
     for lane in body["status"]["waiting"].as_array().unwrap_or(&Vec::new()) {
         let what = match lane["target"].as_str() {
             Some(target) => format!("uploading to {target}"),
@@ -141,7 +157,7 @@ fn shown(body: &Value) -> String {
     text
 }
 
-fn row(job: &Value, bar: bool) -> Vec<String> {
+fn row(job: &Value, bar: usize) -> Vec<String> {
     let text = |key: &str| job[key].as_str().unwrap_or("").to_owned();
     let age = job["age_ms"].as_u64().map_or("?".to_owned(), short_age);
     let uploads = job["uploads"].as_array().cloned().unwrap_or_default();
@@ -167,17 +183,18 @@ fn row(job: &Value, bar: bool) -> Vec<String> {
     ]
 }
 
-/// `[#####     ] 50 %`
-fn progress(permille: u64, bar: bool) -> String {
-    let percent = permille.min(1000) / 10;
-    if !bar {
+/// `[#####     ] 50 %`, the bar so wide; 0: none.
+fn progress(permille: u64, bar: usize) -> String {
+    let permille = usize::try_from(permille.min(1000)).unwrap_or(0);
+    let percent = permille / 10;
+    if bar == 0 {
         return format!("{percent} %");
     }
-    let full = usize::try_from(permille.min(1000) / 100).unwrap_or(0);
+    let full = permille * bar / 1000;
     format!(
         "[{}{}] {percent} %",
         "#".repeat(full),
-        " ".repeat(10 - full)
+        " ".repeat(bar - full)
     )
 }
 
@@ -192,7 +209,7 @@ mod tests {
             "attempts": 1, "last_error": "first\nsecond", "permille": null,
             "uploads": [{"target": "club", "permille": 455}],
         });
-        let cells = row(&job, true);
+        let cells = row(&job, 10);
         assert_eq!(
             cells,
             [
@@ -206,7 +223,7 @@ mod tests {
                 "first second"
             ]
         );
-        assert_eq!(row(&job, false)[5], "club 45 %");
+        assert_eq!(row(&job, 0)[5], "club 45 %");
         let text = shown(&json!({"jobs": [], "status": {"counts": {"done": 1}}}));
         assert_eq!(
             text,

@@ -1,15 +1,16 @@
 //! The one who finishes: a clip in, whole and checked files out.
 //!
-//! Not here: what FFmpeg is told (`plan`), how it is run (`run`), what of its work is believed (`outcome`).
+//! Not here: what FFmpeg is told (`plan`), how it is run (`run`), what of its work is believed (`outcome`),
+//! what it would take (`trial`).
 //! Called by: app, the queue's workers.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::tz::TimeZone;
 
 use super::clip::{Clip, seconds};
+use super::files::{failed, files, press_90k, read_clip, sized, wait};
 use super::graph::{self, Lettering, Marks};
 use super::outcome::{self, Video};
 use super::pace::Pace;
@@ -19,10 +20,9 @@ use super::run::{Bounds, RunError, no_room, run};
 use super::tools::{self, ToolError, Tools};
 use super::words;
 use crate::base::{Clock, RealClock, Stop};
-use crate::config::delivery::{Encoder, Finish, Logo};
+use crate::config::delivery::{Corner, Encoder, Finish};
 use crate::disk::{Disk, files::for_people, files::is_full};
 use crate::media::Codec;
-use crate::mp4;
 use crate::queue::sidecar::MarkedMeta;
 use crate::queue::store::hash_file;
 use crate::queue::work::{Failure, Finished, Finisher, Job};
@@ -61,7 +61,7 @@ impl Default for Limits {
 
 /// Runs FFmpeg. Any number of threads may call it at once.
 pub struct Maker {
-    settings: Settings,
+    pub(super) settings: Settings,
     disk: Disk,
     known: Mutex<Known>,
 }
@@ -75,46 +75,30 @@ struct Known {
     problem: Option<String>,
 }
 
-/// No clip's files are larger than so many times the clip, and this.
-const LARGER: u64 = 10;
-const LARGER_BYTES: u64 = 64_000_000;
-
-/// The files of one job, gone when this is dropped unless they are kept.
-struct Files {
-    outputs: Outputs,
-    keep: bool,
+/// What is drawn into one picture, with the fonts and sizes that it takes.
+pub(super) struct Drawing<'a> {
+    logos: Vec<SizedLogo<'a>>,
+    /// The words, their corner, their font.
+    text: Option<(String, Corner, String)>,
 }
 
-impl Files {
-    fn all(&self) -> impl Iterator<Item = &PathBuf> {
-        let videos = self.outputs.marked.iter().chain(&self.outputs.vertical);
-        videos.chain([&self.outputs.thumbnail])
-    }
-}
-
-impl Drop for Files {
-    fn drop(&mut self) {
-        if !self.keep {
-            // What cannot be removed is swept at the next start.
-            self.all().for_each(|path| {
-                let _ = std::fs::remove_file(path);
-            });
+impl Drawing<'_> {
+    pub fn marks(&self) -> Marks<'_> {
+        let text = self.text.as_ref();
+        Marks {
+            logos: self.logos.clone(),
+            text: text.map(|(text, corner, font)| Lettering {
+                text,
+                corner: *corner,
+                font,
+            }),
         }
     }
 }
 
-fn wait(why: impl Into<String>) -> Failure {
-    Failure::Wait {
-        why: why.into(),
-        retry_after_ms: None,
-    }
-}
-
-fn failed(why: impl ToString) -> Failure {
-    Failure::Failed {
-        why: why.to_string(),
-    }
-}
+/// No clip's files are larger than so many times the clip, and this.
+const LARGER: u64 = 10;
+const LARGER_BYTES: u64 = 64_000_000;
 
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Failure {
@@ -171,17 +155,17 @@ impl Maker {
         Ok(format!("{}{preset}", tools.coder.name()))
     }
 
-    fn encodes(&self) -> bool {
+    pub(super) fn encodes(&self) -> bool {
         self.settings.finish.marks() || self.settings.finish.vertical
     }
 
     /// Named by hand, or the one that keeps up.
-    fn preset(&self) -> String {
+    pub(super) fn preset(&self) -> String {
         let named = self.settings.finish.preset.clone();
         named.unwrap_or_else(|| self.known().pace.preset().to_owned())
     }
 
-    fn tools(&self, stop: &Stop) -> Result<Tools, ToolError> {
+    pub(super) fn tools(&self, stop: &Stop) -> Result<Tools, ToolError> {
         if let Some(tools) = self.known().tools {
             return Ok(tools);
         }
@@ -195,7 +179,7 @@ impl Maker {
         Ok(tools)
     }
 
-    fn font(&self, stop: &Stop) -> Result<String, ToolError> {
+    pub(super) fn font(&self, stop: &Stop) -> Result<String, ToolError> {
         if let Some(font) = self.known().font.clone() {
             return Ok(font);
         }
@@ -266,22 +250,11 @@ impl Maker {
             return Err(wait(format!("the disk is full: {why}")));
         }
         let tools = self.tools(stop)?;
-        let text = finish.text.as_ref().and_then(|text| {
-            let filled = words::filled(&text.template, &self.settings.venue, job.sidecar)?;
-            Some((filled, text.corner))
-        });
-        let font = text.as_ref().map(|_| self.font(stop)).transpose()?;
-        let marks = Marks {
-            logos: sized(&finish.logos)?,
-            text: text
-                .as_ref()
-                .zip(font.as_ref())
-                .map(|((text, corner), font)| Lettering {
-                    text,
-                    corner: *corner,
-                    font,
-                }),
-        };
+        let text = finish
+            .text
+            .as_ref()
+            .and_then(|text| words::filled(&text.template, &self.settings.venue, job.sidecar));
+        let drawing = self.drawing(text, stop)?;
         let preset = self.preset();
         let quality = Quality {
             coder: tools.coder,
@@ -292,7 +265,7 @@ impl Maker {
         let argv = plan::finishing(
             &path,
             &clip,
-            &marks,
+            &drawing.marks(),
             quality,
             &files.outputs,
             press_90k(job),
@@ -313,6 +286,23 @@ impl Maker {
         self.note_pace(job, &clip, quality, work_s);
         progress(1000);
         Ok(finished)
+    }
+
+    /// The logos, and this text, if there is one.
+    pub(super) fn drawing(
+        &self,
+        text: Option<String>,
+        stop: &Stop,
+    ) -> Result<Drawing<'_>, Failure> {
+        let finish = &self.settings.finish;
+        let lettering = text.zip(finish.text.as_ref()).map(|(words, text)| {
+            let font = self.font(stop)?;
+            Ok::<_, Failure>((words, text.corner, font))
+        });
+        Ok(Drawing {
+            logos: sized(&finish.logos)?,
+            text: lettering.transpose()?,
+        })
     }
 
     /// An encoder of the hardware that fails is not asked again, where another may be taken.
@@ -447,72 +437,8 @@ impl Finisher for Maker {
     }
 }
 
-fn seconds_since(began_ns: u64) -> f64 {
+pub(super) fn seconds_since(began_ns: u64) -> f64 {
     #[allow(clippy::cast_precision_loss)]
     let ns = RealClock.mono_ns().saturating_sub(began_ns) as f64;
     ns / 1e9
-}
-
-/// The press in the clip, as played.
-fn press_90k(job: &Job<'_>) -> u64 {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let ticks = (job.sidecar.pre_seconds.max(0.0) * 90_000.0).round() as u64;
-    ticks
-}
-
-fn files(job: &Job<'_>, marked: bool, vertical: bool) -> Files {
-    let stem = format!("{}-{}", job.sidecar.press_id, job.sidecar.camera.id);
-    let path = |end: &str| job.tmp.join(format!("{stem}.{end}"));
-    Files {
-        outputs: Outputs {
-            marked: marked.then(|| path("marked.mp4")),
-            vertical: vertical.then(|| path("vertical.mp4")),
-            thumbnail: path("thumbnail.jpg"),
-        },
-        keep: false,
-    }
-}
-
-fn read_clip(disk: &Disk, job: &Job<'_>) -> Result<(PathBuf, Clip), Failure> {
-    let path = job.clip().ok_or_else(|| Failure::Never {
-        why: "the sidecar names no clip".to_owned(),
-    })?;
-    let unreadable = |why: String| failed(format!("{}: {why}", path.display()));
-    let absolute = std::path::absolute(&path).map_err(|e| unreadable(for_people(&e)))?;
-    let opened = disk
-        .open_read(&path)
-        .and_then(|file| Ok((file.reader()?, file.len()?)));
-    let (file, bytes) = opened.map_err(|e| unreadable(for_people(&e)))?;
-    let inspected = mp4::inspect(std::io::BufReader::new(file), bytes)
-        .map_err(|e| unreadable(e.to_string()))?;
-    let doubtful = job
-        .sidecar
-        .damaged
-        .iter()
-        .map(|damaged| damaged.frames)
-        .sum();
-    let clip = Clip::of(&inspected, bytes, doubtful);
-    let clip = clip.ok_or_else(|| unreadable("it has no picture".to_owned()))?;
-    Ok((absolute, clip))
-}
-
-/// The logos with the sizes of their files. They were checked at the start; what went since is waited for.
-fn sized(logos: &[Logo]) -> Result<Vec<SizedLogo<'_>>, Failure> {
-    logos
-        .iter()
-        .map(|logo| {
-            let gone = |why: String| wait(format!("the logo {}: {why}", logo.file.display()));
-            let file = File::open(&logo.file).map_err(|e| gone(for_people(&e)))?;
-            let decoder = png::Decoder::new(std::io::BufReader::new(file));
-            let reader = decoder
-                .read_info()
-                .map_err(|e| gone(format!("no PNG: {e}")))?;
-            let (width, height) = reader.info().size();
-            Ok(SizedLogo {
-                logo,
-                width,
-                height,
-            })
-        })
-        .collect()
 }

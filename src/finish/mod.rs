@@ -6,6 +6,7 @@
 //! Called by: app, which hands it to the queue.
 
 mod clip;
+mod files;
 mod graph;
 mod level;
 mod maker;
@@ -16,7 +17,9 @@ mod plan;
 mod run;
 mod sys;
 mod tools;
+mod trial;
 pub mod words;
 
 pub use maker::{Limits, Maker, Settings};
 pub use pace::STEPS;
+pub use trial::{Picture, Trial};

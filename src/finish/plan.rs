@@ -100,6 +100,52 @@ pub fn thumbnail(path: &Path, clip: &Clip, to: &Path, press_90k: u64) -> Vec<OsS
     argv.0
 }
 
+/// The same work on a pattern as restless as a camera's picture, `clip` its facts, and nothing is kept of it.
+pub fn trial(
+    clip: &Clip,
+    marks: &Marks<'_>,
+    quality: Quality<'_>,
+    wanted: Wanted,
+) -> Vec<OsString> {
+    let whole = graph::canvas(clip);
+    let (width, height) = (whole.width, whole.height);
+    let rate = busiest_second(&clip.frames_90k).max(1);
+    let mut argv = Argv::begin();
+    argv.words("-f lavfi -i");
+    argv.push(format!(
+        "testsrc2=s={width}x{height}:r={rate}:d={:.3},noise=alls=8:allf=t",
+        clip.duration_s()
+    ));
+    for sized in &marks.logos {
+        argv.logo(&sized.logo.file);
+    }
+    argv.words("-filter_complex");
+    argv.push(graph::graph(clip, marks, wanted));
+    let cut = whole.vertical();
+    let tall = Canvas {
+        width: cut.width,
+        height: cut.height,
+        ..whole
+    };
+    let videos = [
+        (wanted.marked, "[marked]", whole),
+        (wanted.vertical, "[vertical]", tall),
+    ];
+    for (_, label, canvas) in videos.into_iter().filter(|(wanted, ..)| *wanted) {
+        argv.words("-map");
+        argv.push(label);
+        argv.coded(clip, canvas, quality);
+        argv.words("-f null -");
+    }
+    argv.words("-map [thumbnail] -frames:v 1 -c:v mjpeg -f null -");
+    argv.0
+}
+
+/// What a program says of itself.
+pub fn version() -> Vec<OsString> {
+    vec!["-version".into()]
+}
+
 /// Whether an encoder works here: two frames of nothing.
 pub fn probe(coder: Coder) -> Vec<OsString> {
     let mut argv = Argv::begin();
@@ -154,10 +200,18 @@ impl Argv {
     }
 
     fn video(&mut self, label: &str, clip: &Clip, canvas: Canvas, quality: Quality<'_>, to: &Path) {
-        let rate = busiest_second(&clip.frames_90k).max(1);
         self.words("-map");
         self.push(label);
-        self.words("-map 0:a:0? -c:a copy -c:v");
+        self.words("-map 0:a:0? -c:a copy");
+        self.coded(clip, canvas, quality);
+        self.words("-video_track_timescale 90000 -movie_timescale 90000 -map_metadata -1");
+        self.words("-fflags +bitexact -movflags +faststart -f mp4");
+        self.push(to);
+    }
+
+    fn coded(&mut self, clip: &Clip, canvas: Canvas, quality: Quality<'_>) {
+        let rate = busiest_second(&clip.frames_90k).max(1);
+        self.words("-c:v");
         self.push(quality.coder.name());
         match quality.coder {
             Coder::X264 => {
@@ -177,11 +231,7 @@ impl Argv {
             }
         }
         self.words("-profile:v high -pix_fmt yuv420p");
-        self.words("-fps_mode passthrough -enc_time_base:v 1:90000 -video_track_timescale 90000");
-        self.words(
-            "-movie_timescale 90000 -map_metadata -1 -fflags +bitexact -movflags +faststart -f mp4",
-        );
-        self.push(to);
+        self.words("-fps_mode passthrough -enc_time_base:v 1:90000");
     }
 
     fn jpeg(&mut self, to: &Path) {

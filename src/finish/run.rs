@@ -60,6 +60,8 @@ pub enum RunError {
 const LOOK: Duration = Duration::from_millis(50);
 /// Of what it says on stderr.
 const SAID_MOST: usize = 4096;
+/// Of what it prints when it is asked about itself.
+const PRINTED_MOST: u64 = 1 << 16;
 /// How long a killed process may take to be gone before somebody else waits for it.
 const REAP_MS: u64 = 1_000;
 
@@ -89,6 +91,39 @@ pub fn run(
     // What it started may have stayed behind.
     let _ = killpg(group(&child), Signal::SIGKILL);
     judge(status, bounds, said)
+}
+
+/// What it prints first, to its end: for a program asked about itself.
+pub fn first_line(
+    program: &Path,
+    argv: &[OsString],
+    bounds: &Bounds,
+    stop: &Stop,
+) -> Result<String, RunError> {
+    let mut child = start(program, argv, bounds)?;
+    let said = said_by(&mut child);
+    let printed = child.stdout.take();
+    let (tell, told) = channel();
+    std::thread::spawn(move || {
+        let mut line = Vec::new();
+        if let Some(stdout) = printed {
+            let mut lines = BufReader::new(stdout.take(PRINTED_MOST));
+            // What cannot be read ends here, like what was printed.
+            let _ = lines.read_until(b'\n', &mut line);
+            let _ = std::io::copy(&mut lines, &mut std::io::sink());
+        }
+        let _ = tell.send(String::from_utf8_lossy(&line).trim().to_owned());
+    });
+    let (_, no_steps) = channel();
+    match watch(&mut child, bounds, &no_steps, &|_| {}, stop) {
+        Ok(_) => Ok(told
+            .recv_timeout(Duration::from_secs(1))
+            .unwrap_or_default()),
+        Err(end) => {
+            put_an_end_to(child);
+            Err(end.into_error(bounds, &said))
+        }
+    }
 }
 
 fn start(program: &Path, argv: &[OsString], bounds: &Bounds) -> Result<Child, RunError> {

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use super::plan::{self, Coder};
-use super::run::{Bounds, RunError, run};
+use super::run::{Bounds, RunError, first_line, run};
 use crate::base::Stop;
 use crate::config::delivery::Encoder;
 
@@ -58,6 +58,23 @@ pub fn find(
     Err(ToolError::NoCoder { coder, why })
 }
 
+/// `FFmpeg 5.1.8`, as far as it says so.
+pub fn version(program: &Path, limit_ms: u64, stop: &Stop) -> Result<String, ToolError> {
+    let bounds = bounds(limit_ms);
+    let line = first_line(program, &plan::version(), &bounds, stop).map_err(ToolError::Run)?;
+    Ok(version_in(&line).map_or("FFmpeg".to_owned(), |v| format!("FFmpeg {v}")))
+}
+
+/// `ffmpeg version 5.1.8-0+deb12u1 Copyright (c) …`
+fn version_in(line: &str) -> Option<&str> {
+    let version = line
+        .strip_prefix("ffmpeg version ")?
+        .split_whitespace()
+        .next()?;
+    // What a distribution made of it is of no interest.
+    version.split('-').next().filter(|v| !v.is_empty())
+}
+
 /// A font that this FFmpeg draws with.
 pub fn font(program: &Path, limit_ms: u64, stop: &Stop) -> Result<String, ToolError> {
     let places = ["/usr/share/fonts", "/usr/local/share/fonts"];
@@ -77,14 +94,17 @@ fn probe(
     limit_ms: u64,
     stop: &Stop,
 ) -> Result<bool, RunError> {
-    let bounds = Bounds {
+    run(program, argv, &bounds(limit_ms), &|_| {}, stop)
+}
+
+fn bounds(limit_ms: u64) -> Bounds {
+    Bounds {
         whole_ms: limit_ms.min(PROBE_MS),
         stalled_ms: PROBE_MS,
         plays_us: 0,
         room: None,
         largest_file: PROBE_FILE,
-    };
-    run(program, argv, &bounds, &|_| {}, stop)
+    }
 }
 
 /// Faces that are easy to read over a moving picture, the best first.
@@ -136,6 +156,16 @@ fn as_font(path: &Path) -> Option<(usize, String)> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn a_version_is_told_without_what_a_distribution_made_of_it() {
+        let debian = "ffmpeg version 5.1.8-0+deb12u1 Copyright (c) 2000-2025 the FFmpeg developers";
+        assert_eq!(version_in(debian), Some("5.1.8"));
+        let built = "ffmpeg version n7.1 Copyright (c) 2000-2024 the FFmpeg developers";
+        assert_eq!(version_in(built), Some("n7.1"));
+        assert_eq!(version_in("ffprobe"), None);
+        assert_eq!(version_in("ffmpeg version "), None);
+    }
 
     #[test]
     fn the_face_that_reads_best_is_taken_wherever_it_lies() {

@@ -14,6 +14,7 @@
 //! Called by: the room's face.
 
 mod copy;
+mod reach;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};

@@ -15,6 +15,7 @@ pub mod http;
 pub mod naming;
 pub mod parcel;
 pub mod rate;
+pub mod reach;
 pub mod s3;
 pub mod signed_url;
 mod wire;
@@ -96,16 +97,20 @@ pub fn patient(
     clock: Arc<dyn Clock>,
     limits: Limits,
 ) -> Result<Vec<Arc<dyn Target>>, UploadError> {
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(shared(config, clock));
+    let each = config.targets.iter();
+    each.map(|target| ready(target, &shared, limits)).collect()
+}
+
+fn shared(config: &Config, clock: Arc<dyn Clock>) -> Shared {
+    Shared {
         venue: config.venue.name.clone(),
         timezone: config.venue.timezone.clone(),
         window: config.upload.window,
         limiter: Limiter::new(config.upload.max_rate_bps),
         clock,
         max_attempts: config.queue.max_attempts,
-    });
-    let each = config.targets.iter();
-    each.map(|target| ready(target, &shared, limits)).collect()
+    }
 }
 
 fn ready(

@@ -10,6 +10,7 @@
 
 mod answers;
 mod multipart;
+mod reach;
 mod sign;
 
 use std::fs::File;

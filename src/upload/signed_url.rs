@@ -11,6 +11,7 @@
 //!
 //! Called by: the room's face.
 
+mod reach;
 mod sign;
 mod talk;
 

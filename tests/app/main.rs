@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod commands;
+mod delivery;
 mod secrets;
 mod stopping;
 

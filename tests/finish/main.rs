@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod busy;
+mod encoder;
 mod exact;
 mod looks;
 mod rig;

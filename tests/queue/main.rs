@@ -14,6 +14,8 @@ mod highlights;
 
 mod hand;
 mod keep;
+#[cfg(target_arch = "x86_64")]
+mod killed;
 mod machine;
 mod restart;
 mod rig;

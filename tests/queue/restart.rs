@@ -1,7 +1,12 @@
 //! Many jobs, and what a start finds.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::time::Duration;
 
+use hindsight::config::delivery;
+use hindsight::disk::Disk;
+use hindsight::queue::Settings;
 use hindsight::queue::sidecar::Status;
 use hindsight::queue::work::Failure;
 
@@ -141,4 +146,34 @@ fn a_target_that_the_configuration_has_no_more_is_waited_for_no_more() {
         2,
     );
     assert_eq!(new.done().len(), 1);
+}
+
+/// The most jobs at which somebody was at work together, with so many finishers.
+fn most_at_once(finish_jobs: usize) -> u32 {
+    let yard = Yard::new(6);
+    let (now, most) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let maker = {
+        let (now, most) = (now.clone(), most.clone());
+        Maker::answering(move |_, _, _| {
+            most.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
+            // Whoever else may begin has the time to.
+            std::thread::sleep(Duration::from_millis(20));
+            until("the others", || most.load(SeqCst) as usize >= finish_jobs);
+            now.fetch_sub(1, SeqCst);
+            None
+        })
+    };
+    let change = |settings: &mut Settings| settings.finish_jobs = finish_jobs;
+    let service = yard.start_with(Disk::default(), &maker, &[], change);
+    service.settled();
+    service.leave();
+    assert_eq!(maker.made().len(), 6);
+    most.load(SeqCst)
+}
+
+#[test]
+fn clips_are_finished_one_at_a_time_unless_the_configuration_wants_more() {
+    assert_eq!(delivery::Finish::default().jobs, 1);
+    assert_eq!(most_at_once(1), 1);
+    assert_eq!(most_at_once(3), 3);
 }

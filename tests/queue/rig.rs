@@ -364,9 +364,13 @@ pub struct Far {
 
 impl Far {
     pub fn new(yard: &Yard, id: &str) -> Far {
+        Far::into_folder(&yard.far(), id)
+    }
+
+    pub fn into_folder(folder: &Path, id: &str) -> Far {
         Far {
             id: id.to_owned(),
-            folder: yard.far(),
+            folder: folder.to_owned(),
             answer: Box::new(|_, _, _| None),
             calls: AtomicU32::new(0),
             resumes: Mutex::default(),

@@ -20,8 +20,10 @@ use nix::unistd::Pid;
 /// What happens at the n-th call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blow {
-    /// The whole process dies before the call is done.
+    /// The whole process dies before the call is done; of a family, its head.
     Kill,
+    /// With [`strike_family`]: whichever of them makes the call dies before it is done.
+    KillCaller,
     /// The call fails; the ones after it work.
     FailOnce(Errno),
     /// It and every one after it fail.
@@ -51,6 +53,23 @@ pub struct Struck {
 
 /// Starts `command` (which must call [`wait_until_watched`] first) and strikes its `n`-th (from 1) call below `folder`.
 pub fn strike(command: &mut Command, folder: &Path, calls: Calls, n: u64, blow: Blow) -> Struck {
+    struck(command, folder, calls, n, blow, options())
+}
+
+/// The same where the calls of the programs that it starts count too. Returns when all of them are gone.
+pub fn strike_family(command: &mut Command, folder: &Path, n: u64, blow: Blow) -> Struck {
+    let options = options() | Options::PTRACE_O_TRACEFORK | Options::PTRACE_O_TRACEVFORK;
+    struck(command, folder, Calls::Changing, n, blow, options)
+}
+
+fn struck(
+    command: &mut Command,
+    folder: &Path,
+    calls: Calls,
+    n: u64,
+    blow: Blow,
+    options: Options,
+) -> Struck {
     let ready = tempfile::tempdir().expect("a folder for the child's sign");
     let ready = ready.path().join("ready");
     let mut at_start = 0;
@@ -71,7 +90,7 @@ pub fn strike(command: &mut Command, folder: &Path, calls: Calls, n: u64, blow: 
     for thread in std::fs::read_dir(format!("/proc/{main}/task")).expect("the child's threads") {
         let name = thread.expect("a thread").file_name();
         let thread = Pid::from_raw(name.to_string_lossy().parse().expect("a thread's number"));
-        ptrace::seize(thread, options()).expect("tracing the child (may this machine use ptrace?)");
+        ptrace::seize(thread, options).expect("tracing the child (may this machine use ptrace?)");
         ptrace::interrupt(thread).expect("stopping the child");
         at_start += 1;
     }
@@ -209,6 +228,10 @@ impl Tracer {
                 let _ = nix::sys::signal::kill(self.main, Signal::SIGKILL);
                 None
             }
+            Blow::KillCaller => {
+                let _ = nix::sys::signal::kill(process_of(pid)?, Signal::SIGKILL);
+                None
+            }
             Blow::FailOnce(error) | Blow::FailFrom(error) => {
                 let mut regs = regs;
                 regs.orig_rax = u64::MAX; // no such call: the kernel does nothing
@@ -224,6 +247,13 @@ impl Tracer {
             let _ = ptrace::setregs(pid, regs);
         }
     }
+}
+
+/// The process that a thread belongs to.
+fn process_of(thread: Pid) -> Option<Pid> {
+    let status = std::fs::read_to_string(format!("/proc/{thread}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("Tgid:"))?;
+    line.trim().parse().ok().map(Pid::from_raw)
 }
 
 /// Where a call names its file.

@@ -4,6 +4,7 @@
 
 mod folder;
 mod net;
+mod reach;
 mod rig;
 mod s3_faults;
 mod s3_whole;

@@ -1,0 +1,88 @@
+//! Whether the targets of the configuration can be reached, before there is anything to send.
+//! Nothing stays behind.
+//!
+//! Not here: sending (`folder`, `s3`, `signed_url`). Called by: app (`hindsight check`).
+
+use std::sync::Arc;
+
+use super::http::Limits;
+use super::{UploadError, folder, s3, shared, signed_url};
+use crate::base::{Clock, Stop};
+use crate::config::Config;
+use crate::config::delivery::{self, TargetKind};
+use crate::queue::work::Failure;
+
+/// What came of asking one target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// The target's in the configuration.
+    pub id: String,
+    /// What it is and where: no secrets.
+    pub what: String,
+    /// A few words; or what is wrong and what would be right.
+    pub answer: Result<String, String>,
+}
+
+/// Asks all at once; one that does not answer takes as long as `limits` allows.
+pub fn reach(config: &Config, clock: &Arc<dyn Clock>, limits: Limits, stop: &Stop) -> Vec<Reached> {
+    let ask = |target: &delivery::Target| Reached {
+        id: target.id.clone(),
+        what: what(&target.kind),
+        answer: one(config, target, clock, limits, stop),
+    };
+    std::thread::scope(|scope| {
+        let asked: Vec<_> = config
+            .targets
+            .iter()
+            .map(|target| (target, scope.spawn(move || ask(target))))
+            .collect();
+        let crashed = |target: &delivery::Target| Reached {
+            id: target.id.clone(),
+            what: what(&target.kind),
+            answer: Err("an error inside hindsight while asking it".to_owned()),
+        };
+        asked
+            .into_iter()
+            .map(|(target, thread)| thread.join().unwrap_or_else(|_| crashed(target)))
+            .collect()
+    })
+}
+
+fn what(kind: &TargetKind) -> String {
+    match kind {
+        TargetKind::Folder(folder) => format!("folder {}", folder.path.display()),
+        TargetKind::S3(s3) => {
+            let server = s3.endpoint.origin().ascii_serialization();
+            format!("bucket {} at {server}", s3.bucket)
+        }
+        TargetKind::SignedUrl(signed) => {
+            format!("backend at {}", signed.url.origin().ascii_serialization())
+        }
+    }
+}
+
+fn one(
+    config: &Config,
+    target: &delivery::Target,
+    clock: &Arc<dyn Clock>,
+    limits: Limits,
+    stop: &Stop,
+) -> Result<String, String> {
+    let wrong = |error: UploadError| error.to_string();
+    let id = &target.id;
+    let answer = match &target.kind {
+        TargetKind::Folder(folder) => {
+            let shared = Arc::new(shared(config, clock.clone()));
+            folder::FolderAdapter::new(folder).reach(&shared, limits, stop)
+        }
+        TargetKind::S3(s3) => {
+            let adapter = s3::S3Adapter::new(id, s3, limits).map_err(wrong)?;
+            adapter.reach(&**clock, stop)
+        }
+        TargetKind::SignedUrl(signed) => {
+            let adapter = signed_url::SignedUrlAdapter::new(id, signed, limits).map_err(wrong)?;
+            adapter.reach(stop)
+        }
+    };
+    answer.map_err(|failure: Failure| failure.to_string())
+}
