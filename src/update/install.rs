@@ -117,6 +117,7 @@ impl<'a> Update<'a> {
         let total = image.len;
         let proved = image.prove(&rules.key, &mut |done| tell(Step::Proving { done, total }))?;
         self.fits(image, &proved, rules)?;
+        self.store.probe()?;
         // From here on the other slot is nothing that could be started.
         self.store.write(State::settled(self.layout.running))?;
         self.fill(image, &proved, tell)?;

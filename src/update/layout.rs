@@ -138,10 +138,9 @@ impl Layout {
 
 /// The slot that the kernel's command line names.
 fn running(cmdline: &str) -> Option<Slot> {
-    let words = cmdline.split_whitespace();
-    let named = words.filter_map(|word| word.strip_prefix("hindsight.slot="));
     // As the kernel itself has it: what is said last counts.
-    Slot::named(named.last()?)
+    let mut words = cmdline.split_whitespace().rev();
+    Slot::named(words.find_map(|word| word.strip_prefix("hindsight.slot="))?)
 }
 
 struct Mount {

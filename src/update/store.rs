@@ -56,6 +56,20 @@ impl Store {
         }
     }
 
+    /// Whether they could be written; changes nothing. Who finds out afterwards has overwritten a
+    /// slot for nothing.
+    pub fn probe(&self) -> Result<(), UpdateError> {
+        let _writable = Writable::made(&self.disk, &self.folder)?;
+        for path in [0, 1].map(|copy| self.path(copy)) {
+            match self.disk.open_rw(&path) {
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(UpdateError::io("opening", &path)(error)),
+            }
+        }
+        Ok(())
+    }
+
     /// Both say `state` from now on. After an error they say what they said, or `state`.
     pub fn write(&self, state: State) -> Result<(), UpdateError> {
         let (first, second) = (self.copy(0).ok(), self.copy(1).ok());

@@ -17,11 +17,13 @@ const MB: usize = 1 << 20;
 const SCRIPT: &str = r#"
 set -e
 cd "$2"
-drop() { umount boot other 2>/dev/null || true; losetup -d "$a" "$b" 2>/dev/null || true; }
+drop() { umount boot other 2>/dev/null || true; losetup -d "$a" "$b" "$c" 2>/dev/null || true; }
 trap drop EXIT
 a=$(losetup -f --show slot-a)
 b=$(losetup -f --show slot-b)
-mount -o "$3" boot.img boot
+# Not by "-o loop,ro": that device could never be written.
+c=$(losetup -f --show boot.img)
+mount -o "$3" "$c" boot
 cat >devices.toml <<END
 boot = "$2/boot"
 a = "$a"
@@ -41,6 +43,12 @@ echo "mounts = \"$2/mounts\"" >>devices.toml
 echo "unseen:"; update "$1" devices.toml
 umount other
 echo "again:"; update "$1" devices.toml
+umount boot; losetup -d "$c"
+c=$(losetup -r -f --show boot.img)
+mount -o ro "$c" boot
+printf 'older than this' | dd of="$b" conv=notrunc 2>/dev/null
+echo "protected:"; update "$1" devices.toml
+dd if="$b" bs=15 count=1 2>/dev/null; echo
 "#;
 
 fn make(program: &str, arguments: &[&str]) -> bool {
@@ -52,11 +60,11 @@ fn make(program: &str, arguments: &[&str]) -> bool {
 fn boot_partition() -> (&'static str, [&'static str; 2]) {
     let known = fs::read_to_string("/proc/filesystems").unwrap();
     if known.split_whitespace().any(|name| name == "vfat") || make("modprobe", &["vfat"]) {
-        let options = "loop,ro,noatime,nodev,nosuid,noexec,umask=0077";
+        let options = "ro,noatime,nodev,nosuid,noexec,umask=0077";
         return (options, ["mkfs.vfat", "-I"]);
     }
     eprintln!("SKIPPED: this kernel knows no FAT; the two files lie on an ext2 instead");
-    ("loop,ro,noatime,nodev,nosuid,noexec", ["mke2fs", "-qF"])
+    ("ro,noatime,nodev,nosuid,noexec", ["mke2fs", "-qF"])
 }
 
 /// A box whose boot partition and whose update are files that can be mounted; `None`: not on
@@ -127,7 +135,16 @@ fn slots_behind_devices_and_files_on_a_partition_that_is_read_only() {
             "again:",
             vec!["is in use by the system".to_owned(), exit()],
         ),
-        ("again:", "never:", vec![holds]),
+        ("again:", "protected:", vec![holds]),
+        (
+            "protected:",
+            "never:",
+            vec![
+                "making writable".to_owned(),
+                exit(),
+                "older than this".to_owned(),
+            ],
+        ),
     ] {
         let part = part(from, to);
         for words in wanted {
