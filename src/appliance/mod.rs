@@ -57,3 +57,65 @@
 //!
 //! Exit codes of both: 0 done, whatever it found (a box must come up); 1 done, but something that it should have
 //! written could not be (the log says what); 2 not root, or not our image.
+
+pub mod config;
+pub mod disk;
+mod files;
+mod firmware;
+pub mod identity;
+mod notices;
+pub mod system;
+pub mod text;
+pub mod wifi;
+
+use std::path::{Path, PathBuf};
+
+/// The service's user and group, and its folder on the data disk.
+pub const OWNER: &str = "hindsight";
+
+/// Every place that the two commands read or write, so that tests have their own.
+#[derive(Clone, Debug)]
+pub struct Paths {
+    /// The card's FAT partition.
+    pub firmware: PathBuf,
+    /// For the service.
+    pub run: PathBuf,
+    /// For the system.
+    pub own: PathBuf,
+    /// Where the data disk is mounted.
+    pub disk: PathBuf,
+    /// Where the service finds its folder of it.
+    pub storage: PathBuf,
+    pub console: PathBuf,
+    /// The kernel's host name.
+    pub hostname: PathBuf,
+    /// Of the board; not every machine has one.
+    pub serial: PathBuf,
+    /// Network interfaces, for a machine without serial.
+    pub net: PathBuf,
+    /// Lights that the kernel knows.
+    pub leds: PathBuf,
+}
+
+impl Paths {
+    /// All below `root`; `/` on a box.
+    pub fn below(root: &Path) -> Paths {
+        Paths {
+            firmware: root.join("boot/firmware"),
+            run: root.join("run/hindsight"),
+            own: root.join("run/hindsight-box"),
+            disk: root.join("run/hindsight-disk"),
+            storage: root.join("var/lib/hindsight"),
+            console: root.join("dev/console"),
+            hostname: root.join("proc/sys/kernel/hostname"),
+            serial: root.join("proc/device-tree/serial-number"),
+            net: root.join("sys/class/net"),
+            leds: root.join("sys/class/leds"),
+        }
+    }
+
+    /// Root's folder on the data disk, or in memory where there is no disk.
+    pub fn kept(&self) -> PathBuf {
+        self.disk.join("box")
+    }
+}
