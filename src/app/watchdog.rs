@@ -1,6 +1,7 @@
 //! Feeds systemd's watchdog by progress: as long as every loop of the house turns
 //! (`health::progress`), and not by a timer. Where one stands, it says so, keeps a report, and feeds no
-//! more: systemd ends the process and starts another, and what the rings hold is adopted.
+//! more: systemd ends the process and starts another, and what the rings hold is adopted. A loop may stand as long
+//! as systemd waits for a word, so it is ended after twice `WatchdogSec` at the latest.
 //!
 //! While the service stops, loops end one after the other; then `TimeoutStopSec` watches instead.
 //!
@@ -48,12 +49,14 @@ pub(super) fn start(house: &House, stop: &Stop) -> io::Result<Watchdog> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
     let systemd = Systemd::of(&env, std::process::id())?;
+    let limit = systemd.as_ref().and_then(Systemd::watchdog);
+    let limit_ns = limit.and_then(|limit| u64::try_from(limit.as_nanos()).ok());
     let watching = Watching {
         systemd,
         door: house.door.clone(),
         pulses: house.pulses(),
         stop: stop.clone(),
-        progress: Progress::default(),
+        progress: Progress::new(limit_ns.unwrap_or(progress::LIMIT_NS)),
         told: String::new(),
         stands: false,
     };

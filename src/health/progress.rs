@@ -18,8 +18,8 @@
 
 use std::collections::BTreeMap;
 
-/// So long a loop may stand before nobody waits for it any more. The longest honest pauses
-/// (a ring being written anew on a starved machine) are a few seconds.
+/// So long a loop may stand where systemd names no time (`WatchdogSec`). The longest honest
+/// pauses, on a machine that starves, are a few seconds.
 pub const LIMIT_NS: u64 = 30_000_000_000;
 
 /// A loop as it is seen now.
@@ -40,8 +40,9 @@ pub struct Stands {
 }
 
 /// What was seen before.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Progress {
+    limit_ns: u64,
     last: BTreeMap<String, Last>,
 }
 
@@ -53,7 +54,15 @@ struct Last {
 }
 
 impl Progress {
-    /// The loops that stand for [`LIMIT_NS`] or more; none: all is well. A loop that is seen for the
+    /// Loops may stand for so long.
+    pub fn new(limit_ns: u64) -> Progress {
+        Progress {
+            limit_ns,
+            last: BTreeMap::new(),
+        }
+    }
+
+    /// The loops that stand for the limit or longer; none: all is well. A loop that is seen for the
     /// first time has just turned.
     pub fn look(&mut self, seen: &[Seen], now_mono_ns: u64) -> Vec<Stands> {
         let mut standing = Vec::new();
@@ -67,7 +76,7 @@ impl Progress {
                 *last = fresh;
             }
             let stands_ns = now_mono_ns.saturating_sub(last.at_mono_ns);
-            if stands_ns >= LIMIT_NS {
+            if stands_ns >= self.limit_ns {
                 standing.push(Stands {
                     name: one.name.clone(),
                     ms: stands_ns / 1_000_000,
@@ -102,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_loop_that_stands_too_long_is_named_and_one_that_turns_is_not() {
-        let mut progress = Progress::default();
+        let mut progress = Progress::new(LIMIT_NS);
         for second in 0..120 {
             let now = 1000 * S + second * S;
             let beats = second.min(50);
@@ -125,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_loop_that_never_began_stands_too() {
-        let mut progress = Progress::default();
+        let mut progress = Progress::new(LIMIT_NS);
         assert_eq!(progress.look(&[seen("web", 0, false)], 5 * S), []);
         assert_eq!(
             progress
@@ -137,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_slow_disk_is_no_reason() {
-        let mut progress = Progress::default();
+        let mut progress = Progress::new(LIMIT_NS);
         for second in 0..600 {
             assert_eq!(
                 progress.look(&[seen("highlights", 7, true)], second * S),
@@ -167,7 +176,7 @@ mod tests {
         fn whatever_is_seen_only_who_stood_still_for_the_limit_is_named(
             looks in prop::collection::vec((0u64..20, any::<bool>(), prop::bool::weighted(0.1)), 1..60),
         ) {
-            let mut progress = Progress::default();
+            let mut progress = Progress::new(LIMIT_NS);
             let (mut now, mut beats, mut moved) = (0, 0, 0);
             for (step, turns, held) in looks {
                 now += step * S;

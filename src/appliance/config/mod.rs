@@ -76,6 +76,8 @@ pub fn take_over(taking: &TakingOver<'_>) -> io::Result<Runs> {
             failed.get_or_insert(error);
         }
     };
+    // Whether what is kept outlives the power.
+    let lasts = taking.system.is_mounted(&paths.disk);
     try_to(taking.folders());
     if !firmware.is_there() {
         notices.add(Notice::new(
@@ -94,7 +96,7 @@ pub fn take_over(taking: &TakingOver<'_>) -> io::Result<Runs> {
     let token = identity::token(paths, &firmware);
     let runs = taking.configuration(&firmware, &mut notices, &mut try_to);
     try_to(token.and_then(|token| taking.hand_token(&token, &name, &firmware)));
-    try_to(network::wifi(taking, &firmware, &mut notices));
+    try_to(network::wifi(taking, &firmware, lasts, &mut notices));
     try_to(network::keys(taking, &firmware, &mut notices));
     try_to(notices.keep());
     let all = notices.all();
@@ -152,11 +154,6 @@ impl TakingOver<'_> {
         files::give(&self.paths.run)?;
         files::folder(&self.paths.own, 0o755)?;
         files::folder(&self.paths.kept(), 0o700)
-    }
-
-    /// Whether what is kept outlives the power.
-    fn has_disk(&self) -> bool {
-        self.system.is_mounted(&self.paths.disk)
     }
 
     fn configuration(

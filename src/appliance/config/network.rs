@@ -16,10 +16,16 @@ const WIFI: &str = "wifi.txt";
 const KEYS: &str = "authorized_keys";
 const SUPPLICANT: &str = "wpa_supplicant.conf";
 
-/// The network to join: kept on the data disk, then blanked on the card, handed to wpa_supplicant.
-pub fn wifi(taking: &TakingOver<'_>, firmware: &Firmware, notices: &mut Notices) -> io::Result<()> {
+/// The network to join: kept on the data disk, then blanked on the card (where the disk `lasts`), handed
+/// to wpa_supplicant.
+pub fn wifi(
+    taking: &TakingOver<'_>,
+    firmware: &Firmware,
+    lasts: bool,
+    notices: &mut Notices,
+) -> io::Result<()> {
     let kept = taking.paths.kept().join(SUPPLICANT);
-    let taken = match take_wifi(taking, firmware, &kept) {
+    let taken = match take_wifi(firmware, &kept, lasts) {
         Ok(Some(notice)) => {
             notices.add(notice);
             Ok(())
@@ -36,9 +42,9 @@ pub fn wifi(taking: &TakingOver<'_>, firmware: &Firmware, notices: &mut Notices)
 }
 
 fn take_wifi(
-    taking: &TakingOver<'_>,
     firmware: &Firmware,
     kept: &std::path::Path,
+    lasts: bool,
 ) -> io::Result<Option<Notice>> {
     let wrong = |what: &str, what_to_do: String| Ok(Some(Notice::new(what, WIFI, what_to_do)));
     let bytes = match firmware.read(WIFI) {
@@ -72,7 +78,7 @@ fn take_wifi(
         }
         Ok(Said::Join(network)) => {
             files::write(kept, wifi::wpa_supplicant(&network).as_bytes(), 0o600)?;
-            if network.password.is_none() || !taking.has_disk() {
+            if network.password.is_none() || !lasts {
                 // Nothing to hide; or blanked it would be lost with the power.
                 return Ok(None);
             }

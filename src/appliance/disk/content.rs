@@ -19,8 +19,8 @@ pub const NAME: &str = "hindsight";
 /// Label of the file system of the card that stands in for an SSD.
 pub const CARD_NAME: &str = "hindsight-card";
 
-/// Behind the last entry of a partition table (GPT).
-const TABLE_END: usize = 34 * 512;
+/// Behind the last entry of a partition table (GPT), on disks with sectors of 4096 bytes too.
+const TABLE_END: usize = 6 * 4096;
 
 /// A partition as the kernel sees it, or a whole disk without any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,10 +34,10 @@ pub struct Part {
 }
 
 impl Part {
+    /// By the label of its file system. The partition's name alone proves nothing: who formats it at
+    /// another computer keeps that name.
     fn is_ours(&self) -> bool {
-        [&self.name, &self.label]
-            .iter()
-            .any(|name| name.as_deref() == Some(NAME))
+        self.label.as_deref() == Some(NAME)
     }
 }
 
@@ -84,8 +84,14 @@ fn is_claimed(head: &[u8], parts: &[Part]) -> bool {
     let ours_alone = parts
         .iter()
         .all(|part| part.name.as_deref() == Some(NAME) && part.label.as_deref() != Some(CARD_NAME));
+    // Also those that this kernel does not see.
+    let named_ours = table(head).iter().all(|(_, name)| name == NAME);
     // A boot sector of anybody's has code, or a file system's facts, in front.
-    ours_alone && parts.len() <= 1 && is_zero(&head[..440]) && is_zero(&head[TABLE_END..CLAIM_AT])
+    ours_alone
+        && named_ours
+        && parts.len() <= 1
+        && is_zero(&head[..440])
+        && is_zero(&head[TABLE_END..CLAIM_AT])
 }
 
 fn is_zero(bytes: &[u8]) -> bool {
@@ -116,6 +122,44 @@ fn in_words(head: &[u8], parts: &[Part]) -> String {
         () if has(510, &[0x55, 0xaa]) => "an empty partition table, or a boot sector".to_owned(),
         () => "data of an unknown kind".to_owned(),
     }
+}
+
+/// Numbers and names of the partitions of a GPT; none where there is none.
+pub fn table(head: &[u8]) -> Vec<(usize, String)> {
+    let number = |at: usize, bytes: usize| -> Option<usize> {
+        let read = head.get(at..at + bytes)?.iter().rev();
+        let value = read.fold(0u64, |value, byte| value << 8 | u64::from(*byte));
+        usize::try_from(value).ok()
+    };
+    let is_header = |sector: &usize| head.get(*sector..*sector + 8) == Some(b"EFI PART");
+    let Some(sector) = [512, 4096].into_iter().find(is_header) else {
+        return Vec::new();
+    };
+    let facts = (
+        number(sector + 72, 8),
+        number(sector + 80, 4),
+        number(sector + 84, 4),
+    );
+    let (Some(first), Some(count), Some(size @ 128..=4096)) = facts else {
+        return Vec::new();
+    };
+    let Some(begin) = first.checked_mul(sector) else {
+        return Vec::new();
+    };
+    let entry = |index: usize| head.get(begin.checked_add(index * size)?..)?.get(..128);
+    let entries = (0..count.min(256)).filter_map(|index| Some((index + 1, entry(index)?)));
+    entries
+        .filter(|(_, entry)| !is_zero(&entry[..16]))
+        .map(|(number, entry)| (number, name_of(&entry[56..])))
+        .collect()
+}
+
+fn name_of(utf16: &[u8]) -> String {
+    let units = utf16
+        .chunks_exact(2)
+        .map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
+    let units: Vec<u16> = units.take_while(|unit| *unit != 0).collect();
+    String::from_utf16_lossy(&units)
 }
 
 /// The label of an ext2, 3 or 4 file system; `superblock`: the bytes from 1024 on.
@@ -172,12 +216,17 @@ mod tests {
         };
         let table = with(512, b"EFI PART");
         assert_eq!(of(&table, &[part("hindsight", "hindsight")]), ours);
-        assert_eq!(of(&table, &[part("hindsight", "")]), ours, "mended by fsck");
         assert_eq!(of(&with(0, b"x"), &[part("", "hindsight")]), ours);
         let said = |head: &[u8], parts: &[Part]| match of(head, parts) {
             Content::Foreign { what } => what,
             other => format!("{other:?}"),
         };
+        let renamed = part("hindsight", "");
+        assert_eq!(
+            said(&table, &[renamed]),
+            "a partition (hindsight)",
+            "formatted anew by somebody"
+        );
         let card = part("", CARD_NAME);
         assert_eq!(said(&table, &[card]), "a partition (hindsight-card)");
         assert_eq!(said(&table, &[]), "an empty partition table");
@@ -208,6 +257,25 @@ mod tests {
     }
 
     #[test]
+    fn names_are_read_from_the_table_and_a_damaged_one_has_none() {
+        for sector in [512, 4096] {
+            let mut head = with(sector, b"EFI PART");
+            head[sector + 72] = 2;
+            head[sector + 80] = 128;
+            head[sector + 84] = 128;
+            let third = 2 * sector + 2 * 128;
+            head[third] = 0xaf;
+            for (at, byte) in "hindsight".bytes().enumerate() {
+                head[third + 56 + 2 * at] = byte;
+            }
+            assert_eq!(table(&head), [(3, "hindsight".to_owned())]);
+            head[sector + 72..sector + 80].fill(0xff);
+            assert_eq!(table(&head), []);
+        }
+        assert_eq!(table(b""), []);
+    }
+
+    #[test]
     fn the_label_of_ext4_is_read_from_its_superblock() {
         let mut block = vec![0; 1024];
         assert_eq!(ext_label(&block), None);
@@ -221,6 +289,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_table_is_too_strange_to_be_read(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+            let mut head = with(512, b"EFI PART");
+            head[520..520 + bytes.len()].copy_from_slice(&bytes);
+            table(&head);
+        }
+
         #[test]
         fn no_byte_anywhere_leaves_a_disk_empty(at in 0..HEAD + TAIL, byte in 1u8..) {
             let (mut head, mut tail) = (vec![0; HEAD], vec![0; TAIL]);

@@ -130,7 +130,29 @@ impl Devices {
         let head = some_of(&mut device, 0, HEAD)?;
         let tail_at = end.saturating_sub(TAIL as u64);
         let tail = some_of(&mut device, tail_at, TAIL)?;
-        Ok(content::content(&head, &tail, &self.parts(name)))
+        Ok(content::content(
+            &head,
+            &tail,
+            &self.named_parts(name, &head),
+        ))
+    }
+
+    /// With the names of the table itself, which not every kernel tells.
+    fn named_parts(&self, name: &str, head: &[u8]) -> Vec<Part> {
+        let names = content::table(head);
+        let mut parts = self.parts(name);
+        for part in parts.iter_mut().filter(|part| part.name.is_none()) {
+            let number = line(
+                &self
+                    .sys_block
+                    .join(name)
+                    .join(&part.device)
+                    .join("partition"),
+            );
+            let found = names.iter().find(|(n, _)| n.to_string() == number);
+            part.name = found.map(|(_, name)| name.clone());
+        }
+        parts
     }
 
     /// The partitions; and the disk itself where a file system stands on it without any.
@@ -291,6 +313,10 @@ mod tests {
                 ("sdaa2/dev", "179:2\n"),
             ],
         );
+        let mut ours = vec![0; 4096];
+        ours[1024 + 0x38..1024 + 0x3a].copy_from_slice(&[0x53, 0xef]);
+        ours[1024 + 0x78..1024 + 0x81].copy_from_slice(b"hindsight");
+        fs::write(root.join("dev/sda1"), ours).unwrap();
         for name in ["sda", "sdaa"] {
             fs::write(root.join("dev").join(name), vec![0; 2 * HEAD]).unwrap();
         }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::unistd::{Group, User};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::firmware::Firmware;
 use super::notices::Notices;
@@ -60,11 +60,19 @@ pub struct Bringing<'a> {
     pub patience: Patience,
 }
 
+/// What holds the storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    Ssd,
+    Card,
+    Memory,
+}
+
 /// Which disk holds the storage; `disk.json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Used {
-    /// `ssd`, `card` or `memory`.
-    pub kind: &'static str,
+    pub kind: Kind,
     pub device: Option<String>,
     pub serial: Option<String>,
     pub model: Option<String>,
@@ -79,7 +87,9 @@ pub fn bring_up(bringing: &Bringing<'_>) -> io::Result<Used> {
     if bringing.system.is_mounted(&paths.disk) {
         // Run again: it is all done.
         log::info!(target: "hindsight::appliance", event = "system_disk"; "{} is mounted already", paths.disk.display());
-        return Ok(Used::unknown());
+        let before = std::fs::read(paths.own.join("disk.json")).ok();
+        let before = before.and_then(|text| serde_json::from_slice(&text).ok());
+        return Ok(before.unwrap_or_else(Used::nothing));
     }
     let facts = bringing.facts(&firmware);
     let Plan {
@@ -89,7 +99,7 @@ pub fn bring_up(bringing: &Bringing<'_>) -> io::Result<Used> {
     found.into_iter().for_each(|notice| notices.add(notice));
     let used = bringing.settle(&place, facts.card.as_deref(), &mut notices);
     let mut kept = notices.keep();
-    if used.kind == "ssd" {
+    if used.kind == Kind::Ssd {
         kept = kept.and(remember(&firmware, &used, &facts));
     }
     kept.and(super::files::write(
@@ -104,13 +114,13 @@ impl Used {
     /// For whoever started the command.
     pub fn in_words(&self) -> String {
         match (self.kind, &self.device) {
-            ("ssd", Some(device)) => format!("highlights go to the disk, {device}"),
-            ("card", Some(device)) => format!("highlights go to the card, {device}"),
+            (Kind::Ssd, Some(device)) => format!("highlights go to the disk, {device}"),
+            (Kind::Card, Some(device)) => format!("highlights go to the card, {device}"),
             _ => "highlights go to memory".to_owned(),
         }
     }
 
-    fn of(kind: &'static str, device: &Path, disk: Option<&DiskFacts>) -> Used {
+    fn of(kind: Kind, device: &Path, disk: Option<&DiskFacts>) -> Used {
         Used {
             kind,
             device: Some(device.display().to_string()),
@@ -119,9 +129,9 @@ impl Used {
         }
     }
 
-    fn unknown() -> Used {
+    fn nothing() -> Used {
         Used {
-            kind: "memory",
+            kind: Kind::Memory,
             device: None,
             serial: None,
             model: None,
@@ -161,19 +171,19 @@ impl Bringing<'_> {
     /// Carries the plan out, or what comes next to it.
     fn settle(&self, place: &Place, card: Option<&str>, notices: &mut Notices) -> Used {
         let (what, result) = match place {
-            Place::Memory => (None, Ok(Used::unknown())),
+            Place::Memory => (None, Ok(Used::nothing())),
             Place::Card { device } => (None, self.on_card(device)),
             Place::Disk { disk, device } => (
                 Some(disk),
                 self.check_and_mount(&self.devices.path(device), notices)
-                    .map(|device| Used::of("ssd", &device, Some(disk))),
+                    .map(|device| Used::of(Kind::Ssd, &device, Some(disk))),
             ),
             Place::Prepare { disk, why } => (Some(disk), self.prepare(disk, *why)),
         };
         match (result, card) {
             (Ok(used), _) => used,
             (Err(error), Some(card)) if what.is_some() => {
-                notices.add(broken(what, &error));
+                notices.add(broken(what, &error, true));
                 self.settle(
                     &Place::Card {
                         device: card.to_owned(),
@@ -183,8 +193,8 @@ impl Bringing<'_> {
                 )
             }
             (Err(error), _) => {
-                notices.add(broken(what, &error));
-                Used::unknown()
+                notices.add(broken(what, &error, false));
+                Used::nothing()
             }
         }
     }
@@ -196,7 +206,7 @@ impl Bringing<'_> {
             "preparing {shown}: a new partition table and file system");
         let partition = prepare::prepare(&self.system, &device)?;
         self.mount(&partition)?;
-        Ok(Used::of("ssd", &partition, Some(disk)))
+        Ok(Used::of(Kind::Ssd, &partition, Some(disk)))
     }
 
     fn on_card(&self, device: &str) -> io::Result<Used> {
@@ -205,7 +215,7 @@ impl Bringing<'_> {
             Checked::Good | Checked::Mended(_) => self.mount(&device)?,
             Checked::Bad(why) => return Err(io::Error::other(why)),
         }
-        Ok(Used::of("card", &device, None))
+        Ok(Used::of(Kind::Card, &device, None))
     }
 
     fn check_and_mount(&self, device: &Path, notices: &mut Notices) -> io::Result<PathBuf> {
@@ -260,7 +270,7 @@ fn give_to_the_service(system: &System, folder: &Path) -> io::Result<()> {
     system.must("chown", arguments!["-R", "-h", &owner, folder])
 }
 
-fn broken(disk: Option<&DiskFacts>, error: &io::Error) -> Notice {
+fn broken(disk: Option<&DiskFacts>, error: &io::Error, card: bool) -> Notice {
     match disk {
         Some(disk) => {
             let began = matches!(disk.content, Content::Ours { .. });
@@ -269,11 +279,11 @@ fn broken(disk: Option<&DiskFacts>, error: &io::Error) -> Notice {
             } else {
                 "use another disk"
             };
-            Notice::new(
-                "the disk cannot be used, highlights go to the card",
-                disk.shown(),
-                format!("{error}; {keep}"),
-            )
+            let what = match card {
+                true => "the disk cannot be used, highlights go to the card",
+                false => "the disk cannot be used, highlights are lost when the power goes",
+            };
+            Notice::new(what, disk.shown(), format!("{error}; {keep}"))
         }
         None => Notice::new(
             "the card cannot hold highlights, they are lost when the power goes",

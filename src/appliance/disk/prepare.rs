@@ -63,7 +63,7 @@ pub fn prepare(system: &System, device: &Path) -> io::Result<std::path::PathBuf>
             "-O",
             "metadata_csum,64bit",
             "-E",
-            "lazy_journal_init=0",
+            "lazy_journal_init=0,nodiscard",
             &partition,
         ],
     )?;
@@ -114,8 +114,8 @@ fn wait_for_partition(system: &System, device: &Path) -> io::Result<std::path::P
             let text = format!("{} did not appear", partition.display());
             return Err(io::Error::new(io::ErrorKind::TimedOut, text));
         }
-        // The kernel may not have noticed; no harm where it has.
-        let _ = system.run("blockdev", arguments!["--rereadpt", device], NODE);
+        // The kernel may not have noticed, or not read it by itself; no harm where it has.
+        let _ = system.run("partx", arguments!["-u", device], NODE);
         std::thread::sleep(Duration::from_millis(100));
     }
     Ok(partition)

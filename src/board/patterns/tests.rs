@@ -156,6 +156,7 @@ fn a_status_light_that_is_lit_most_of_the_time_takes_presses() {
         Meaning::Ready,
         Meaning::WindowRunning,
         Meaning::CameraMissing,
+        Meaning::BoxTrouble,
         Meaning::DiskNearlyFull,
     ] {
         assert!(lit_share(meaning) >= 0.75, "{meaning:?}");
