@@ -23,7 +23,7 @@ use log::{Level, LevelFilter, Record};
 use nix::sys::signal::SigSet;
 use serde_json::Value as Json;
 
-use super::report;
+use super::report::{self, Weight};
 use super::say::above;
 use crate::config::{Log, LogFormat};
 
@@ -85,9 +85,10 @@ pub fn tell_panics() {
         let thread = std::thread::current();
         let thread = thread.name().unwrap_or("unnamed");
         log::error!(target: "hindsight", event = "error_panic", thread; "an error in the program: {panic}");
-        report::fault(&format!(
-            "an error in the program, in its thread {thread}: {panic}"
-        ));
+        report::fault(
+            Weight::Program,
+            &format!("an error in the program, in its thread {thread}: {panic}"),
+        );
         if thread == "main" {
             finish();
             report::finish(LAST_LINES);

@@ -12,8 +12,9 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use super::panel::Panel;
+use super::report::{self, Weight};
 use super::work::Work;
-use super::{report, say, words};
+use super::{say, words};
 use crate::base::{
     CameraId, Clock, Counted, Notice, PressAck, PressError, PressId, PressRequest, Pulse, Stop,
     StopLevel, Wall, notice,
@@ -228,7 +229,7 @@ impl Doorway {
             if told.changed_for_good(verdict.status) {
                 tell(&verdict);
                 if verdict.status == health::Status::Unhealthy {
-                    report::fault("the house is unhealthy");
+                    report::fault(Weight::House, "the house is unhealthy");
                 }
             }
             if self.stop.wait(StopLevel::Now, LOOK) {

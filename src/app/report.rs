@@ -2,7 +2,8 @@
 //! `report/last-fault.txt` when the house turns unhealthy, when a loop stands still, and when the program
 //! hits an error of its own.
 //!
-//! It is one file, whole or not there, of a bounded size, and written once a minute at most; a disk or a
+//! It is one file, whole or not there, of a bounded size, and written once a minute at most (but what the
+//! program itself did wrong goes over an unhealthy house that was reported just now); a disk or a
 //! lock that hangs holds up nobody but the thread that writes it. What ends the process from outside
 //! (no memory, no power) leaves no report: the journal, or nothing, has it.
 //!
@@ -35,9 +36,18 @@ struct Reporter {
     state: Mutex<State>,
 }
 
+/// What is reported; the heavier last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Weight {
+    /// Something around the program.
+    House,
+    /// The program itself.
+    Program,
+}
+
 #[derive(Default)]
 struct State {
-    last: Option<Instant>,
+    last: Option<(Instant, Weight)>,
     writing: Option<JoinHandle<()>>,
 }
 
@@ -52,8 +62,8 @@ pub(super) fn start(storage: &Path, status: impl Fn() -> String + Send + Sync + 
     });
 }
 
-/// Something is wrong: keeps a report, unless one was kept just now. Does not wait.
-pub(super) fn fault(why: &str) {
+/// Something is wrong: keeps a report, unless one as heavy was kept just now. Does not wait.
+pub(super) fn fault(weight: Weight, why: &str) {
     let Some(reporter) = REPORTER.get() else {
         return;
     };
@@ -63,21 +73,26 @@ pub(super) fn fault(why: &str) {
         Err(std::sync::TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
         Err(std::sync::TryLockError::WouldBlock) => return,
     };
-    let busy = state
-        .writing
-        .as_ref()
-        .is_some_and(|thread| !thread.is_finished());
-    let recent = state.last.is_some_and(|last| last.elapsed() < PAUSE);
-    if busy || recent {
+    let ago = state.last.map(|(at, weight)| (at.elapsed(), weight));
+    if !is_due(ago, weight) {
         return;
     }
-    state.last = Some(Instant::now());
-    let why = why.to_owned();
+    state.last = Some((Instant::now(), weight));
+    let (before, why) = (state.writing.take(), why.to_owned());
     // Without a thread there is no report; the log has the lines still.
     state.writing = std::thread::Builder::new()
         .name("report".to_owned())
-        .spawn(move || write(reporter, &why))
+        .spawn(move || {
+            // One at a time; a disk that holds the first would hold this one, too.
+            let _ = before.map(JoinHandle::join);
+            write(reporter, &why);
+        })
         .ok();
+}
+
+/// Whether a report is due after the last one, so long ago. Pure.
+fn is_due(last: Option<(Duration, Weight)>, weight: Weight) -> bool {
+    last.is_none_or(|(ago, before)| ago >= PAUSE || weight > before)
 }
 
 /// Waits until a report that is being written is there, or `limit` is over.
@@ -162,6 +177,15 @@ mod tests {
         );
         assert!(text.contains("\none\ntwo\n\nStatus:\nää"));
         assert!(text.len() < LONGEST_STATUS + 1000);
+    }
+
+    #[test]
+    fn one_a_minute_is_kept_but_the_programs_own_errors_go_first() {
+        let soon = |before, weight| is_due(Some((Duration::from_secs(1), before)), weight);
+        assert!(is_due(None, Weight::House));
+        assert!(!soon(Weight::House, Weight::House) && !soon(Weight::Program, Weight::Program));
+        assert!(soon(Weight::House, Weight::Program) && !soon(Weight::Program, Weight::House));
+        assert!(is_due(Some((PAUSE, Weight::Program)), Weight::House));
     }
 
     #[test]

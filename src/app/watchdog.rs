@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::house::House;
 use super::port::Doorway;
-use super::report;
+use super::report::{self, Weight};
 use crate::base::{Clock, Pulse, RealClock, Stop, StopLevel};
 use crate::health::progress::{self, Progress, Seen, Stands};
 use crate::health::systemd::{Systemd, status_line};
@@ -122,7 +122,10 @@ impl Watching {
         match (stood, self.stands) {
             (false, true) => {
                 log::error!(target: "hindsight", event = "error_stands_still"; "a part of the program stands still: {names}; systemd is told no more that all is well, and restarts it");
-                report::fault(&format!("a part of the program stands still: {names}"));
+                report::fault(
+                    Weight::Program,
+                    &format!("a part of the program stands still: {names}"),
+                );
             }
             (true, false) => {
                 log::warn!(target: "hindsight", event = "system_goes_on"; "all parts of the program go on again");

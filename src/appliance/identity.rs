@@ -75,10 +75,9 @@ fn kept_random(path: &Path) -> io::Result<String> {
 }
 
 /// Gives the kernel its host name, before anybody asks for it.
-pub fn set_host_name(paths: &Paths, id: &str) -> io::Result<()> {
-    let name = format!("hindsight-{id}");
+pub fn set_host_name(paths: &Paths, name: &str) -> io::Result<()> {
     if fs::read_to_string(&paths.hostname).is_ok_and(|now| now.trim() != name) {
-        fs::write(&paths.hostname, &name)?;
+        fs::write(&paths.hostname, name)?;
     }
     files::write(
         &paths.own.join("hostname"),
@@ -238,7 +237,7 @@ mod tests {
         let of_board = id(&paths).unwrap();
         assert!(of_board != of_net && of_board.len() == 6, "{of_board}");
         put(&paths.hostname, "localhost\n");
-        set_host_name(&paths, &of_board).unwrap();
+        set_host_name(&paths, &format!("hindsight-{of_board}")).unwrap();
         let name = fs::read_to_string(&paths.hostname).unwrap();
         assert_eq!(name, format!("hindsight-{of_board}"));
     }

@@ -30,8 +30,9 @@ impl Notices {
     }
 
     pub fn add(&mut self, notice: Notice) {
+        let what_to_do = notice.what_to_do.replace('\n', "; ");
         log::warn!(target: "hindsight::appliance", event = "system_notice";
-            "{}: {} ({})", notice.place, notice.what, notice.what_to_do);
+            "{}: {} ({what_to_do})", notice.place, notice.what);
         let text = format!("{}: {}\n  {}", notice.place, notice.what, notice.what_to_do);
         say(&self.console, &text);
         self.all.push(notice);

@@ -171,8 +171,8 @@ fn a_bad_file_does_not_stop_the_box_and_the_error_file_says_line_key_and_remedy(
     let error = card.on_card("hindsight-error.txt").unwrap();
     for part in [
         "hindsight.toml: the configuration cannot be used, the last good one runs\r\n",
-        "    line 2: secnds is unknown; did you mean seconds?",
-        "    line 7: latency = \"300\" has no unit; write milliseconds like \"300ms\"\r\n",
+        "    line 2: [ring] secnds is unknown; did you mean seconds?",
+        "    line 7: [[camera]] latency = \"300\" has no unit; write milliseconds like \"300ms\"\r\n",
     ] {
         assert!(error.contains(part), "{part:?} is not in\n{error}");
     }
@@ -305,7 +305,8 @@ fn files_beside_the_configuration_are_handed_over_and_the_last_good_ones_kept() 
     fs::remove_file(card.path("boot/firmware/logo.png")).unwrap();
     card.boot();
     let told = card.notices().join("\n");
-    let want = "line 7: file = \"/boot/firmware/logo.png\" does not exist; copy the logo there";
+    let want =
+        "line 7: [[logo]] file = \"/boot/firmware/logo.png\" does not exist; copy the logo there";
     assert!(told.contains(want), "{told}");
     assert_eq!(fs::read(&card.runs().finish.logos[0].file).unwrap(), logo);
     // So has a box whose card cannot be read at all.

@@ -133,20 +133,16 @@ fn systemd_hears_of_the_start_the_health_the_progress_and_the_stop() {
         Some(true),
         "{first:?}"
     );
-    heard.wait("WATCHDOG=1");
-    heard.wait("WATCHDOG=1");
     let health = heard.wait("STATUS=");
     assert!(
         health.len() > "STATUS=".len() && !health.contains('\n'),
         "{health:?}"
     );
-    heard.wait("WATCHDOG=1");
+    for _ in 0..3 {
+        heard.wait("WATCHDOG=1");
+    }
     kill(heard.pid(), Signal::SIGTERM).unwrap();
     heard.wait("STOPPING=1");
-    assert!(
-        !place.storage().join("report").exists(),
-        "nothing was wrong"
-    );
     heard.end();
 }
 

@@ -53,6 +53,15 @@ pub enum Runs {
 }
 
 impl Runs {
+    /// For a notice, where it is not the card's.
+    fn what_is_wrong(self) -> &'static str {
+        match self {
+            Runs::TheLastGood => "the configuration cannot be used, the last good one runs",
+            Runs::TheCardsWithoutCameras => "no camera is configured yet",
+            _ => "the configuration cannot be used, so no camera is watched",
+        }
+    }
+
     /// For whoever started the command.
     pub fn in_words(self) -> &'static str {
         match self {
@@ -64,21 +73,33 @@ impl Runs {
     }
 }
 
+/// What could not be written down: everything else is done all the same.
+#[derive(Default)]
+struct Effort {
+    first: Option<io::Error>,
+}
+
+impl Effort {
+    /// The value, if there is one.
+    fn of<T>(&mut self, result: io::Result<T>) -> Option<T> {
+        result
+            .inspect_err(|error| {
+                log::error!(target: "hindsight::appliance", event = "error_appliance"; "{error}");
+            })
+            .map_err(|error| self.first.get_or_insert(error))
+            .ok()
+    }
+}
+
 /// Errors: what it could not write down, after everything else was done.
 pub fn take_over(taking: &TakingOver<'_>) -> io::Result<Runs> {
     let paths = taking.paths;
     let firmware = Firmware::new(&paths.firmware, taking.system);
     let mut notices = Notices::of(paths, "config");
-    let mut failed = None;
-    let mut try_to = |result: io::Result<()>| {
-        if let Err(error) = result {
-            log::error!(target: "hindsight::appliance", event = "error_appliance"; "{error}");
-            failed.get_or_insert(error);
-        }
-    };
+    let mut effort = Effort::default();
     // Whether what is kept outlives the power.
     let lasts = taking.system.is_mounted(&paths.disk);
-    try_to(taking.folders());
+    effort.of(taking.folders());
     if !firmware.is_there() {
         notices.add(Notice::new(
             "the card's first part cannot be read",
@@ -86,28 +107,25 @@ pub fn take_over(taking: &TakingOver<'_>) -> io::Result<Runs> {
             "put the card into a computer and let it repair the drive, or flash it anew; the last good configuration runs",
         ));
     }
-    let id = identity::id(paths).unwrap_or_else(|error| {
-        try_to(Err(error));
-        "box".to_owned()
-    });
-    try_to(identity::set_host_name(paths, &id));
-    try_to(identity::host_key(paths, &taking.system));
-    let name = format!("hindsight-{id}");
-    let token = identity::token(paths, &firmware);
-    let runs = taking.configuration(&firmware, &mut notices, &mut try_to);
-    try_to(token.and_then(|token| taking.hand_token(&token, &name, &firmware)));
-    try_to(network::wifi(taking, &firmware, lasts, &mut notices));
-    try_to(network::keys(taking, &firmware, &mut notices));
-    try_to(notices.keep());
+    let id = effort.of(identity::id(paths));
+    let name = format!("hindsight-{}", id.as_deref().unwrap_or("box"));
+    effort.of(identity::set_host_name(paths, &name));
+    effort.of(identity::host_key(paths, &taking.system));
+    let token = effort.of(identity::token(paths, &firmware));
+    let runs = taking.configuration(&firmware, &mut notices, &mut effort);
+    if let Some(token) = token {
+        effort.of(taking.hand_token(&token, &name, &firmware));
+    }
+    effort.of(network::wifi(taking, &firmware, lasts, &mut notices));
+    effort.of(network::keys(taking, &firmware, &mut notices));
+    effort.of(notices.keep());
     let all = notices.all();
-    try_to(tell_card(&firmware, &all));
+    effort.of(tell_card(&firmware, &all));
     light(paths, all.iter().any(|notice| notice.fault));
     log::info!(target: "hindsight::appliance", event = "system_config"; "{name}: {runs:?} runs");
-    notices::say(
-        &paths.console,
-        &format!("this box is {name}, http://{name}.local:8080"),
-    );
-    failed.map_or(Ok(runs), Err)
+    let here = format!("this box is {name}, http://{name}.local:8080");
+    notices::say(&paths.console, &here);
+    effort.first.map_or(Ok(runs), Err)
 }
 
 /// The error file says what is wrong, and is not there where nothing is.
@@ -160,7 +178,7 @@ impl TakingOver<'_> {
         &self,
         firmware: &Firmware,
         notices: &mut Notices,
-        try_to: &mut impl FnMut(io::Result<()>),
+        effort: &mut Effort,
     ) -> Runs {
         let good = self.paths.kept().join(GOOD);
         let (name, problems, set) = match self.found(firmware, notices) {
@@ -170,7 +188,7 @@ impl TakingOver<'_> {
                 let (set, wrong) = Set::collect(text, firmware);
                 match self.try_out(&set, false) {
                     Ok(()) => {
-                        try_to(set.keep(&good));
+                        effort.of(set.keep(&good));
                         return Runs::TheCards;
                     }
                     Err(problems) => {
@@ -180,25 +198,15 @@ impl TakingOver<'_> {
                 }
             }
         };
-        let runs = self.another(&good, set.as_ref(), try_to);
-        let what = match runs {
-            Runs::TheLastGood => "the configuration cannot be used, the last good one runs",
-            Runs::TheCardsWithoutCameras => "no camera is configured yet",
-            _ => "the configuration cannot be used, so no camera is watched",
-        };
+        let runs = self.another(&good, set.as_ref(), effort);
         if !problems.is_empty() || runs == Runs::Nothing {
-            notices.add(Notice::new(what, name, problems));
+            notices.add(Notice::new(runs.what_is_wrong(), name, problems));
         }
         runs
     }
 
     /// The best that there is where the card's does not do.
-    fn another(
-        &self,
-        good: &std::path::Path,
-        set: Option<&Set>,
-        try_to: &mut impl FnMut(io::Result<()>),
-    ) -> Runs {
+    fn another(&self, good: &std::path::Path, set: Option<&Set>, effort: &mut Effort) -> Runs {
         if let Some(last) = Set::load(good)
             && self.try_out(&last, false).is_ok()
         {
@@ -211,7 +219,7 @@ impl TakingOver<'_> {
             text: WITHOUT.to_owned(),
             ..Set::default()
         };
-        try_to(self.try_out(&without, true).map_err(io::Error::other));
+        effort.of(self.try_out(&without, true).map_err(io::Error::other));
         Runs::Nothing
     }
 

@@ -77,6 +77,9 @@ impl Devices {
         let in_use = numbers
             .into_iter()
             .any(|folder| held(&folder) || mounted.contains(&line(&folder.join("dev"))));
+        // Also where the system runs from a stick, and before anything of it is mounted.
+        let is_card = |part: &Part| part.label.as_deref() == Some(CARD_NAME);
+        let in_use = in_use || self.parts(name).iter().any(is_card);
         let bytes = line(&sys.join("size")).parse().unwrap_or(0) * SECTOR;
         DiskFacts {
             name: name.to_owned(),
@@ -349,7 +352,11 @@ mod tests {
         sys(root, "sda", &[("size", "8")]);
         fs::write(root.join("dev/sda"), &ext).unwrap();
         let disk = &devices.disks()[0];
-        assert_eq!(disk.serial, "");
+        assert_eq!(
+            (disk.serial.as_str(), disk.in_use),
+            ("", true),
+            "it is a card"
+        );
         let what = "a partition (hindsight-card)".to_owned();
         assert_eq!(disk.content, Content::Foreign { what });
         fs::remove_file(root.join("dev/sda")).unwrap();

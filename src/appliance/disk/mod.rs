@@ -41,7 +41,7 @@ impl Default for Patience {
     fn default() -> Patience {
         Patience {
             any: Duration::from_secs(6),
-            known: Duration::from_secs(20),
+            known: Duration::from_secs(15),
         }
     }
 }
@@ -99,7 +99,7 @@ pub fn bring_up(bringing: &Bringing<'_>) -> io::Result<Used> {
     found.into_iter().for_each(|notice| notices.add(notice));
     let used = bringing.settle(&place, facts.card.as_deref(), &mut notices);
     let mut kept = notices.keep();
-    if used.kind == Kind::Ssd {
+    if used.kind == Kind::Ssd && facts.firmware {
         kept = kept.and(remember(&firmware, &used, &facts));
     }
     kept.and(super::files::write(

@@ -25,9 +25,9 @@ use crate::appliance::system::{System, arguments};
 
 pub const OPTIONS: &str = "data=ordered,errors=remount-ro,noatime,nodev,nosuid,noexec";
 /// The preening check replays the journal and looks at little else.
-const PREEN: Duration = Duration::from_secs(45);
+const PREEN: Duration = Duration::from_secs(30);
 /// The thorough one, only where preening gave up.
-const REPAIR: Duration = Duration::from_secs(90);
+const REPAIR: Duration = Duration::from_secs(60);
 /// Until the kernel has read a new partition table.
 const NODE: Duration = Duration::from_secs(10);
 
