@@ -78,7 +78,12 @@ fn call(common: &Common, command: Command) -> ExitCode {
         }),
         Command::Update(update) => {
             start_log(common, quiet());
-            let config = || match config::load(&sources(common)) {
+            // A system without cameras is mended by an update, too.
+            let sources = Sources {
+                may_lack_cameras: true,
+                ..sources(common)
+            };
+            let config = || match config::load(&sources) {
                 Ok(loaded) => Ok(loaded.config),
                 Err(error) => Err(error.to_string()),
             };
