@@ -123,7 +123,7 @@ pub enum Command {
         after_help = "Example:\n  hindsight run --config /etc/hindsight/hindsight.toml\n\n\
         ENTER or s presses, q stops. Ctrl-C stops too and lets open clips run to their end; a second one stops at once."
     )]
-    Run,
+    Run(Run),
     /// Try it with a camera that is built in; nothing to configure, ENTER presses
     #[command(after_help = "Examples:\n  hindsight demo\n  \
         hindsight demo --exit    presses by itself, checks the clip and leaves")]
@@ -181,12 +181,40 @@ pub enum Command {
         Exit codes beyond the usual: 11 with --confirm: not healthy, the box is to be restarted."
     )]
     Update(Update),
+    /// For the units of Hindsight's own SD image: its disk, and what the card says
+    #[command(after_help = "Example:\n  hindsight appliance config --root /tmp/box")]
+    Appliance {
+        #[command(subcommand)]
+        what: Appliance,
+    },
     /// Check every clip, sidecar and press below a folder; one line for each fault
     #[command(after_help = "Example:\n  hindsight verify /var/lib/hindsight")]
     Verify {
         /// Folders or files
         #[arg(value_name = "PATH", required = true)]
         paths: Vec<PathBuf>,
+    },
+}
+
+#[derive(Args)]
+pub struct Run {
+    /// A folder of notes about the box, one JSON file each, that its health and lights tell;
+    /// with it a configuration may lack cameras
+    #[arg(long, value_name = "FOLDER")]
+    pub notices: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub enum Appliance {
+    /// Find, check and mount the data disk; an empty one is prepared, a foreign one never
+    #[command(after_help = "Example:\n  hindsight appliance disk")]
+    Disk,
+    /// Take over hindsight.toml, wifi.txt and authorized_keys from the card
+    #[command(after_help = "Example:\n  hindsight appliance config")]
+    Config {
+        /// As if this folder were /, and without mounting anything: to try it out
+        #[arg(long, value_name = "FOLDER")]
+        root: Option<PathBuf>,
     },
 }
 

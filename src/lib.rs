@@ -31,10 +31,12 @@
 //! * [`health`]: snapshots → one verdict
 //! * [`update`]: a signed system into the slot that does not run, and the switch to it
 //! * [`web`]: the HTTP API
+//! * [`appliance`]: what only a box flashed from our SD image needs: its disk, its one file to configure
 //! * [`demo`]: the built-in RTSP camera, and the faults tests script into it
 //! * [`app`]: composition root; the only place that knows all rooms
 
 pub mod app;
+pub mod appliance;
 pub mod base;
 pub mod board;
 pub mod config;

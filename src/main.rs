@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cli::{Board, Cli, Command, Common, DEFAULT_CONFIG};
+use cli::{Appliance, Board, Cli, Command, Common, DEFAULT_CONFIG};
 use hindsight::app;
 use hindsight::base::CameraId;
 use hindsight::config::{self, Config, Loaded, Log, Sources};
@@ -21,7 +21,7 @@ const WRONG: u8 = 1;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
-        Command::Run => app::logging::tell_panics(),
+        Command::Run(_) => app::logging::tell_panics(),
         // `hindsight ring | head` has had enough; that is no accident.
         _ => leave_quietly_when_nobody_reads(),
     }
@@ -33,11 +33,14 @@ fn main() -> ExitCode {
 
 fn call(common: &Common, command: Command) -> ExitCode {
     match command {
-        Command::Run => with_config(common, Show::AsLog, &[], |config| {
-            let mut config = config.clone();
-            config.log = asked_for(common, config.log);
-            app::run(config)
-        }),
+        Command::Run(run) => run_service(common, run.notices),
+        Command::Appliance { what } => {
+            start_log(common, quiet());
+            match what {
+                Appliance::Disk => app::appliance_disk(),
+                Appliance::Config { root } => app::appliance_config(root.as_deref()),
+            }
+        }
         Command::Demo(demo) => {
             // A newcomer need not hear of limits that matter to a venue (locked memory).
             start_log(common, only_errors());
@@ -75,7 +78,12 @@ fn call(common: &Common, command: Command) -> ExitCode {
         }),
         Command::Update(update) => {
             start_log(common, quiet());
-            let config = || match config::load(&sources(common)) {
+            // A system without cameras is mended by an update, too.
+            let sources = Sources {
+                may_lack_cameras: true,
+                ..sources(common)
+            };
+            let config = || match config::load(&sources) {
                 Ok(loaded) => Ok(loaded.config),
                 Err(error) => Err(error.to_string()),
             };
@@ -86,6 +94,20 @@ fn call(common: &Common, command: Command) -> ExitCode {
             app::verify(&paths)
         }
     }
+}
+
+fn run_service(common: &Common, notices: Option<PathBuf>) -> ExitCode {
+    let sources = Sources {
+        // A box of ours comes up in any case, and says what is missing.
+        may_lack_cameras: notices.is_some(),
+        ..sources(common)
+    };
+    with_sources(common, &sources, Show::AsLog, &[], |config| {
+        let mut config = config.clone();
+        config.log = asked_for(common, config.log);
+        config.notices = notices;
+        app::run(config)
+    })
 }
 
 fn queue_command(follow: bool, command: Option<&cli::Queue>) -> app::QueueCommand {
@@ -142,7 +164,17 @@ fn with_config(
     named: &[CameraId],
     go_on: impl FnOnce(&Config) -> ExitCode,
 ) -> ExitCode {
-    let loaded = match config::load(&sources(common)) {
+    with_sources(common, &sources(common), show, named, go_on)
+}
+
+fn with_sources(
+    common: &Common,
+    sources: &Sources,
+    show: Show,
+    named: &[CameraId],
+    go_on: impl FnOnce(&Config) -> ExitCode,
+) -> ExitCode {
+    let loaded = match config::load(sources) {
         Ok(loaded) => loaded,
         Err(error) => {
             eprintln!("the configuration cannot be used:\n{error}");
@@ -222,6 +254,7 @@ fn sources(common: &Common) -> Sources {
         env_file,
         env,
         set: common.set.clone(),
+        may_lack_cameras: false,
     }
 }
 

@@ -46,6 +46,11 @@ fn the_help_of_each_command_has_an_example() {
         let text = stdout(&hindsight(&["board", name, "--help"]));
         assert!(text.contains(&format!("hindsight board {name}")), "{text}");
     }
+    for name in ["disk", "config"] {
+        let text = stdout(&hindsight(&["appliance", name, "--help"]));
+        let example = format!("Example:\n  hindsight appliance {name}");
+        assert!(text.contains(&example), "{text}");
+    }
     let text = stdout(&hindsight(&["--help"]));
     assert!(text.contains("Examples:\n  hindsight demo"), "{text}");
 }

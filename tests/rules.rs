@@ -73,6 +73,7 @@ fn may_import() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("highlight", with(&["ring", "queue"])),
         ("health", with(&[])),
         ("web", with(&[])),
+        ("appliance", with(&[])),
     ])
 }
 

@@ -14,7 +14,7 @@ use super::panel::{self, Opened};
 use super::port::{Doorway, Facts};
 use super::signals::Stopper;
 use super::work::{Work, reserve_bytes};
-use crate::base::{BootId, Clock, RealClock, Stop, StopLevel};
+use crate::base::{BootId, Clock, Pulse, RealClock, Stop, StopLevel};
 use crate::config::Config;
 use crate::highlight::{CameraSettings, Event, Highlights, Settings, StartError};
 use crate::ingest::{self, Ingest, IngestError};
@@ -156,6 +156,13 @@ impl House {
     /// Where the API listens.
     pub fn addr(&self) -> SocketAddr {
         self.server.addr()
+    }
+
+    /// Every loop that must turn while the service runs.
+    pub fn pulses(&self) -> Vec<Arc<Pulse>> {
+        let mut pulses = self.door.pulses();
+        pulses.push(self.server.pulse());
+        pulses
     }
 
     /// Calls `act` for every event, on a thread of its own.

@@ -75,6 +75,7 @@ impl Feed {
         }
         self.lights.set_cameras_missing(shows.cameras_missing);
         self.lights.set_disk(shows.disk_nearly_full);
+        self.lights.set_box_trouble(shows.box_trouble);
         self.lights.set_fault(Fault::House, shows.fault);
     }
 
@@ -89,6 +90,7 @@ struct Shows {
     booted: bool,
     cameras_missing: usize,
     disk_nearly_full: bool,
+    box_trouble: bool,
     fault: bool,
 }
 
@@ -103,6 +105,7 @@ impl Shows {
             // Being called for the first time is no trouble yet.
             cameras_missing: if booted { down.count() } else { 0 },
             disk_nearly_full: health::disk_nearly_full(&house.storage),
+            box_trouble: house.notices.iter().any(|notice| notice.fault),
             fault: booted && verdict.status == Status::Unhealthy,
         }
     }
@@ -191,6 +194,7 @@ mod tests {
             trouble: None,
             board: Vec::new(),
             work: crate::health::WorkFacts::default(),
+            notices: Vec::new(),
         }
     }
 
@@ -221,6 +225,19 @@ mod tests {
         assert_eq!(shows(&full), (0, true, false));
         full.storage.free_bytes = 0;
         assert!(shows(&full).2);
+    }
+
+    #[test]
+    fn a_fault_of_the_box_is_shown_and_a_warning_is_not() {
+        use crate::base::Notice;
+        let mut house = house([Pictures::Coming, Pictures::Coming]);
+        house.notices = vec![Notice::warning("it goes to the card", "SSD", "plug one in")];
+        let shows = |house: &House| Shows::of(house, &judge(house), true);
+        assert!(!shows(&house).box_trouble);
+        house
+            .notices
+            .push(Notice::new("wrong", "hindsight.toml", "line 3"));
+        assert!(shows(&house).box_trouble && !shows(&house).fault);
     }
 
     #[test]

@@ -7,11 +7,12 @@
 //! Not here: which events there are (each room names its own).
 //! Called by: main, before anything else runs.
 
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use env_logger::{Builder, Target, WriteStyle};
@@ -22,6 +23,7 @@ use log::{Level, LevelFilter, Record};
 use nix::sys::signal::SigSet;
 use serde_json::Value as Json;
 
+use super::report::{self, Weight};
 use super::say::above;
 use crate::config::{Log, LogFormat};
 
@@ -30,6 +32,12 @@ const WAITING: usize = 1_000;
 /// How long the end of the program waits for its last lines to be written.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
+/// The last lines, for a fault report, and how much of each.
+const REMEMBERED: usize = 200;
+const LONGEST_REMEMBERED: usize = 2_000;
+
+/// Only the thread that writes lines and the one that writes a report come here.
+static LAST: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
 static QUEUE: OnceLock<Queue> = OnceLock::new();
 
 /// Sends all log lines of the process to stderr. A second call changes nothing.
@@ -77,10 +85,30 @@ pub fn tell_panics() {
         let thread = std::thread::current();
         let thread = thread.name().unwrap_or("unnamed");
         log::error!(target: "hindsight", event = "error_panic", thread; "an error in the program: {panic}");
+        report::fault(
+            Weight::Program,
+            &format!("an error in the program, in its thread {thread}: {panic}"),
+        );
         if thread == "main" {
             finish();
+            report::finish(LAST_LINES);
         }
     }));
+}
+
+/// The last log lines, oldest first, each with its line end.
+pub(super) fn last_lines() -> Vec<String> {
+    let last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    last.iter().cloned().collect()
+}
+
+fn remember(line: &[u8]) {
+    let line = String::from_utf8_lossy(&line[..line.len().min(LONGEST_REMEMBERED)]);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if last.len() == REMEMBERED {
+        last.pop_front();
+    }
+    last.push_back(line.trim_end().to_owned() + "\n");
 }
 
 /// Waits until all lines so far are written, or so long that nobody can be reading.
@@ -123,7 +151,10 @@ impl Queue {
                 for waiting in lines {
                     // Nobody is left to tell of a log that cannot be written.
                     match waiting {
-                        Waiting::Line(line) => drop(above(|| to.write_all(&line))),
+                        Waiting::Line(line) => {
+                            remember(&line);
+                            drop(above(|| to.write_all(&line)));
+                        }
                         Waiting::Finish(done) => drop(done.try_send(())),
                     }
                     let lost = unwritten.swap(0, Relaxed);

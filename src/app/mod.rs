@@ -11,6 +11,7 @@
 //! * [`press`], [`queue`]: clients of the running service; `client` speaks HTTP
 //! * [`board`], [`board_off`], [`board_test`]: pins, buttons and lights, also without the service
 //! * [`update()`]: a new system into the other slot of the image, and its confirmation
+//! * [`appliance_disk`], [`appliance_config`]: for the units of our own SD image
 //! * [`check`], [`ring`], [`tap`], [`verify`]: look at cameras, rings and files
 //!
 //! Not here: parsing the command line (`main`), reading the configuration (`config`).
@@ -23,6 +24,7 @@ use std::time::Duration;
 use crate::base::CameraId;
 use crate::config::Config;
 
+mod appliance;
 mod board;
 mod board_off;
 mod board_test;
@@ -38,6 +40,7 @@ mod panel;
 mod port;
 mod press;
 mod queue;
+mod report;
 mod ring;
 mod row;
 mod run;
@@ -46,6 +49,7 @@ pub mod service;
 mod signals;
 mod tap;
 mod update;
+mod watchdog;
 mod words;
 mod work;
 
@@ -111,6 +115,16 @@ pub fn run(config: Config) -> ExitCode {
 /// The main job with nothing to configure.
 pub fn demo(options: &DemoOptions) -> ExitCode {
     demo::demo(options)
+}
+
+/// Finds, checks and mounts the data disk of a box of ours.
+pub fn appliance_disk() -> ExitCode {
+    appliance::disk()
+}
+
+/// Takes over what the card of a box of ours says; `root`: as if that folder were `/`.
+pub fn appliance_config(root: Option<&std::path::Path>) -> ExitCode {
+    appliance::config(root)
 }
 
 /// Presses the button of the running service.

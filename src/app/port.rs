@@ -3,7 +3,7 @@
 //! What may hang on a disk is looked at by the monitor, once a second, so that
 //! `/health` answers also when the disk does not.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,10 +12,12 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use super::panel::Panel;
+use super::report::{self, Weight};
 use super::work::Work;
 use super::{say, words};
 use crate::base::{
-    CameraId, Clock, Counted, PressAck, PressError, PressId, PressRequest, Stop, StopLevel, Wall,
+    CameraId, Clock, Counted, Notice, PressAck, PressError, PressId, PressRequest, Pulse, Stop,
+    StopLevel, Wall, notice,
 };
 use crate::config::Config;
 use crate::config::board::{OpenHours, Window};
@@ -40,13 +42,15 @@ const LOOK: Duration = Duration::from_secs(1);
 /// What of the configuration is needed here.
 pub(super) struct Facts {
     pub cameras: Vec<(CameraId, String)>,
-    pub ring_dir: std::path::PathBuf,
-    pub storage: std::path::PathBuf,
+    pub ring_dir: PathBuf,
+    pub storage: PathBuf,
     /// What one press of all cameras needs at most.
     pub press_bytes: u64,
     /// `None`: always.
     pub open: Option<OpenHours>,
     pub timezone: TimeZone,
+    /// Where what is wrong with the box is written down, if anywhere.
+    pub notices: Option<PathBuf>,
 }
 
 impl Facts {
@@ -65,6 +69,7 @@ impl Facts {
             press_bytes: press_bits / 8,
             open: config.venue.open.clone(),
             timezone: config.venue.timezone.clone(),
+            notices: config.notices.clone(),
         }
     }
 }
@@ -81,6 +86,8 @@ pub(super) struct Doorway {
     refused: Mutex<Counted>,
     /// Presses outside of the opening hours.
     closed: AtomicU64,
+    /// Of the monitor.
+    pulse: Arc<Pulse>,
 }
 
 /// What the monitor saw last.
@@ -88,6 +95,9 @@ struct Seen {
     at_mono_ns: u64,
     highlights: Option<highlight::Status>,
     work: WorkFacts,
+    notices: Vec<Notice>,
+    /// What was made of it.
+    verdict: Option<Verdict>,
 }
 
 /// Presses, whoever brings them.
@@ -174,6 +184,8 @@ impl Doorway {
             at_mono_ns: clock.mono_ns(),
             highlights: None,
             work: WorkFacts::default(),
+            notices: Vec::new(),
+            verdict: None,
         });
         Doorway {
             facts,
@@ -186,6 +198,7 @@ impl Doorway {
             seen,
             refused: Mutex::default(),
             closed: AtomicU64::new(0),
+            pulse: Arc::new(Pulse::new("monitor")),
         }
     }
 
@@ -200,16 +213,24 @@ impl Doorway {
         loop {
             let status = self.highlights.status();
             let work = self.work.facts();
+            let notices = self.facts.notices.as_deref().map(notice::read);
             *self.seen() = Seen {
                 at_mono_ns: self.clock.mono_ns(),
                 highlights: Some(status),
                 work,
+                notices: notices.unwrap_or_default(),
+                verdict: None,
             };
+            self.pulse.beat();
             let house = self.house();
             let verdict = health::judge(&house);
+            self.seen().verdict = Some(verdict.clone());
             self.panel.feed.look(&house, &verdict, self.clock.mono_ns());
             if told.changed_for_good(verdict.status) {
                 tell(&verdict);
+                if verdict.status == health::Status::Unhealthy {
+                    report::fault(Weight::House, "the house is unhealthy");
+                }
             }
             if self.stop.wait(StopLevel::Now, LOOK) {
                 return;
@@ -219,6 +240,19 @@ impl Doorway {
 
     pub fn states(&self) -> Vec<CameraState> {
         self.ingest.states()
+    }
+
+    /// What the monitor made of the house last, without looking again.
+    pub fn last_verdict(&self) -> Option<Verdict> {
+        // Who watches over the monitor must not wait for what it holds.
+        self.seen.try_lock().ok()?.verdict.clone()
+    }
+
+    /// The loops that must turn: cameras, presses, and the monitor's own.
+    pub fn pulses(&self) -> Vec<Arc<Pulse>> {
+        let others = [self.highlights.pulse(), self.pulse.clone()];
+        let all = self.ingest.pulses().iter().cloned().chain(others);
+        all.collect()
     }
 
     fn verdict(&self) -> Verdict {
@@ -257,6 +291,7 @@ impl Doorway {
             trouble,
             board: self.panel.troubles(),
             work: seen.work.clone(),
+            notices: seen.notices.clone(),
         }
     }
 

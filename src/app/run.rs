@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::house::{House, Port};
 use super::say::{self, say};
 use super::signals::Stopper;
-use super::{NOT_DONE, row, words};
+use super::{NOT_DONE, report, row, watchdog, words};
 use crate::base::{BootId, RealClock, Source, StopLevel};
 use crate::config::{Config, LogFormat, Transport};
 use crate::highlight::Event;
@@ -26,6 +26,18 @@ pub(super) fn run(config: Config) -> ExitCode {
     let house = match House::start(&config, Port::Fixed, &stopper) {
         Ok(house) => house,
         Err(error) => return cannot(error.to_string()),
+    };
+    let door = Arc::downgrade(&house.door);
+    report::start(&config.storage.path, move || {
+        door.upgrade()
+            .map_or_else(String::new, |door| status_text(&door))
+    });
+    let watchdog = match watchdog::start(&house, &stopper.stop) {
+        Ok(watchdog) => watchdog,
+        Err(error) => {
+            house.leave();
+            return cannot(format!("cannot watch over itself: {error}"));
+        }
     };
     let together = say::stdout_is_stderr();
     if together && config.log.format == LogFormat::Json {
@@ -68,9 +80,24 @@ pub(super) fn run(config: Config) -> ExitCode {
     house.drain(|what| say(what));
     drop((keyboard, listening, working, row));
     house.leave();
+    drop(watchdog);
     log::info!(target: "hindsight", event = "system_stopped"; "stopped");
     say("stopped");
     ExitCode::from(stopper.exit_code())
+}
+
+/// For a report: what `/status` says.
+fn status_text(door: &super::port::Doorway) -> String {
+    let parts = door.status();
+    let all = serde_json::json!({
+        "status": parts.status,
+        "health": parts.health,
+        "captures": parts.captures,
+        "buffers": parts.buffers,
+        "queue": parts.queue,
+        "board": parts.board,
+    });
+    serde_json::to_string_pretty(&all).unwrap_or_default()
 }
 
 fn cannot(why: String) -> ExitCode {

@@ -1,5 +1,5 @@
 //! Ground that every room stands on: clocks, ids, the press as a value, the
-//! stop signal, counters for repeated errors.
+//! stop signal, counters for repeated errors, notices about the box.
 //!
 //! Not here: anything that knows a camera, a file format or a socket.
 //! Called by: every room. Calls: nobody.
@@ -7,12 +7,16 @@
 pub mod clock;
 pub mod counted;
 pub mod ids;
+pub mod notice;
 pub mod press;
+pub mod pulse;
 pub mod stop;
 pub mod sys;
 
 pub use clock::{Clock, RealClock, SimClock, Wall};
 pub use counted::Counted;
 pub use ids::{BootId, CameraId, PressId};
+pub use notice::Notice;
 pub use press::{Press, PressAck, PressError, PressRequest, Refusal, Source};
+pub use pulse::Pulse;
 pub use stop::{Stop, StopLevel};

@@ -41,6 +41,7 @@ enum Told {
     Windows(usize),
     CamerasMissing(usize),
     Disk { nearly_full: bool },
+    BoxTrouble(bool),
     Fault(Fault, bool),
     Ready,
     ShuttingDown,
@@ -112,6 +113,11 @@ impl Lights {
     /// How many presses have a window that runs or a clip that is being written.
     pub fn set_windows(&self, running: usize) {
         self.tell(Told::Windows(running));
+    }
+
+    /// Something about the box itself is not as it should be.
+    pub fn set_box_trouble(&self, holds: bool) {
+        self.tell(Told::BoxTrouble(holds));
     }
 
     pub fn set_fault(&self, fault: Fault, holds: bool) {
@@ -229,6 +235,7 @@ impl Heard {
             Told::Windows(count) => holds(&mut state.window_running, count > 0, now),
             Told::CamerasMissing(count) => holds(&mut state.camera_missing, count > 0, now),
             Told::Disk { nearly_full } => holds(&mut state.disk_nearly_full, nearly_full, now),
+            Told::BoxTrouble(on) => holds(&mut state.box_trouble, on, now),
             Told::Fault(Fault::House, on) => self.house_fault = on,
             Told::Fault(Fault::Button, on) => self.button_fault = on,
             Told::Ready => state.booting = None,

@@ -26,6 +26,7 @@ pub enum Meaning {
     Booting,
     WindowRunning,
     CameraMissing,
+    BoxTrouble,
     DiskNearlyFull,
     Ready,
 }
@@ -111,12 +112,22 @@ const SLOW: Option<Pattern> = again("blinks slowly", true, &[1000, 1000]);
 const BLIPS: Option<Pattern> = again("a blip every 2 s", true, &[100, 1900]);
 const WINKS_TWICE: Option<Pattern> =
     again("on, winks twice every 3 s", true, &[2400, 200, 200, 200]);
+const WINKS_THRICE: Option<Pattern> = again(
+    "on, winks three times every 3 s",
+    true,
+    &[2000, 200, 200, 200, 200, 200],
+);
 const WINKS_ONCE: Option<Pattern> = again("on, winks once every 3 s", true, &[2800, 200]);
 const FLASHES_TWICE: Option<Pattern> = again("two flashes every 3 s", true, &[200, 200, 200, 2400]);
+const FLASHES_THRICE: Option<Pattern> = again(
+    "three flashes every 3 s",
+    true,
+    &[200, 200, 200, 200, 200, 2000],
+);
 const FLASHES_ONCE: Option<Pattern> = again("one flash every 3 s", true, &[200, 2800]);
 
 /// The most urgent first.
-pub const TABLE: [Row; 11] = [
+pub const TABLE: [Row; 12] = [
     Row {
         meaning: Meaning::Dead,
         name: "dead",
@@ -217,6 +228,17 @@ pub const TABLE: [Row; 11] = [
         sound: None,
     },
     Row {
+        meaning: Meaning::BoxTrouble,
+        name: "box trouble",
+        says: "Presses still work. Its configuration or its disk is not as it should be: the page says what it is.",
+        lasts_ms: None,
+        ready: None,
+        busy: None,
+        fault: FLASHES_THRICE,
+        status: WINKS_THRICE,
+        sound: None,
+    },
+    Row {
         meaning: Meaning::DiskNearlyFull,
         name: "disk nearly full",
         says: "Presses still work. The staff should make room.",
@@ -280,6 +302,7 @@ pub struct State {
     pub booting: Option<u64>,
     pub window_running: Option<u64>,
     pub camera_missing: Option<u64>,
+    pub box_trouble: Option<u64>,
     pub disk_nearly_full: Option<u64>,
 }
 
@@ -311,6 +334,7 @@ impl State {
             booting: None,
             window_running: None,
             camera_missing: None,
+            box_trouble: None,
             disk_nearly_full: None,
         }
     }
@@ -328,6 +352,7 @@ impl State {
             Meaning::Booting => self.booting,
             Meaning::WindowRunning => self.window_running,
             Meaning::CameraMissing => self.camera_missing,
+            Meaning::BoxTrouble => self.box_trouble,
             Meaning::DiskNearlyFull => self.disk_nearly_full,
             Meaning::Ready => Some(0),
         }

@@ -49,6 +49,7 @@ pub fn check(written: &Written, credentials: &Credentials, found: &mut Findings)
         leds,
         storage,
         finish,
+        notices: None,
     }
 }
 

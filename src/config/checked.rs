@@ -20,7 +20,7 @@ pub struct Config {
     pub highlight: Highlight,
     pub trigger: Trigger,
     pub reconnect: Reconnect,
-    /// At least one; ids are unique.
+    /// At least one, but where `Sources` allow none; ids are unique.
     pub cameras: Vec<Camera>,
     pub http: Http,
     pub log: Log,
@@ -33,6 +33,8 @@ pub struct Config {
     pub upload: Upload,
     /// Ids are unique.
     pub targets: Vec<Target>,
+    /// Where others write down what is wrong with the box (`--notices`); no key of the file.
+    pub notices: Option<PathBuf>,
 }
 
 impl Config {

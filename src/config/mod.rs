@@ -57,6 +57,8 @@ pub struct Sources {
     pub env: BTreeMap<String, String>,
     /// `TABLE.KEY=VALUE` and `TABLE.ID.KEY=VALUE` from the command line (`--set`).
     pub set: Vec<String>,
+    /// No camera is no mistake: a box of ours comes up without, too, and says so itself.
+    pub may_lack_cameras: bool,
 }
 
 /// A configuration that can be trusted, and what its author should know.
@@ -72,6 +74,7 @@ pub struct Loaded {
 /// Reads and checks it all. Reads files; opens nothing else.
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let mut written = Written::default();
+    written.may_lack_cameras = sources.may_lack_cameras;
     let mut found = Findings::default();
     let mut readable = true;
     if let Some(path) = &sources.file {

@@ -286,6 +286,8 @@ pub struct Written {
     pub whole: Option<Place>,
     /// A camera was written in a way that was reported already.
     pub camera_unreadable: bool,
+    /// See `Sources`.
+    pub may_lack_cameras: bool,
 }
 
 impl Written {

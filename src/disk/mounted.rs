@@ -34,6 +34,11 @@ fn is_mounted(mountinfo: &str, point: &Path) -> bool {
         .any(|mounted| Path::new(&unescaped(mounted)) == point)
 }
 
+/// Whether something is mounted exactly at `point`, as far as this process can see.
+pub fn is_mounted_at(point: &Path) -> bool {
+    std::fs::read_to_string("/proc/self/mountinfo").is_ok_and(|info| is_mounted(&info, point))
+}
+
 /// The mount point above `path` that `/etc/fstab` promises and that has nothing
 /// mounted. `None` where all is well or nothing can be known.
 pub fn missing_mount(path: &Path) -> Option<PathBuf> {

@@ -2,8 +2,16 @@
 //!
 //! Not here: how the snapshots are taken (`app` asks the rooms), how the verdict
 //! is told (`web`). Called by: app.
+//!
+//! Beside the verdict: whether the threads get on (`progress`), and what systemd is told of
+//! it (`systemd`).
+
+pub mod progress;
+pub mod systemd;
 
 use serde::Serialize;
+
+use crate::base::Notice;
 
 /// How the house is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -94,6 +102,8 @@ pub struct House {
     /// Buttons and lights that do not work.
     pub board: Vec<BoardTrouble>,
     pub work: WorkFacts,
+    /// About the box itself.
+    pub notices: Vec<Notice>,
 }
 
 /// What is done with the clips.
@@ -165,6 +175,13 @@ pub fn judge(house: &House) -> Verdict {
         weight: Status::Degraded,
     }));
     reasons.extend(work(&house.work, &house.storage.path));
+    reasons.extend(house.notices.iter().map(|notice| Reason {
+        what: notice.what.clone(),
+        place: notice.place.clone(),
+        // Several problems of a file, one a line there.
+        what_to_do: notice.what_to_do.replace('\n', "; "),
+        weight: Status::Degraded,
+    }));
     if !house.clock_set {
         reasons.push(Reason {
             what: "the clock was never set since power-on".to_owned(),
@@ -257,6 +274,14 @@ fn cameras(cameras: &[CameraFacts]) -> Vec<Reason> {
         false => Status::Degraded,
     };
     let mut reasons = Vec::new();
+    if cameras.is_empty() {
+        reasons.push(Reason {
+            what: "no camera is configured".to_owned(),
+            place: "configuration".to_owned(),
+            what_to_do: "write the cameras into the configuration, and restart".to_owned(),
+            weight,
+        });
+    }
     for camera in cameras {
         let place = format!("{} ({})", camera.name, camera.id);
         if let Some((what, what_to_do)) = without_pictures(&camera.pictures) {
@@ -377,6 +402,7 @@ mod tests {
             trouble: None,
             board: Vec::new(),
             work: WorkFacts::default(),
+            notices: Vec::new(),
         }
     }
 
@@ -421,6 +447,21 @@ mod tests {
             Status::Unhealthy,
             "the only camera gives no clips yet"
         );
+    }
+
+    #[test]
+    fn a_house_without_cameras_is_unhealthy_and_says_so() {
+        let (status, reason) = with(|h| h.cameras.clear());
+        assert_eq!(status, Status::Unhealthy);
+        assert_eq!(reason, "configuration: no camera is configured");
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_box_degrades() {
+        let notice = Notice::new("it is wrong", "hindsight.toml", "line 3");
+        let (status, reason) = with(|h| h.notices.push(notice));
+        assert_eq!(status, Status::Degraded);
+        assert_eq!(reason, "hindsight.toml: it is wrong");
     }
 
     #[test]

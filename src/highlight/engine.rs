@@ -24,7 +24,7 @@ use super::state::{
 };
 use super::store::Store;
 use super::{Event, Outcome, Phase, Settings, sidecar};
-use crate::base::{Clock, Press, PressId, Stop, StopLevel};
+use crate::base::{Clock, Press, PressId, Pulse, Stop, StopLevel};
 
 /// Failures after which a clip is given up whose footage the ring has lost: 6 s,
 /// in which a disk that lost its cable for a moment is back.
@@ -40,6 +40,8 @@ pub struct Core {
     pub tuning: Tuning,
     pub clock: Arc<dyn Clock>,
     pub stop: Stop,
+    /// Of the one who looks after the room.
+    pub pulse: Arc<Pulse>,
     /// Set once the storage could be opened.
     pub store: OnceLock<Store>,
     state: Mutex<State>,
@@ -64,6 +66,7 @@ impl Core {
             tuning,
             clock,
             stop,
+            pulse: Arc::new(Pulse::new("highlights")),
             store: OnceLock::new(),
             state: Mutex::default(),
             changed: Condvar::new(),

@@ -18,6 +18,7 @@ const IDLE: Duration = Duration::from_secs(1);
 pub fn keep(core: &Arc<Core>) {
     let mut synchronised = false;
     while !core.told_to_leave() {
+        core.pulse.beat();
         match core.open_store() {
             Ok(true) => core.let_old_rings_go(),
             Ok(false) => core.notify(),

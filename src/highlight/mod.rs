@@ -36,7 +36,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::base::{
-    BootId, CameraId, Clock, Press, PressAck, PressError, PressId, PressRequest, Stop,
+    BootId, CameraId, Clock, Press, PressAck, PressError, PressId, PressRequest, Pulse, Stop,
 };
 use crate::config::board;
 use crate::queue::Inbox;
@@ -305,6 +305,11 @@ impl Highlights {
             }
             state = self.core.wait_for_change(state, left);
         }
+    }
+
+    /// It beats while the room is looked after and its state can be reached.
+    pub fn pulse(&self) -> Arc<Pulse> {
+        self.core.pulse.clone()
     }
 
     pub fn status(&self) -> Status {

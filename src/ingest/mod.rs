@@ -33,7 +33,7 @@ use retina::client::SessionGroup;
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
-use crate::base::{BootId, CameraId, Clock, Stop, StopLevel};
+use crate::base::{BootId, CameraId, Clock, Pulse, Stop, StopLevel};
 use crate::config::checked::{Camera, Reconnect, RingSettings};
 use crate::ring::{Opened, RingError, RingReader, RingSpec, RingWriter};
 
@@ -47,6 +47,8 @@ pub use state::{CameraState, Phase};
 
 /// Cameras of 4 Mbit/s that one thread feeds with room to spare.
 const CAMERAS_PER_THREAD: usize = 120;
+/// Between two beats of a thread that has nothing else to do.
+const BEAT: Duration = Duration::from_secs(1);
 /// How long cameras are given to hear our good-bye.
 const POLITE: Duration = Duration::from_millis(300);
 
@@ -76,6 +78,7 @@ pub struct Ingest {
     shared: Vec<Arc<Shared>>,
     old_rings: Vec<(CameraId, RingReader)>,
     threads: Vec<JoinHandle<()>>,
+    pulses: Vec<Arc<Pulse>>,
     ending: Arc<Ending>,
     clock: SharedClock,
 }
@@ -129,7 +132,7 @@ pub fn start_with(
 ) -> Result<Ingest, IngestError> {
     let count = thread_count(settings.cameras.len());
     let mut crews = (0..count)
-        .map(|_| Crew::new())
+        .map(Crew::new)
         .collect::<std::io::Result<Vec<_>>>()
         .map_err(IngestError::Thread)?;
     let (mut old_rings, mut all_shared) = (Vec::new(), Vec::new());
@@ -160,11 +163,13 @@ pub fn start_with(
     });
     let waking = Arc::downgrade(&ending);
     stop.tell(move || waking.upgrade().iter().for_each(|ending| ending.wake()));
+    let pulses = crews.iter().map(|crew| crew.pulse.clone()).collect();
     let threads = set_out(crews, &ending).map_err(IngestError::Thread)?;
     Ok(Ingest {
         shared: all_shared,
         old_rings,
         threads,
+        pulses,
         ending,
         clock: SharedClock(clock),
     })
@@ -185,6 +190,11 @@ impl Ingest {
     /// memory until nobody has it any more.
     pub fn take_old_rings(&mut self) -> Vec<(CameraId, RingReader)> {
         std::mem::take(&mut self.old_rings)
+    }
+
+    /// One for each thread of cameras: it beats while their tasks are got to.
+    pub fn pulses(&self) -> &[Arc<Pulse>] {
+        &self.pulses
     }
 
     /// Tells the cameras' threads to end; does not wait for them.
@@ -251,17 +261,19 @@ struct Crew {
     runtime: Runtime,
     wake: Arc<Notify>,
     group: Arc<SessionGroup>,
+    pulse: Arc<Pulse>,
     tasks: Vec<Task>,
 }
 
 impl Crew {
-    fn new() -> std::io::Result<Crew> {
+    fn new(index: usize) -> std::io::Result<Crew> {
         Ok(Crew {
             runtime: tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?,
             wake: Arc::default(),
             group: Arc::new(SessionGroup::default()),
+            pulse: Arc::new(Pulse::new(format!("ingest-{index}"))),
             tasks: Vec::new(),
         })
     }
@@ -271,6 +283,7 @@ impl Crew {
             runtime,
             wake,
             group,
+            pulse,
             tasks,
         } = self;
         runtime.block_on(async {
@@ -279,7 +292,9 @@ impl Crew {
                 .map(|task| tokio::spawn(task.run()))
                 .collect();
             while !ending.due() {
-                wake.notified().await;
+                pulse.beat();
+                // Woken, or time for the next beat.
+                let _ = tokio::time::timeout(BEAT, wake.notified()).await;
             }
             for task in &running {
                 task.abort();

@@ -28,13 +28,15 @@ use tower::ServiceExt;
 use super::api::Stamp;
 use super::guard::Guard;
 use super::{Limits, WebError};
-use crate::base::{Clock, Counted, Stop, StopLevel};
+use crate::base::{Clock, Counted, Pulse, Stop, StopLevel};
 
 /// Threads for calls that block; more than `api` can ask for at once.
 const BLOCKING: usize = 80;
 /// Bytes and number of a request's headers.
 const HEADER_BYTES: usize = 16 * 1024;
 const HEADERS: usize = 64;
+/// Between two beats of a server that nobody asks.
+const BEAT: Duration = Duration::from_secs(1);
 /// How long answers may take to be sent after the stop.
 const LEAVE: Duration = Duration::from_secs(2);
 
@@ -43,12 +45,18 @@ const LEAVE: Duration = Duration::from_secs(2);
 pub struct Server {
     addr: SocketAddr,
     threads: Vec<JoinHandle<()>>,
+    pulse: Arc<Pulse>,
 }
 
 impl Server {
     /// Where it really listens.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// It beats while connections are taken.
+    pub fn pulse(&self) -> Arc<Pulse> {
+        self.pulse.clone()
     }
 
     /// Waits until it has ended, soon after the stop signal reached `Now`.
@@ -66,6 +74,7 @@ struct Shared {
     router: Router,
     clock: Arc<dyn Clock>,
     table: Table,
+    pulse: Arc<Pulse>,
 }
 
 pub(super) fn bind(listen: SocketAddr, or_any_port: bool) -> Result<TcpListener, WebError> {
@@ -95,7 +104,9 @@ pub(super) fn start(
         .thread_name("web-blocking")
         .build()
         .map_err(WebError::Thread)?;
+    let pulse = Arc::new(Pulse::new("web"));
     let shared = Arc::new(Shared {
+        pulse: pulse.clone(),
         limits,
         guard,
         router,
@@ -121,6 +132,7 @@ pub(super) fn start(
     Ok(Server {
         addr,
         threads: vec![serving, watching],
+        pulse,
     })
 }
 
@@ -134,8 +146,10 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, mut ended: watch::Re
     };
     let mut troubles = Counted::default();
     loop {
+        shared.pulse.beat();
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
+            () = tokio::time::sleep(BEAT) => continue,
             _ = ended.wait_for(|ended| *ended) => break,
         };
         match accepted {

@@ -81,6 +81,7 @@ pub(super) fn config(
         queue: Queue::default(),
         upload: Upload::default(),
         targets: vec![target(storage)?],
+        notices: None,
     })
 }
 

@@ -7,7 +7,7 @@ use super::*;
 
 const S: u64 = 1_000_000_000;
 
-const MEANINGS: [Meaning; 11] = [
+const MEANINGS: [Meaning; 12] = [
     Meaning::Dead,
     Meaning::Refused,
     Meaning::Taken,
@@ -17,6 +17,7 @@ const MEANINGS: [Meaning; 11] = [
     Meaning::Booting,
     Meaning::WindowRunning,
     Meaning::CameraMissing,
+    Meaning::BoxTrouble,
     Meaning::DiskNearlyFull,
     Meaning::Ready,
 ];
@@ -155,6 +156,7 @@ fn a_status_light_that_is_lit_most_of_the_time_takes_presses() {
         Meaning::Ready,
         Meaning::WindowRunning,
         Meaning::CameraMissing,
+        Meaning::BoxTrouble,
         Meaning::DiskNearlyFull,
     ] {
         assert!(lit_share(meaning) >= 0.75, "{meaning:?}");
@@ -251,13 +253,14 @@ prop_compose! {
         booting in since(),
         window_running in since(),
         camera_missing in since(),
+        box_trouble in since(),
         disk_nearly_full in since(),
     ) -> State {
         let kind = |taken| if taken { Answer::Taken } else { Answer::Refused };
         let answer = answer.map(|(taken, at)| (kind(taken), at));
         State {
             dead, answer, clip_done, shutting_down, fault, booting,
-            window_running, camera_missing, disk_nearly_full,
+            window_running, camera_missing, box_trouble, disk_nearly_full,
         }
     }
 }
@@ -299,6 +302,7 @@ proptest! {
             (state.booting, Meaning::Booting),
             (state.window_running, Meaning::WindowRunning),
             (state.camera_missing, Meaning::CameraMissing),
+            (state.box_trouble, Meaning::BoxTrouble),
             (state.disk_nearly_full, Meaning::DiskNearlyFull),
         ];
         for (since, meaning) in lasting {
