@@ -181,10 +181,11 @@ fn the_example_loads_and_shows_the_defaults() {
             queue,
             upload,
             targets,
+            notices,
         } = config.clone();
         format!(
             "{storage:?} {ring:?} {highlight:?} {trigger:?} {reconnect:?} {http:?} {log:?} \
-             {board:?} {buttons:?} {leds:?} {finish:?} {queue:?} {upload:?} {targets:?}"
+             {board:?} {buttons:?} {leds:?} {finish:?} {queue:?} {upload:?} {targets:?} {notices:?}"
         )
     };
     assert_eq!(shown(&config), shown(&defaults));
