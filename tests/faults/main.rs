@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 #[cfg(target_arch = "x86_64")]
+#[allow(dead_code, reason = "no family is struck here")]
 #[path = "../support/strike.rs"]
 mod strike;
 
