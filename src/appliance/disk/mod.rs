@@ -219,16 +219,12 @@ impl Bringing<'_> {
     }
 
     fn check_and_mount(&self, device: &Path, notices: &mut Notices) -> io::Result<PathBuf> {
-        match prepare::check(&self.system, device)? {
-            Checked::Good => {}
-            Checked::Mended(what) => notices.add(Notice::new(
-                "the disk was damaged and has been mended",
-                device.display().to_string(),
-                format!("{what}; see whether highlights are missing (\"hindsight verify\"); if it happens again, replace the disk"),
-            )),
-            Checked::Bad(why) => return Err(io::Error::other(why)),
+        accept(prepare::check(&self.system, device)?, device, notices)?;
+        if self.mount(device).is_err() {
+            // It called itself clean, and is not.
+            accept(prepare::repair(&self.system, device)?, device, notices)?;
+            self.mount(device)?;
         }
-        self.mount(device)?;
         Ok(device.to_owned())
     }
 
@@ -252,6 +248,22 @@ impl Bringing<'_> {
         give_to_the_service(&self.system, &storage)?;
         std::fs::File::open(&paths.disk)?.sync_all()?;
         prepare::bind(&self.system, &storage, &paths.storage)
+    }
+}
+
+/// Tells what had to be mended; an error: it cannot be used.
+fn accept(checked: Checked, device: &Path, notices: &mut Notices) -> io::Result<()> {
+    match checked {
+        Checked::Good => Ok(()),
+        Checked::Bad(why) => Err(io::Error::other(why)),
+        Checked::Mended(what) => {
+            notices.add(Notice::warning(
+                "the disk was damaged and has been mended",
+                device.display().to_string(),
+                format!("{what}; see whether highlights are missing (\"hindsight verify\"); if it happens again, replace the disk"),
+            ));
+            Ok(())
+        }
     }
 }
 

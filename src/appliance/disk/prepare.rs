@@ -162,10 +162,15 @@ pub fn check(system: &System, partition: &Path) -> io::Result<Checked> {
         }
         Found::Faults | Found::Nothing => {}
     }
-    let repaired = system.run("e2fsck", arguments!["-y", partition], REPAIR)?;
+    repair(system, partition)
+}
+
+/// The thorough check, which also finds what a file system that calls itself clean is suffering from.
+pub fn repair(system: &System, partition: &Path) -> io::Result<Checked> {
+    let repaired = system.run("e2fsck", arguments!["-f", "-y", partition], REPAIR)?;
     Ok(match verdict(repaired.code) {
         Found::Good { mended: false } => Checked::Good,
-        Found::Good { mended: true } => Checked::Mended(preened.in_words()),
+        Found::Good { mended: true } => Checked::Mended(repaired.in_words()),
         Found::Faults | Found::Nothing => Checked::Bad(repaired.in_words()),
     })
 }
