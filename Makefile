@@ -6,8 +6,8 @@ help:
 	@echo "make test    install what the tests need, run them all, name the ten slowest"
 	@echo "make bench   speed and memory, side by side with the alternatives"
 	@echo "make lint    format, clippy with warnings as errors, the rules of the house"
-	@echo "make cross   build for a 64-bit Raspberry Pi (ARCHITECTURE=armhf: a 32-bit system)"
-	@echo "make deb     Debian packages, for a 64-bit Raspberry Pi and for PCs"
+	@echo "make cross   build for a Raspberry Pi, 64 and 32 bits (ARCHITECTURE=arm64: one of them)"
+	@echo "make deb     Debian packages, for a 64-bit Raspberry Pi and for PCs (ARCHITECTURE=armhf: another)"
 	@echo "make image   the SD card for a venue, in target/image (as root; about 30 minutes, the second time 5)"
 	@echo "make image-test   boots that card in QEMU and breaks it (as root; about an hour)"
 
@@ -30,14 +30,12 @@ lint:
 
 # For cross, which does the same in a container: `cross build --release --target aarch64-unknown-linux-gnu`.
 export CROSS_CONFIG = cross.toml
-ARCHITECTURE ?= arm64
-
+# Exit code 3: it cannot be had on this machine, and that has been said.
 cross:
-	packaging/cross $(ARCHITECTURE)
+	for architecture in $(or $(ARCHITECTURE),arm64 armhf); do packaging/cross $$architecture || [ $$? = 3 ] || exit 1; done
 
 deb:
-	packaging/deb arm64
-	packaging/deb amd64
+	for architecture in $(or $(ARCHITECTURE),arm64 amd64); do packaging/deb $$architecture || [ $$? = 3 ] || exit 1; done
 
 image:
 	image/build

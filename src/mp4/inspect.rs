@@ -245,7 +245,7 @@ fn inspect_track(trak: &Trak, data: &Range<u64>, hand: Hand) -> Result<Inspected
     let Some(shown_from) = shown_from else {
         return unreadable("an edit list that shows nothing");
     };
-    if lead_90k.checked_add(shown_90k) != Some(trak.tkhd.duration) {
+    if !fits_header(trak.tkhd.duration, lead_90k, shown_90k, hand) {
         return unreadable(format!(
             "its header says {} ticks, its edit list {lead_90k} and {shown_90k}",
             trak.tkhd.duration
@@ -266,6 +266,18 @@ fn inspect_track(trak: &Trak, data: &Range<u64>, hand: Hand) -> Result<Inspected
     };
     check_edit(&track, trak.mdia.mdhd.duration.saturating_add(behind))?;
     Ok(track)
+}
+
+/// Whether a track's header tells the length of its edit list. FFmpeg rounds each of the three
+/// numbers by itself, so with a lead they may be off by a tick; ours are exact.
+fn fits_header(header_90k: u64, lead_90k: u64, shown_90k: u64, hand: Hand) -> bool {
+    let slack_90k = match hand {
+        Hand::Encoder if lead_90k > 0 => 1,
+        Hand::Encoder | Hand::Ours => 0,
+    };
+    lead_90k
+        .checked_add(shown_90k)
+        .is_some_and(|edits_90k| edits_90k.abs_diff(header_90k) <= slack_90k)
 }
 
 /// What is shown lies within the media, whose duration is that of its samples.
@@ -364,4 +376,21 @@ fn body<T: Atom>(atom: &T) -> Result<Vec<u8>, Mp4Error> {
     atom.encode(&mut bytes)
         .or_else(|e| unreadable(format!("{}: {e}", T::KIND)))?;
     Ok(bytes.split_off(8))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_encoders_edit_list_with_a_lead_may_be_a_tick_off_its_header_and_ours_never() {
+        // As FFmpeg 5.1 wrote it, of a clip whose sound begins 4.2 s after its picture.
+        let (header, lead, shown) = (451_748, 374_947, 76_800);
+        assert!(fits_header(header, lead, shown, Hand::Encoder));
+        assert!(fits_header(header - 1, lead, shown, Hand::Encoder));
+        assert!(!fits_header(header, lead, shown, Hand::Ours));
+        assert!(!fits_header(header + 1, lead, shown, Hand::Encoder));
+        assert!(!fits_header(shown + 1, 0, shown, Hand::Encoder));
+        assert!(!fits_header(header, u64::MAX, shown, Hand::Encoder));
+    }
 }
