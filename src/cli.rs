@@ -157,13 +157,10 @@ pub enum Command {
         camera: CameraId,
     },
     /// What is still to be done with clips: marking, uploading; what was given up, and why
-    #[command(
-        args_conflicts_with_subcommands = true,
-        after_help = "Examples:\n  hindsight queue\n  \
+    #[command(after_help = "Examples:\n  hindsight queue\n  \
         hindsight queue --follow          bars while it works, until Ctrl-C\n  \
         hindsight queue retry --failed    try again what was given up\n  \
-        hindsight queue drop 0a1b2c3d     take a job out; its files stay until keep_uploaded is over"
-    )]
+        hindsight queue drop 0a1b2c3d     take a job out; its files stay until keep_uploaded is over")]
     Queue {
         /// Go on showing it: bars on a terminal, a line for each change in a pipe
         #[arg(long, short)]

@@ -18,7 +18,7 @@ use crate::clip::footage_file;
 use crate::coded::load;
 use crate::process::{median, work_dir};
 
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 2;
 const FRAMES: usize = 50 * 25;
 /// The clip does not begin with a key frame.
 const SKIPPED: usize = 10;

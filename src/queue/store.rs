@@ -155,7 +155,9 @@ impl Sidecars {
         };
         let file = self.disk.open_read(video)?;
         let size_bytes = file.len()?;
-        let Ok(seen) = mp4::inspect(io::BufReader::new(file.reader()?), size_bytes) else {
+        // Of FFmpeg's making: it is no clip of ours.
+        let reader = io::BufReader::new(file.reader()?);
+        let Ok(seen) = mp4::inspect_encoded(reader, size_bytes) else {
             return Ok(None);
         };
         let duration_sec = seen.duration_90k as f64 / 90_000.0;

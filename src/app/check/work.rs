@@ -60,9 +60,13 @@ fn tell(config: &Config, picture: Picture, trial: &Trial, found: &mut Found) {
     );
     drawn(config);
     if each_s > 1.0 {
+        let faster = match config.finish.preset {
+            Some(_) => "leave [finish] preset out, so that the one is found that keeps up",
+            None => "take a faster machine",
+        };
         found.notes.push(format!(
-            "marking takes longer than a clip plays, so clips wait for each other when many press: let the \
-             cameras send a smaller picture than {size}, or set [finish] preset = \"ultrafast\""
+            "marking takes longer than a clip plays (now, beside all else that runs here), so clips wait for \
+             each other when many press: let the cameras send a smaller picture than {size}, or {faster}"
         ));
     }
 }
