@@ -344,6 +344,8 @@ class Box:
             return status == 200 and answer.get("status") != "unhealthy"
         wait_for("health is not 'unhealthy'", limit, look, 2)
         say(f"ready {time.monotonic() - self.began:.0f} s after power-on (emulated)")
+        # The ring is empty at first: what a window asks for has to have been seen.
+        time.sleep(8)
 
     def press(self, wait=False):
         """A press over HTTP; its id. With `wait` also what became of it."""

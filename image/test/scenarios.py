@@ -120,20 +120,17 @@ def answers_only_on_its_ports(bench):
     box.card.remove("authorized_keys")
     box.start()
     box.wait_for_http()
-    wait_for("ssh has been decided", 60, lambda: "ssh" not in box.tail(3), 1)
-    listening = box.ask("/health")
-    assert listening[0] == 200, listening
     probe = subprocess.run(["ssh", "-p", str(box.ssh_port), "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "StrictHostKeyChecking=no",
                             "-o", "UserKnownHostsFile=/dev/null", "root@127.0.0.1", "true"], capture_output=True)
     assert probe.returncode, "logged in without a key on the card"
-    box.stop_hard = box.cut()
+    box.cut()
     box.card.write("authorized_keys", Path(f"{box.key}.pub").read_text())
     box.start()
     box.wait_for_shell()
     rules = box.shell("nft list ruleset")
     assert "policy drop" in rules and "dport 8080" in rules, rules
-    open_ports = box.shell("ss -Hltun").splitlines() if "ss" in box.shell("command -v ss || true") else []
-    say(f"listening: {sorted({l.split()[4] for l in open_ports})}")
+    heard = {line.split()[4] for line in box.shell("ss -Hltun").splitlines()}
+    say(f"sockets that listen (the firewall lets 8080, 22 and 5353 through): {' '.join(sorted(heard))}")
 
 
 @scenario
@@ -406,7 +403,6 @@ def five_cuts(bench):
     slots = {name: box.card.slot(name) for name in "ab"}
     box.start()
     box.wait_until_ready()
-    time.sleep(8)
     presses = []
     for cut in range(5):
         presses += [box.press() for _ in range(1 + cut % 2)]
@@ -420,8 +416,6 @@ def five_cuts(bench):
         for press in presses:
             wait_for(f"press {press} has an end", 240, lambda: ends_of(box, press), 2)
         verify(box)
-        # The ring is in memory: it fills again before the next press.
-        time.sleep(8)
     for press in presses:
         end = ends_of(box, press)
         say(f"{press}: {short_end(end)}")
@@ -457,7 +451,6 @@ def every_write_a_power_cut(bench):
     box.block_log.touch()
     box.start()
     box.wait_until_ready()
-    time.sleep(8)
     acknowledged = []
     for wait in (True, False, True):
         press = box.press(wait=wait)
