@@ -138,12 +138,20 @@ pub enum UpdateError {
     },
     #[error("{folder}: {why}; copy the update to the box and name the file", folder = .folder.display())]
     Storage { folder: PathBuf, why: String },
-    #[error("{doing} {path}: {}", for_people(.error), path = .path.display())]
+    #[error("{doing} {path}: {}", told(.error), path = .path.display())]
     Io {
         doing: &'static str,
         path: PathBuf,
         error: io::Error,
     },
+}
+
+/// Slots and their files belong to root, and to nobody else.
+fn told(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => format!("{error}; run it as root: sudo"),
+        _ => for_people(error),
+    }
 }
 
 impl UpdateError {

@@ -139,8 +139,11 @@ fn remount(folder: &Path, how: &str) -> std::io::Result<()> {
     if done.status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&done.stderr).trim().to_owned();
-    Err(std::io::Error::other(format!("mount says: {said}")))
+    let said = String::from_utf8_lossy(&done.stderr);
+    let said = said.lines().next().unwrap_or("nothing");
+    Err(std::io::Error::other(format!(
+        "mount says: {said}; if the card has become read-only by itself, it is worn out: replace it"
+    )))
 }
 
 #[cfg(test)]
