@@ -72,19 +72,25 @@ fn storage_class_encryption_and_key_are_sent_as_configured() {
          cache_control = \"max-age=60\"\nkey = \"{{court}}/{{time}}_{{press}}_{{camera}}.mp4\"\n",
         s3_lines(&proxy.url(), "")
     );
-    let highlight = Highlight::of(1_000);
-    attempt(&*target(&lines), &highlight, &Notes::default()).unwrap();
-    let key = format!("Court-1/18-30-05_{PRESS}_court1.mp4");
-    assert_eq!(std::fs::read(s3.object(&key)).unwrap(), highlight.video());
-    let seen = proxy.seen();
-    let put = seen.iter().find(|s| s.method == "PUT").unwrap();
-    for (name, value) in [
-        ("x-amz-storage-class", "REDUCED_REDUNDANCY"),
-        ("x-amz-server-side-encryption", "aws:kms"),
-        ("x-amz-server-side-encryption-aws-kms-key-id", "alias/clips"),
-        ("cache-control", "max-age=60"),
-    ] {
-        assert_eq!(put.header(name), Some(value), "{name}");
+    // In one piece the PUT says it, in parts the POST that begins.
+    for (bytes, method) in [(1_000, "PUT"), (17_000_000, "POST")] {
+        let highlight = Highlight::of(bytes);
+        let before = proxy.seen().len();
+        attempt(&*target(&lines), &highlight, &Notes::default()).unwrap();
+        let key = format!("Court-1/18-30-05_{PRESS}_court1.mp4");
+        assert!(std::fs::read(s3.object(&key)).unwrap() == highlight.video());
+        let seen = proxy.seen().split_off(before);
+        let first = seen.iter().find(|s| s.method == method).unwrap();
+        for (name, value) in [
+            ("content-type", "video/mp4"),
+            ("content-disposition", "inline"),
+            ("cache-control", "max-age=60"),
+            ("x-amz-storage-class", "REDUCED_REDUNDANCY"),
+            ("x-amz-server-side-encryption", "aws:kms"),
+            ("x-amz-server-side-encryption-aws-kms-key-id", "alias/clips"),
+        ] {
+            assert_eq!(first.header(name), Some(value), "{method}: {name}");
+        }
     }
 }
 

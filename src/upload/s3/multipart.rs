@@ -320,36 +320,37 @@ impl Large<'_> {
         }
     }
 
-    /// Hands on what the server does not hold yet.
+    /// Hands on what the server does not hold yet. The whole's hash takes longer than a part's
+    /// checksum: it is added up while the part is on its way.
     fn feed(&self, open: &mut Open, lanes: &Lanes<'_>, sha256: &mut Sha256) -> Result<(), Failure> {
         for number in 1..=open.count() {
             let (offset, len) = (open.offset(number), open.len(number));
-            let crc32 = self.sums(offset, len, sha256)?;
+            let mut crc32 = Hasher::new();
+            self.pieces(offset, len, |piece| crc32.update(piece))?;
+            let crc32 = crc32.finalize();
             let there = open.parts.iter().find(|part| part.number == number);
             if there.is_some_and(|part| part.crc32 == crc32) {
                 self.sending.attempt.flow.add(len);
-                continue;
+            } else {
+                let work = Work {
+                    number,
+                    offset,
+                    len,
+                    crc32,
+                };
+                lanes.hand_on(work, &mut |part| self.took(open, part))?;
             }
-            let work = Work {
-                number,
-                offset,
-                len,
-                crc32,
-            };
-            lanes.hand_on(work, &mut |part| self.took(open, part))?;
+            self.pieces(offset, len, |piece| sha256.update(piece))?;
         }
         Ok(())
     }
 
-    /// Of a part as it is on the disk, and of the whole so far.
-    fn sums(&self, offset: u64, len: u64, sha256: &mut Sha256) -> Result<u32, Failure> {
-        let mut crc32 = Hasher::new();
+    /// Of a part as it is on the disk.
+    fn pieces(&self, offset: u64, len: u64, mut each: impl FnMut(&[u8])) -> Result<(), Failure> {
         hash::pieces(self.path, self.file, offset, len, |piece| {
-            crc32.update(piece);
-            sha256.update(piece);
+            each(piece);
             self.sending.attempt.flow.leave()
-        })?;
-        Ok(crc32.finalize())
+        })
     }
 
     /// The server holds it.
