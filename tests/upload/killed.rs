@@ -42,7 +42,7 @@ impl Court {
         });
         let told = Told {
             more: s3_lines(&proxy.url(), ""),
-            ring_seconds: 10,
+            ring_seconds: 20,
             ..Told::default()
         };
         // Nobody films here.
@@ -84,8 +84,8 @@ impl Court {
         let noted = self.storage.noted_parts();
         let before: Vec<usize> = noted.iter().map(|n| self.part_puts(*n)).collect();
         self.decide(|_| Fate::Pass);
-        let service = self.start();
-        until(when, || self.storage.read().status == Status::Uploaded);
+        let mut service = self.start();
+        service.wait_for(when, |_| self.storage.read().status == Status::Uploaded);
         self.nothing_is_told(&service);
         assert_eq!(service.stop(), Some(0), "{when}");
         let after: Vec<usize> = noted.iter().map(|n| self.part_puts(*n)).collect();
