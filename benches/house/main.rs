@@ -18,6 +18,9 @@ mod queue;
 mod s3;
 mod update;
 mod upload;
+#[path = "../../tests/support/waiting.rs"]
+#[allow(dead_code, reason = "tests also name the press")]
+mod waiting;
 
 /// One line of the table.
 pub struct Row {

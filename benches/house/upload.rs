@@ -1,9 +1,12 @@
-//! An upload to an S3 server on this machine, beside a plain `curl` PUT of the same file; and
-//! how much memory it takes.
+//! Uploads to an S3 server on this machine, beside a plain `curl` PUT of the same file; and how
+//! much memory they take.
 //!
-//! Both sign; curl neither hashes the file nor asks for a proof.
+//! All sign. `curl` neither hashes the file nor asks for a proof. The server keeps its objects in
+//! memory (`/dev/shm`), for everybody. What goes in parts is also sent to `s3s-fs` as it comes,
+//! which reads, hashes and writes every byte once more to join the parts, as no large server
+//! does; there, `curl` sends the same parts one after the other, to compare with.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -16,121 +19,209 @@ use hindsight::queue::sidecar::Sidecar;
 use hindsight::queue::work::{Failure, Job, Notebook, Target};
 use hindsight::upload;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::Row;
 use crate::process::{median, rss_anon_mb, work_dir};
-use crate::s3::{BUCKET, KEY_ID, S3, SECRET};
+use crate::s3::{BUCKET, KEY_ID, Keeps, S3, SECRET};
+use crate::waiting::{footage, sidecar};
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 7;
+/// As the uploads have them.
+const PART_BYTES: usize = 8 << 20;
 
-/// Nobody restarts here; but after each part something is noted, and after the last one the
-/// server joins them.
-#[derive(Default)]
-struct LastPart(Cell<Option<Instant>>);
+/// Nobody restarts here; but something is noted when an upload in parts has begun, after each
+/// part, and when the server has joined them.
+struct Steps {
+    begun: Instant,
+    noted: RefCell<Vec<Duration>>,
+}
 
-impl Notebook for LastPart {
-    fn note(&self, resume: Option<Value>) -> Result<(), Failure> {
-        if resume.is_some() {
-            self.0.set(Some(Instant::now()));
-        }
+impl Notebook for Steps {
+    fn note(&self, _: Option<Value>) -> Result<(), Failure> {
+        self.noted.borrow_mut().push(self.begun.elapsed());
         Ok(())
     }
 }
 
+/// Seconds since its beginning, and megabytes.
 struct Spent {
-    whole_s: f64,
-    /// Until the server had the last part.
+    begun_s: f64,
+    /// The server has the last part.
     parts_s: f64,
+    /// It has joined them.
+    joined_s: f64,
+    whole_s: f64,
     grown_mb: f64,
 }
 
 pub fn bench() -> Vec<Row> {
-    let Some(s3) = S3::start() else {
-        return Vec::new();
-    };
-    let sizes = [25_000_000, 200_000_000];
-    sizes
-        .into_iter()
-        .flat_map(|bytes| one(&s3, bytes))
-        .collect()
+    let below = Path::new("/dev/shm");
+    let mut rows = Vec::new();
+    if let Some(s3) = S3::fast(Keeps::InPlace, below) {
+        for bytes in [15_000_000, 25_000_000, 200_000_000] {
+            rows.extend(rows_of(&s3, bytes, ">= 80 %"));
+        }
+    }
+    if let Some(s3) = S3::fast(Keeps::Copied, below) {
+        for bytes in [25_000_000, 200_000_000] {
+            rows.extend(rows_of(&s3, bytes, ""));
+        }
+    }
+    rows
 }
 
-fn one(s3: &S3, bytes: usize) -> Vec<Row> {
+/// `must`: empty for the server that copies.
+fn rows_of(s3: &S3, bytes: usize, must: &'static str) -> Vec<Row> {
     let dir = work_dir().join("upload");
     std::fs::create_dir_all(&dir).unwrap();
     let about = highlight(&dir, bytes);
-    let (mut ours, mut curls): (Vec<Spent>, Vec<f64>) = Default::default();
+    let in_parts = bytes > 16_000_000;
+    let (mut ours, mut curls, mut by_parts): (Vec<Spent>, Vec<f64>, Vec<f64>) = Default::default();
     for round in 0..ROUNDS {
-        // By turns: what else the machine does meets both.
-        curls.push(curl(s3, &dir, &format!("curl/{bytes}-{round}.mp4")));
-        let target = target(s3, &dir, &format!("ours-{bytes}-{round}"));
+        // By turns: what else the machine does meets all.
+        let name = format!("{bytes}-{round}");
+        curls.push(seconds(|| curl_put(s3, &dir, &format!("curl/{name}.mp4"))));
+        let target = target(s3, &dir, &format!("ours-{name}"));
         ours.push(ours_once(&*target, &dir, &about));
+        if in_parts {
+            by_parts.push(curl_parts(s3, &dir, &format!("parts/{name}.mp4"), bytes));
+        }
+        s3.empty();
     }
     let _ = std::fs::remove_dir_all(&dir);
-    rows(bytes / 1_000_000, &ours, median(&curls))
+    let size = bytes / 1_000_000;
+    let mut rows = vec![speed_row(size, &ours, median(&curls), must)];
+    if in_parts {
+        rows[0].measured += &format!(
+            "; curl by the same parts {:.0} MB/s",
+            size as f64 / median(&by_parts)
+        );
+        rows.push(steps_row(size, &ours, median(&by_parts)));
+    }
+    if !must.is_empty() {
+        rows.push(memory_row(size, &ours));
+    }
+    rows
 }
 
-fn rows(size: usize, ours: &[Spent], curl_s: f64) -> Vec<Row> {
-    let of = |f: fn(&Spent) -> f64| median(&ours.iter().map(f).collect::<Vec<_>>());
-    let (whole_s, parts_s) = (of(|o| o.whole_s), of(|o| o.parts_s));
-    let speed = |seconds: f64| size as f64 / seconds;
-    let percent = |seconds: f64| format!("{:.0} %", 100.0 * curl_s / seconds);
-    let curl = format!("curl PUT {:.0} MB/s", speed(curl_s));
-    let joined_ms = 1_000.0 * (whole_s - parts_s);
-    let grown = ours.iter().map(|o| o.grown_mb).fold(0.0, f64::max);
-    vec![
-        Row {
-            what: format!("upload of {size} MB to S3"),
-            measured: format!("{:.0} MB/s with its proof; {curl}", speed(whole_s)),
-            value: percent(whole_s),
-            must: ">= 80 %",
-            aim: "",
-        },
-        Row {
-            what: format!("… until the server has all {size} MB"),
-            measured: format!(
-                "{:.0} MB/s; then this server copies the parts together, and is asked for the proof: {joined_ms:.0} ms",
-                speed(parts_s)
-            ),
-            value: percent(parts_s),
-            must: "",
-            aim: "",
-        },
-        Row {
-            what: format!("memory of an upload of {size} MB"),
-            measured: "anonymous memory at its most, beyond what it was before; the largest"
-                .to_owned(),
-            value: format!("{grown:.1} MB"),
-            must: "<= 16 MB",
-            aim: "",
-        },
-    ]
-}
-
-fn curl(s3: &S3, dir: &Path, key: &str) -> f64 {
+fn seconds(work: impl FnOnce()) -> f64 {
     let begun = Instant::now();
-    let status = Command::new("curl")
-        .args([
-            "--silent",
-            "--show-error",
-            "--fail",
-            "--output",
-            "/dev/null",
-        ])
-        .args(["--aws-sigv4", "aws:amz:us-east-1:s3", "--user"])
-        .arg(format!("{KEY_ID}:{SECRET}"))
-        .args([
-            "--header",
-            "x-amz-content-sha256: UNSIGNED-PAYLOAD",
-            "--upload-file",
-        ])
-        .arg(dir.join("court1.mp4"))
-        .arg(format!("http://{}/{BUCKET}/{key}", s3.address))
-        .status()
-        .expect("the bench needs curl");
-    assert!(status.success(), "curl could not upload");
+    work();
     begun.elapsed().as_secs_f64()
+}
+
+fn of(ours: &[Spent], f: fn(&Spent) -> f64) -> f64 {
+    median(&ours.iter().map(f).collect::<Vec<_>>())
+}
+
+fn speed_row(size: usize, ours: &[Spent], curl_s: f64, must: &'static str) -> Row {
+    let whole_s = of(ours, |o| o.whole_s);
+    let server = if must.is_empty() { "s3s-fs" } else { "S3" };
+    let speed = |seconds: f64| size as f64 / seconds;
+    Row {
+        what: format!("upload of {size} MB to {server}"),
+        measured: format!(
+            "{:.0} MB/s with its proof; curl PUT {:.0} MB/s",
+            speed(whole_s),
+            speed(curl_s)
+        ),
+        value: format!("{:.0} %", 100.0 * curl_s / whole_s),
+        must,
+        aim: "",
+    }
+}
+
+fn steps_row(size: usize, ours: &[Spent], by_parts_s: f64) -> Row {
+    let ms = |f: fn(&Spent) -> f64| 1_000.0 * of(ours, f);
+    Row {
+        what: format!("… its steps, and against curl by the same {size} MB of parts"),
+        measured: format!(
+            "begun {:.1} ms, parts {:.1} ms, joined {:.1} ms, proof and sidecar {:.1} ms",
+            ms(|o| o.begun_s),
+            ms(|o| o.parts_s - o.begun_s),
+            ms(|o| o.joined_s - o.parts_s),
+            ms(|o| o.whole_s - o.joined_s)
+        ),
+        value: format!("{:.0} %", 100.0 * by_parts_s / of(ours, |o| o.whole_s)),
+        must: "",
+        aim: "",
+    }
+}
+
+fn memory_row(size: usize, ours: &[Spent]) -> Row {
+    let grown = ours.iter().map(|o| o.grown_mb).fold(0.0, f64::max);
+    Row {
+        what: format!("memory of an upload of {size} MB"),
+        measured: "anonymous memory at its most, beyond what it was before; the largest".to_owned(),
+        value: format!("{grown:.1} MB"),
+        must: "<= 16 MB",
+        aim: "",
+    }
+}
+
+/// `curl`, signing, to say what is done with the bodies; its output.
+fn curl(transfers: &[Vec<String>]) -> String {
+    let mut command = Command::new("curl");
+    for (at, transfer) in transfers.iter().enumerate() {
+        if at > 0 {
+            command.arg("--next");
+        }
+        command.args(["--silent", "--show-error", "--fail"]);
+        command.args(["--aws-sigv4", "aws:amz:us-east-1:s3", "--user"]);
+        command.arg(format!("{KEY_ID}:{SECRET}"));
+        command.args(["--header", "x-amz-content-sha256: UNSIGNED-PAYLOAD"]);
+        command.args(transfer);
+    }
+    let out = command.output().expect("the bench needs curl");
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.success(), "curl could not upload: {said}");
+    String::from_utf8(out.stdout).unwrap()
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn curl_put(s3: &S3, dir: &Path, key: &str) {
+    let file = dir.join("court1.mp4").display().to_string();
+    let url = format!("{}/{BUCKET}/{key}", s3.url());
+    curl(&[words(&["--upload-file", &file, &url])]);
+}
+
+/// Begins, sends part after part over one connection, completes. The file is cut up before.
+fn curl_parts(s3: &S3, dir: &Path, key: &str, bytes: usize) -> f64 {
+    let video = std::fs::read(dir.join("court1.mp4")).unwrap();
+    let part = |n: usize| dir.join(format!("part-{n}")).display().to_string();
+    let count = bytes.div_ceil(PART_BYTES);
+    for (n, piece) in video.chunks(PART_BYTES).enumerate() {
+        std::fs::write(part(n + 1), piece).unwrap();
+    }
+    let url = format!("{}/{BUCKET}/{key}", s3.url());
+    seconds(|| {
+        let begin = format!("{url}?uploads=");
+        let said = curl(&[words(&["--request", "POST", &begin])]);
+        let id = between(&said, "<UploadId>", "</UploadId>");
+        let puts = (1..=count).map(|n| {
+            let url = format!("{url}?partNumber={n}&uploadId={id}");
+            words(&["--upload-file", &part(n), "--dump-header", "-", &url])
+        });
+        let said = curl(&puts.collect::<Vec<_>>()).to_ascii_lowercase();
+        let tags = said.split("etag: ").skip(1).zip(1..);
+        let tags = tags.map(|(text, n)| {
+            let tag = text.lines().next().unwrap_or_default().trim();
+            format!("<Part><PartNumber>{n}</PartNumber><ETag>{tag}</ETag></Part>")
+        });
+        let tags: String = tags.collect();
+        let xml = format!("<CompleteMultipartUpload>{tags}</CompleteMultipartUpload>");
+        let complete = format!("{url}?uploadId={id}");
+        let kind = "content-type: application/xml";
+        curl(&[words(&["--header", kind, "--data-binary", &xml, &complete])]);
+    })
+}
+
+fn between<'t>(text: &'t str, before: &str, behind: &str) -> &'t str {
+    let rest = text.split_once(before).map_or("", |(_, rest)| rest);
+    rest.split_once(behind).map_or("", |(found, _)| found)
 }
 
 fn ours_once(target: &dyn Target, dir: &Path, about: &Sidecar) -> Spent {
@@ -150,16 +241,24 @@ fn ours_once(target: &dyn Target, dir: &Path, about: &Sidecar) -> Spent {
             }
             most - before
         });
-        let last = LastPart::default();
-        let begun = Instant::now();
-        let result = target.upload(&job, None, &last, &|_| {}, &Stop::default());
-        let whole_s = begun.elapsed().as_secs_f64();
+        let steps = Steps {
+            begun: Instant::now(),
+            noted: RefCell::default(),
+        };
+        let result = target.upload(&job, None, &steps, &|_| {}, &Stop::default());
+        let whole_s = steps.begun.elapsed().as_secs_f64();
         done.store(true, SeqCst);
         result.unwrap();
-        let parts = last.0.get().expect("it went in parts");
+        let noted = steps.noted.into_inner();
+        let at = |n: Option<usize>| {
+            let step = n.and_then(|n| noted.get(n));
+            step.map_or(whole_s, Duration::as_secs_f64)
+        };
         Spent {
+            begun_s: at(Some(0)),
+            parts_s: at(noted.len().checked_sub(2)),
+            joined_s: at(noted.len().checked_sub(1)),
             whole_s,
-            parts_s: (parts - begun).as_secs_f64(),
             grown_mb: watch.join().unwrap(),
         }
     })
@@ -169,10 +268,10 @@ fn target(s3: &S3, dir: &Path, folder: &str) -> Arc<dyn Target> {
     let file = dir.join("hindsight.toml");
     let text = format!(
         "[venue]\nname = \"Bench\"\ntimezone = \"UTC\"\n[storage]\npath = \"/nowhere/at/all\"\n\
-         [[target]]\nid = \"s3\"\nkind = \"s3\"\nendpoint = \"http://{}\"\nbucket = \"{BUCKET}\"\n\
+         [[target]]\nid = \"s3\"\nkind = \"s3\"\nendpoint = \"{}\"\nbucket = \"{BUCKET}\"\n\
          key = \"{folder}/{{press}}-{{camera}}.mp4\"\naccess_key_id = \"{KEY_ID}\"\n\
          secret_access_key = \"{SECRET}\"\n[[camera]]\nid = \"court1\"\nurl = \"rtsp://127.0.0.1/s\"\n",
-        s3.address
+        s3.url()
     );
     std::fs::write(&file, text).unwrap();
     let sources = Sources {
@@ -185,25 +284,7 @@ fn target(s3: &S3, dir: &Path, folder: &str) -> Arc<dyn Target> {
 }
 
 fn highlight(dir: &Path, bytes: usize) -> Sidecar {
-    let mut video = vec![0; bytes];
-    fastrand::Rng::with_seed(7).fill(&mut video);
+    let video = footage(bytes);
     std::fs::write(dir.join("court1.mp4"), &video).unwrap();
-    let hash = Sha256::digest(&video);
-    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    let about = json!({
-        "type": "highlight", "status": "watermarked", "reason": null,
-        "created_at": "2026-11-21T18:30:05.250+00:00", "press_id": "0badc0de-00000012345-00010002",
-        "camera": { "id": "court1", "name": "Court 1" }, "source": "http",
-        "file_name": "court1.mp4", "size_bytes": bytes, "sha256": hash,
-        "meta": { "codec": "h264", "width": 1920, "height": 1080, "fps": 30.0,
-                  "duration_sec": 50.0, "audio_codec": null },
-        "pre_seconds": 40.0, "post_seconds": 10.0,
-        "requested": { "pre_seconds": 40.0, "post_seconds": 10.0 },
-        "ended": "complete", "gaps": [], "damaged": [],
-        "clock": { "boot_id": "0badc0de0badc0de0badc0de0badc0de", "wall_synchronised": true,
-                   "press_mono_ns": 1000, "latency_ms": 0, "mapping": null,
-                   "certainty": null, "alignment": null },
-        "notes": [],
-    });
-    serde_json::from_value(about).unwrap()
+    sidecar(&video, json!({}))
 }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use url::Url;
 
 use super::checked::Secret;
+use super::template::KeyTemplate;
 
 /// What becomes of the picture. Without logos, text and `vertical` nothing is encoded again.
 #[derive(Clone, Debug, PartialEq)]
@@ -119,12 +120,25 @@ pub enum TargetKind {
     SignedUrl(SignedUrlTarget),
 }
 
+impl TargetKind {
+    /// Where files go and how they are called; `None` where somebody else decides.
+    pub fn place(&self) -> Option<(String, &KeyTemplate)> {
+        match self {
+            TargetKind::Folder(folder) => {
+                Some((folder.path.to_string_lossy().into_owned(), &folder.key))
+            }
+            TargetKind::S3(s3) => Some((format!("{} {}", s3.endpoint, s3.bucket), &s3.key)),
+            TargetKind::SignedUrl(_) => None,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct FolderTarget {
     /// Absolute. Must exist: an unmounted share is not made anew on the box's own disk.
     pub path: PathBuf,
-    /// The object's name, see [`S3Target::key`].
-    pub key: String,
+    /// See [`S3Target::key`].
+    pub key: KeyTemplate,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -133,9 +147,8 @@ pub struct S3Target {
     pub endpoint: Url,
     pub region: String,
     pub bucket: String,
-    /// The video's name with `{venue}`, `{court}`, `{camera}`, `{date}`, `{time}`, `{press}`;
-    /// ends in `.mp4`. What lies beside it (vertical, thumbnail, sidecar) takes its stem.
-    pub key: String,
+    /// The video's name; what lies beside it (vertical, thumbnail, sidecar) takes its stem.
+    pub key: KeyTemplate,
     pub path_style: bool,
     pub storage_class: Option<String>,
     /// `AES256` or `aws:kms`.

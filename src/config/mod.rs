@@ -30,7 +30,7 @@ mod problem;
 mod ring;
 mod secret;
 mod target;
-mod template;
+pub mod template;
 pub mod units;
 mod values;
 mod written;

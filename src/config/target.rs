@@ -15,11 +15,10 @@ use super::delivery::{
 use super::ids::Ids;
 use super::near::did_you_mean;
 use super::secret::secret;
-use super::template;
+use super::template::KeyTemplate;
 use super::written::{Cell, Table, Value, keys_of};
 use crate::base::CameraId;
 
-const DEFAULT_KEY: &str = "{venue}/{date}/{press}-{camera}.mp4";
 const DEFAULT_REGION: &str = "us-east-1";
 /// A committed name never changes what it holds.
 const DEFAULT_CACHE_CONTROL: &str = "max-age=31536000, immutable";
@@ -86,10 +85,25 @@ pub fn targets(check: &mut Check<'_>, storage: &Storage) -> Vec<Target> {
         let kind = check.target_kind(table, shown, storage);
         if let (Some(id), Some(kind)) = (id, kind) {
             let id = id.as_str().to_owned();
+            if let Some(other) = at_one_place(&targets, &kind) {
+                let text = format!(
+                    "[[target]] {id} would write over what target {other} uploads; leave one out, or \
+                     give it another key"
+                );
+                check.found.problem(&table.place, text);
+            }
             targets.push(Target { id, kind });
         }
     }
     targets
+}
+
+/// A target whose files would get the same names in the same place.
+fn at_one_place<'t>(targets: &'t [Target], kind: &TargetKind) -> Option<&'t str> {
+    let place = kind.place()?;
+    let mut others = targets.iter();
+    let other = others.find(|other| other.kind.place().as_ref() == Some(&place))?;
+    Some(&other.id)
 }
 
 impl Check<'_> {
@@ -222,17 +236,17 @@ impl Check<'_> {
         }
     }
 
-    fn key(&mut self, table: &Table) -> String {
+    fn key(&mut self, table: &Table) -> KeyTemplate {
         let Some(cell) = table.get("key") else {
-            return DEFAULT_KEY.to_owned();
+            return KeyTemplate::default();
         };
         let read = match &cell.value {
-            Value::Text(text) => template::key(text).map(|()| text.clone()),
+            Value::Text(text) => KeyTemplate::new(text),
             _ => Err("is not text; put it in quotes".to_owned()),
         };
         read.unwrap_or_else(|why| {
             self.found.reject(cell, why);
-            DEFAULT_KEY.to_owned()
+            KeyTemplate::default()
         })
     }
 

@@ -3,7 +3,6 @@
 use super::near::did_you_mean;
 
 const OF_MARK: [&str; 5] = ["venue", "court", "camera", "date", "time"];
-const OF_KEY: [&str; 6] = ["venue", "court", "camera", "date", "time", "press"];
 const LONGEST_MARK: usize = 120;
 const LONGEST_KEY: usize = 400;
 
@@ -20,44 +19,129 @@ pub fn mark(text: &str) -> Result<(), String> {
     placeholders(text, &OF_MARK).map(|_| ())
 }
 
-/// Whether a text names each clip's video, or why not.
-pub fn key(text: &str) -> Result<(), String> {
-    let used = placeholders(text, &OF_KEY)?;
-    let right = "as in \"{venue}/{date}/{press}-{camera}.mp4\"";
-    if !text.ends_with(".mp4") {
-        return Err(format!("does not end in .mp4; end it so, {right}"));
-    }
-    for needed in ["press", "camera"] {
-        if !used.contains(&needed) {
+/// Names each clip's video: `{venue}/{date}/{press}-{camera}.mp4`. The one place that knows what
+/// such a text may hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyTemplate {
+    text: String,
+    pieces: Vec<Piece>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    Field(Field),
+}
+
+/// What a placeholder of a key stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    Venue,
+    Court,
+    Camera,
+    Date,
+    Time,
+    Press,
+}
+
+const OF_KEY: [(&str, Field); 6] = [
+    ("venue", Field::Venue),
+    ("court", Field::Court),
+    ("camera", Field::Camera),
+    ("date", Field::Date),
+    ("time", Field::Time),
+    ("press", Field::Press),
+];
+
+impl KeyTemplate {
+    /// Or why the text is none; the error completes a sentence that begins with it.
+    pub fn new(text: &str) -> Result<KeyTemplate, String> {
+        let used = placeholders(text, &OF_KEY.map(|(name, _)| name))?;
+        let right = "as in \"{venue}/{date}/{press}-{camera}.mp4\"";
+        let Some(stem) = text.strip_suffix(".mp4") else {
+            return Err(format!("does not end in .mp4; end it so, {right}"));
+        };
+        for needed in ["press", "camera"] {
+            if !used.contains(&needed) {
+                return Err(format!(
+                    "has no {{{needed}}} in it, so that two clips would get one name; add it, {right}"
+                ));
+            }
+        }
+        if text.starts_with('/') {
             return Err(format!(
-                "has no {{{needed}}} in it, so that two clips would get one name; add it, {right}"
+                "begins with /; names lie below the target, {right}"
             ));
         }
+        let odd = |part: &str| part.is_empty() || part == "." || part == "..";
+        if text.split('/').any(odd) {
+            return Err(format!(
+                "has an empty part, . or .. between two /; leave it out, {right}"
+            ));
+        }
+        let pieces = pieces(stem);
+        let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
+        let texts = pieces.iter().filter_map(|piece| match piece {
+            Piece::Text(text) => Some(text.as_str()),
+            Piece::Field(_) => None,
+        });
+        if let Some(c) = texts.flat_map(str::chars).find(|c| !plain(c)) {
+            return Err(format!(
+                "has {c:?} in it; besides placeholders write a-z, A-Z, 0-9, '-', '_', '.' and '/', {right}"
+            ));
+        }
+        if text.len() > LONGEST_KEY {
+            return Err(format!("is too long; write at most {LONGEST_KEY} bytes"));
+        }
+        Ok(KeyTemplate {
+            text: text.to_owned(),
+            pieces,
+        })
     }
-    if text.starts_with('/') {
-        return Err(format!(
-            "begins with /; names lie below the target, {right}"
-        ));
+
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
     }
-    let odd = |part: &str| part.is_empty() || part == "." || part == "..";
-    if text.split('/').any(odd) {
-        return Err(format!(
-            "has an empty part, . or .. between two /; leave it out, {right}"
-        ));
+
+    /// The video's name without its `.mp4`; `value` says what stands for each placeholder.
+    pub fn stem(&self, value: impl Fn(Field) -> String) -> String {
+        let each = self.pieces.iter().map(|piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Field(field) => value(*field),
+        });
+        each.collect()
     }
-    let between = text
-        .split('{')
-        .map(|part| part.rsplit('}').next().unwrap_or(part));
-    let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
-    if let Some(c) = between.flat_map(str::chars).find(|c| !plain(c)) {
-        return Err(format!(
-            "has {c:?} in it; besides placeholders write a-z, A-Z, 0-9, '-', '_', '.' and '/', {right}"
-        ));
+}
+
+impl Default for KeyTemplate {
+    /// `{venue}/{date}/{press}-{camera}.mp4`
+    fn default() -> KeyTemplate {
+        let stem = "{venue}/{date}/{press}-{camera}";
+        KeyTemplate {
+            text: format!("{stem}.mp4"),
+            pieces: pieces(stem),
+        }
     }
-    if text.len() > LONGEST_KEY {
-        return Err(format!("is too long; write at most {LONGEST_KEY} bytes"));
+}
+
+/// Of a text whose placeholders are all known.
+fn pieces(stem: &str) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut rest = stem;
+    while !rest.is_empty() {
+        let (text, more) = rest.split_at(rest.find('{').unwrap_or(rest.len()));
+        if !text.is_empty() {
+            pieces.push(Piece::Text(text.to_owned()));
+        }
+        let (name, more) = more.split_once('}').unwrap_or_default();
+        let field = OF_KEY
+            .iter()
+            .find(|(known, _)| Some(*known) == name.strip_prefix('{'));
+        pieces.extend(field.map(|(_, field)| Piece::Field(*field)));
+        rest = more;
     }
-    Ok(())
+    pieces
 }
 
 /// The placeholders a text uses, or what is wrong with one.
@@ -83,4 +167,40 @@ fn placeholders<'t>(text: &'t str, known: &[&'static str]) -> Result<Vec<&'t str
         rest = after;
     }
     Ok(used)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_key_that_could_lose_a_video_or_leave_its_folder_is_refused() {
+        for (text, word) in [
+            ("{press}-{camera}", ".mp4"),
+            ("{date}-{camera}.mp4", "{press}"),
+            ("{press}.mp4", "{camera}"),
+            ("/{press}-{camera}.mp4", "begins with /"),
+            ("../{press}-{camera}.mp4", ". or .."),
+            ("a//{press}-{camera}.mp4", "empty part"),
+            ("{press}-{camera}-{day}.mp4", "{day}"),
+            ("{press}-{camera.mp4", "without the other"),
+            ("{press}-{camera}}.mp4", "without the other"),
+            ("für/{press}-{camera}.mp4", "'ü'"),
+        ] {
+            let why = KeyTemplate::new(text).unwrap_err();
+            assert!(why.contains(word), "{text}: {why}");
+        }
+    }
+
+    #[test]
+    fn every_placeholder_is_replaced_and_every_other_text_stays() {
+        let text = "a/{venue}{court}_{camera}-{date}.{time}/b{press}.mp4";
+        let template = KeyTemplate::new(text).unwrap();
+        let stem = template.stem(|field| format!("<{field:?}>"));
+        assert_eq!(stem, "a/<Venue><Court>_<Camera>-<Date>.<Time>/b<Press>");
+        assert_eq!(template.as_str(), text);
+        let usual = KeyTemplate::default();
+        assert_eq!(KeyTemplate::new(usual.as_str()), Ok(usual));
+    }
 }

@@ -5,6 +5,11 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::{RecvTimeoutError, bounded};
 
 use super::{Parcel, Shared};
 use crate::base::{Clock, Stop, StopLevel};
@@ -23,42 +28,16 @@ pub struct Attempt<'a> {
     pub shared: &'a Arc<Shared>,
 }
 
-/// The bytes on their way: limited, counted, stopped.
-pub struct Flow<'a> {
+/// The bytes on their way: limited, counted, stopped. Shared by all connections of an attempt.
+pub struct Meter<'a> {
     shared: &'a Shared,
     stop: &'a Stop,
-    progress: &'a dyn Fn(u16),
-    total_bytes: u64,
-    done_bytes: Cell<u64>,
-    said: Cell<(u16, u64)>,
+    done_bytes: AtomicU64,
 }
 
-impl<'a> Flow<'a> {
-    /// Progress is told at most so often.
-    const SAY_EVERY_NS: u64 = 250_000_000;
-
-    pub fn new(
-        shared: &'a Shared,
-        stop: &'a Stop,
-        total_bytes: u64,
-        progress: &'a dyn Fn(u16),
-    ) -> Flow<'a> {
-        Flow {
-            shared,
-            stop,
-            progress,
-            total_bytes,
-            done_bytes: Cell::new(0),
-            said: Cell::new((0, 0)),
-        }
-    }
-
+impl Meter<'_> {
     pub fn stop(&self) -> &Stop {
         self.stop
-    }
-
-    pub fn clock(&self) -> &dyn Clock {
-        &*self.shared.clock
     }
 
     /// `Err` if told to stop.
@@ -77,25 +56,86 @@ impl<'a> Flow<'a> {
     /// Waits until `bytes` more may be sent.
     pub fn may_send(&self, bytes: usize) -> Result<(), Failure> {
         self.leave()?;
-        let limiter = &self.shared.limiter;
+        let Shared { limiter, clock, .. } = self.shared;
         limiter
-            .take(bytes, self.clock(), self.stop)
+            .take(bytes, &**clock, self.stop)
             .map_err(|_| Failure::Left)
     }
 
     /// So many bytes are sent, or were there already.
     pub fn add(&self, bytes: u64) {
-        self.set(self.done_bytes.get().saturating_add(bytes));
+        self.done_bytes.fetch_add(bytes, Relaxed);
+    }
+}
+
+/// A meter, and who is told of it: the attempt's own thread tells.
+pub struct Flow<'a> {
+    meter: Meter<'a>,
+    progress: &'a dyn Fn(u16),
+    total_bytes: u64,
+    said: Cell<(u16, u64)>,
+}
+
+impl<'a> Flow<'a> {
+    /// Progress is told at most so often.
+    const SAY_EVERY_NS: u64 = 250_000_000;
+    /// How soon to look how far it is.
+    pub const LOOK: Duration = Duration::from_millis(100);
+
+    pub fn new(
+        shared: &'a Shared,
+        stop: &'a Stop,
+        total_bytes: u64,
+        progress: &'a dyn Fn(u16),
+    ) -> Flow<'a> {
+        Flow {
+            meter: Meter {
+                shared,
+                stop,
+                done_bytes: AtomicU64::new(0),
+            },
+            progress,
+            total_bytes,
+            said: Cell::new((0, 0)),
+        }
+    }
+
+    pub fn meter(&self) -> &Meter<'a> {
+        &self.meter
+    }
+
+    pub fn stop(&self) -> &Stop {
+        self.meter.stop
+    }
+
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.meter.shared.clock
+    }
+
+    /// `Err` if told to stop.
+    pub fn leave(&self) -> Result<(), Failure> {
+        self.meter.leave()
+    }
+
+    /// So many bytes are sent, or were there already.
+    pub fn add(&self, bytes: u64) {
+        self.meter.add(bytes);
+        self.tell();
     }
 
     /// Of the whole parcel: what had to be sent again is taken back.
     pub fn done_bytes(&self) -> u64 {
-        self.done_bytes.get()
+        self.meter.done_bytes.load(Relaxed)
     }
 
     pub fn set(&self, done_bytes: u64) {
-        let done_bytes = done_bytes.min(self.total_bytes);
-        self.done_bytes.set(done_bytes);
+        self.meter.done_bytes.store(done_bytes, Relaxed);
+        self.tell();
+    }
+
+    /// Tells how far it is, if that is news.
+    pub fn tell(&self) {
+        let done_bytes = self.done_bytes().min(self.total_bytes);
         let permille = done_bytes
             .saturating_mul(1000)
             .checked_div(self.total_bytes);
@@ -107,5 +147,34 @@ impl<'a> Flow<'a> {
             self.said.set((permille, now_ns));
             (self.progress)(permille);
         }
+    }
+
+    /// Sends on a thread of its own, and tells meanwhile how far it is.
+    pub fn telling<T: Send>(
+        &self,
+        send: impl FnOnce() -> Result<T, Failure> + Send,
+    ) -> Result<T, Failure> {
+        let (over, waiting) = bounded::<()>(0);
+        thread::scope(|scope| {
+            let named = thread::Builder::new().name("upload-send".to_owned());
+            let sending = named.spawn_scoped(scope, move || {
+                let _over = over;
+                send()
+            });
+            let sending = sending.map_err(|error| no_thread(&error))?;
+            while waiting.recv_timeout(Self::LOOK) == Err(RecvTimeoutError::Timeout) {
+                self.tell();
+            }
+            let sent = sending.join();
+            sent.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+}
+
+/// The machine is out of threads: that passes.
+pub fn no_thread(error: &std::io::Error) -> Failure {
+    Failure::Wait {
+        why: format!("no thread could be started to send: {error}"),
+        retry_after_ms: None,
     }
 }

@@ -21,9 +21,10 @@ use ureq::unversioned::transport::{Connector, RustlsConnector};
 use ureq::{Agent, SendBody};
 use url::Url;
 
-use super::parcel::unreadable;
+use super::hash::{Sum, Summing};
+use super::parcel::{damaged, unreadable};
 use super::wire::{Unresolved, Wire, WireError};
-use super::{Flow, UploadError};
+use super::{Meter, UploadError};
 use crate::base::{Stop, StopLevel};
 use crate::queue::work::Failure;
 
@@ -135,14 +136,20 @@ pub enum Body<'a> {
     /// None at all (GET, HEAD, DELETE).
     None,
     Bytes(&'a [u8]),
-    /// A stretch of a file, limited and counted on its way.
-    File {
-        path: &'a Path,
-        file: &'a File,
-        offset: u64,
-        len: u64,
-        flow: &'a Flow<'a>,
-    },
+    File(Stretch<'a>),
+}
+
+/// A stretch of a file, limited and counted on its way.
+#[derive(Clone, Copy)]
+pub struct Stretch<'a> {
+    pub path: &'a Path,
+    pub file: &'a File,
+    pub offset: u64,
+    pub len: u64,
+    /// Of these bytes. Where others come from the disk, the last of them are not sent: nobody
+    /// gets a whole file that is not the one that was meant.
+    pub sum: Sum,
+    pub meter: &'a Meter<'a>,
 }
 
 /// What the server said, whatever it said.
@@ -187,25 +194,12 @@ impl Session {
         let mut answer = match request.body {
             Body::None => self.agent.run(builder.body(())?)?,
             Body::Bytes(bytes) => self.agent.run(builder.body(bytes)?)?,
-            Body::File {
-                path,
-                file,
-                offset,
-                len,
-                flow,
-            } => {
-                builder = builder.header("content-length", len);
-                if len >= ASK_FIRST_BYTES {
+            Body::File(stretch) => {
+                builder = builder.header("content-length", stretch.len);
+                if stretch.len >= ASK_FIRST_BYTES {
                     builder = builder.header("expect", "100-continue");
                 }
-                let mut out = Outgoing {
-                    path,
-                    file,
-                    offset,
-                    left: len,
-                    flow,
-                    trouble,
-                };
+                let mut out = Outgoing::new(stretch, trouble);
                 self.agent
                     .run(builder.body(SendBody::from_reader(&mut out))?)?
             }
@@ -224,28 +218,49 @@ impl Session {
 
 /// A stretch of a file on its way out.
 struct Outgoing<'a> {
-    path: &'a Path,
-    file: &'a File,
-    offset: u64,
-    left: u64,
-    flow: &'a Flow<'a>,
+    stretch: Stretch<'a>,
+    sent: u64,
+    summing: Option<Summing>,
     trouble: &'a RefCell<Option<Failure>>,
 }
 
-impl Outgoing<'_> {
+impl<'a> Outgoing<'a> {
+    fn new(stretch: Stretch<'a>, trouble: &'a RefCell<Option<Failure>>) -> Outgoing<'a> {
+        Outgoing {
+            stretch,
+            sent: 0,
+            summing: Some(stretch.sum.begin()),
+            trouble,
+        }
+    }
+
     fn next(&mut self, into: &mut [u8]) -> Result<usize, Failure> {
-        let left = usize::try_from(self.left).unwrap_or(usize::MAX);
-        let want = into.len().min(left).min(self.flow.piece());
+        let Stretch {
+            path, file, meter, ..
+        } = self.stretch;
+        let left = self.stretch.len - self.sent;
+        let want = into
+            .len()
+            .min(usize::try_from(left).unwrap_or(usize::MAX))
+            .min(meter.piece());
         if want == 0 {
             return Ok(0);
         }
-        self.flow.may_send(want)?;
-        let read = self.file.read_exact_at(&mut into[..want], self.offset);
-        read.map_err(|error| unreadable(self.path, &error))?;
+        meter.may_send(want)?;
+        let read = file.read_exact_at(&mut into[..want], self.stretch.offset + self.sent);
+        read.map_err(|error| unreadable(path, &error))?;
         let sent = u64::try_from(want).unwrap_or(u64::MAX);
-        self.offset += sent;
-        self.left -= sent;
-        self.flow.add(sent);
+        if let Some(summing) = &mut self.summing {
+            summing.update(&into[..want]);
+        }
+        if sent == left
+            && let Some(summing) = self.summing.take()
+            && summing.finish() != self.stretch.sum
+        {
+            return Err(damaged(path));
+        }
+        self.sent += sent;
+        meter.add(sent);
         Ok(want)
     }
 }

@@ -25,26 +25,20 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-pub use attempt::{Attempt, Flow};
+pub use attempt::{Attempt, Flow, Meter};
 pub use parcel::{Content, Item, Parcel, Part};
 
 use crate::base::{Clock, Stop};
 use crate::config::delivery::{DailyWindow, TargetKind};
+use crate::config::template::KeyTemplate;
 use crate::config::{Config, delivery};
 use crate::queue::work::{Failure, Job, Notebook, Target, Uploaded};
 use http::Limits;
-use naming::Template;
 use rate::Limiter;
 
 /// What is wrong with a target before anything is sent.
 #[derive(Debug, thiserror::Error)]
 pub enum UploadError {
-    #[error("target {target}: key = \"{key}\" {why}")]
-    Key {
-        target: String,
-        key: String,
-        why: String,
-    },
     #[error(
         "target {target}: ca_file {file}: {why}; it must hold certificates in PEM form \
          (-----BEGIN CERTIFICATE-----)"
@@ -118,24 +112,17 @@ fn ready(
     shared: &Arc<Shared>,
     limits: Limits,
 ) -> Result<Arc<dyn Target>, UploadError> {
-    let template = |key: &str| {
-        Template::new(key).map_err(|why| UploadError::Key {
-            target: target.id.clone(),
-            key: key.to_owned(),
-            why,
-        })
-    };
-    let (template, adapter): (Template, Box<dyn Adapter>) = match &target.kind {
+    let (template, adapter): (KeyTemplate, Box<dyn Adapter>) = match &target.kind {
         TargetKind::Folder(folder) => (
-            template(&folder.key)?,
+            folder.key.clone(),
             Box::new(folder::FolderAdapter::new(folder)),
         ),
         TargetKind::S3(s3) => (
-            template(&s3.key)?,
+            s3.key.clone(),
             Box::new(s3::S3Adapter::new(&target.id, s3, limits)?),
         ),
         TargetKind::SignedUrl(signed) => (
-            template(signed_url::NAMES)?,
+            signed_url::names(),
             Box::new(signed_url::SignedUrlAdapter::new(
                 &target.id, signed, limits,
             )?),
@@ -152,7 +139,7 @@ fn ready(
 /// A target, as the queue sees it.
 struct Ready {
     id: String,
-    template: Template,
+    template: KeyTemplate,
     adapter: Box<dyn Adapter>,
     shared: Arc<Shared>,
 }

@@ -5,9 +5,10 @@
 //!
 //! Not here: where it goes. Called by: the room's face, every adapter.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::naming::Template;
+use super::naming;
+use crate::config::template::KeyTemplate;
 use crate::queue::sidecar::{Meta, Sidecar, Status};
 use crate::queue::work::{Failure, Job};
 
@@ -60,15 +61,20 @@ pub struct Item {
 impl Item {
     /// It is on this box's disk, but not as its sidecar says.
     pub fn damaged(&self) -> Failure {
-        let path = match &self.content {
-            Content::File(path) => path.display().to_string(),
-            Content::Bytes(_) => self.key.clone(),
-        };
-        Failure::Failed {
-            why: format!(
-                "{path} is not what its sidecar says (SHA-256 differs): this box's disk damaged it"
-            ),
+        match &self.content {
+            Content::File(path) => damaged(path),
+            Content::Bytes(_) => damaged(Path::new(&self.key)),
         }
+    }
+}
+
+/// What lies on this box's disk is not what its sidecar says, or not what it was a moment ago.
+pub fn damaged(path: &Path) -> Failure {
+    let path = path.display();
+    Failure::Failed {
+        why: format!(
+            "{path} is not what its sidecar says (its checksum differs): this box's disk damaged it"
+        ),
     }
 }
 
@@ -79,8 +85,8 @@ pub struct Parcel {
 }
 
 impl Parcel {
-    pub fn of(job: &Job<'_>, template: &Template, venue: &str) -> Result<Parcel, Failure> {
-        let stem = template.stem(venue, job.sidecar);
+    pub fn of(job: &Job<'_>, template: &KeyTemplate, venue: &str) -> Result<Parcel, Failure> {
+        let stem = naming::stem(template, venue, job.sidecar);
         let about = job.sidecar;
         let video = job.video().ok_or_else(|| Failure::Never {
             why: "its sidecar names no video that could be uploaded".to_owned(),
@@ -131,7 +137,7 @@ fn item(part: Part, stem: &str, path: PathBuf, sha256: Option<String>) -> Result
 
 /// One of our own files cannot be read: gone is gone; all else is the disk's trouble, which
 /// may pass.
-pub fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Failure {
+pub fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
     let why = format!(
         "{}: {}",
         path.display(),
@@ -189,8 +195,6 @@ fn copy(sidecar: &Sidecar, items: &[Item]) -> Sidecar {
 #[cfg(test)]
 pub mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::path::Path;
-
     use super::*;
     use crate::queue::sidecar::{MarkedMeta, Stage, Upload, UploadStatus};
 
@@ -232,7 +236,7 @@ pub mod tests {
             sidecar: about,
             tmp: Path::new("/nowhere"),
         };
-        let template = Template::new("{venue}/{press}-{camera}.mp4").unwrap();
+        let template = KeyTemplate::new("{venue}/{press}-{camera}.mp4").unwrap();
         let parcel = Parcel::of(&job, &template, "Park");
         (dir, parcel)
     }

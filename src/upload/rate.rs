@@ -66,10 +66,10 @@ impl Limiter {
     }
 
     /// The most that one [`Limiter::take`] should ask for, so that several uploads share fairly
-    /// and none waits for long: a twentieth of a second, within 1 to 64 KiB.
+    /// and none waits for long: a twentieth of a second, within 1 to 128 KiB.
     pub fn piece(&self) -> usize {
         let bytes = self.rate_bytes.map_or(u64::MAX, |rate| rate / 20);
-        usize::try_from(bytes.clamp(1 << 10, 64 << 10)).unwrap_or(64 << 10)
+        usize::try_from(bytes.clamp(1 << 10, 128 << 10)).unwrap_or(128 << 10)
     }
 
     /// Waits until `bytes` may be sent.

@@ -4,11 +4,14 @@
 //! and looked at again: it counts as uploaded when the server names its size and, where it
 //! knows one, its checksum: the SHA-256 of a file in one piece, the CRC-32 of one in parts.
 //! The checksum is sent along and signed, so the server refuses what arrives damaged; the
-//! SHA-256 is kept as the object's metadata `sha256`.
+//! SHA-256 is kept as the object's metadata `sha256`. What this box's disk damaged is noticed
+//! while it is sent, and never becomes an object.
 //!
 //! Called by: the room's face.
 
 mod answers;
+mod ask;
+mod lanes;
 mod multipart;
 mod reach;
 mod sign;
@@ -18,18 +21,17 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use jiff::Timestamp;
 use url::Url;
 
-use super::hash::{self, Hash};
-use super::http::{Answer, Body, Client, Limits, Request, Session};
+use super::hash::{self, Hash, Sum};
+use super::http::{Answer, Body, Client, Limits, Stretch};
 use super::parcel::unreadable;
 use super::{Adapter, Attempt, Content, Item, UploadError};
 use crate::config::delivery::S3Target;
 use crate::queue::work::{Failure, Uploaded};
 use answers::Said;
+use ask::Asking;
 use multipart::{CRC32, Large, SINGLE_BYTES, Sums};
-use sign::{Payload, Signer};
 
 /// Of a file in one piece; of one in parts it is a CRC-32, see `multipart`.
 const SHA256: &str = "x-amz-checksum-sha256";
@@ -97,10 +99,14 @@ impl Adapter for S3Adapter {
             });
         }
         let sending = Sending {
-            adapter: self,
             attempt,
-            session: self.client.session(attempt.flow.stop()),
+            asking: Asking {
+                adapter: self,
+                shared: attempt.shared,
+                session: self.client.session(attempt.flow.stop()),
+            },
         };
+        multipart::give_up_strangers(&sending);
         for item in &attempt.parcel.items {
             attempt.flow.leave()?;
             sending.item(item)?;
@@ -113,174 +119,47 @@ impl Adapter for S3Adapter {
 
 /// One attempt.
 struct Sending<'a> {
-    adapter: &'a S3Adapter,
     attempt: &'a Attempt<'a>,
-    session: Session,
-}
-
-/// What a HEAD said of an object that is there.
-struct Held {
-    size_bytes: Option<u64>,
-    /// Base64.
-    checksum: Option<String>,
-    /// What was sent along: hex.
-    sha256: Option<String>,
-}
-
-impl Held {
-    /// Whether an earlier attempt brought this very file.
-    fn is(&self, item: &Item, hash: &Hash) -> bool {
-        let by_checksum = self.checksum.as_deref() == Some(&base64(hash));
-        let by_note = self.sha256.as_deref() == Some(&hash::hex(hash));
-        self.size_bytes == Some(item.size_bytes) && (by_checksum || by_note)
-    }
+    asking: Asking<'a>,
 }
 
 impl Sending<'_> {
-    fn now(&self) -> Timestamp {
-        let ns = i128::from(self.attempt.shared.clock.wall().unix_ns);
-        Timestamp::from_nanosecond(ns).unwrap_or(Timestamp::UNIX_EPOCH)
-    }
-
-    fn url(&self, key: &str, query: &[(&str, &str)]) -> Url {
-        let mut url = self.adapter.base.clone();
-        let path = format!("{}{key}", url.path());
-        url.set_path(&path);
-        if !query.is_empty() {
-            // Encoded as the signature wants it, so that both sides see the same.
-            let pairs = query.iter();
-            let pairs = pairs.map(|(n, v)| format!("{}={}", sign::encoded(n), sign::encoded(v)));
-            url.set_query(Some(&pairs.collect::<Vec<_>>().join("&")));
-        }
-        url
-    }
-
-    /// Headers that an object is kept with.
-    fn facts(&self, content_type: &str, sha256: &Hash) -> Vec<(String, String)> {
-        let target = &self.adapter.target;
-        let given = [
-            ("content-type", Some(content_type)),
-            ("content-disposition", Some("inline")),
-            ("cache-control", target.cache_control.as_deref()),
-            ("x-amz-storage-class", target.storage_class.as_deref()),
-            ("x-amz-server-side-encryption", target.encryption.as_deref()),
-            (
-                "x-amz-server-side-encryption-aws-kms-key-id",
-                target.kms_key.as_deref(),
-            ),
-            ("x-amz-meta-sha256", Some(&hash::hex(sha256))),
-        ];
-        let given = given.into_iter();
-        given
-            .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
-            .collect()
-    }
-
-    /// Any answer.
-    fn exchange(
-        &self,
-        method: &'static str,
-        url: &Url,
-        headers: Vec<(String, String)>,
-        body: Body<'_>,
-    ) -> Result<Answer, Failure> {
-        let payload = match &body {
-            Body::None => Payload::Bytes(b""),
-            Body::Bytes(bytes) => Payload::Bytes(bytes),
-            Body::File { .. } => Payload::Unsigned,
-        };
-        let target = &self.adapter.target;
-        let signer = Signer {
-            access_key_id: &target.access_key_id,
-            secret: target.secret_access_key.reveal(),
-            region: &target.region,
-        };
-        let headers = signer.sign(method, url, headers, payload, self.now());
-        self.session.send(Request {
-            method,
-            url,
-            headers,
-            body,
-        })
-    }
-
-    /// An answer that says yes.
-    fn ask(
-        &self,
-        method: &'static str,
-        url: &Url,
-        headers: Vec<(String, String)>,
-        body: Body<'_>,
-        doing: &str,
-    ) -> Result<Answer, Failure> {
-        let answer = self.exchange(method, url, headers, body)?;
-        self.yes(answer, doing)
-    }
-
-    fn yes(&self, answer: Answer, doing: &str) -> Result<Answer, Failure> {
-        match answer.is_success() {
-            true => Ok(answer),
-            false => Err(self.failure(&answer, doing)),
-        }
-    }
-
-    fn failure(&self, answer: &Answer, doing: &str) -> Failure {
-        answers::failure(answer, doing, &self.adapter.target, self.now())
-    }
-
-    /// Whether the server named its checksum; an error if it is not this one.
-    fn same_checksum(
-        &self,
-        answer: &Answer,
-        header: &str,
-        want: &str,
-        doing: &str,
-    ) -> Result<bool, Failure> {
-        match answer.header(header) {
-            None => Ok(false),
-            Some(there) if there == want => Ok(true),
-            Some(there) => Err(Failure::Failed {
-                why: format!(
-                    "{doing}: {} holds something else: its {header} is {there}, not {want}",
-                    answer.server
-                ),
-            }),
-        }
-    }
-
     fn item(&self, item: &Item) -> Result<(), Failure> {
-        let sha256 = self.meant(item)?;
-        let url = self.url(&item.key, &[]);
-        let before = self.attempt.flow.done_bytes();
-        if self.held(&url)?.is_some_and(|held| held.is(item, &sha256)) {
-            self.attempt.flow.add(item.size_bytes);
+        let flow = &self.attempt.flow;
+        let known = item.sha256.as_deref().and_then(hash::from_hex);
+        let sha256 = match known {
+            Some(known) => known,
+            None => hash::of_item(item, flow)?,
+        };
+        let url = self.asking.url(&item.key, &[]);
+        let before = flow.done_bytes();
+        if let Some(held) = self.asking.held(&url)?
+            && held.is(item, &sha256)
+            && self.same_parts(item, held.crc32.as_deref())?
+        {
+            flow.add(item.size_bytes);
             return Ok(());
         }
         let sums = match &item.content {
             Content::Bytes(bytes) => {
-                self.put(item, &url, Body::Bytes(bytes), &sha256)?;
+                self.asking.put(item, &url, Body::Bytes(bytes), &sha256)?;
                 None
             }
             Content::File(path) => self.file(item, &url, path, &sha256)?,
         };
-        self.attempt
-            .flow
-            .set(before.saturating_add(item.size_bytes));
+        flow.set(before.saturating_add(item.size_bytes));
         self.prove(item, &url, &sha256, sums.as_ref())
     }
 
-    /// The hash that the far side must end up with. Of a small file what lies on the disk is
-    /// compared with what its sidecar says; a large one is while it is sent.
-    fn meant(&self, item: &Item) -> Result<Hash, Failure> {
-        let known = item.sha256.as_deref().and_then(hash::from_hex);
-        if let (Some(known), true) = (known, item.size_bytes > SINGLE_BYTES) {
-            return Ok(known);
-        }
-        let found = hash::of_item(item, &self.attempt.flow)?;
-        match known {
-            Some(known) if known != found => Err(item.damaged()),
-            _ => Ok(found),
-        }
+    /// Whether what an earlier attempt completed and could not prove any more is whole.
+    fn same_parts(&self, item: &Item, crc32: Option<&str>) -> Result<bool, Failure> {
+        let (Some(there), Content::File(path)) = (crc32, &item.content) else {
+            return Ok(true);
+        };
+        let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+        let go_on = || self.attempt.flow.leave();
+        let sums = Sums::of_file(path, &file, item.size_bytes, go_on)?;
+        Ok(sums.expected(there) == there)
     }
 
     /// The checksums to expect where it went in parts.
@@ -302,40 +181,18 @@ impl Sending<'_> {
             };
             return large.send().map(Some);
         }
-        let body = Body::File {
+        let flow = &self.attempt.flow;
+        let stretch = Stretch {
             path,
             file: &file,
             offset: 0,
             len: item.size_bytes,
-            flow: &self.attempt.flow,
+            sum: Sum::Sha256(*sha256),
+            meter: flow.meter(),
         };
-        self.put(item, url, body, sha256)?;
+        let asking = &self.asking;
+        flow.telling(|| asking.put(item, url, Body::File(stretch), sha256))?;
         Ok(None)
-    }
-
-    fn put(&self, item: &Item, url: &Url, body: Body<'_>, sha256: &Hash) -> Result<(), Failure> {
-        let mut headers = self.facts(item.part.content_type(), sha256);
-        headers.push((SHA256.to_owned(), base64(sha256)));
-        let doing = format!("upload of {}", item.key);
-        let answer = self.ask("PUT", url, headers, body, &doing)?;
-        self.same_checksum(&answer, SHA256, &base64(sha256), &doing)?;
-        Ok(())
-    }
-
-    /// What is there under this name; `None`: nothing that we could know of.
-    fn held(&self, url: &Url) -> Result<Option<Held>, Failure> {
-        let answer = self.head(url)?;
-        if answer.says_later() {
-            return Err(self.failure(&answer, "looking what is there"));
-        }
-        // Without the right to list a bucket, a name that is not there is "forbidden". What
-        // really is forbidden, the PUT will say, and say why.
-        Ok(answer.is_success().then(|| held(&answer)))
-    }
-
-    fn head(&self, url: &Url) -> Result<Answer, Failure> {
-        let asked = ("x-amz-checksum-mode".to_owned(), "ENABLED".to_owned());
-        self.exchange("HEAD", url, vec![asked], Body::None)
     }
 
     /// The far side's own word for what it holds.
@@ -347,7 +204,7 @@ impl Sending<'_> {
         sums: Option<&Sums>,
     ) -> Result<(), Failure> {
         let doing = format!("proof of {}", item.key);
-        let answer = self.head(url)?;
+        let answer = self.asking.head(url)?;
         if answer.status == 403 && Said::in_body(&answer.body).code.is_empty() {
             return Err(Failure::Failed {
                 why: format!(
@@ -357,8 +214,8 @@ impl Sending<'_> {
                 ),
             });
         }
-        let answer = self.yes(answer, &doing)?;
-        let there = held(&answer);
+        let answer = self.asking.yes(answer, &doing)?;
+        let there = ask::held(&answer);
         let Answer { server, .. } = &answer;
         if there.size_bytes != Some(item.size_bytes) {
             let size = there
@@ -371,24 +228,14 @@ impl Sending<'_> {
                 ),
             });
         }
-        self.same_checksum(&answer, SHA256, &base64(sha256), &doing)?;
+        self.asking
+            .same_checksum(&answer, SHA256, &base64(sha256), &doing)?;
         if let Some(sums) = sums {
             let there = answer.header(CRC32).unwrap_or_default();
             let want = sums.expected(there);
-            self.same_checksum(&answer, CRC32, want, &doing)?;
+            self.asking.same_checksum(&answer, CRC32, want, &doing)?;
         }
         Ok(())
-    }
-}
-
-fn held(answer: &Answer) -> Held {
-    let text = |name| answer.header(name).map(str::to_owned);
-    Held {
-        size_bytes: answer
-            .header("content-length")
-            .and_then(|text| text.parse().ok()),
-        checksum: text(SHA256),
-        sha256: text("x-amz-meta-sha256"),
     }
 }
 
@@ -396,6 +243,7 @@ fn held(answer: &Answer) -> Held {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::answers::tests::target;
+    use super::ask::Held;
     use super::*;
 
     #[test]
@@ -423,6 +271,7 @@ mod tests {
         let there = |size, sha256: &Hash| Held {
             size_bytes: Some(size),
             checksum: None,
+            crc32: None,
             sha256: Some(hash::hex(sha256)),
         };
         assert!(there(4, &hash).is(&item, &hash));
@@ -431,8 +280,17 @@ mod tests {
         let mute = Held {
             size_bytes: Some(4),
             checksum: None,
+            crc32: None,
             sha256: None,
         };
         assert!(!mute.is(&item, &hash));
+        let other = Held {
+            checksum: Some(base64(&hash::of_bytes(b"miss"))),
+            ..there(4, &hash)
+        };
+        assert!(
+            !other.is(&item, &hash),
+            "its own word counts more than ours"
+        );
     }
 }

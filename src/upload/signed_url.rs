@@ -21,17 +21,16 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::hash;
-use super::http::{Answer, Body, Client, Limits, Request, Session};
+use super::hash::{self, Hash, Sum};
+use super::http::{Answer, Body, Client, Limits, Request, Session, Stretch};
 use super::parcel::unreadable;
 use super::{Adapter, Attempt, Content, Item, UploadError};
 use crate::config::delivery::SignedUrlTarget;
+use crate::config::template::KeyTemplate;
 use crate::queue::work::{Failure, Uploaded};
 use sign::{Signed, Signer};
 use talk::Ticket;
 
-/// How the files are called.
-pub const NAMES: &str = "{press}-{camera}.mp4";
 /// A clock that is off by more is told of when a backend does not trust a request.
 const SKEW_S: i64 = 120;
 /// How soon to look again whether the clock has been set.
@@ -55,6 +54,11 @@ impl SignedUrlAdapter {
             target: target.clone(),
         })
     }
+}
+
+/// How the files are called: a backend has folders of its own.
+pub fn names() -> KeyTemplate {
+    KeyTemplate::new("{press}-{camera}.mp4").unwrap_or_default()
 }
 
 impl Adapter for SignedUrlAdapter {
@@ -106,8 +110,8 @@ struct Noted {
 }
 
 impl Noted {
-    fn is(&self, item: &Item, sha256: &str) -> bool {
-        self.file_name == talk::file_name(item) && self.sha256 == sha256
+    fn is(&self, item: &Item, sha256: &Hash) -> bool {
+        self.file_name == talk::file_name(item) && self.sha256 == hash::hex(sha256)
     }
 }
 
@@ -123,9 +127,10 @@ impl Sending<'_> {
     /// What the backend calls it, once it holds it.
     fn item(&mut self, item: &Item) -> Result<String, Failure> {
         let flow = &self.attempt.flow;
-        let sha256 = match &item.sha256 {
-            Some(known) => known.clone(),
-            None => hash::hex(&hash::of_item(item, flow)?),
+        let known = item.sha256.as_deref().and_then(hash::from_hex);
+        let sha256 = match known {
+            Some(known) => known,
+            None => hash::of_item(item, flow)?,
         };
         let mut done = self.resume.done.iter();
         if let Some(done) = done.find(|done| done.is(item, &sha256)) {
@@ -149,7 +154,7 @@ impl Sending<'_> {
     }
 
     /// What an earlier attempt sent, if the backend takes it now.
-    fn sent_before(&self, item: &Item, sha256: &str) -> Result<Option<Noted>, Failure> {
+    fn sent_before(&self, item: &Item, sha256: &Hash) -> Result<Option<Noted>, Failure> {
         let sent = self.resume.sent.as_ref();
         let Some(sent) = sent.filter(|sent| sent.is(item, sha256)) else {
             return Ok(None);
@@ -163,13 +168,13 @@ impl Sending<'_> {
     }
 
     /// Registered and sent.
-    fn anew(&mut self, item: &Item, sha256: &str) -> Result<Noted, Failure> {
+    fn anew(&mut self, item: &Item, sha256: &Hash) -> Result<Noted, Failure> {
         let ticket = self.register(item, sha256)?;
         self.attempt.flow.leave()?;
         let etag = self.put(item, sha256, &ticket)?;
         let sent = Noted {
             file_name: talk::file_name(item).to_owned(),
-            sha256: sha256.to_owned(),
+            sha256: hash::hex(sha256),
             id: ticket.id,
             etag,
         };
@@ -189,10 +194,10 @@ impl Sending<'_> {
         Timestamp::from_nanosecond(ns).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
-    fn register(&self, item: &Item, sha256: &str) -> Result<Ticket, Failure> {
+    fn register(&self, item: &Item, sha256: &Hash) -> Result<Ticket, Failure> {
         let Attempt { job, shared, .. } = self.attempt;
         let fields = &self.target.fields;
-        let body = talk::registration(fields, item, sha256, job.sidecar, &shared.venue);
+        let body = talk::registration(fields, item, &hash::hex(sha256), job.sidecar, &shared.venue);
         let doing = format!("registration of {}", talk::file_name(item));
         let answer = self.ask(&self.target.register_path, &body, &doing, "register_path")?;
         talk::ticket(fields, &answer.body).map_err(|why| Failure::Failed {
@@ -287,7 +292,7 @@ impl Sending<'_> {
     }
 
     /// The store's ETag, if it gives one.
-    fn put(&self, item: &Item, sha256: &str, ticket: &Ticket) -> Result<Option<String>, Failure> {
+    fn put(&self, item: &Item, sha256: &Hash, ticket: &Ticket) -> Result<Option<String>, Failure> {
         let doing = format!("upload of {}", talk::file_name(item));
         let url = store(&self.target.url, &ticket.upload_url).map_err(|what| {
             let ours = self.target.url.origin().ascii_serialization();
@@ -299,50 +304,42 @@ impl Sending<'_> {
             let content_type = item.part.content_type().to_owned();
             headers.push(("content-type".to_owned(), content_type));
         }
-        let file;
-        let body = match &item.content {
-            Content::Bytes(bytes) => Body::Bytes(bytes),
-            Content::File(path) => {
-                file = File::open(path).map_err(|error| unreadable(path, &error))?;
-                Body::File {
-                    path,
-                    file: &file,
-                    offset: 0,
-                    len: item.size_bytes,
-                    flow: &self.attempt.flow,
-                }
-            }
-        };
-        let answer = self.session.send(Request {
+        let request = |body| Request {
             method: "PUT",
             url: &url,
             headers,
             body,
-        })?;
+        };
+        let (flow, session) = (&self.attempt.flow, &self.session);
+        let answer = match &item.content {
+            Content::Bytes(bytes) => session.send(request(Body::Bytes(bytes)))?,
+            Content::File(path) => {
+                let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+                let body = Body::File(Stretch {
+                    path,
+                    file: &file,
+                    offset: 0,
+                    len: item.size_bytes,
+                    sum: Sum::Sha256(*sha256),
+                    meter: flow.meter(),
+                });
+                flow.telling(|| session.send(request(body)))?
+            }
+        };
         self.stored(&answer, sha256, &doing)
     }
 
     fn stored(
         &self,
         answer: &Answer,
-        sha256: &str,
+        sha256: &Hash,
         doing: &str,
     ) -> Result<Option<String>, Failure> {
         if !answer.is_success() {
-            let failure = answer.failure(doing, &talk::code(&answer.body), self.now());
-            return Err(match failure {
-                Failure::Failed { why } if answer.status == 403 => Failure::Failed {
-                    why: format!(
-                        "{why}; the signed address may have expired on the way, or want headers \
-                         that the backend did not name"
-                    ),
-                },
-                other => other,
-            });
+            return Err(self.not_stored(answer, doing));
         }
-        let want = hash::from_hex(sha256).map(|hash| base64(&hash));
-        let there = answer.header("x-amz-checksum-sha256");
-        if let (Some(there), Some(want)) = (there, want)
+        let want = base64(sha256);
+        if let Some(there) = answer.header("x-amz-checksum-sha256")
             && there != want
         {
             return Err(Failure::Failed {
@@ -354,6 +351,30 @@ impl Sending<'_> {
         }
         let etag = answer.header("etag");
         Ok(etag.map(|etag| etag.trim_matches('"').to_owned()))
+    }
+
+    /// An address that expired on a slow line says nothing against the file: it waits, and the
+    /// next attempt asks for a new one.
+    fn not_stored(&self, answer: &Answer, doing: &str) -> Failure {
+        let failure = answer.failure(doing, &talk::code(&answer.body), self.now());
+        let Failure::Failed { why } = failure else {
+            return failure;
+        };
+        if talk::says_expired(answer.status, &answer.body) {
+            return Failure::Wait {
+                why: format!(
+                    "{why}; the signed address expired before the file was there: the backend gives \
+                     too little time for this line, or its clock and the store's differ"
+                ),
+                retry_after_ms: None,
+            };
+        }
+        match answer.status {
+            403 => Failure::Failed {
+                why: format!("{why}; the store may want headers that the backend did not name"),
+            },
+            _ => Failure::Failed { why },
+        }
     }
 }
 

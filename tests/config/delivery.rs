@@ -155,7 +155,7 @@ fn targets_need_little_and_the_rest_is_as_documented() {
         panic!("{kinds:?}");
     };
     assert_eq!(nas.path, Path::new("/mnt/nas"));
-    assert_eq!(nas.key, "{venue}/{date}/{press}-{camera}.mp4");
+    assert_eq!(nas.key.as_str(), "{venue}/{date}/{press}-{camera}.mp4");
     assert_eq!(
         (cloud.key.as_str(), cloud.region.as_str()),
         (nas.key.as_str(), "us-east-1")
@@ -208,7 +208,7 @@ fn all_of_a_target_arrives() {
         panic!("{cloud:?} {backend:?}");
     };
     assert_eq!(cloud.region, "eu-central-1");
-    assert_eq!(cloud.key, "{court}/{time}-{press}-{camera}.mp4");
+    assert_eq!(cloud.key.as_str(), "{court}/{time}-{press}-{camera}.mp4");
     assert!(!cloud.path_style);
     assert_eq!(cloud.encryption.as_deref(), Some("aws:kms"));
     assert_eq!(cloud.kms_key.as_deref(), Some("alias/x"));

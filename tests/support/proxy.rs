@@ -52,7 +52,16 @@ pub enum Fate {
     Slow(Duration),
     /// The head of the server's answer is changed.
     Edit(fn(String) -> String),
+    /// The byte at this place of the body arrives changed.
+    Spoil(u64),
+    /// When the server has got so many bytes of the body the blow falls, and both connections
+    /// end.
+    StrikeIn(u64, Blow),
+    /// When the server has answered the blow falls, and nobody hears the answer.
+    StrikeBehind(Blow),
 }
+
+pub type Blow = Arc<dyn Fn() + Send + Sync>;
 
 type Decide = dyn Fn(&Seen) -> Fate + Send + Sync;
 
@@ -219,16 +228,33 @@ impl Inner {
             text += &format!("{name}: {value}\r\n");
         }
         server.write_all(format!("{text}connection: close\r\n\r\n").as_bytes())?;
+        let mut through = 0;
         self.body(client, seen.length(), |piece| {
-            if let Fate::Slow(pause) = fate {
-                std::thread::sleep(*pause);
+            let (from, to) = (through, through + piece.len() as u64);
+            through = to;
+            match fate {
+                Fate::Slow(pause) => std::thread::sleep(*pause),
+                Fate::Spoil(at) if (from..to).contains(at) => {
+                    let mut spoilt = piece.to_vec();
+                    spoilt[usize::try_from(at - from).unwrap()] ^= 1;
+                    return server.write_all(&spoilt);
+                }
+                Fate::StrikeIn(at, blow) if to > *at => {
+                    server.write_all(&piece[..usize::try_from(at - from).unwrap()])?;
+                    blow();
+                    return Err(io::ErrorKind::ConnectionAborted.into());
+                }
+                _ => {}
             }
             server.write_all(piece)
         })?;
         let (line, headers) = head(&mut server)?;
         let mut rest = Vec::new();
         server.read_to_end(&mut rest)?;
-        if matches!(fate, Fate::LoseAnswer) {
+        if let Fate::StrikeBehind(blow) = fate {
+            blow();
+        }
+        if matches!(fate, Fate::LoseAnswer | Fate::StrikeBehind(_)) {
             client.reset();
             return Ok(());
         }

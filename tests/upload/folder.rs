@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 
 use hindsight::base::{RealClock, Stop};
 use hindsight::config::delivery::FolderTarget;
+use hindsight::config::template::KeyTemplate;
 use hindsight::disk::{Call, Disk, Fault, Faults};
 use hindsight::queue::work::Failure;
 use hindsight::upload::folder::FolderAdapter;
-use hindsight::upload::naming::Template;
 use hindsight::upload::rate::Limiter;
 use hindsight::upload::{Adapter, Attempt, Flow, Parcel, Shared};
 use jiff::tz::TimeZone;
@@ -245,12 +245,12 @@ fn by_hand(
     let adapter = FolderAdapter::with_disk(
         &FolderTarget {
             path: root.to_owned(),
-            key: String::new(),
+            key: KeyTemplate::default(),
         },
         disk,
     );
     let job = highlight.job();
-    let template = Template::new("{date}/{press}-{camera}.mp4").unwrap();
+    let template = KeyTemplate::new("{date}/{press}-{camera}.mp4").unwrap();
     let parcel = Parcel::of(&job, &template, "Arena")?;
     let stop = Stop::default();
     let notes = Notes::default();

@@ -12,7 +12,7 @@ use crate::rig::*;
 use crate::s3::S3;
 
 #[test]
-fn offline_everything_waits_and_nothing_counts_or_grows() {
+fn offline_for_a_week_everything_waits_and_nothing_counts_or_grows() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let refused = format!("http://{}", free.local_addr().unwrap());
     drop(free);
@@ -20,7 +20,8 @@ fn offline_everything_waits_and_nothing_counts_or_grows() {
     let before = files(highlight.dir.path());
     let notes = Notes::default();
     let refusing = target(&s3_lines(&refused, ""));
-    for _ in 0..50 {
+    // A week of attempts, one every ten minutes.
+    for _ in 0..7 * 24 * 6 {
         waits(
             attempt(&*refusing, &highlight, &notes),
             "refuses connections",

@@ -10,9 +10,9 @@ use hindsight::queue::sidecar::{Sidecar, Upload, UploadStatus};
 use hindsight::queue::work::{Failure, Job, Notebook, Target, Uploaded};
 use hindsight::upload::{self, http::Limits};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::s3::{KEY_ID, SECRET};
+pub use crate::waiting::{PRESS, footage, sidecar};
 
 /// A highlight of the press `PRESS` and camera court1.
 pub struct Highlight {
@@ -20,17 +20,8 @@ pub struct Highlight {
     pub about: Sidecar,
 }
 
-pub const PRESS: &str = "0badc0de-00000012345-00010002";
 /// What every name there begins with.
 pub const STEM: &str = "Arena/2026-11-21/0badc0de-00000012345-00010002-court1";
-
-/// Bytes that no two of which places are alike.
-pub fn footage(len: usize) -> Vec<u8> {
-    let mut random = fastrand::Rng::with_seed(7);
-    let mut bytes = vec![0; len];
-    random.fill(&mut bytes);
-    bytes
-}
 
 impl Highlight {
     /// With a video of so many bytes and a thumbnail.
@@ -39,30 +30,8 @@ impl Highlight {
         let bytes = footage(video_bytes);
         std::fs::write(dir.path().join("court1.mp4"), &bytes).unwrap();
         std::fs::write(dir.path().join("court1.jpg"), b"\xff\xd8 a goal \xff\xd9").unwrap();
-        let hash: String = Sha256::digest(&bytes)
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect();
-        let about = json!({
-            "type": "highlight", "status": "watermarked", "reason": null,
-            "created_at": "2026-11-21T18:30:05.250+01:00", "press_id": PRESS,
-            "camera": { "id": "court1", "name": "Court 1" },
-            "source": "http", "button": null, "court": "Court 1",
-            "file_name": "court1.mp4", "size_bytes": video_bytes, "sha256": hash,
-            "meta": { "codec": "h264", "width": 1920, "height": 1080, "fps": 30.0,
-                      "duration_sec": 50.0, "audio_codec": null },
-            "pre_seconds": 40.0, "post_seconds": 10.0,
-            "requested": { "pre_seconds": 40.0, "post_seconds": 10.0 },
-            "ended": "complete", "gaps": [], "damaged": [],
-            "clock": { "boot_id": "0badc0de0badc0de0badc0de0badc0de", "wall_synchronised": true,
-                       "press_mono_ns": 1000, "latency_ms": 0, "mapping": null,
-                       "certainty": null, "alignment": null },
-            "notes": [], "thumbnail_path": "court1.jpg",
-        });
-        Highlight {
-            dir,
-            about: serde_json::from_value(about).unwrap(),
-        }
+        let about = sidecar(&bytes, json!({ "thumbnail_path": "court1.jpg" }));
+        Highlight { dir, about }
     }
 
     pub fn video(&self) -> Vec<u8> {

@@ -48,10 +48,10 @@ fn connections_that_break_anywhere_cost_no_byte_of_the_video() {
             waits(result, "broke");
         }
     }
-    let last = target(&s3_lines(&format!("http://{}", s3.address), ""));
+    let last = target(&s3_lines(&s3.url(), ""));
     attempt(&*last, &highlight, &notes).unwrap();
     assert!(std::fs::read(s3.object(&format!("{STEM}.mp4"))).unwrap() == highlight.video());
-    assert_eq!(s3.open_parts(), 0);
+    assert_eq!((s3.open_parts(), s3.open_uploads()), (0, 0));
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn a_server_that_is_busy_waits_as_long_as_it_says() {
 fn what_the_configuration_has_wrong_counts_and_says_what_to_change() {
     let Some(s3) = S3::start() else { return };
     let highlight = Highlight::of(1_000);
-    let right = s3_lines(&format!("http://{}", s3.address), "");
+    let right = s3_lines(&s3.url(), "");
     for (from, to, word) in [
         ("KEYIDCANARY7", "NOBODY", "access_key_id"),
         (
@@ -166,7 +166,7 @@ fn what_the_configuration_has_wrong_counts_and_says_what_to_change() {
 fn a_clock_that_is_wrong_waits_and_says_by_how_much() {
     let Some(s3) = S3::start() else { return };
     let highlight = Highlight::of(1_000);
-    let lines = s3_lines(&format!("http://{}", s3.address), "");
+    let lines = s3_lines(&s3.url(), "");
     let now = RealClock.wall().unix_ns;
     let early = SimClock::at(1, now - 3_600_000_000_000);
     let target_early = target_with(&lines, Arc::new(early), LIMITS);
@@ -225,11 +225,135 @@ fn a_video_that_this_box_damaged_is_not_uploaded_as_if_it_were_whole() {
     let mut bytes = highlight.video();
     bytes[500] ^= 1;
     std::fs::write(path, bytes).unwrap();
-    let lines = s3_lines(&format!("http://{}", s3.address), "");
+    let lines = s3_lines(&s3.url(), "");
     let result = attempt(&*target(&lines), &highlight, &Notes::default());
     fails(result, "damaged");
     assert!(!s3.object(&format!("{STEM}.json")).exists());
     assert!(!s3.object(&format!("{STEM}.mp4")).exists());
+}
+
+#[test]
+fn a_large_video_that_this_box_damaged_never_becomes_an_object_and_its_parts_are_taken_back() {
+    let Some(s3) = S3::start() else { return };
+    let proxy = Proxy::start(&s3.address, None, |_| Fate::Pass);
+    let mut highlight = Highlight::of(17_000_000);
+    let path = highlight.dir.path().join("court1.mp4");
+    let mut bytes = highlight.video();
+    bytes[9_000_000] ^= 1;
+    std::fs::write(path, bytes).unwrap();
+    let lines = s3_lines(&proxy.url(), "[queue]\nmax_attempts = 3");
+    let notes = Notes::default();
+    for attempts in 0..3 {
+        highlight.tried(attempts);
+        let result = attempt(&*target(&lines), &highlight, &notes);
+        fails(result, "this box's disk damaged it");
+        // What was sent once costs the line nothing more.
+        assert_eq!(proxy.count("PUT", "partNumber="), 3);
+    }
+    assert_eq!(proxy.count("POST", "uploadId="), 0, "it was completed");
+    assert_eq!(files(&s3.object("")), []);
+    assert_eq!((s3.open_uploads(), notes.last()), (0, None));
+}
+
+#[test]
+fn bytes_that_are_damaged_on_the_way_are_refused_and_sent_again() {
+    let Some(s3) = S3::start() else { return };
+    for (bytes, which, part) in [
+        (500_000, ".mp4", ""),
+        (17_000_000, "partNumber=2", "part 2"),
+    ] {
+        let highlight = Highlight::of(bytes);
+        let notes = Notes::default();
+        let proxy = Proxy::start(&s3.address, None, move |seen| {
+            match seen.method == "PUT" && seen.path.contains(which) {
+                true => Fate::Spoil(77_777),
+                false => Fate::Pass,
+            }
+        });
+        let result = attempt(&*target(&s3_lines(&proxy.url(), "")), &highlight, &notes);
+        let why = result.as_ref().unwrap_err().to_string();
+        assert!(why.contains(part), "{why}");
+        fails(result, "BadDigest");
+        attempt(&*target(&s3_lines(&s3.url(), "")), &highlight, &notes).unwrap();
+        assert!(std::fs::read(s3.object(&format!("{STEM}.mp4"))).unwrap() == highlight.video());
+        s3.empty();
+    }
+}
+
+#[test]
+fn a_far_side_that_holds_something_else_in_parts_is_believed_however_often_it_is_asked() {
+    let Some(s3) = S3::start() else { return };
+    let highlight = Highlight::of(17_000_000);
+    let other = |head: String| {
+        let mut lines: Vec<String> = head.lines().map(str::to_owned).collect();
+        lines.retain(|line| !line.starts_with("x-amz-checksum-crc32"));
+        lines.push("x-amz-checksum-crc32: AAAAAA==".to_owned());
+        lines.join("\r\n") + "\r\n"
+    };
+    for (method, which) in [("PUT", "partNumber=3"), ("HEAD", ".mp4")] {
+        let proxy = Proxy::start(&s3.address, None, move |seen| {
+            match seen.method == method && seen.path.contains(which) {
+                true => Fate::Edit(other),
+                false => Fate::Pass,
+            }
+        });
+        let target = target(&s3_lines(&proxy.url(), ""));
+        let notes = Notes::default();
+        for _ in 0..2 {
+            let result = attempt(&*target, &highlight, &notes);
+            fails(result, "holds something else");
+        }
+        attempt(&*self::target(&s3_lines(&s3.url(), "")), &highlight, &notes).unwrap();
+        assert_eq!(s3.open_uploads(), 0);
+        s3.empty();
+    }
+}
+
+#[test]
+fn an_upload_whose_beginning_nobody_heard_of_is_given_up_and_others_are_left_alone() {
+    let Some(s3) = S3::start() else { return };
+    let highlight = Highlight::of(17_000_000);
+    let notes = Notes::default();
+    let deaf = Proxy::start(&s3.address, None, |seen| {
+        match seen.method == "POST" && seen.path.contains("uploads") {
+            true => Fate::LoseAnswer,
+            false => Fate::Pass,
+        }
+    });
+    // Somebody else's, of a name that begins alike.
+    let lines = |key: &str| format!("{}key = \"{key}\"\n", s3_lines(&deaf.url(), ""));
+    let longer = target(&lines("{press}-{camera}.mp4{press}.mp4"));
+    waits(attempt(&*longer, &highlight, &Notes::default()), "broke");
+    let ours = target(&lines("{press}-{camera}.mp4"));
+    waits(attempt(&*ours, &highlight, &notes), "broke");
+    waits(attempt(&*ours, &highlight, &notes), "broke");
+    assert_eq!((s3.open_uploads(), notes.last()), (2, None));
+    let lines = lines("{press}-{camera}.mp4").replace(&deaf.url(), &s3.url());
+    attempt(&*target(&lines), &highlight, &notes).unwrap();
+    assert_eq!(s3.open_uploads(), 1);
+}
+
+#[test]
+fn an_upload_that_began_under_another_name_is_given_up() {
+    let Some(s3) = S3::start() else { return };
+    let highlight = Highlight::of(17_000_000);
+    let notes = Notes::default();
+    let proxy = Proxy::start(&s3.address, None, |seen| {
+        match seen.path.contains("partNumber=2") {
+            true => Fate::ResetAfter(0),
+            false => Fate::Pass,
+        }
+    });
+    let lines = s3_lines(&proxy.url(), "");
+    waits(attempt(&*target(&lines), &highlight, &notes), "broke");
+    assert_eq!(s3.open_uploads(), 1);
+    // Somebody changed the template meanwhile.
+    let lines = format!(
+        "{}key = \"new/{{press}}-{{camera}}.mp4\"\n",
+        s3_lines(&s3.url(), "")
+    );
+    attempt(&*target(&lines), &highlight, &notes).unwrap();
+    assert_eq!((s3.open_uploads(), notes.last()), (0, None));
 }
 
 #[test]

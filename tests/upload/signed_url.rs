@@ -1,7 +1,7 @@
 //! Through a backend that says where to upload to: the flow, its signatures, its faults.
 //! `signed_url.json` is the contract.
 
-mod backend;
+pub mod backend;
 mod proxy;
 
 use std::cell::RefCell;
@@ -17,15 +17,15 @@ use hindsight::config::delivery::{Never, SignedUrlFields, SignedUrlTarget};
 use hindsight::queue::sidecar::Sidecar;
 use hindsight::queue::work::{Failure, Job, Notebook, Uploaded};
 use hindsight::upload::http::Limits;
-use hindsight::upload::naming::Template;
 use hindsight::upload::rate::Limiter;
-use hindsight::upload::signed_url::{NAMES, SignedUrlAdapter};
+use hindsight::upload::signed_url::{SignedUrlAdapter, names};
 use hindsight::upload::{Adapter, Attempt, Flow, Parcel, Shared};
 use jiff::tz::TimeZone;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, getsockname, socket};
 use serde_json::{Value, json};
 
-use backend::{Backend, Fault, SECRET, STAGES, Stage, find, sha256, signature};
+use crate::waiting::{sha256, sidecar};
+use backend::{Backend, Fault, SECRET, STAGES, Stage, find, signature};
 use proxy::{Proxy, Then};
 
 const NOW_S: i64 = 1_790_000_000;
@@ -74,9 +74,12 @@ impl Rig {
         std::fs::write(dir.path().join("court1.mp4"), clip).unwrap();
         std::fs::write(dir.path().join("court1.vertical.mp4"), b"vertical").unwrap();
         std::fs::write(dir.path().join("court1.jpg"), b"thumbnail").unwrap();
+        let beside = json!({
+            "vertical_path": "court1.vertical.mp4", "thumbnail_path": "court1.jpg",
+        });
         Rig {
             dir,
-            about: about(clip),
+            about: sidecar(clip, beside),
             target: target(server),
             limits: Limits::default(),
             clock: Arc::new(SimClock::at(1, NOW_S * 1_000_000_000)),
@@ -113,7 +116,7 @@ impl Rig {
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             max_attempts: 3,
         });
-        let template = Template::new(NAMES).unwrap();
+        let template = names();
         let parcel = Parcel::of(&job, &template, &shared.venue).unwrap();
         let progress = |permille| self.progress.borrow_mut().push(permille);
         let resume = self.noted.borrow().clone();
@@ -136,27 +139,6 @@ impl Rig {
         assert!(!told.contains(CANARY), "{told}");
         result
     }
-}
-
-fn about(clip: &[u8]) -> Sidecar {
-    let json = json!({
-        "type": "highlight", "status": "watermarked", "reason": null,
-        "created_at": "2026-11-21T18:30:05.250+01:00",
-        "press_id": "0badc0de-00000012345-00010002",
-        "camera": { "id": "court1", "name": "Court 1, north" },
-        "source": "http", "button": null, "court": "Court 1",
-        "file_name": "court1.mp4", "size_bytes": clip.len(), "sha256": sha256(clip),
-        "meta": { "codec": "h264", "width": 1920, "height": 1080, "fps": 30.0,
-                  "duration_sec": 50.0, "audio_codec": null },
-        "pre_seconds": 40.0, "post_seconds": 10.0,
-        "requested": { "pre_seconds": 40.0, "post_seconds": 10.0 },
-        "ended": "complete", "gaps": [], "damaged": [],
-        "clock": { "boot_id": "0badc0de0badc0de0badc0de0badc0de", "wall_synchronised": true,
-                   "press_mono_ns": 1000, "latency_ms": 0, "mapping": null,
-                   "certainty": null, "alignment": null },
-        "notes": [], "vertical_path": "court1.vertical.mp4", "thumbnail_path": "court1.jpg",
-    });
-    serde_json::from_value(json).unwrap()
 }
 
 fn target(server: SocketAddr) -> SignedUrlTarget {
@@ -377,7 +359,7 @@ fn no_counts_and_says_what_to_look_at() {
         (Stage::Register, 404, "is register_path right?"),
         (Stage::Register, 422, "422"),
         (Stage::Register, 302, "redirects are not followed"),
-        (Stage::Put, 403, "may have expired"),
+        (Stage::Put, 403, "may want headers"),
         (Stage::Put, 400, "AccessDenied"),
         (Stage::Finalize, 404, "is finalize_path right?"),
         (Stage::Finalize, 409, "409 Conflict"),
@@ -394,6 +376,47 @@ fn no_counts_and_says_what_to_look_at() {
         rig.attempt().unwrap();
         all_there(&backend, b"clip bytes!");
     }
+}
+
+#[test]
+fn a_signed_address_that_expired_on_a_slow_line_costs_no_attempt_and_a_new_one_is_asked_for() {
+    let expired = |code: &str| {
+        format!(
+            "<Error><Code>{code}</Code><Message>Request has expired</Message>\
+             <Sign>{CANARY}</Sign></Error>"
+        )
+    };
+    for (status, body) in [
+        (403, expired("AccessDenied")),
+        (400, expired("ExpiredToken")),
+    ] {
+        let backend = Backend::start(NOW_S);
+        let rig = Rig::new(backend.addr);
+        for round in 1..=5 {
+            // More often than attempts may count.
+            backend.fault(Stage::Put, Fault::Answer(status, vec![], body.clone()));
+            let (why, after) = waits(rig.attempt());
+            assert!(why.contains("expired before the file was there"), "{why}");
+            assert_eq!(after, None);
+            assert_eq!(backend.count(Stage::Register), round);
+        }
+        assert_eq!(rig.attempt().unwrap().place, "v6");
+        all_there(&backend, b"clip bytes!");
+    }
+}
+
+#[test]
+fn a_video_that_this_box_damaged_is_never_whole_at_the_far_side() {
+    let backend = Backend::start(NOW_S);
+    let clip = vec![7; 400_000];
+    let rig = Rig::with_clip(backend.addr, &clip);
+    let mut damaged = clip;
+    damaged[390_000] ^= 1;
+    std::fs::write(rig.dir.path().join("court1.mp4"), damaged).unwrap();
+    let why = fails(rig.attempt());
+    assert!(why.contains("this box's disk damaged it"), "{why}");
+    assert_eq!(backend.count(Stage::Put), 0, "a whole file was taken");
+    assert_eq!(backend.holds(), []);
 }
 
 #[test]

@@ -15,6 +15,7 @@ use crate::config::board::{
 use crate::config::delivery::{
     Corner, Finish, FolderTarget, Logo, Queue, Target, TargetKind, Upload,
 };
+use crate::config::template::KeyTemplate;
 use crate::config::{
     Camera, Config, Highlight, Http, Log, Reconnect, RingSettings, Storage, Transport, Trigger,
     Venue,
@@ -115,7 +116,7 @@ fn target(storage: &Path) -> Result<Target, String> {
         id: "folder".to_owned(),
         kind: TargetKind::Folder(FolderTarget {
             path,
-            key: "{date}/{press}-{camera}.mp4".to_owned(),
+            key: KeyTemplate::new("{date}/{press}-{camera}.mp4")?,
         }),
     })
 }

@@ -95,6 +95,19 @@ pub fn listed(body: &[u8]) -> Option<(Vec<Listed>, Option<String>)> {
     Some((parts, next))
 }
 
+/// Ids of the uploads in parts that were begun under this very key.
+pub fn begun(body: &[u8], key: &str) -> Vec<String> {
+    let text = String::from_utf8_lossy(body);
+    let Ok(document) = Document::parse(&text) else {
+        return Vec::new();
+    };
+    let uploads = document.root_element().children();
+    let uploads = uploads.filter(|n| n.tag_name().name() == "Upload");
+    let ours = uploads.filter(|upload| child(*upload, "Key").as_deref() == Some(key));
+    ours.filter_map(|upload| child(upload, "UploadId"))
+        .collect()
+}
+
 /// How the queue is to take an answer that is no success.
 pub fn failure(answer: &Answer, doing: &str, target: &S3Target, now: Timestamp) -> Failure {
     let said = Said::in_body(&answer.body);
@@ -186,13 +199,14 @@ pub mod tests {
 
     use super::*;
     use crate::config::Secret;
+    use crate::config::template::KeyTemplate;
 
     pub fn target() -> S3Target {
         S3Target {
             endpoint: "http://127.0.0.1:1".parse().unwrap(),
             region: "eu-central-1".to_owned(),
             bucket: "clips".to_owned(),
-            key: "{press}-{camera}.mp4".to_owned(),
+            key: KeyTemplate::default(),
             path_style: true,
             storage_class: None,
             encryption: None,
@@ -264,6 +278,16 @@ pub mod tests {
             !text.contains("CANARY") && text.contains("may not"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn of_the_uploads_that_were_begun_only_those_of_the_very_key_are_ours() {
+        let page = br#"<ListMultipartUploadsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
+            <Upload><Key>a.mp4</Key><UploadId>1</UploadId></Upload>
+            <Upload><Key>a.mp4.mp4</Key><UploadId>2</UploadId></Upload>
+            <Upload><Key>a.mp4</Key><UploadId>3</UploadId></Upload></ListMultipartUploadsResult>"#;
+        assert_eq!(begun(page, "a.mp4"), ["1", "3"]);
+        assert_eq!(begun(b"<html", "a.mp4"), [""; 0]);
     }
 
     #[test]

@@ -2,31 +2,35 @@
 //! or given up.
 //!
 //! What is noted is the upload's id and each part's tag and checksum; the server is asked what
-//! it really holds before anything is skipped. The checksum is CRC-32: without instructions for
-//! it, SHA-256 takes longer than a fast line, and a large file's is known from its sidecar.
+//! it really holds before anything is skipped. A part's checksum is CRC-32. The SHA-256 of the
+//! whole is added up while parts are on their way (`lanes`), and compared with what the sidecar
+//! says before the upload is completed: what this box's disk damaged never becomes an object.
+//!
+//! Whoever is killed between a server's "begun" and his own note of it leaves an upload that
+//! nobody knows of: before one is begun, those under the same key are given up.
 //!
 //! Called by: s3.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crc32fast::Hasher;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::answers::{self, Said};
+use super::ask::Asking;
+use super::lanes::{self, Lane, Lanes, Work};
 use super::{Sending, base64};
 use crate::queue::work::Failure;
 use crate::upload::Item;
 use crate::upload::hash::{self, Hash};
 use crate::upload::http::Body;
-use crate::upload::parcel::unreadable;
 
 /// Larger files go in parts.
 pub const SINGLE_BYTES: u64 = 16_000_000;
 /// The header that names a part's checksum, or the whole's.
 pub const CRC32: &str = "x-amz-checksum-crc32";
-const PIECE: usize = 256 << 10;
 const PART_BYTES: u64 = 8 << 20;
 const MOST_PARTS: u64 = 10_000;
 
@@ -58,15 +62,15 @@ pub struct Part {
 }
 
 impl Open {
-    fn offset(&self, number: u32) -> u64 {
+    pub fn offset(&self, number: u32) -> u64 {
         u64::from(number - 1) * self.part_bytes
     }
 
-    fn len(&self, number: u32) -> u64 {
+    pub fn len(&self, number: u32) -> u64 {
         (self.size_bytes - self.offset(number)).min(self.part_bytes)
     }
 
-    fn count(&self) -> u32 {
+    pub fn count(&self) -> u32 {
         let count = self.size_bytes.div_ceil(self.part_bytes);
         u32::try_from(count).unwrap_or(u32::MAX)
     }
@@ -127,6 +131,28 @@ impl Sums {
         }
     }
 
+    /// Of a file as it is on the disk.
+    pub fn of_file(
+        path: &Path,
+        file: &File,
+        size_bytes: u64,
+        go_on: impl Fn() -> Result<(), Failure>,
+    ) -> Result<Sums, Failure> {
+        let mut parts = Vec::new();
+        let mut done = 0;
+        while done < size_bytes {
+            let len = (size_bytes - done).min(part_bytes(size_bytes));
+            let mut hasher = Hasher::new();
+            hash::pieces(path, file, done, len, |piece| {
+                hasher.update(piece);
+                go_on()
+            })?;
+            parts.push((hasher.finalize(), len));
+            done += len;
+        }
+        Ok(Sums::of(&parts))
+    }
+
     /// What `there` must be, by its shape.
     pub fn expected(&self, there: &str) -> &str {
         match there.contains('-') {
@@ -150,7 +176,10 @@ impl Large<'_> {
     pub fn send(&self) -> Result<Sums, Failure> {
         let mut open = match self.taken_up()? {
             Some(open) => open,
-            None => self.begun()?,
+            None => {
+                self.give_up_unknown()?;
+                self.begun()?
+            }
         };
         let result = self.send_parts(&mut open);
         let result = result.and_then(|()| self.complete(&open));
@@ -180,15 +209,12 @@ impl Large<'_> {
     }
 
     fn begun(&self) -> Result<Open, Failure> {
-        let mut headers = self
-            .sending
-            .facts(self.item.part.content_type(), &self.sha256);
+        let asking = &self.sending.asking;
+        let mut headers = asking.facts(self.item.part.content_type(), &self.sha256);
         headers.push(("x-amz-checksum-algorithm".to_owned(), "CRC32".to_owned()));
-        let url = self.sending.url(&self.item.key, &[("uploads", "")]);
+        let url = asking.url(&self.item.key, &[("uploads", "")]);
         let doing = "beginning an upload in parts";
-        let answer = self
-            .sending
-            .ask("POST", &url, headers, Body::Bytes(b""), doing)?;
+        let answer = asking.ask("POST", &url, headers, Body::Bytes(b""), doing)?;
         let upload_id = answers::field(&answer.body, "UploadId").filter(|id| !id.is_empty());
         let Some(upload_id) = upload_id else {
             let server = answer.server;
@@ -236,6 +262,7 @@ impl Large<'_> {
 
     /// `None`: the server knows no such upload (any more).
     fn listed(&self, upload_id: &str) -> Result<Option<Vec<answers::Listed>>, Failure> {
+        let asking = &self.sending.asking;
         let mut all = Vec::new();
         let mut marker: Option<String> = None;
         loop {
@@ -243,14 +270,12 @@ impl Large<'_> {
             if let Some(marker) = &marker {
                 query.push(("part-number-marker", marker));
             }
-            let url = self.sending.url(&self.item.key, &query);
-            let answer = self.sending.exchange("GET", &url, Vec::new(), Body::None)?;
+            let url = asking.url(&self.item.key, &query);
+            let answer = asking.exchange("GET", &url, Vec::new(), Body::None)?;
             if !answer.is_success() {
                 let credentials = Said::in_body(&answer.body).is_about_credentials();
                 if answer.says_later() || credentials {
-                    return Err(self
-                        .sending
-                        .failure(&answer, "listing the parts of an upload"));
+                    return Err(asking.failure(&answer, "listing the parts of an upload"));
                 }
                 // Gone, or we may not know: all is sent again.
                 return Ok(None);
@@ -269,93 +294,131 @@ impl Large<'_> {
     }
 
     fn send_parts(&self, open: &mut Open) -> Result<(), Failure> {
+        let flow = &self.sending.attempt.flow;
+        let upload_id = open.upload_id.clone();
+        let lane = Lane {
+            asking: &self.sending.asking,
+            key: &self.item.key,
+            path: self.path,
+            file: self.file,
+            meter: flow.meter(),
+            upload_id: &upload_id,
+            count: open.count(),
+        };
+        let mut sha256 = Sha256::new();
+        lanes::run(&lane, flow, |lanes| {
+            let fed = self.feed(open, &lanes, &mut sha256);
+            if fed.is_err() {
+                lanes.recall();
+            }
+            let rest = lanes.rest(&mut |part| self.took(open, part));
+            fed.and(rest)
+        })?;
+        match Hash::from(sha256.finalize()) == self.sha256 {
+            true => Ok(()),
+            false => Err(self.item.damaged()),
+        }
+    }
+
+    /// Hands on what the server does not hold yet. The whole's hash takes longer than a part's
+    /// checksum: it is added up while the part is on its way.
+    fn feed(&self, open: &mut Open, lanes: &Lanes<'_>, sha256: &mut Sha256) -> Result<(), Failure> {
         for number in 1..=open.count() {
-            let crc32 = self.crc32(open.offset(number), open.len(number))?;
+            let (offset, len) = (open.offset(number), open.len(number));
+            let mut crc32 = Hasher::new();
+            self.pieces(offset, len, |piece| crc32.update(piece))?;
+            let crc32 = crc32.finalize();
             let there = open.parts.iter().find(|part| part.number == number);
             if there.is_some_and(|part| part.crc32 == crc32) {
-                self.sending.attempt.flow.add(open.len(number));
-                continue;
+                self.sending.attempt.flow.add(len);
+            } else {
+                let work = Work {
+                    number,
+                    offset,
+                    len,
+                    crc32,
+                };
+                lanes.hand_on(work, &mut |part| self.took(open, part))?;
             }
-            let part = self.send_part(open, number, crc32)?;
-            open.parts.retain(|part| part.number != number);
-            open.parts.push(part);
-            open.parts.sort_by_key(|part| part.number);
-            self.note(open)?;
+            self.pieces(offset, len, |piece| sha256.update(piece))?;
         }
         Ok(())
     }
 
     /// Of a part as it is on the disk.
-    fn crc32(&self, offset: u64, len: u64) -> Result<u32, Failure> {
-        let mut hasher = Hasher::new();
-        let mut piece = vec![0; PIECE];
-        let mut done = 0;
-        while done < len {
-            self.sending.attempt.flow.leave()?;
-            let want = usize::try_from(len - done).unwrap_or(PIECE).min(PIECE);
-            let read = self.file.read_exact_at(&mut piece[..want], offset + done);
-            read.map_err(|error| unreadable(self.path, &error))?;
-            hasher.update(&piece[..want]);
-            done += u64::try_from(want).unwrap_or(u64::MAX);
-        }
-        Ok(hasher.finalize())
-    }
-
-    fn send_part(&self, open: &Open, number: u32, crc32: u32) -> Result<Part, Failure> {
-        let text = number.to_string();
-        let query = [("partNumber", text.as_str()), ("uploadId", &open.upload_id)];
-        let url = self.sending.url(&self.item.key, &query);
-        let checksum = base64(&crc32.to_be_bytes());
-        let headers = vec![(CRC32.to_owned(), checksum.clone())];
-        let body = Body::File {
-            path: self.path,
-            file: self.file,
-            offset: open.offset(number),
-            len: open.len(number),
-            flow: &self.sending.attempt.flow,
-        };
-        let doing = format!("part {number} of {} of {}", open.count(), &self.item.key);
-        let answer = self.sending.ask("PUT", &url, headers, body, &doing)?;
-        let proved = self
-            .sending
-            .same_checksum(&answer, CRC32, &checksum, &doing)?;
-        let etag = answer.header("etag").map(str::to_owned);
-        let etag = etag.ok_or_else(|| Failure::Failed {
-            why: format!("{doing}: {} answered without an ETag", answer.server),
-        })?;
-        Ok(Part {
-            number,
-            etag,
-            crc32,
-            proved,
+    fn pieces(&self, offset: u64, len: u64, mut each: impl FnMut(&[u8])) -> Result<(), Failure> {
+        hash::pieces(self.path, self.file, offset, len, |piece| {
+            each(piece);
+            self.sending.attempt.flow.leave()
         })
     }
 
+    /// The server holds it.
+    fn took(&self, open: &mut Open, part: Part) -> Result<(), Failure> {
+        open.parts.retain(|other| other.number != part.number);
+        open.parts.push(part);
+        open.parts.sort_by_key(|part| part.number);
+        self.note(open)
+    }
+
     fn complete(&self, open: &Open) -> Result<(), Failure> {
-        let url = self
-            .sending
-            .url(&self.item.key, &[("uploadId", &open.upload_id)]);
+        let asking = &self.sending.asking;
+        let url = asking.url(&self.item.key, &[("uploadId", &open.upload_id)]);
         let xml = open.completion();
         let headers = vec![("content-type".to_owned(), "application/xml".to_owned())];
         let doing = format!("completing {}", &self.item.key);
         let body = Body::Bytes(xml.as_bytes());
-        let answer = self.sending.ask("POST", &url, headers, body, &doing)?;
+        let answer = asking.ask("POST", &url, headers, body, &doing)?;
         // The one request whose success can hold an error.
         if Said::in_body(&answer.body) != Said::default() {
-            return Err(self.sending.failure(&answer, &doing));
+            return Err(asking.failure(&answer, &doing));
         }
         Ok(())
     }
 
-    /// Best effort: what is left there costs its owner money, but no clip.
     fn abort(&self, upload_id: &str) {
-        let url = self.sending.url(&self.item.key, &[("uploadId", upload_id)]);
-        let done = self
-            .sending
-            .exchange("DELETE", &url, Vec::new(), Body::None);
-        if let Err(failure) = done {
-            log::debug!(event = "clip_upload_abort"; "an upload in parts was not taken back: {failure}");
+        abort(&self.sending.asking, &self.item.key, upload_id);
+    }
+
+    /// Gives up what was begun under this key and never noted. Servers need not tell.
+    fn give_up_unknown(&self) -> Result<(), Failure> {
+        let asking = &self.sending.asking;
+        let key = self.item.key.as_str();
+        let mut url = asking.url("", &[("uploads", ""), ("prefix", key)]);
+        // The bucket itself is asked: its address ends without `/` where it stands in the path.
+        if let Some(bucket) = url.path().strip_suffix('/').filter(|path| !path.is_empty()) {
+            let bucket = bucket.to_owned();
+            url.set_path(&bucket);
         }
+        let answer = asking.exchange("GET", &url, Vec::new(), Body::None)?;
+        if answer.is_success() {
+            for upload_id in answers::begun(&answer.body, key) {
+                self.abort(&upload_id);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What was noted under a key that this highlight has no longer (the template of names was
+/// changed meanwhile) is given up.
+pub fn give_up_strangers(sending: &Sending<'_>) {
+    let noted = sending.attempt.resume;
+    let Some(open) = noted.and_then(|noted| Open::deserialize(noted).ok()) else {
+        return;
+    };
+    let mut items = sending.attempt.parcel.items.iter();
+    if !items.any(|item| item.key == open.key) {
+        abort(&sending.asking, &open.key, &open.upload_id);
+    }
+}
+
+/// Best effort: what is left there costs its owner money, but no clip.
+fn abort(asking: &Asking<'_>, key: &str, upload_id: &str) {
+    let url = asking.url(key, &[("uploadId", upload_id)]);
+    let done = asking.exchange("DELETE", &url, Vec::new(), Body::None);
+    if let Err(failure) = done {
+        log::debug!(event = "clip_upload_abort"; "an upload in parts was not taken back: {failure}");
     }
 }
 

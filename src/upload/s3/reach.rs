@@ -6,9 +6,10 @@ use jiff::Timestamp;
 
 use super::answers::{self, Said};
 use super::sign::{Payload, Signer, encoded};
-use super::{Body, Request, S3Adapter};
+use super::{Body, S3Adapter};
 use crate::base::{Clock, Stop};
 use crate::queue::work::Failure;
+use crate::upload::http::Request;
 
 impl S3Adapter {
     pub fn reach(&self, clock: &dyn Clock, stop: &Stop) -> Result<String, Failure> {

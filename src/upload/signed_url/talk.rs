@@ -263,6 +263,14 @@ pub fn code(body: &[u8]) -> String {
     code.map_or_else(String::new, |(code, _)| plain(code))
 }
 
+/// Whether a store refuses a signed address for nothing but its age, in the words of Amazon and
+/// those like it, Google and Azure. What only names the parameter (`X-Amz-Expires`) does not.
+pub fn says_expired(status: u16, body: &[u8]) -> bool {
+    const WORDS: [&str; 2] = ["expired", "specified time frame"];
+    let body = String::from_utf8_lossy(body).to_ascii_lowercase();
+    matches!(status, 400 | 401 | 403 | 410) && WORDS.iter().any(|word| body.contains(word))
+}
+
 /// One short line, without web addresses: a signed one is a secret.
 fn plain(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control());
@@ -356,6 +364,40 @@ mod tests {
         assert!(!is_never(&never, 403, b"denied"));
         assert!(!is_never(&never, 401, b"outside"));
         assert!(is_never(&never, 410, b""));
+    }
+
+    #[test]
+    fn an_address_that_is_too_old_is_told_from_one_that_is_wrong() {
+        for (status, body, expired) in [
+            (
+                403,
+                "<Code>AccessDenied</Code><Message>Request has expired</Message>",
+                true,
+            ),
+            (
+                400,
+                "<Code>ExpiredToken</Code><Message>Invalid argument.</Message>",
+                true,
+            ),
+            (
+                403,
+                "Signature not valid in the specified time frame: Start …",
+                true,
+            ),
+            (
+                403,
+                "<Code>AccessDenied</Code><Message>Access Denied</Message>",
+                false,
+            ),
+            (
+                403,
+                "<Code>SignatureDoesNotMatch</Code><CanonicalRequest>PUT X-Amz-Expires=900",
+                false,
+            ),
+            (404, "the upload has expired", false),
+        ] {
+            assert_eq!(says_expired(status, body.as_bytes()), expired, "{body}");
+        }
     }
 
     #[test]

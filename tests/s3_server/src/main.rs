@@ -1,14 +1,26 @@
-//! A real S3 server that checks signatures, on a folder: `s3_server FOLDER KEY SECRET`.
+//! A real S3 server that checks signatures, on a folder: `s3_server FOLDER KEY SECRET [plain]`.
 //!
 //! Buckets are folders in FOLDER. It prints `http://127.0.0.1:PORT` and runs until its
-//! standard input ends, so that none outlives a test.
+//! standard input ends, so that none outlives a test. `plain` is `s3s-fs` as it comes, which
+//! copies parts together; without, uploads in parts are kept as large servers do (`parts`).
+
+mod parts;
+
+use std::path::Path;
 
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
+use s3s::S3;
 use s3s::auth::SimpleAuth;
-use s3s::service::S3ServiceBuilder;
+use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
 use tokio::net::TcpListener;
+
+fn service(files: impl S3, key: String, secret: String) -> S3Service {
+    let mut builder = S3ServiceBuilder::new(files);
+    builder.set_auth(SimpleAuth::from_single(key, secret));
+    builder.build()
+}
 
 #[tokio::main(worker_threads = 2)]
 async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -16,12 +28,16 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let (Some(folder), Some(key), Some(secret)) =
         (arguments.next(), arguments.next(), arguments.next())
     else {
-        return Err("s3_server FOLDER KEY SECRET".into());
+        return Err("s3_server FOLDER KEY SECRET [plain]".into());
     };
-    let files = FileSystem::new(folder).map_err(|error| format!("{error:?}"))?;
-    let mut builder = S3ServiceBuilder::new(files);
-    builder.set_auth(SimpleAuth::from_single(key, secret));
-    let service = builder.build();
+    let folder = Path::new(&folder);
+    let service = match arguments.next().as_deref() {
+        Some("plain") => {
+            let files = FileSystem::new(folder).map_err(|error| format!("{error:?}"))?;
+            service(files, key, secret)
+        }
+        _ => service(parts::Parts::new(folder)?, key, secret),
+    };
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("http://{}", listener.local_addr()?);
     std::thread::spawn(|| {

@@ -13,7 +13,9 @@ use axum::response::{IntoResponse, Response};
 use hindsight::config::delivery::SignedUrlFields;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
+
+use crate::waiting::sha256;
 
 pub const SECRET: &str = "canary-secret-of-both-sides";
 
@@ -155,10 +157,6 @@ impl Drop for Backend {
 
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-pub fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
 }
 
 pub fn signature(secret: &str, text: &str) -> String {
