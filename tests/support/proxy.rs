@@ -63,7 +63,8 @@ pub enum Fate {
 
 pub type Blow = Arc<dyn Fn() + Send + Sync>;
 
-type Decide = dyn Fn(&Seen) -> Fate + Send + Sync;
+/// What becomes of a request.
+pub type Decide = dyn Fn(&Seen) -> Fate + Send + Sync;
 
 struct Inner {
     upstream: String,

@@ -11,7 +11,7 @@ use hindsight::queue::sidecar::{Status, UploadStatus};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::proxy::{Blow, Fate, Proxy, Seen};
+use crate::proxy::{Blow, Decide, Fate, Proxy, Seen};
 use crate::queued::{Storage, until};
 use crate::rig::{PRESS, files, s3_lines};
 use crate::s3::{KEY_ID, S3, SECRET};
@@ -26,14 +26,14 @@ struct Court {
     storage: Storage,
     s3: S3,
     proxy: Proxy,
-    fate: Arc<Mutex<Arc<dyn Fn(&Seen) -> Fate + Send + Sync>>>,
+    fate: Arc<Mutex<Arc<Decide>>>,
     pid: Arc<AtomicI32>,
 }
 
 impl Court {
     fn new() -> Option<Court> {
         let s3 = S3::start()?;
-        let pass: Arc<dyn Fn(&Seen) -> Fate + Send + Sync> = Arc::new(|_| Fate::Pass);
+        let pass: Arc<Decide> = Arc::new(|_| Fate::Pass);
         let fate = Arc::new(Mutex::new(pass));
         let asked = Arc::clone(&fate);
         let proxy = Proxy::start(&s3.address, None, move |seen| {
