@@ -261,8 +261,8 @@ fn after_a_killed_service_board_off_brings_every_light_into_its_dead_state() {
 
 /// What the unit runs after every end of the service, as it is written there.
 fn board_off(place: &Place) {
-    let unit = include_str!("../../docs/hindsight.service");
-    let after = "ExecStopPost=-/usr/local/bin/hindsight ";
+    let unit = include_str!("../../packaging/hindsight.service");
+    let after = "ExecStopPost=-/usr/bin/hindsight ";
     let line = unit.lines().find_map(|line| line.strip_prefix(after));
     let words: Vec<&str> = line.expect(after).split(' ').collect();
     let mut command = place.command(words[0]);
@@ -294,8 +294,8 @@ fn is_refused(court: &Court, service: &mut Service, why: &str) {
     let times = |role: &str| seen[role].iter().filter(|(lit, _)| *lit).count();
     assert_eq!((times("sound"), times("busy")), (3, 3), "{why}: {seen:?}");
     let said = service.said();
-    let refusals = said.lines().filter(|line| line.contains("clip_refused"));
-    let last = refusals.last().unwrap_or("nothing");
+    let mut refusals = said.lines().filter(|line| line.contains("clip_refused"));
+    let last = refusals.next_back().unwrap_or("nothing");
     assert!(last.contains("button b5: ") && last.contains(why), "{said}");
 }
 
