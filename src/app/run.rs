@@ -75,6 +75,7 @@ pub(super) fn run(config: Config) -> ExitCode {
         .stop
         .wait(StopLevel::Finish, Duration::from_secs(3600))
     {}
+    watchdog.stopping();
     log::info!(target: "hindsight", event = "system_stopping"; "stopping: no more presses are taken");
     say("stopping; once more (Ctrl-C or q) stops at once and leaves open clips to the next start");
     house.drain(|what| say(what));
