@@ -27,12 +27,7 @@ pub(super) fn run(config: Config) -> ExitCode {
         Ok(house) => house,
         Err(error) => return cannot(error.to_string()),
     };
-    let door = Arc::downgrade(&house.door);
-    report::start(&config.storage.path, move || {
-        door.upgrade()
-            .map_or_else(String::new, |door| status_text(&door))
-    });
-    let watchdog = match watchdog::start(&house, &stopper.stop) {
+    let watchdog = match watch_over(&config, &house, &stopper) {
         Ok(watchdog) => watchdog,
         Err(error) => {
             house.leave();
@@ -75,6 +70,7 @@ pub(super) fn run(config: Config) -> ExitCode {
         .stop
         .wait(StopLevel::Finish, Duration::from_secs(3600))
     {}
+    watchdog.stopping();
     log::info!(target: "hindsight", event = "system_stopping"; "stopping: no more presses are taken");
     say("stopping; once more (Ctrl-C or q) stops at once and leaves open clips to the next start");
     house.drain(|what| say(what));
@@ -84,6 +80,20 @@ pub(super) fn run(config: Config) -> ExitCode {
     log::info!(target: "hindsight", event = "system_stopped"; "stopped");
     say("stopped");
     ExitCode::from(stopper.exit_code())
+}
+
+/// From now on systemd hears of it, and faults are reported.
+fn watch_over(
+    config: &Config,
+    house: &House,
+    stopper: &Stopper,
+) -> std::io::Result<watchdog::Watchdog> {
+    let door = Arc::downgrade(&house.door);
+    report::start(&config.storage.path, move || {
+        door.upgrade()
+            .map_or_else(String::new, |door| status_text(&door))
+    });
+    watchdog::start(house, &stopper.stop)
 }
 
 /// For a report: what `/status` says.

@@ -27,7 +27,8 @@ const LOOK: Duration = Duration::from_secs(2);
 
 /// Dropping it ends the feeding.
 pub(super) struct Watchdog {
-    end: Option<Sender<()>>,
+    /// A look now, not at its time.
+    now: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -61,7 +62,7 @@ pub(super) fn start(house: &House, stop: &Stop) -> io::Result<Watchdog> {
         stands: false,
     };
     watching.say("READY=1");
-    let (end, over) = channel();
+    let (now, asked) = channel();
     let thread = std::thread::Builder::new()
         .name("watchdog".to_owned())
         .spawn(move || {
@@ -69,16 +70,24 @@ pub(super) fn start(house: &House, stop: &Stop) -> io::Result<Watchdog> {
             let pause = watching.pause();
             loop {
                 watching.look();
-                match over.recv_timeout(pause) {
-                    Err(RecvTimeoutError::Timeout) => {}
-                    Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+                match asked.recv_timeout(pause) {
+                    Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return,
                 }
             }
         })?;
     Ok(Watchdog {
-        end: Some(end),
+        now: Some(now),
         thread: Some(thread),
     })
+}
+
+impl Watchdog {
+    /// The wish to stop has been heard: systemd hears of it at once.
+    pub fn stopping(&self) {
+        // Gone only where its thread is.
+        self.now.iter().for_each(|now| drop(now.send(())));
+    }
 }
 
 impl Watching {
@@ -178,7 +187,7 @@ fn seen(pulses: &[Arc<Pulse>]) -> Vec<Seen> {
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
-        drop(self.end.take());
+        drop(self.now.take());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

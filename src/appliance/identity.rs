@@ -57,7 +57,8 @@ fn address(net: &Path) -> Option<String> {
     addresses.next()
 }
 
-fn random() -> io::Result<String> {
+/// What nobody guesses, as hex digits.
+pub fn random() -> io::Result<String> {
     let mut bytes = [0; RANDOM];
     fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())

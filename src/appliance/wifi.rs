@@ -28,29 +28,21 @@ pub enum Said {
 /// What stands for a password that was taken over.
 const BLANK: &str = "(taken over)";
 
+/// Lines as they are written.
+#[derive(Default)]
+struct Written {
+    ssid: Option<String>,
+    password: Option<String>,
+    country: Option<String>,
+    open: bool,
+}
+
 /// Reads `ssid = …`, `password = …`, `country = …`, `open = yes`; what else people write
 /// between key and value (`:`), and quotes around values, are understood.
 pub fn read(text: &str) -> Result<Said, String> {
-    let (mut ssid, mut password, mut country, mut open) = (None, None, None, false);
-    for (number, line) in text.lines().enumerate().map(|(n, line)| (n + 1, line)) {
-        let Some((key, value)) = key_and_value(line) else {
-            continue;
-        };
-        let value = unquoted(value);
-        match key.to_ascii_lowercase().as_str() {
-            "ssid" | "network" | "name" => ssid = Some(value.to_owned()),
-            "password" | "psk" | "passphrase" | "key" => password = Some(value.to_owned()),
-            "country" => country = Some(value.to_ascii_uppercase()),
-            "open" => open = ["yes", "true"].contains(&value.to_ascii_lowercase().as_str()),
-            _ => {
-                return Err(format!(
-                    "line {number}: write ssid = NAME, password = SECRET and country = BR, each on a line of its own"
-                ));
-            }
-        }
-    }
-    let Some(ssid) = ssid.filter(|ssid| !ssid.is_empty()) else {
-        return match password.filter(|p| !p.is_empty() && p != BLANK) {
+    let written = lines(text)?;
+    let Some(ssid) = written.ssid.filter(|ssid| !ssid.is_empty()) else {
+        return match written.password.filter(|p| !p.is_empty() && p != BLANK) {
             Some(_) => Err("there is a password but no ssid; add a line ssid = NAME".to_owned()),
             None => Ok(Said::Nothing),
         };
@@ -58,15 +50,13 @@ pub fn read(text: &str) -> Result<Said, String> {
     if ssid.len() > 32 {
         return Err("ssid is longer than 32 bytes, which no network's name is".to_owned());
     }
-    let country = country.filter(|country| !country.is_empty());
-    if country
-        .as_ref()
-        .is_some_and(|c| c.len() != 2 || !c.bytes().all(|b| b.is_ascii_uppercase()))
-    {
+    let country = written.country.filter(|country| !country.is_empty());
+    let is_country = |c: &String| c.len() == 2 && c.bytes().all(|b| b.is_ascii_uppercase());
+    if country.as_ref().is_some_and(|country| !is_country(country)) {
         return Err("country is two letters, like BR or DE".to_owned());
     }
-    let password = match password.as_deref() {
-        None | Some("") if open => None,
+    let password = match written.password.as_deref() {
+        None | Some("") if written.open => None,
         None => {
             return Err(
                 "there is no password; add a line password = SECRET (or open = yes)".to_owned(),
@@ -80,6 +70,31 @@ pub fn read(text: &str) -> Result<Said, String> {
         password,
         country,
     }))
+}
+
+fn lines(text: &str) -> Result<Written, String> {
+    let mut written = Written::default();
+    for (number, line) in text.lines().enumerate() {
+        let Some((key, value)) = key_and_value(line) else {
+            continue;
+        };
+        let value = unquoted(value);
+        match key.to_ascii_lowercase().as_str() {
+            "ssid" | "network" | "name" => written.ssid = Some(value.to_owned()),
+            "country" => written.country = Some(value.to_ascii_uppercase()),
+            "open" => {
+                written.open = ["yes", "true"].contains(&value.to_ascii_lowercase().as_str());
+            }
+            _ if is_password(key) => written.password = Some(value.to_owned()),
+            _ => {
+                return Err(format!(
+                    "line {}: write ssid = NAME, password = SECRET and country = BR, each on a line of its own",
+                    number + 1
+                ));
+            }
+        }
+    }
+    Ok(written)
 }
 
 fn good_password(text: &str) -> Result<String, String> {

@@ -324,16 +324,12 @@ fn who_agrees_by_the_serial_gives_a_foreign_disk_away_once() {
 #[test]
 fn a_disk_that_a_power_cut_met_while_it_was_prepared_is_prepared_to_its_end() {
     let Some(mut rig) = rig() else { return };
-    let claim = String::from_utf8_lossy(CLAIM)
-        .replace('\n', "\\n")
-        .replace('\0', "\\000");
-    let put = format!("printf '{claim}' | dd of=$1 bs=1 seek={CLAIM_AT} conv=notrunc 2>/dev/null");
     let table = "printf 'label: gpt\\nname=hindsight\\n' | sfdisk --quiet $1";
-    for (name, made) in [
-        ("claimed", put.clone()),
-        ("tabled", format!("{table}; {put}")),
-    ] {
-        let disk = rig.disk(name, &made);
+    for (name, made) in [("claimed", ":"), ("tabled", table)] {
+        let disk = rig.disk(name, made);
+        let device = fs::OpenOptions::new().write(true).open(&disk).unwrap();
+        device.write_all_at(CLAIM, CLAIM_AT as u64).unwrap();
+        device.sync_all().unwrap();
         let used = rig.bring_up();
         assert_eq!(
             (used.kind, rig.notices().as_str()),

@@ -111,11 +111,10 @@ pub fn take_over(taking: &TakingOver<'_>) -> io::Result<Runs> {
     let name = format!("hindsight-{}", id.as_deref().unwrap_or("box"));
     effort.of(identity::set_host_name(paths, &name));
     effort.of(identity::host_key(paths, &taking.system));
-    let token = effort.of(identity::token(paths, &firmware));
-    let runs = taking.configuration(&firmware, &mut notices, &mut effort);
-    if let Some(token) = token {
+    if let Some(token) = effort.of(identity::token(paths, &firmware)) {
         effort.of(taking.hand_token(&token, &name, &firmware));
     }
+    let runs = taking.configuration(&firmware, &mut notices, &mut effort);
     effort.of(network::wifi(taking, &firmware, lasts, &mut notices));
     effort.of(network::keys(taking, &firmware, &mut notices));
     effort.of(notices.keep());
@@ -265,13 +264,9 @@ impl TakingOver<'_> {
             &token.display().to_string(),
         );
         let path = self.paths.run.join(NAME);
-        // It must be there to be checked, whatever is in it.
         let placed = set
             .put_files(&folder)
-            .and_then(|()| match token.exists() {
-                true => Ok(()),
-                false => files::write_for_the_service(&token, &[b'x'; 16]),
-            })
+            .and_then(|()| self.some_token(&token))
             .and_then(|()| files::write_for_the_service(&path, completed.text.as_bytes()));
         placed.map_err(|error| format!("cannot be put into {}: {error}", path.display()))?;
         let loaded = config::load(&Sources {
@@ -282,6 +277,15 @@ impl TakingOver<'_> {
         match loaded {
             Ok(loaded) => self.storage_is_the_disks(&loaded.config.storage.path),
             Err(error) => Err(self.on_card(&completed, &error)),
+        }
+    }
+
+    /// It must be there, or nothing that runs can be checked. One that could not be kept is
+    /// nobody's: the API then answers no one but `/health`.
+    fn some_token(&self, path: &std::path::Path) -> io::Result<()> {
+        match path.exists() {
+            true => Ok(()),
+            false => files::write_for_the_service(path, identity::random()?.as_bytes()),
         }
     }
 

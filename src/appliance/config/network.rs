@@ -78,21 +78,24 @@ fn take_wifi(
         }
         Ok(Said::Join(network)) => {
             files::write(kept, wifi::wpa_supplicant(&network).as_bytes(), 0o600)?;
-            if network.password.is_none() || !lasts {
-                // Nothing to hide; or blanked it would be lost with the power.
-                return Ok(None);
-            }
-            match firmware.overwrite(WIFI, &wifi::blanked(&text, bytes.len())) {
-                Ok(()) => Ok(None),
-                Err(error) => wrong(
-                    "the Wi-Fi's password stands on the card",
-                    format!(
-                        "it was taken over, but could not be blanked: {error}; delete it there yourself"
-                    ),
-                ),
-            }
+            // Nothing to hide; or blanked it would be lost with the power.
+            let stays = network.password.is_none() || !lasts;
+            Ok(match stays {
+                true => None,
+                false => blank(firmware, &text, bytes.len()),
+            })
         }
     }
+}
+
+/// Overwrites the password on the card; what hinders it.
+fn blank(firmware: &Firmware, text: &str, was: usize) -> Option<Notice> {
+    let error = firmware.overwrite(WIFI, &wifi::blanked(text, was)).err()?;
+    Some(Notice::new(
+        "the Wi-Fi's password stands on the card",
+        WIFI,
+        format!("it was taken over, but could not be blanked: {error}; delete it there yourself"),
+    ))
 }
 
 /// Who may log in. The card decides; where it cannot be read, as it was.
