@@ -330,7 +330,7 @@ class Box:
 
     def learn_token(self):
         """The token that the box made at its first start. Card files are read after a sync of the guest's."""
-        self.token = self.shell("cat /boot/firmware/token.txt").split()[-1]
+        self.token = self.shell("head -n 1 /boot/firmware/token.txt").strip()
 
     def wait_until_ready(self, limit=BOOT_LIMIT):
         """Until presses give clips: a picture is in the ring."""
