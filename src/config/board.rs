@@ -42,7 +42,7 @@ pub struct Button {
     /// A second edge within 400 ms.
     pub double: Option<Window>,
     pub cooldown_ms: u64,
-    /// Held for so long it stops the box; `None`: never.
+    /// Held for so long it stops the box; `None`: never. Set where the role is to stop it.
     pub shutdown_hold_ms: Option<u64>,
 }
 
@@ -69,7 +69,7 @@ pub enum Input {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ButtonRole {
     Press,
-    /// Stops the box, makes no presses.
+    /// Stops the box when it is held, makes no presses.
     Shutdown,
 }
 

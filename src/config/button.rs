@@ -134,9 +134,7 @@ impl Check<'_> {
             long,
             double,
             cooldown_ms: self.cooldown_ms(table, [Some(single), long, double]),
-            shutdown_hold_ms: table
-                .get("shutdown_hold")
-                .map(|_| self.duration_ms(entry, "shutdown_hold", 2000..=30_000, 8000, 8000)),
+            shutdown_hold_ms: self.shutdown_hold_ms(table, role),
             input: input?,
         };
         if role == ButtonRole::Shutdown {
@@ -163,6 +161,13 @@ impl Check<'_> {
             self.found.warn(&cell.place, text);
         }
         cooldown
+    }
+
+    /// Nobody stops the box in passing: a button that does nothing else wants to be
+    /// held as well, though not for as long as one that players hit.
+    fn shutdown_hold_ms(&mut self, table: &Table, role: ButtonRole) -> Option<u64> {
+        let stops = role == ButtonRole::Shutdown || table.get("shutdown_hold").is_some();
+        stops.then(|| self.duration_ms(Some(table), "shutdown_hold", 2000..=30_000, 8000, 3000))
     }
 
     /// A button that stops the box needs nothing that belongs to a press.

@@ -52,11 +52,7 @@ impl Rules {
             long: presses && button.long.is_some(),
             double: presses && button.double.is_some(),
             cooldown_ns: ns(button.cooldown_ms),
-            stops_after_ns: match (button.shutdown_hold_ms, presses) {
-                (Some(ms), _) => Some(ns(ms)),
-                (None, true) => None,
-                (None, false) => Some(0),
-            },
+            stops_after_ns: button.shutdown_hold_ms.map(ns),
             late_ns: match button.input {
                 Input::Gpio { debounce_ms, .. } => LATE_NS.saturating_add(ns(debounce_ms)),
                 Input::Usb { .. } => LATE_NS,

@@ -93,6 +93,8 @@ fn all_of_a_button_arrives() {
     assert_eq!(usb.input, pedal);
     assert_eq!(stop.role, ButtonRole::Shutdown);
     assert_eq!(stop.input, gpio(6, Level::Low, Pull::Off, 20));
+    // Brushed in passing, it does not stop the box.
+    assert_eq!(stop.shutdown_hold_ms, Some(3000));
     assert_eq!(high.input, gpio(7, Level::High, Pull::Down, 20));
     assert_eq!(
         (config.leds[0].active, config.leds[0].role),

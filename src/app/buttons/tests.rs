@@ -373,3 +373,21 @@ fn a_hold_stops_the_box_and_its_press_stands() {
     assert!(did.contains(&pressed("north", now + S, 0)), "{did:?}");
     assert!(did.contains(&Did::Stop), "{did:?}");
 }
+
+#[test]
+fn a_button_that_only_stops_the_box_does_nothing_when_it_is_touched_in_passing() {
+    let now = RealClock.mono_ns();
+    let buttons = [Button {
+        role: ButtonRole::Shutdown,
+        shutdown_hold_ms: Some(3_000),
+        ..button("off")
+    }];
+    let (running, fake, say) = started(&buttons);
+    edge(&say, 0, true, now + S);
+    edge(&say, 0, false, now + 3 * S);
+    edge(&say, 0, true, now + 10 * S);
+    edge(&say, 0, false, now + 14 * S);
+    fake.wait(&[Did::Stop]);
+    drop(running);
+    assert_eq!(fake.when(|_| true), [Did::Stop]);
+}
