@@ -20,6 +20,21 @@ use nix::unistd::Pid;
 const PASSED: &str = "hindsight guest: passed";
 /// A boot takes less than a second, a test a few more; a machine at work much longer.
 const LIMIT: Duration = Duration::from_secs(300);
+/// What the long row of presses may take besides, for each of them: five times its turn.
+const A_PRESS: Duration = Duration::from_millis(100);
+
+/// How many presses the long row has.
+pub fn presses() -> u32 {
+    match std::env::var("HINDSIGHT_TEST_PRESSES") {
+        Ok(text) => text.parse().expect("HINDSIGHT_TEST_PRESSES is a number"),
+        Err(_) => 1_000,
+    }
+}
+
+/// Of the guest: the house, its clips, and what the presses of the long row leave.
+fn memory_mb() -> u32 {
+    1_000 + presses() / 4
+}
 
 /// Runs `test` inside the guest. The test's name is that of the function whose closure it is.
 pub fn in_guest<F: FnOnce()>(test: F) {
@@ -55,14 +70,9 @@ fn boot(kernel: &Path, name: &str) {
     let out = std::fs::File::create(&console).unwrap();
     let program = std::env::current_exe().unwrap();
     let mut child = Command::new(kernel)
-        .args([
-            "mem=1200M",
-            "rootfstype=hostfs",
-            "rootflags=/",
-            "ro",
-            "quiet",
-            "panic=-1",
-        ])
+        .arg(format!("mem={}M", memory_mb()))
+        .args(["rootfstype=hostfs", "rootflags=/", "ro", "quiet"])
+        .arg("panic=-1")
         .args(["con=null", "con0=fd:0,fd:1", "ssl=null"])
         .arg(format!("uml_dir={}", dir.path().display()))
         .arg(format!("init={}", program.display()))
@@ -111,7 +121,7 @@ fn passed_on() -> Vec<String> {
 }
 
 fn wait(child: &mut Child) -> bool {
-    let until = Instant::now() + LIMIT;
+    let until = Instant::now() + LIMIT + A_PRESS * presses();
     while Instant::now() < until {
         if child.try_wait().unwrap().is_some() {
             return true;
@@ -137,10 +147,16 @@ fn run_and_end(test: impl FnOnce()) -> ! {
 
 fn prepare() {
     let mounted = |kind: &str, at: &str| {
-        // More than there is: a storage is refused by what it promises, not by what it holds.
-        let size = (kind == "tmpfs").then_some("size=64g");
-        mount(Some(kind), at, Some(kind), MsFlags::empty(), size)
-            .unwrap_or_else(|why| panic!("{kind} on {at}: {why}"));
+        // More than there is: a press is refused by what was promised before it, not by what is held.
+        let size = (kind == "tmpfs").then(|| format!("size={}m", 64 * presses().max(1_000)));
+        mount(
+            Some(kind),
+            at,
+            Some(kind),
+            MsFlags::empty(),
+            size.as_deref(),
+        )
+        .unwrap_or_else(|why| panic!("{kind} on {at}: {why}"));
     };
     mounted("proc", "/proc");
     mounted("sysfs", "/sys");
@@ -157,4 +173,21 @@ fn prepare() {
         .args(["link", "set", "lo", "up"])
         .status();
     assert!(up.unwrap().success(), "loopback cannot be brought up");
+}
+
+/// From now on the storage has so much room, in megabytes.
+pub fn leave_room_mb(room: u64) {
+    let place = env!("CARGO_TARGET_TMPDIR");
+    let held = nix::sys::statvfs::statvfs(place).unwrap();
+    let used = (held.blocks() - held.blocks_free()) * held.fragment_size();
+    let size = format!("size={}k", used / 1024 + room * 1024);
+    let again = MsFlags::MS_REMOUNT;
+    mount(
+        None::<&str>,
+        place,
+        None::<&str>,
+        again,
+        Some(size.as_str()),
+    )
+    .unwrap();
 }

@@ -16,7 +16,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::chip::SimChip;
-use crate::guest::in_guest;
+use crate::guest::{in_guest, leave_room_mb, presses};
 use crate::rig::{MS, now, until};
 use crate::service::{Place, Service, Told, camera};
 
@@ -35,7 +35,7 @@ const CAMERAS: [&str; 3] = ["north", "south", "roof"];
 /// A court with three cameras, five buttons and five lights.
 struct Court {
     chip: Arc<SimChip>,
-    _cameras: Vec<Camera>,
+    cameras: Vec<Camera>,
     place: Place,
 }
 
@@ -76,7 +76,7 @@ impl Court {
         };
         Court {
             chip,
-            _cameras: cameras,
+            cameras,
             place: Place::new(&told, &lines),
         }
     }
@@ -88,7 +88,12 @@ impl Court {
 
     /// A running service whose rings hold enough for a press, and whose lights say so.
     fn start(&self) -> Service {
-        let mut service = self.place.start();
+        self.start_with(&[])
+    }
+
+    /// With more arguments.
+    fn start_with(&self, arguments: &[&str]) -> Service {
+        let mut service = self.place.start_with(arguments);
         service.wait_until_held(&CAMERAS, 2.0);
         service.wait_for("steady lights", |status| means(status, "ready"));
         until("the ready light", || {
@@ -241,21 +246,96 @@ fn after_a_killed_service_board_off_brings_every_light_into_its_dead_state() {
     });
 }
 
-/// What the unit runs after every end of the service.
+/// What the unit runs after every end of the service, as it is written there.
 fn board_off(place: &Place) {
-    let out = place.command("board").arg("off").output().unwrap();
+    let unit = include_str!("../../docs/hindsight.service");
+    let after = "ExecStopPost=-/usr/local/bin/hindsight ";
+    let line = unit.lines().find_map(|line| line.strip_prefix(after));
+    let words: Vec<&str> = line.expect(after).split(' ').collect();
+    let mut command = place.command(words[0]);
+    let out = command.args(&words[1..]).output().unwrap();
     let said = String::from_utf8_lossy(&out.stdout);
     let errors = String::from_utf8_lossy(&out.stderr);
     assert!(out.status.success(), "{said}{errors}");
 }
 
+/// Opening hours that are hours away.
+fn closed_now() -> String {
+    let zone = jiff::tz::TimeZone::get("America/Sao_Paulo").unwrap();
+    let hour = (jiff::Timestamp::now().to_zoned(zone).hour() + 12) % 24;
+    format!("venue.open={hour:02}:00-{hour:02}:30")
+}
+
+/// Presses the first button: that it is refused is seen and heard at the pins, and the log says why.
+fn is_refused(court: &Court, service: &mut Service, why: &str) {
+    let watch = Watch::start(&court.chip);
+    court.hold(0, true);
+    until("a beep", || court.lit(LedRole::Sound));
+    court.hold(0, false);
+    service.wait_for("the end of the answer", |status| {
+        let leds = status["board"]["leds"].as_array().unwrap();
+        leds.iter().all(|led| led["meaning"] != "refused")
+    });
+    until("silence", || !court.lit(LedRole::Sound));
+    let seen = watch.end();
+    let times = |role: &str| seen[role].iter().filter(|(lit, _)| *lit).count();
+    assert_eq!((times("sound"), times("busy")), (3, 3), "{why}: {seen:?}");
+    let said = service.said();
+    let refusals = said.lines().filter(|line| line.contains("clip_refused"));
+    let last = refusals.last().unwrap_or("nothing");
+    assert!(last.contains("button b5: ") && last.contains(why), "{said}");
+}
+
+#[test]
+fn a_refused_press_is_seen_and_heard_and_the_log_says_why() {
+    in_guest(|| {
+        let mut court = Court::new("20ms", "3s", "0s", "");
+        let mut service = court.start_with(&["--set", &closed_now()]);
+        is_refused(&court, &mut service, "the venue is closed; it opens ");
+        assert_eq!(service.stop(), Some(0));
+        let mut service = court.start();
+        leave_room_mb(2);
+        is_refused(&court, &mut service, "no room on ");
+        leave_room_mb(30_000);
+        service.wait_for("steady lights", |status| means(status, "ready"));
+        court.cameras.clear();
+        service.wait_for("a fault", |status| {
+            let leds = status["board"]["leds"].as_array().unwrap();
+            leds.iter().any(|led| led["meaning"] == "fault")
+        });
+        // The ring holds what came before, for as long as a window reaches back.
+        std::thread::sleep(Duration::from_secs(5));
+        is_refused(&court, &mut service, "older than the window asked for");
+    });
+}
+
+#[test]
+fn without_any_gpio_the_service_says_so_once_and_takes_presses_over_http() {
+    in_guest(|| {
+        let source = Camera::start(Script::default()).unwrap();
+        let told = Told {
+            more: "[[button]]\npin = 5\n[[led]]\npin = 17\nrole = \"ready\"\n".to_owned(),
+            ..Told::default()
+        };
+        let place = Place::new(&told, &camera("court", source.url().as_str(), ""));
+        let mut service = place.start();
+        service.wait_until_held(&["court"], 4.0);
+        let (status, answer) = service.press(&serde_json::json!({}), true);
+        assert_eq!(status, 200, "{answer}");
+        let board = service.get("/status").unwrap()["board"].clone();
+        assert_eq!(board["backend"], "none", "{board}");
+        service.signal(Signal::SIGTERM);
+        assert_eq!(service.wait_for_end(), Some(0));
+        let said = service.said();
+        let told = said.matches("there is no GPIO on this machine").count();
+        assert_eq!(told, 1, "{said}");
+    });
+}
+
 #[test]
 fn a_thousand_presses_at_50_a_second_are_in_the_journal_none_lost_none_doubled() {
     in_guest(|| {
-        let count: usize = match std::env::var("HINDSIGHT_TEST_PRESSES") {
-            Ok(text) => text.parse().expect("HINDSIGHT_TEST_PRESSES is a number"),
-            Err(_) => 1_000,
-        };
+        let count = usize::try_from(presses()).unwrap();
         // No FFmpeg: a thousand thumbnails would be all that the guest's processor does.
         // Windows that outlast the row: as many exports as there may be write all the while.
         let court = Court::new(
@@ -266,7 +346,7 @@ fn a_thousand_presses_at_50_a_second_are_in_the_journal_none_lost_none_doubled()
         );
         let mut service = court.start();
         let began = now();
-        let presses = press(&court, count);
+        let made = press(&court, count);
         let took_ms = (now() - began) / MS;
         let wanted = u64::try_from(count).unwrap();
         let status = service.wait_for("every press", |status| taken(status) >= wanted);
@@ -277,7 +357,7 @@ fn a_thousand_presses_at_50_a_second_are_in_the_journal_none_lost_none_doubled()
 
         let found = found(&court.place.storage());
         let (mut lost, mut doubled) = (Vec::new(), Vec::new());
-        for (button, touched, next) in &presses {
+        for (button, touched, next) in &made {
             let mine = found.iter().filter(|press| press.1 == *button);
             let here = mine
                 .filter(|press| (*touched..*next).contains(&press.2))
@@ -293,7 +373,10 @@ fn a_thousand_presses_at_50_a_second_are_in_the_journal_none_lost_none_doubled()
             "lost {lost:?}, doubled {doubled:?}"
         );
         assert_eq!(found.len(), count, "presses that nobody made");
-        println!("told: {count} presses in {took_ms} ms while {writing} exports wrote");
+        let a_second = presses() as f64 / (took_ms as f64 / 1e3);
+        println!(
+            "told: {count} presses in {took_ms} ms ({a_second:.1} a second), {writing} exports writing at their end"
+        );
     });
 }
 
