@@ -1,18 +1,21 @@
 //! Between board and door: what the buttons' edges mean becomes presses, decisions and
 //! the wish to stop the box.
 //!
-//! One thread hears all buttons and never waits for a disk; at rest it sleeps without
-//! a deadline. Each button has a thread that takes its presses through the door, so a
-//! press that waits for a disk delays no other button's, and presses of several buttons
-//! share a sync of the journal.
+//! Of a few threads one hears all buttons. When it hears of a press it lets another hear
+//! on and takes the press through the door itself: nobody has to be woken for it, and
+//! however long it waits for a disk, the buttons are heard. A button's presses are taken
+//! one after the other, those of several buttons share a sync of the journal. At rest all
+//! sleep without a deadline.
 //!
 //! Not here: what edges mean (`trigger`), opening hours and lights (`port`), pins (`board`).
 //! Called by: house.
 
+mod taker;
+
+use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, select};
@@ -20,10 +23,11 @@ use crossbeam_channel::{Receiver, Sender, select};
 use super::panel::Panel;
 use super::port::Doorway;
 use super::signals::Stopper;
-use crate::base::{Clock, PressAck, PressError, PressId, PressRequest, Source};
+use crate::base::{Clock, PressAck, PressError, PressId, PressRequest};
 use crate::board::{Edge, Heard};
 use crate::config::board::{Button, Window};
-use crate::trigger::gesture::{Action, Gesture, Machine, Rules};
+use crate::trigger::gesture::{Action, Machine, Rules};
+use taker::{Answer, Taker, Wish};
 
 /// What is done with what the buttons mean. The house; in tests something simpler.
 pub(super) trait Hands: Send + Sync {
@@ -78,7 +82,6 @@ impl Hands for InHouse {
 /// The threads. Dropping it ends them, after the presses that they have heard of.
 pub(super) struct Buttons {
     over: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
     /// Disconnected when no press is on its way any more.
     gone: Receiver<()>,
 }
@@ -89,10 +92,6 @@ const LEAVING: Duration = Duration::from_secs(2);
 impl Drop for Buttons {
     fn drop(&mut self) {
         drop(self.over.take());
-        if let Some(thread) = self.thread.take() {
-            // One that panicked has said so.
-            let _ = thread.join();
-        }
         let _ = self.gone.recv_timeout(LEAVING);
     }
 }
@@ -104,52 +103,70 @@ pub(super) fn start(
     hands: Arc<dyn Hands>,
     clock: Arc<dyn Clock>,
 ) -> io::Result<Buttons> {
-    let (answer, answers) = crossbeam_channel::unbounded();
-    let (alive, gone) = crossbeam_channel::bounded(0);
-    let mut row = Vec::new();
-    for (index, button) in buttons.iter().enumerate() {
-        let taker = Taker {
-            index,
-            button: button.clone(),
-            hands: hands.clone(),
-            answer: answer.clone(),
-            last: None,
-            post_ms: 0,
-            _alive: alive.clone(),
-        };
-        row.push(OneButton::start(button, taker)?);
-    }
+    let (back, backs) = crossbeam_channel::unbounded();
+    let (over, is_over) = crossbeam_channel::bounded::<()>(0);
+    let (alive, gone) = crossbeam_channel::bounded::<()>(0);
+    let row = buttons.iter().enumerate();
+    let row = row.map(|(index, button)| OneButton::new(index, button, &hands));
     let mut listener = Listener {
-        row,
+        row: row.collect(),
         hands,
         clock,
         heard,
-        answers,
+        over: is_over,
+        ended: false,
+        back,
+        backs,
     };
-    let (over, is_over) = crossbeam_channel::bounded::<()>(0);
-    let thread = std::thread::Builder::new()
-        .name("buttons".to_owned())
-        .spawn(move || listener.listen(&is_over))?;
+    listener.look_at_the_start();
+    let ear = Arc::new(Mutex::new(listener));
+    // Each button may wait for a disk, and somebody must still hear.
+    for _ in 0..=buttons.len() {
+        let (ear, alive) = (ear.clone(), alive.clone());
+        std::thread::Builder::new()
+            .name("buttons".to_owned())
+            .spawn(move || {
+                serve(&ear);
+                drop(alive);
+            })?;
+    }
     Ok(Buttons {
         over: Some(over),
-        thread: Some(thread),
         gone,
     })
 }
 
-/// What a button's own thread is asked for, in its order.
-#[derive(Clone, Copy, Debug)]
-enum Wish {
-    Press { at_mono_ns: u64, undecided: bool },
-    Again { at_mono_ns: u64, of_mono_ns: u64 },
-    Decide { at_mono_ns: u64, gesture: Gesture },
+/// Hears until there is something to do, does it, and gets in line again.
+fn serve(ear: &Mutex<Listener>) {
+    loop {
+        let work = ear.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let Some(Work {
+            mut taker,
+            wish,
+            back,
+        }) = work
+        else {
+            return;
+        };
+        // A button that works no more after an error would be pressed in vain.
+        let done = catch_unwind(AssertUnwindSafe(|| taker.act(wish)));
+        let answer = done.unwrap_or_else(|_| taker.failed(wish));
+        // Nobody listens at the end of the house.
+        let _ = back.send(Back { taker, answer });
+    }
 }
 
-/// What became of a press, for the cooldown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answer {
-    Taken { button: usize, at_mono_ns: u64 },
-    Refused { button: usize, at_mono_ns: u64 },
+/// One wish of one button, for whoever heard of it.
+struct Work {
+    taker: Taker,
+    wish: Wish,
+    back: Sender<Back>,
+}
+
+/// A button's wish was done.
+struct Back {
+    taker: Taker,
+    answer: Option<Answer>,
 }
 
 /// A button as the listener has it.
@@ -159,28 +176,20 @@ struct OneButton {
     /// Why it does not work, as its backend says.
     broken: Option<String>,
     stuck: bool,
-    wishes: Sender<Wish>,
+    wishes: VecDeque<Wish>,
+    /// Out while somebody does a wish of this button.
+    taker: Option<Taker>,
 }
 
 impl OneButton {
-    fn start(button: &Button, mut taker: Taker) -> io::Result<OneButton> {
-        let (wish, wishes) = crossbeam_channel::unbounded();
-        std::thread::Builder::new()
-            .name(format!("press {}", button.id))
-            .spawn(move || wishes.into_iter().for_each(|wish| taker.act(wish)))?;
-        Ok(OneButton {
+    fn new(index: usize, button: &Button, hands: &Arc<dyn Hands>) -> OneButton {
+        OneButton {
             id: button.id.clone(),
             machine: Machine::new(Rules::of(button)),
             broken: None,
             stuck: false,
-            wishes: wish,
-        })
-    }
-
-    fn wish(&self, wish: Wish) {
-        if self.wishes.send(wish).is_err() {
-            log::error!(target: "hindsight", event = "clip_refused", button = self.id.as_str();
-                "a press of button {} is lost: its thread has ended", self.id);
+            wishes: VecDeque::new(),
+            taker: Some(Taker::new(index, button, hands)),
         }
     }
 
@@ -200,11 +209,15 @@ struct Listener {
     hands: Arc<dyn Hands>,
     clock: Arc<dyn Clock>,
     heard: Receiver<Heard>,
-    answers: Receiver<Answer>,
+    over: Receiver<()>,
+    /// What was begun is finished, and nothing is heard any more.
+    ended: bool,
+    back: Sender<Back>,
+    backs: Receiver<Back>,
 }
 
 impl Listener {
-    fn listen(&mut self, over: &Receiver<()>) {
+    fn look_at_the_start(&mut self) {
         for button in 0..self.row.len() {
             if self.hands.held(button) == Some(true) {
                 let now = self.clock.mono_ns();
@@ -212,36 +225,74 @@ impl Listener {
                 self.act(button, actions);
             }
         }
-        let (heard, answers) = (self.heard.clone(), self.answers.clone());
+    }
+
+    /// Listens until there is something to do; `None`: never again.
+    fn next(&mut self) -> Option<Work> {
         loop {
-            let timer = self.timer();
-            select! {
-                recv(heard) -> said => match said {
-                    Ok(said) => {
-                        // A refusal that is known makes the next edge a press.
-                        answers.try_iter().for_each(|answer| self.note(answer));
-                        self.hear(&said);
-                    }
-                    // The board is closed.
-                    Err(_) => return,
-                },
-                recv(answers) -> answer => {
-                    if let Ok(answer) = answer {
-                        self.note(answer);
-                    }
-                },
-                recv(timer) -> _ => {
-                    // What was heard before the time was up counts first.
-                    heard.try_iter().for_each(|said| self.hear(&said));
-                    self.pass();
-                },
-                recv(over) -> _ => {
-                    // The door refuses them by now, and says so.
-                    heard.try_iter().for_each(|said| self.hear(&said));
-                    return;
-                },
+            if let Some(work) = self.work() {
+                return Some(work);
             }
+            if self.ended && self.row.iter().all(|button| button.taker.is_some()) {
+                return None;
+            }
+            self.listen();
         }
+    }
+
+    /// The first wish of a button for which nobody does anything at present.
+    fn work(&mut self) -> Option<Work> {
+        let mut row = self.row.iter_mut();
+        let button = row.find(|button| button.taker.is_some() && !button.wishes.is_empty())?;
+        let wish = button.wishes.pop_front()?;
+        let taker = button.taker.take()?;
+        let back = self.back.clone();
+        Some(Work { taker, wish, back })
+    }
+
+    /// Waits for the next that happens.
+    fn listen(&mut self) {
+        let timer = self.timer();
+        select! {
+            recv(self.heard) -> said => match said {
+                Ok(said) => {
+                    // A refusal that is known makes the next edge a press.
+                    self.come_back();
+                    self.hear(&said);
+                }
+                // The board is closed.
+                Err(_) => self.end(),
+            },
+            recv(self.backs) -> back => {
+                if let Ok(back) = back {
+                    self.note(back);
+                }
+            },
+            recv(timer) -> _ => {
+                // What was heard before the time was up counts first.
+                self.hear_all();
+                self.pass();
+            },
+            recv(self.over) -> _ => self.end(),
+        }
+    }
+
+    /// Hears what was said until now: the door refuses presses by now, and says so.
+    fn end(&mut self) {
+        self.hear_all();
+        self.heard = crossbeam_channel::never();
+        self.over = crossbeam_channel::never();
+        self.ended = true;
+    }
+
+    fn hear_all(&mut self) {
+        let heard = self.heard.clone();
+        heard.try_iter().for_each(|said| self.hear(&said));
+    }
+
+    fn come_back(&mut self) {
+        let backs = self.backs.clone();
+        backs.try_iter().for_each(|back| self.note(back));
     }
 
     /// When something happens although no edge comes; at rest: never.
@@ -319,11 +370,14 @@ impl Listener {
         self.hands.trouble(index, button.trouble());
     }
 
-    fn note(&mut self, answer: Answer) {
-        match answer {
-            Answer::Taken { button, at_mono_ns } => self.row[button].machine.taken(at_mono_ns),
-            Answer::Refused { button, at_mono_ns } => self.row[button].machine.refused(at_mono_ns),
+    fn note(&mut self, back: Back) {
+        let button = &mut self.row[back.taker.index];
+        match back.answer {
+            Some(Answer::Taken { at_mono_ns }) => button.machine.taken(at_mono_ns),
+            Some(Answer::Refused { at_mono_ns }) => button.machine.refused(at_mono_ns),
+            None => {}
         }
+        button.taker = Some(back.taker);
     }
 
     fn act(&mut self, index: usize, actions: Vec<Action>) {
@@ -334,21 +388,21 @@ impl Listener {
                 Action::Press {
                     at_mono_ns,
                     undecided,
-                } => button.wish(Wish::Press {
+                } => button.wishes.push_back(Wish::Press {
                     at_mono_ns,
                     undecided,
                 }),
                 Action::Decide {
                     at_mono_ns,
                     gesture,
-                } => button.wish(Wish::Decide {
+                } => button.wishes.push_back(Wish::Decide {
                     at_mono_ns,
                     gesture,
                 }),
                 Action::Again {
                     at_mono_ns,
                     of_mono_ns,
-                } => button.wish(Wish::Again {
+                } => button.wishes.push_back(Wish::Again {
                     at_mono_ns,
                     of_mono_ns,
                 }),
@@ -374,107 +428,6 @@ impl Listener {
                     self.hands.stop();
                 }
             }
-        }
-    }
-}
-
-/// Takes the presses of one button through the door, one after the other.
-struct Taker {
-    index: usize,
-    button: Button,
-    hands: Arc<dyn Hands>,
-    answer: Sender<Answer>,
-    /// Instant of the last press, and its id where it was taken.
-    last: Option<(u64, Option<PressId>)>,
-    /// What it saves behind its instant.
-    post_ms: u64,
-    /// Gone with the thread.
-    _alive: Sender<()>,
-}
-
-impl Taker {
-    fn act(&mut self, wish: Wish) {
-        match wish {
-            Wish::Press {
-                at_mono_ns,
-                undecided,
-            } => self.press(at_mono_ns, undecided),
-            Wish::Again {
-                at_mono_ns,
-                of_mono_ns,
-            } => self.again(at_mono_ns, of_mono_ns),
-            Wish::Decide {
-                at_mono_ns,
-                gesture,
-            } => self.decide(at_mono_ns, gesture),
-        }
-    }
-
-    fn press(&mut self, at_mono_ns: u64, undecided: bool) {
-        let button = &self.button;
-        let request = PressRequest {
-            cameras: button.cameras.clone(),
-            instant_mono_ns: at_mono_ns,
-            pre_ms: button.single.pre_ms,
-            post_ms: button.single.post_ms,
-            source: Source::Button,
-            button: Some(button.id.clone()),
-        };
-        let others: Vec<Window> = match undecided {
-            true => [button.long, button.double].into_iter().flatten().collect(),
-            false => Vec::new(),
-        };
-        // A button that works no more after an error would be pressed in vain.
-        let taken = catch_unwind(AssertUnwindSafe(|| self.hands.press(&request, &others)));
-        let id = match taken {
-            // The door has told.
-            Ok(answer) => answer.ok().map(|ack| ack.press.id),
-            Err(_) => {
-                let id = self.button.id.as_str();
-                log::error!(target: "hindsight", event = "clip_refused", button = id;
-                    "button {id}: the press was lost in an error in the program");
-                self.hands.failed();
-                None
-            }
-        };
-        let button = self.index;
-        // Nobody listens at the end of the house.
-        let _ = self.answer.send(match id {
-            Some(_) => Answer::Taken { button, at_mono_ns },
-            None => Answer::Refused { button, at_mono_ns },
-        });
-        self.last = Some((at_mono_ns, id));
-        self.post_ms = self.button.single.post_ms;
-    }
-
-    /// A press within the cooldown of another: in its clip, if it gets one.
-    fn again(&mut self, at_mono_ns: u64, of_mono_ns: u64) {
-        if matches!(self.last, Some((_, None))) {
-            // That was not known when it was heard.
-            return self.press(at_mono_ns, false);
-        }
-        self.hands.again();
-        let id = self.button.id.as_str();
-        let after_ms = at_mono_ns.saturating_sub(of_mono_ns) / 1_000_000;
-        log::info!(target: "hindsight", event = "clip_again", button = id, after_ms;
-            "button {id} was pressed again {after_ms} ms after its last press: {}",
-            if after_ms < self.post_ms { "its clip has this moment, too" }
-            else { "no other clip is made within its cooldown" });
-    }
-
-    fn decide(&mut self, at_mono_ns: u64, gesture: Gesture) {
-        let Some((at, Some(press))) = &self.last else {
-            return;
-        };
-        let button = &self.button;
-        let window = match gesture {
-            Gesture::Plain => Some(button.single),
-            Gesture::Long => button.long,
-            Gesture::Double => button.double,
-        };
-        if let (true, Some(window)) = (*at == at_mono_ns, window) {
-            self.hands.decide(press, window);
-            self.post_ms = window.post_ms;
         }
     }
 }

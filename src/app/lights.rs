@@ -6,7 +6,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
-use crate::base::{PressAck, PressError, PressId};
+use crate::base::{PressAck, PressId};
 use crate::board::lights::{Fault, Lights};
 use crate::health::{self, Pictures, Status};
 use crate::highlight::Event;
@@ -36,16 +36,16 @@ impl Feed {
         }
     }
 
-    /// A press from whatever source was taken and is durable, or was refused.
-    pub fn answered(&self, answer: &Result<PressAck, PressError>) {
-        match answer {
-            Ok(ack) => {
-                self.lights.taken();
-                let running = self.windows().opened(&ack.press.id);
-                self.lights.set_windows(running);
-            }
-            Err(_) => self.lights.refused(),
-        }
+    /// A press from whatever source is durable.
+    pub fn taken(&self, ack: &PressAck) {
+        self.lights.taken();
+        let running = self.windows().opened(&ack.press.id);
+        self.lights.set_windows(running);
+    }
+
+    /// A press from whatever source makes no clip.
+    pub fn refused(&self) {
+        self.lights.refused();
     }
 
     pub fn event(&self, event: &Event) {

@@ -96,10 +96,14 @@ impl Doorway {
     pub fn take(&self, request: &PressRequest, others: &[Window]) -> Result<PressAck, PressError> {
         let answer = match self.closed(request.instant_mono_ns) {
             Some(why) => Err(PressError::Closed(why)),
-            None => self.highlights.press_undecided(request, others),
+            None => {
+                let durable = |ack: &PressAck| self.panel.feed.taken(ack);
+                self.highlights.press_undecided(request, others, &durable)
+            }
         };
-        // The light first: somebody stands before it.
-        self.panel.feed.answered(&answer);
+        if answer.is_err() {
+            self.panel.feed.refused();
+        }
         self.tell(request, &answer);
         answer
     }

@@ -266,19 +266,23 @@ impl Highlights {
 
     /// Takes a press. Blocks until it is durable (a disk sync), seldom longer.
     pub fn press(&self, request: &PressRequest) -> Result<PressAck, PressError> {
-        self.core.press(request, &[])
+        self.core.press(request, &[], &|_| {})
     }
 
     /// Takes a press whose gesture is not known yet, with the plain window of the
     /// request; `others` are those that [`Highlights::decide`] may give it instead. Its
     /// exports wait for that, a few seconds; where it does not come, or the service
     /// ends before, the plain window holds. No others: as [`Highlights::press`].
+    ///
+    /// `durable` is told as soon as it is, before anything is begun for it: somebody
+    /// stands before a light.
     pub fn press_undecided(
         &self,
         request: &PressRequest,
         others: &[board::Window],
+        durable: &dyn Fn(&PressAck),
     ) -> Result<PressAck, PressError> {
-        self.core.press(request, others)
+        self.core.press(request, others, durable)
     }
 
     /// Gives an undecided press its window and lets its exports begin. Blocks until

@@ -41,14 +41,15 @@ struct Answers {
 
 impl Core {
     /// `others`: the windows that its gesture may give the press instead of the
-    /// request's; empty: it is decided.
+    /// request's; empty: it is decided. `durable` is told before anything else is done.
     pub fn press(
         self: &Arc<Core>,
         request: &PressRequest,
         others: &[board::Window],
+        durable: &dyn Fn(&PressAck),
     ) -> Result<PressAck, PressError> {
         self.state().taking += 1;
-        let result = self.take(request, others);
+        let result = self.take(request, others, durable);
         let mut state = self.state();
         state.taking -= 1;
         match &result {
@@ -64,6 +65,7 @@ impl Core {
         self: &Arc<Core>,
         request: &PressRequest,
         others: &[board::Window],
+        durable: &dyn Fn(&PressAck),
     ) -> Result<PressAck, PressError> {
         if self.stop.level() >= StopLevel::Finish {
             return Err(PressError::Stopping);
@@ -89,12 +91,14 @@ impl Core {
                 PressError::Storage(not.to_string())
             }
         })?;
-        self.set_to_work(&taken, answers.ready, !others.is_empty());
-        Ok(PressAck {
+        let ack = PressAck {
             press,
             refused: answers.refused,
             notes: answers.notes,
-        })
+        };
+        durable(&ack);
+        self.set_to_work(&taken, answers.ready, !others.is_empty());
+        Ok(ack)
     }
 
     fn usable_store(&self) -> Result<&Store, PressError> {

@@ -209,6 +209,9 @@ impl ClockAtPress {
     /// The AU on the timeline of the press's epoch; `None` if its epoch began later.
     fn place(&self, au: &AuMeta) -> Option<i64> {
         let reference = self.mappings.first()?;
+        if au.epoch == reference.epoch {
+            return Some(au.pts_90k);
+        }
         let own = self.mappings.iter().find(|m| m.epoch == au.epoch)?;
         Some(au.pts_90k.saturating_add(own.shift_to(reference)))
     }
@@ -325,7 +328,8 @@ impl Held {
     ) -> Result<(), NoFootage> {
         let later = self.later_epochs(clock);
         let (mut newest, mut oldest) = (i64::MIN, i64::MAX);
-        for (_, au) in &self.video {
+        // From the newest: that is where windows are.
+        for (_, au) in self.video.iter().rev() {
             let Some(t) = clock.place(au).or_else(|| later.place(au)) else {
                 continue;
             };

@@ -171,7 +171,7 @@ fn child_that_takes_one_press() {
         pre_ms,
         post_ms: request.post_ms,
     });
-    match highlights.press_undecided(&request, long.as_slice()) {
+    match highlights.press_undecided(&request, long.as_slice(), &|_| {}) {
         Ok(ack) => {
             println!("ACKNOWLEDGED {}", ack.press.id.as_str());
             if let Some(long) = long

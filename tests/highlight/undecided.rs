@@ -44,7 +44,7 @@ fn patient() -> Tuning {
 fn press(place: &Place, service: &Running) -> PressId {
     let pressed = service
         .highlights
-        .press_undecided(&request(place), &[LONG, DOUBLE]);
+        .press_undecided(&request(place), &[LONG, DOUBLE], &|_| {});
     pressed.unwrap().press.id
 }
 
@@ -167,7 +167,9 @@ fn killed_after_the_decision_its_window_holds() {
         pre_ms: 4_000,
         post_ms: 3_000,
     };
-    let pressed = service.highlights.press_undecided(&undecided, &[endless]);
+    let pressed = service
+        .highlights
+        .press_undecided(&undecided, &[endless], &|_| {});
     let press = pressed.unwrap().press.id;
     service.highlights.decide(&press, endless).unwrap();
     service.leave();
@@ -237,14 +239,14 @@ fn a_press_whose_largest_window_will_not_fit_is_refused_before_it_is_decided() {
     };
     let refused = service
         .highlights
-        .press_undecided(&request(&place), &[enormous]);
+        .press_undecided(&request(&place), &[enormous], &|_| {});
     assert!(
         matches!(refused, Err(PressError::DiskFull(_))),
         "{refused:?}"
     );
     let taken = service
         .highlights
-        .press_undecided(&request(&place), &[LONG]);
+        .press_undecided(&request(&place), &[LONG], &|_| {});
     service
         .highlights
         .decide(&taken.unwrap().press.id, PLAIN)
@@ -289,7 +291,7 @@ fn dying_at_any_call_between_press_and_clip_leaves_one_of_its_two_windows_whole(
         faults.armed.store(true, SeqCst);
         let pressed = service
             .highlights
-            .press_undecided(&request(&place), &[LONG]);
+            .press_undecided(&request(&place), &[LONG], &|_| {});
         let decided = pressed
             .as_ref()
             .map(|ack| service.highlights.decide(&ack.press.id, LONG));
