@@ -4,7 +4,6 @@
 
 use super::window::Index;
 use crate::media::Track;
-use crate::ring::ReadError;
 
 /// Upper guesses for a window, and what it is made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,31 +29,21 @@ pub fn estimate(index: &impl Index, first_pos: u64, end_mono_ns: u64) -> Estimat
     let mut found = Estimate::default();
     let mut span: Option<(u64, u64)> = None;
     let until = end_mono_ns.saturating_add(AFTER_NS);
-    let mut pos = first_pos.max(index.oldest());
-    let head = index.head();
-    while pos < head {
-        match index.meta(pos) {
-            Ok(au) if au.arrival_mono_ns > until => break,
-            Ok(au) => {
-                match au.track {
-                    Track::Video => found.video += 1,
-                    Track::Audio => found.audio += 1,
-                }
-                found.bytes += u64::from(au.len);
-                if !au.flags.gap && !found.generations.contains(&au.generation) {
-                    found.generations.push(au.generation);
-                }
-                let first = span.map_or(au.arrival_mono_ns, |(first, _)| first);
-                span = Some((first, au.arrival_mono_ns));
-            }
-            Err(ReadError::Overtaken { oldest }) if oldest > pos => {
-                pos = oldest;
-                continue;
-            }
-            Err(_) => {}
+    index.each(first_pos, |_, entry| {
+        let Some(au) = entry.ok().filter(|au| au.arrival_mono_ns <= until) else {
+            return;
+        };
+        match au.track {
+            Track::Video => found.video += 1,
+            Track::Audio => found.audio += 1,
         }
-        pos += 1;
-    }
+        found.bytes += u64::from(au.len);
+        if !au.flags.gap && !found.generations.contains(&au.generation) {
+            found.generations.push(au.generation);
+        }
+        let first = span.map_or(au.arrival_mono_ns, |(first, _)| first);
+        span = Some((first, au.arrival_mono_ns));
+    });
     found.expect_rest(span, until);
     found
 }
@@ -95,6 +84,7 @@ fn scaled(value: u64, by: u64, of: u64) -> u64 {
 mod tests {
     use super::*;
     use crate::media::{Alignment, AuFlags, AuMeta};
+    use crate::ring::ReadError;
 
     struct Steady(u64);
 

@@ -78,20 +78,24 @@ impl Envelope {
 
     /// One more video access unit of the epoch.
     pub fn add(&mut self, au: &AuMeta) {
-        let seen = Mapping {
+        self.add_arrival(Mapping {
             epoch: au.epoch,
             anchor_90k: au.pts_90k,
             anchor_mono_ns: au.arrival_mono_ns,
-        };
+        });
+    }
+
+    /// What the mapping would be if it were the least delayed one.
+    pub fn add_arrival(&mut self, seen: Mapping) {
         match self.best {
             None => {
-                self.first_mono_ns = au.arrival_mono_ns;
+                self.first_mono_ns = seen.anchor_mono_ns;
                 self.best = Some(seen);
             }
             Some(best) if seen.delay() < best.delay() => self.best = Some(seen),
             Some(_) => {}
         }
-        self.last_mono_ns = self.last_mono_ns.max(au.arrival_mono_ns);
+        self.last_mono_ns = self.last_mono_ns.max(seen.anchor_mono_ns);
     }
 
     /// `None` before the first access unit.
@@ -133,8 +137,11 @@ impl Reorder {
 
     /// The next video access unit in decoding order.
     pub fn add(&mut self, pts_90k: i64) {
-        let later = self.recent_90k.iter().filter(|p| **p > pts_90k).count();
-        self.depth = self.depth.max(later);
+        // Of most nothing stands before them that is shown later.
+        if self.newest_90k.is_some_and(|newest| newest > pts_90k) {
+            let later = self.recent_90k.iter().filter(|p| **p > pts_90k).count();
+            self.depth = self.depth.max(later);
+        }
         if self.recent_90k.len() == Self::MAX_DEPTH {
             self.recent_90k.pop_front();
         }

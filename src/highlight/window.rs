@@ -23,6 +23,10 @@ pub trait Index {
     /// Position after the newest.
     fn head(&self) -> u64;
     fn meta(&self, pos: u64) -> Result<AuMeta, ReadError>;
+    /// Every entry held from `from` on, in their order.
+    fn each(&self, from: u64, mut each: impl FnMut(u64, Result<AuMeta, ReadError>)) {
+        (from.max(self.oldest())..self.head()).for_each(|pos| each(pos, self.meta(pos)));
+    }
 }
 
 impl Index for RingReader {
@@ -34,6 +38,9 @@ impl Index for RingReader {
     }
     fn meta(&self, pos: u64) -> Result<AuMeta, ReadError> {
         RingReader::meta(self, pos)
+    }
+    fn each(&self, from: u64, each: impl FnMut(u64, Result<AuMeta, ReadError>)) {
+        RingReader::each_meta(self, from.max(self.oldest()), each);
     }
 }
 
@@ -121,6 +128,8 @@ pub enum NoFootage {
 pub const STALE_NS: u64 = 3_000_000_000;
 /// A frame stands for the window's start if it is no older than this.
 const STANDS_90K: i64 = 3 * TICKS_90K;
+/// Entries for which room is made beforehand.
+const MOST_AT_ONCE: usize = 1 << 14;
 /// Arrivals that a mapping is made of.
 const MAPPED_NS: u64 = 30_000_000_000;
 /// Sound is read from so much before the window's start: what the snap to a
@@ -153,7 +162,7 @@ pub fn plan(index: &impl Index, window: &Window) -> Result<Plan, NoFootage> {
         audio: held
             .audio
             .iter()
-            .any(|(pos, au)| *pos >= first_pos && clock.knew(au)),
+            .any(|au| au.pos >= first_pos && clock.knew(au)),
         reorder_depth: held.reorder_depth(&clock),
         short_90k,
         stale_ms: clock.stale_ms,
@@ -188,10 +197,42 @@ pub(super) fn is_sound_key(au: &AuMeta) -> bool {
     au.track == Track::Video && au.flags.key && !au.flags.tainted && !au.flags.gap
 }
 
+/// What is asked of an entry: a ring holds thousands, and somebody stands before a light
+/// while all are looked at.
+#[derive(Clone, Copy)]
+struct Seen {
+    pos: u64,
+    pts_90k: i64,
+    arrival_mono_ns: u64,
+    epoch: u32,
+    /// Decoding can start here.
+    key: bool,
+}
+
+impl Seen {
+    fn of(pos: u64, au: &AuMeta) -> Seen {
+        Seen {
+            pos,
+            pts_90k: au.pts_90k,
+            arrival_mono_ns: au.arrival_mono_ns,
+            epoch: au.epoch,
+            key: is_sound_key(au),
+        }
+    }
+
+    fn as_mapping(&self) -> Mapping {
+        Mapping {
+            epoch: self.epoch,
+            anchor_90k: self.pts_90k,
+            anchor_mono_ns: self.arrival_mono_ns,
+        }
+    }
+}
+
 /// What a ring held, by track.
 struct Held {
-    video: Vec<(u64, AuMeta)>,
-    audio: Vec<(u64, AuMeta)>,
+    video: Vec<Seen>,
+    audio: Vec<Seen>,
 }
 
 /// The epochs against the monotonic clock, as known at the press.
@@ -207,7 +248,7 @@ struct ClockAtPress {
 
 impl ClockAtPress {
     /// The AU on the timeline of the press's epoch; `None` if its epoch began later.
-    fn place(&self, au: &AuMeta) -> Option<i64> {
+    fn place(&self, au: &Seen) -> Option<i64> {
         let reference = self.mappings.first()?;
         if au.epoch == reference.epoch {
             return Some(au.pts_90k);
@@ -216,64 +257,59 @@ impl ClockAtPress {
         Some(au.pts_90k.saturating_add(own.shift_to(reference)))
     }
 
-    fn knew(&self, au: &AuMeta) -> bool {
+    fn knew(&self, au: &Seen) -> bool {
         au.arrival_mono_ns <= self.known_until_mono_ns
     }
 }
 
 impl Held {
     fn scan(index: &impl Index) -> Result<Held, NoFootage> {
+        let oldest = index.oldest();
+        let most = usize::try_from(index.head().saturating_sub(oldest)).unwrap_or(0);
         let mut held = Held {
-            video: Vec::new(),
-            audio: Vec::new(),
+            video: Vec::with_capacity(most.min(MOST_AT_ONCE)),
+            audio: Vec::with_capacity(most.min(MOST_AT_ONCE)),
         };
-        let head = index.head();
-        let mut pos = index.oldest();
-        while pos < head {
-            match index.meta(pos) {
-                Ok(au) if au.flags.gap || !is_plausible(&au) => {}
-                Ok(au) => match au.track {
-                    Track::Video => held.video.push((pos, au)),
-                    Track::Audio => held.audio.push((pos, au)),
-                },
-                Err(ReadError::NotYet) => break,
-                // Overwritten while we looked: go on with what is left.
-                Err(ReadError::Overtaken { oldest }) if oldest > pos => {
-                    pos = oldest;
-                    continue;
-                }
-                Err(other) => return Err(NoFootage::Unreadable(other.to_string())),
+        let mut unreadable = None;
+        index.each(oldest, |pos, entry| match entry {
+            Ok(au) if au.flags.gap || !is_plausible(&au) => {}
+            Ok(au) => match au.track {
+                Track::Video => held.video.push(Seen::of(pos, &au)),
+                Track::Audio => held.audio.push(Seen::of(pos, &au)),
+            },
+            // Overwritten while we looked: what is left goes on.
+            Err(ReadError::NotYet | ReadError::Overtaken { .. }) => {}
+            Err(other) => {
+                unreadable.get_or_insert(other);
             }
-            pos += 1;
+        });
+        match unreadable {
+            Some(why) => Err(NoFootage::Unreadable(why.to_string())),
+            None if held.video.is_empty() => Err(NoFootage::Empty),
+            None => Ok(held),
         }
-        if held.video.is_empty() {
-            return Err(NoFootage::Empty);
-        }
-        Ok(held)
     }
 
     fn clock(&self, window: &Window) -> ClockAtPress {
         let press = window.press_mono_ns;
-        let before = self
-            .video
-            .partition_point(|(_, au)| au.arrival_mono_ns <= press);
+        let before = self.video.partition_point(|au| au.arrival_mono_ns <= press);
         match self.video[..before].last() {
-            Some((_, newest)) => self.clock_before(press, before, newest),
+            Some(newest) => self.clock_before(press, before, newest),
             None => self.clock_after(),
         }
     }
 
     /// The usual case: the ring holds pictures that had arrived at the press.
-    fn clock_before(&self, press: u64, before: usize, newest: &AuMeta) -> ClockAtPress {
+    fn clock_before(&self, press: u64, before: usize, newest: &Seen) -> ClockAtPress {
         let silent_ns = press.saturating_sub(newest.arrival_mono_ns);
         let stale = silent_ns >= STALE_NS;
         let mut mappings = Vec::new();
         let mut certainty = Certainty::Extrapolated;
         let mut rest = &self.video[..before];
-        while let Some((_, last)) = rest.last() {
+        while let Some(last) = rest.last() {
             let from = rest
                 .iter()
-                .rposition(|(_, au)| au.epoch != last.epoch)
+                .rposition(|au| au.epoch != last.epoch)
                 .map_or(0, |other| other + 1);
             // A silent camera's clock is the one that it had when it fell silent.
             let until = if mappings.is_empty() && !stale {
@@ -284,8 +320,8 @@ impl Held {
             let mut envelope = Envelope::default();
             rest[from..]
                 .iter()
-                .filter(|(_, au)| au.arrival_mono_ns.saturating_add(MAPPED_NS) >= until)
-                .for_each(|(_, au)| envelope.add(au));
+                .filter(|au| au.arrival_mono_ns.saturating_add(MAPPED_NS) >= until)
+                .for_each(|au| envelope.add_arrival(au.as_mapping()));
             if mappings.is_empty() && !stale {
                 certainty = envelope.certainty();
             }
@@ -303,13 +339,13 @@ impl Held {
     /// All that the ring holds came after the press (the ring began anew):
     /// its first epoch's clock is carried back.
     fn clock_after(&self) -> ClockAtPress {
-        let (_, first) = &self.video[0];
+        let first = &self.video[0];
         let mut envelope = Envelope::default();
         self.video
             .iter()
-            .take_while(|(_, au)| au.epoch == first.epoch)
-            .filter(|(_, au)| au.arrival_mono_ns <= first.arrival_mono_ns.saturating_add(MAPPED_NS))
-            .for_each(|(_, au)| envelope.add(au));
+            .take_while(|au| au.epoch == first.epoch)
+            .filter(|au| au.arrival_mono_ns <= first.arrival_mono_ns.saturating_add(MAPPED_NS))
+            .for_each(|au| envelope.add_arrival(au.as_mapping()));
         ClockAtPress {
             mappings: envelope.mapping().into_iter().collect(),
             certainty: Certainty::Extrapolated,
@@ -329,7 +365,7 @@ impl Held {
         let later = self.later_epochs(clock);
         let (mut newest, mut oldest) = (i64::MIN, i64::MAX);
         // From the newest: that is where windows are.
-        for (_, au) in self.video.iter().rev() {
+        for au in self.video.iter().rev() {
             let Some(t) = clock.place(au).or_else(|| later.place(au)) else {
                 continue;
             };
@@ -351,9 +387,10 @@ impl Held {
     /// Mappings of the epochs that the press did not know, behind its own.
     fn later_epochs(&self, clock: &ClockAtPress) -> ClockAtPress {
         let mut envelopes: BTreeMap<u32, Envelope> = BTreeMap::new();
-        for (_, au) in &self.video {
+        for au in &self.video {
             if clock.mappings.iter().all(|m| m.epoch != au.epoch) {
-                envelopes.entry(au.epoch).or_default().add(au);
+                let envelope = envelopes.entry(au.epoch).or_default();
+                envelope.add_arrival(au.as_mapping());
             }
         }
         let mut mappings: Vec<Mapping> = clock.mappings.first().copied().into_iter().collect();
@@ -376,8 +413,8 @@ impl Held {
         let keys = || {
             self.video
                 .iter()
-                .filter(|(_, au)| clock.knew(au) && is_sound_key(au))
-                .filter_map(|(pos, au)| Some((*pos, clock.place(au)?)))
+                .filter(|au| au.key && clock.knew(au))
+                .filter_map(|au| Some((au.pos, clock.place(au)?)))
         };
         if let Some((pos, _)) = keys().rfind(|(_, t)| *t <= start_90k) {
             return (pos, 0);
@@ -385,7 +422,7 @@ impl Held {
         match keys().next() {
             Some((pos, t)) => (pos, t.saturating_sub(start_90k)),
             // None yet: the cut starts at the first that comes.
-            None => (self.video[0].0, 0),
+            None => (self.video[0].pos, 0),
         }
     }
 
@@ -393,13 +430,13 @@ impl Held {
     fn first_sound(&self, clock: &ClockAtPress, start_90k: i64) -> u64 {
         self.audio
             .iter()
-            .filter(|(_, au)| clock.knew(au))
-            .filter(|(_, au)| {
+            .filter(|au| clock.knew(au))
+            .filter(|au| {
                 clock
                     .place(au)
                     .is_some_and(|t| t >= start_90k.saturating_sub(AUDIO_LEAD_90K))
             })
-            .map(|(pos, _)| *pos)
+            .map(|au| au.pos)
             .next()
             .unwrap_or(u64::MAX)
     }
@@ -407,7 +444,7 @@ impl Held {
     fn reorder_depth(&self, clock: &ClockAtPress) -> usize {
         let mut reorder = Reorder::default();
         let mut epoch = None;
-        for (_, au) in self.video.iter().filter(|(_, au)| clock.knew(au)) {
+        for au in self.video.iter().filter(|au| clock.knew(au)) {
             if epoch.replace(au.epoch) != Some(au.epoch) {
                 reorder.begin_epoch();
             }

@@ -138,6 +138,23 @@ impl RingReader {
         Ok((meta, entry[START]))
     }
 
+    /// Every entry from `from` up to the head, in their order: as [`RingReader::meta`] of
+    /// each, for those who look at all of them while somebody waits.
+    pub fn each_meta(&self, from: u64, mut each: impl FnMut(u64, Result<AuMeta, ReadError>)) {
+        let (ring, layout) = (self.ring(), &self.0.header.layout);
+        let head = ring.head();
+        // Whatever the head says, there are no more than these.
+        let from = from.max(head.saturating_sub(ring.entries()));
+        for pos in from..head {
+            let entry = ring.entry(pos).map_err(|fault| self.error(pos, fault));
+            let meta = entry.and_then(|entry| {
+                layout::meta_of(&entry, layout)
+                    .map_err(|why| ReadError::Damaged(format!("at position {pos} {why}")))
+            });
+            each(pos, meta);
+        }
+    }
+
     /// The entry at `pos`; its bytes are appended to `into` (left as it was on error).
     pub fn read(&self, pos: u64, into: &mut Vec<u8>) -> Result<AuMeta, ReadError> {
         let (meta, start) = self.entry(pos)?;
