@@ -186,7 +186,7 @@ pub const TABLE: [Row; 12] = [
     Row {
         meaning: Meaning::Fault,
         name: "fault",
-        says: "Presses give no clips, or a button is stuck. Call the staff: the page says what it is.",
+        says: "Presses give no clips, or a button is stuck. Call the staff: `/health` says what it is.",
         lasts_ms: None,
         ready: OFF,
         busy: None,
@@ -230,7 +230,7 @@ pub const TABLE: [Row; 12] = [
     Row {
         meaning: Meaning::BoxTrouble,
         name: "box trouble",
-        says: "Presses still work. Its configuration or its disk is not as it should be: the page says what it is.",
+        says: "Presses still work. Its configuration or its disk is not as it should be: `/health` says what it is.",
         lasts_ms: None,
         ready: None,
         busy: None,
