@@ -270,7 +270,10 @@ fn without_ffmpeg_health_says_so_and_jobs_wait_until_it_is_there() {
     let (code, said) = run(place.command("queue").args(["retry", id]));
     assert_eq!(code, 0, "{said}");
     service.wait_for("its end", |s| s["queue"]["counts"]["done"] == 1);
-    health_until("is well", &service, |health| health["status"] == "healthy");
+    // How full this machine's own disk is is no matter here.
+    health_until("forgets FFmpeg", &service, |health| {
+        !health["reasons"].to_string().contains("ffmpeg")
+    });
     let clip = place.clip(id, "court1").unwrap();
     assert!(clip.with_extension("marked.mp4").exists());
     let facts = crate::sidecar(&clip);
