@@ -86,7 +86,9 @@ impl Watchdog {
     /// The wish to stop has been heard: systemd hears of it at once.
     pub fn stopping(&self) {
         // Gone only where its thread is.
-        self.now.iter().for_each(|now| drop(now.send(())));
+        if let Some(now) = &self.now {
+            let _ = now.send(());
+        }
     }
 }
 
