@@ -206,19 +206,20 @@ fn a_press_is_answered_at_the_pins_and_the_lights_come_to_rest_after_its_clip() 
             [true, false, true, false]
         );
         assert_eq!(seen["fault"], []);
-        // Another, and one within its cooldown: in the same clip, and in the log.
-        for held in [true, false, true] {
-            court.hold(0, held);
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        // Another, and one within its cooldown: in the same clip, and in the log. Touched until two came
+        // close enough together: on a machine that stands still in between they are presses of their own.
+        let held = std::cell::Cell::new(false);
         until("a line of the log", || {
+            held.set(!held.get());
+            court.hold(0, held.get());
+            std::thread::sleep(Duration::from_millis(100));
             let said = service.said();
             let again = said.lines().find(|line| line.contains("clip_again"));
             again.is_some_and(|line| line.contains("its clip has this moment, too"))
         });
         court.hold(0, false);
         let status = service.get("/status").unwrap();
-        assert_eq!(taken(&status), 2, "{}", status["captures"]);
+        assert!(taken(&status) >= 2, "{}", status["captures"]);
         assert_eq!(service.stop(), Some(0));
         for (role, name, ..) in LEDS {
             assert_eq!(court.lit(role), dead_level(role), "{name} after the stop");
