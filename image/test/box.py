@@ -190,6 +190,8 @@ class Box:
             run("truncate", "-s", f"{ssd_mb}M", self.ssd)
         self.key = WORK / "ssh_key"
         self.card.write("authorized_keys", Path(f"{self.key}.pub").read_text())
+        # An emulated machine beside other work may take minutes where a real one takes seconds.
+        self.card.write("boot-extra.txt", "extra=systemd.default_device_timeout_sec=900 systemd.default_timeout_start_sec=600\n")
         self.machine = None
         self.starts = 0
         self.block_log = None
