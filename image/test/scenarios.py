@@ -311,7 +311,8 @@ def update_with_a_dead_service(bench):
 def unpacked_slot(bench, update=UPDATE):
     """The bytes of a slot out of an update file."""
     slot = bench.folder / "slot.ext4"
-    with open(update, "rb") as source, open(slot, "wb") as target:
+    # Unbuffered, so that zstd begins right behind the header's line.
+    with open(update, "rb", buffering=0) as source, open(slot, "wb") as target:
         source.readline()
         subprocess.run(["zstd", "-dqc", "--sparse"], stdin=source, stdout=target, check=True)
     return slot
