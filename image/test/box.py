@@ -190,7 +190,9 @@ class Box:
             run("truncate", "-s", f"{ssd_mb}M", self.ssd)
         self.key = WORK / "ssh_key"
         self.card.write("authorized_keys", Path(f"{self.key}.pub").read_text())
-        self.machine = None
+        # An emulated machine beside other work may take minutes where a real one takes seconds.
+        self.card.write("boot-extra.txt", "extra=systemd.default_device_timeout_sec=900 systemd.default_timeout_start_sec=600\n")
+        self.machine = self.serial = None
         self.starts = 0
         self.block_log = None
         self.memory_mb = 1024
@@ -366,6 +368,8 @@ class Box:
         return dict(w.split("=", 1) for w in words if "=" in w)
 
     def tail(self, lines=40):
+        if not self.serial:
+            return "(it was never switched on)"
         try:
             return "\n".join(self.serial.read_text(errors="replace").splitlines()[-lines:])
         except OSError:

@@ -238,8 +238,7 @@ def update_works(bench):
     assert facts["hindsight.slot"] == "b" and facts["hindsight.tried"] == "yes", facts
     assert box.shell("cat /etc/hindsight-image").strip() == f"{VERSION}+next"
     box.wait_until_ready()
-    wait_for("the update confirms itself", 600, lambda: "inactive" in box.shell("systemctl show -P ActiveState hindsight-confirm || true") or
-             "active" == box.shell("systemctl show -P ActiveState hindsight-confirm").strip(), 5)
+    wait_for("the update confirms itself", 900, lambda: box.shell("systemctl show -P ActiveState hindsight-confirm").strip() == "active", 5)
     print(indent(box.shell("hindsight update --status")))
     reboot(box)
     facts = box.facts()
@@ -311,7 +310,8 @@ def update_with_a_dead_service(bench):
 def unpacked_slot(bench, update=UPDATE):
     """The bytes of a slot out of an update file."""
     slot = bench.folder / "slot.ext4"
-    with open(update, "rb") as source, open(slot, "wb") as target:
+    # Unbuffered, so that zstd begins right behind the header's line.
+    with open(update, "rb", buffering=0) as source, open(slot, "wb") as target:
         source.readline()
         subprocess.run(["zstd", "-dqc", "--sparse"], stdin=source, stdout=target, check=True)
     return slot
@@ -396,6 +396,7 @@ def update_cut_in_the_middle(bench):
 @scenario
 def five_cuts(bench):
     """Five times the plug is pulled after acknowledged presses: each has one of the ends of law 3, and the roots are untouched."""
+    count = int(os.environ.get("HINDSIGHT_CUTS", "5"))
     seed = int(os.environ.get("HINDSIGHT_SEED", random.randrange(1 << 32)))
     chance = random.Random(seed)
     say(f"seed {seed}")
@@ -404,7 +405,7 @@ def five_cuts(bench):
     box.start()
     box.wait_until_ready()
     presses = []
-    for cut in range(5):
+    for cut in range(count):
         presses += [box.press() for _ in range(1 + cut % 2)]
         # From before the window's end to after the clip's commit.
         pause = chance.uniform(0.0, 9.0)
