@@ -32,6 +32,7 @@ struct Series {
     to_durable_s: Vec<f64>,
     to_light_s: Vec<f64>,
     bare_s: Vec<f64>,
+    blocks_s: Vec<f64>,
 }
 
 pub fn bench() -> Vec<Row> {
@@ -80,7 +81,9 @@ fn service(dir: &Path, rings: &str, url: &str) -> Service {
 
 fn press(service: &Service, hand: &SimHandle, dir: &Path) -> Series {
     let mut series = Series::default();
-    let mut bare = Bare::new(dir);
+    let mut bare = Bare::new(dir, 1024);
+    let mut blocks = Bare::new(dir, 4096);
+    blocks.forget_cached();
     for round in 0..PRESSES {
         let edge_mono_ns = RealClock.mono_ns();
         hand.tap(0, edge_mono_ns);
@@ -90,9 +93,11 @@ fn press(service: &Service, hand: &SimHandle, dir: &Path) -> Series {
         let s = |from: u64, to: u64| to.saturating_sub(from) as f64 / 1e9;
         series.to_durable_s.push(s(edge_mono_ns, durable));
         series.to_light_s.push(s(durable, beep));
-        std::thread::sleep(BETWEEN / 2);
+        std::thread::sleep(BETWEEN / 3);
         series.bare_s.push(bare.sync());
-        std::thread::sleep(BETWEEN / 2);
+        std::thread::sleep(BETWEEN / 3);
+        series.blocks_s.push(blocks.sync());
+        std::thread::sleep(BETWEEN / 3);
         if round % 50 == 0 {
             print!(".");
             let _ = std::io::stdout().flush();
@@ -101,26 +106,34 @@ fn press(service: &Service, hand: &SimHandle, dir: &Path) -> Series {
     series
 }
 
-/// What nobody can do without: as many bytes over others of a file that is there, as a
-/// journal is, and `fdatasync`.
-struct Bare(File);
+/// What nobody can do without: as many bytes as a press is over others of a file that is
+/// there, and `fdatasync`.
+struct Bare {
+    file: File,
+    /// 1024, which is a press's record and its end; or a block, as the journal does it.
+    bytes: usize,
+}
 
 impl Bare {
-    /// Of a press's record and of its end.
-    const BYTES: usize = 1024;
-
-    fn new(dir: &Path) -> Bare {
-        let mut file = File::create(dir.join("storage").join("bare")).unwrap();
-        file.write_all(&vec![0; Bare::BYTES * PRESSES]).unwrap();
+    fn new(dir: &Path, bytes: usize) -> Bare {
+        let path = dir.join("storage").join(format!("bare-{bytes}"));
+        let mut file = File::create(path).unwrap();
+        file.write_all(&vec![0; bytes * PRESSES]).unwrap();
         file.sync_all().unwrap();
         file.seek(SeekFrom::Start(0)).unwrap();
-        Bare(file)
+        Bare { file, bytes }
+    }
+
+    fn forget_cached(&self) {
+        let advice = nix::fcntl::PosixFadviseAdvice::POSIX_FADV_DONTNEED;
+        nix::fcntl::posix_fadvise(&self.file, 0, 0, advice).unwrap();
     }
 
     fn sync(&mut self) -> f64 {
+        let bytes = vec![1; self.bytes];
         let started = Instant::now();
-        self.0.write_all(&[1; Bare::BYTES]).unwrap();
-        self.0.sync_data().unwrap();
+        self.file.write_all(&bytes).unwrap();
+        self.file.sync_data().unwrap();
         started.elapsed().as_secs_f64()
     }
 }
@@ -175,12 +188,13 @@ fn rows(series: &Series, waking_s: f64, wakes: f64) -> Vec<Row> {
         Row {
             what: "edge → durable press, against a bare fdatasync".to_owned(),
             measured: format!(
-                "{} against {} (worst {} against {}, {} presses; waking a thread takes {} here)",
+                "{} against {} (worst {} against {}, {} presses; {} written as the journal is; waking a thread takes {} here)",
                 ms(median(durable)),
                 ms(median(bare)),
                 ms(worst(durable)),
                 ms(worst(bare)),
                 durable.len(),
+                ms(median(&series.blocks_s)),
                 ms(waking_s)
             ),
             value: format!("{:.2}×", median(durable) / median(bare)),

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nix::errno::Errno;
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use nix::sys::statvfs::{FsFlags, statvfs};
 
 use super::sys;
@@ -280,6 +281,14 @@ impl File {
     pub fn sync(&self) -> io::Result<()> {
         self.disk.ask(Call::Sync, &self.path)?;
         self.file.sync_data()
+    }
+
+    /// Lets go of what the kernel keeps of it in memory, so far as it is on the disk. A hint.
+    ///
+    /// Of a file that was written in one go the kernel keeps pieces as large as that (Linux
+    /// 6.16 and ext4), and each small write into one of them costs as a large one does.
+    pub fn forget_cached(&self) {
+        let _ = posix_fadvise(&self.file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
     }
 
     /// Begins to write out from `from` on, without waiting.

@@ -2,9 +2,11 @@
 //!
 //! One file, written with zeros and synced before its first use, so that a
 //! press is a write in place and an `fdatasync` that allocates nothing: it does
-//! not wait for the clips in flight. Presses that arrive during a sync share
-//! the next one. When the file is full, a new one with what is pending takes
-//! its place by rename.
+//! not wait for the clips in flight. It is a write of whole blocks of its own: the
+//! kernel need not read them first, and no earlier press stands in what is being
+//! written. Presses that arrive during a sync share the next one. When the file is
+//! half full, a new one with what is pending takes its place by rename; a press does
+//! that only where nobody found the time before the file was full.
 //!
 //! **After a failed write or sync** nobody knows what the disk holds. The press
 //! is refused, and the journal writes a new file, with the acknowledged presses
@@ -35,6 +37,8 @@ pub use record::{Taken, TakenCamera, Witness};
 
 /// Bytes of a new journal; more where what is pending needs it.
 const CAPACITY: usize = 1 << 20;
+/// What file systems write at once. A press begins with one.
+const BLOCK: usize = 4096;
 /// Larger is no journal of ours.
 const LARGEST: u64 = 1 << 30;
 
@@ -219,12 +223,12 @@ impl Journal {
         lock(&self.broken).clone()
     }
 
-    /// After a failure: writes the journal anew. Cheap where nothing is wrong.
+    /// After a failure, or half full: writes the journal anew. Cheap otherwise.
     pub fn mend(&self) -> io::Result<()> {
         let mut writer = lock(&self.writer);
         match writer.file {
-            Some(_) => Ok(()),
-            None => self.rewrite(&mut writer, 0),
+            Some(_) if writer.at <= writer.capacity / 2 => Ok(()),
+            _ => self.rewrite(&mut writer, 0),
         }
     }
 
@@ -240,18 +244,18 @@ impl Journal {
     }
 
     fn try_write(&self, writer: &mut Writer, batch: &[Queued]) -> io::Result<()> {
-        let mut bytes = encoded(batch, writer.at)?;
-        if writer.file.is_none() || writer.at + bytes.len() > writer.capacity {
-            self.rewrite(writer, bytes.len())?;
-            bytes = encoded(batch, writer.at)?;
+        let mut blocks = Blocks::of(batch, writer.at)?;
+        if writer.file.is_none() || blocks.at + blocks.bytes.len() > writer.capacity {
+            self.rewrite(writer, BLOCK + blocks.bytes.len())?;
+            blocks = Blocks::of(batch, writer.at)?;
         }
         // Not put back unless all went well.
         let Some(file) = writer.file.take() else {
             return Err(io::Error::other("the journal is not open"));
         };
-        file.write_all_at(&bytes, writer.at as u64)?;
+        file.write_all_at(&blocks.bytes, blocks.at as u64)?;
         file.sync()?;
-        writer.at += bytes.len();
+        writer.at = blocks.end;
         writer.file = Some(file);
         Ok(())
     }
@@ -277,11 +281,13 @@ impl Journal {
             record::append(&mut bytes, 0, &record).map_err(io::Error::other)?;
         }
         let at = bytes.len();
-        let capacity = CAPACITY.max(2 * (at + more));
+        let capacity = CAPACITY.max(2 * (at + more)).next_multiple_of(BLOCK);
         bytes.resize(capacity, 0);
         let temp = self.path.with_extension("new");
         self.disk.write_atomically(&temp, &self.path, &bytes)?;
-        writer.file = Some(self.disk.open_rw(&self.path)?);
+        let file = self.disk.open_rw(&self.path)?;
+        file.forget_cached();
+        writer.file = Some(file);
         (writer.at, writer.capacity) = (at, capacity);
         debug_assert!(at >= HEADER_LEN);
         Ok(())
@@ -299,17 +305,32 @@ impl Writer {
     }
 }
 
-fn encoded(batch: &[Queued], at: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    for queued in batch {
-        let taken = Box::new(Taken::clone(&queued.taken));
-        let record = match queued.decided {
-            false => Record::Taken(taken),
-            true => Record::Decided(taken),
-        };
-        record::append(&mut bytes, at as u64, &record).map_err(io::Error::other)?;
+/// Records, and zeros to the end of their last block.
+struct Blocks {
+    /// Where they begin in the file.
+    at: usize,
+    /// Where the records end.
+    end: usize,
+    bytes: Vec<u8>,
+}
+
+impl Blocks {
+    /// Behind what ends at `behind`.
+    fn of(batch: &[Queued], behind: usize) -> io::Result<Blocks> {
+        let at = behind.next_multiple_of(BLOCK);
+        let mut bytes = Vec::with_capacity(BLOCK);
+        for queued in batch {
+            let taken = Box::new(Taken::clone(&queued.taken));
+            let record = match queued.decided {
+                false => Record::Taken(taken),
+                true => Record::Decided(taken),
+            };
+            record::append(&mut bytes, at as u64, &record).map_err(io::Error::other)?;
+        }
+        let end = at + bytes.len();
+        bytes.resize(bytes.len().next_multiple_of(BLOCK), 0);
+        Ok(Blocks { at, end, bytes })
     }
-    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -370,13 +391,79 @@ mod tests {
         let mut written = 0;
         while written < 3 * CAPACITY {
             let press = Arc::new(taken(2));
-            written += serde_json::to_vec(&*press).unwrap().len();
+            written += BLOCK;
             journal.take(press.clone()).unwrap();
             journal.retire(&press.press.id);
         }
         assert_eq!(pending(dir.path()).unwrap().pending, [(*kept).clone()]);
         let len = std::fs::metadata(path_in(dir.path())).unwrap().len();
         assert_eq!(len, CAPACITY as u64);
+    }
+
+    /// Counts the files that take the journal's place.
+    #[derive(Default)]
+    struct Renames(Mutex<usize>);
+
+    impl Faults for Renames {
+        fn before(&self, call: Call, _: &Path) -> Option<Fault> {
+            *lock(&self.0) += usize::from(call == Call::Rename);
+            None
+        }
+    }
+
+    #[test]
+    fn a_half_full_journal_is_written_anew_before_a_press_has_to_wait_for_that() {
+        let dir = tempfile::tempdir().unwrap();
+        let renames = Arc::new(Renames::default());
+        let disk = Disk::with_faults(renames.clone());
+        let (journal, _) = Journal::open(&disk, dir.path()).unwrap();
+        let kept: Vec<Arc<Taken>> = (1..=3).map(|n| Arc::new(taken(n))).collect();
+        for press in &kept {
+            journal.take(press.clone()).unwrap();
+        }
+        for n in 1..=3 * CAPACITY / BLOCK {
+            let press = Arc::new(taken(9));
+            journal.take(press.clone()).unwrap();
+            journal.retire(&press.press.id);
+            // Two hundred blocks: more than half, and never all.
+            if n.is_multiple_of(100) {
+                journal.mend().unwrap();
+            }
+        }
+        // One at the start. Presses alone would need three more, each with somebody waiting.
+        assert_eq!(*lock(&renames.0), 1 + 3);
+        let kept: Vec<Taken> = kept.iter().map(|press| (**press).clone()).collect();
+        assert_eq!(pending(dir.path()).unwrap().pending, kept);
+        journal.mend().unwrap();
+        journal.mend().unwrap();
+        assert_eq!(
+            *lock(&renames.0),
+            1 + 4,
+            "where nothing is wrong, nothing is done"
+        );
+    }
+
+    /// A press's block is its own, whatever was written before and behind it.
+    #[test]
+    fn no_press_stands_in_a_block_with_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, _) = Journal::open(&Disk::default(), dir.path()).unwrap();
+        let presses: Vec<Arc<Taken>> = (1..=4).map(|n| Arc::new(taken(n))).collect();
+        for press in &presses {
+            journal.take(press.clone()).unwrap();
+            if press.press.instant_mono_ns == 2 {
+                journal.retire(&presses[0].press.id);
+            }
+        }
+        let bytes = std::fs::read(path_in(dir.path())).unwrap();
+        let held = |block: &[u8]| {
+            let text = String::from_utf8_lossy(block);
+            text.matches("{\"taken\"").count()
+        };
+        let held: Vec<usize> = bytes.chunks(BLOCK).map(held).take(6).collect();
+        assert_eq!(held, [0, 1, 1, 1, 1, 0]);
+        let expected: Vec<Taken> = [1, 2, 3].map(|n: usize| (*presses[n]).clone()).to_vec();
+        assert_eq!(pending(dir.path()).unwrap().pending, expected);
     }
 
     /// Holds the first sync back until so many presses stand in the queue.
