@@ -100,23 +100,42 @@ fn check_says_what_to_install_and_which_target_cannot_be_used() {
     assert!(said.contains("buttons none is configured"), "{said}");
 }
 
-/// A service whose FFmpeg takes as long as the clip plays, with a press on its way.
-fn slowly_marking(camera: &hindsight::demo::Camera) -> (Place, Service, tempfile::TempDir) {
-    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let slow = dir.path().join("ffmpeg");
-    let script = "#!/bin/bash\nargs=(); for a in \"$@\"; do [ \"$a\" = -reinit_filter ] && args+=(-re); \
-                  args+=(\"$a\"); done\nexec ffmpeg \"${args[@]}\"\n";
-    std::fs::write(&slow, script).unwrap();
-    std::fs::set_permissions(&slow, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let more = format!(
-        "{}[finish]\nencoder = \"libx264\"\nffmpeg = \"{}\"\n",
-        logo(),
-        slow.display()
-    );
-    let place = place(&court1(camera), more);
-    let mut service = place.start();
-    service.wait_until_held(&["court1"], 4.0);
-    (place, service, dir)
+/// A service whose FFmpeg says that it is at three tenths of a clip of 3 s, and goes on when it may.
+struct Slow {
+    place: Place,
+    service: Service,
+    dir: tempfile::TempDir,
+}
+
+impl Slow {
+    fn with(camera: &hindsight::demo::Camera) -> Slow {
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let (slow, go) = (dir.path().join("ffmpeg"), dir.path().join("go"));
+        let script = format!(
+            "#!/bin/bash\ncase \" $* \" in *lavfi*) exec ffmpeg \"$@\";; esac\necho out_time_us=950000\n\
+             while [ ! -e {} ]; do sleep 0.05; done\nexec ffmpeg \"$@\"\n",
+            go.display()
+        );
+        std::fs::write(&slow, script).unwrap();
+        std::fs::set_permissions(&slow, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let more = format!(
+            "{}[finish]\nencoder = \"libx264\"\nffmpeg = \"{}\"\n",
+            logo(),
+            slow.display()
+        );
+        let place = place(&court1(camera), more);
+        let mut service = place.start();
+        service.wait_until_held(&["court1"], 4.0);
+        Slow {
+            place,
+            service,
+            dir,
+        }
+    }
+
+    fn go_on(&self) {
+        std::fs::write(self.dir.path().join("go"), "").unwrap();
+    }
 }
 
 /// Killed when dropped: it goes on until it is interrupted.
@@ -132,41 +151,34 @@ impl Drop for Following {
 #[test]
 fn the_queue_is_followed_line_by_line_in_a_pipe() {
     let camera = pattern();
-    let (place, service, _programs) = slowly_marking(&camera);
-    let mut command = place.command("queue");
+    let slow = Slow::with(&camera);
+    let mut command = slow.place.command("queue");
     let following = command.arg("--follow").stdin(Stdio::null());
     let following = following.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut following = Following(following.spawn().unwrap());
     let mut lines = BufReader::new(following.0.stdout.take().unwrap()).lines();
     let mut next = || lines.next().unwrap().unwrap();
     assert!(next().ends_with(" nothing waits"));
-    let (_, answer) = service.press(&json!({"pre": 3, "post": 0}), true);
-    let id = format!("{}/court1: ", answer["press_id"].as_str().unwrap());
-    let mut heard = Vec::new();
-    while !heard
-        .last()
-        .is_some_and(|l: &String| l.contains("nothing more is to be done"))
-    {
-        heard.push(next());
-    }
-    assert!(
-        heard
-            .iter()
-            .all(|line| line[8..].starts_with(&format!(" {id}"))),
-        "{heard:#?}"
-    );
-    let marking = heard
-        .iter()
-        .filter(|line| line.contains("finishing, marking "));
-    assert!(marking.count() >= 2, "{heard:#?}");
-    assert_eq!(service.stop(), Some(0));
+    let (_, answer) = slow.service.press(&json!({"pre": 3, "post": 0}), true);
+    let id = format!(" {}/court1: ", answer["press_id"].as_str().unwrap());
+    let mut hear = |end: &str| {
+        let mut heard = next();
+        while !heard.ends_with(end) {
+            assert!(heard[8..].starts_with(&id), "{heard}");
+            heard = next();
+        }
+    };
+    hear("finishing, marking 30 %");
+    slow.go_on();
+    hear("nothing more is to be done");
+    assert_eq!(slow.service.stop(), Some(0));
     assert_eq!(following.0.wait().unwrap().code(), Some(1));
 }
 
 #[test]
 fn the_queue_is_a_picture_with_bars_on_a_terminal() {
     let camera = pattern();
-    let (place, service, _programs) = slowly_marking(&camera);
+    let slow = Slow::with(&camera);
     let size = nix::pty::Winsize {
         ws_row: 24,
         ws_col: 100,
@@ -174,7 +186,7 @@ fn the_queue_is_a_picture_with_bars_on_a_terminal() {
         ws_ypixel: 0,
     };
     let pty = nix::pty::openpty(Some(&size), None).unwrap();
-    let mut command = place.command("queue");
+    let mut command = slow.place.command("queue");
     let command = command
         .arg("--follow")
         .env("TERM", "xterm")
@@ -182,16 +194,17 @@ fn the_queue_is_a_picture_with_bars_on_a_terminal() {
     let _following = Following(command.stdout(pty.slave).spawn().unwrap());
     let screen = Screen::of(pty.master);
     screen.until("an empty queue", |text| text.contains("nothing waits"));
-    service.press(&json!({"pre": 3, "post": 0}), true);
+    slow.service.press(&json!({"pre": 3, "post": 0}), true);
     screen.until("a bar", |text| {
-        text.contains("marking  [#") || text.contains("marking  [ ")
+        text.contains("marking  [######              ] 3")
     });
     screen.until("it drawn anew", |text| text.contains("\x1b[2A\r\x1b[J"));
+    slow.go_on();
     screen.until("its end", |text| {
         let last = text.rsplit("\x1b[J").next().unwrap_or("");
         last.contains("nothing waits") && last.contains("1 highlight done")
     });
-    assert_eq!(service.stop(), Some(0));
+    assert_eq!(slow.service.stop(), Some(0));
 }
 
 /// All that was written to a terminal.
