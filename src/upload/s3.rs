@@ -106,7 +106,7 @@ impl Adapter for S3Adapter {
                 session: self.client.session(attempt.flow.stop()),
             },
         };
-        multipart::give_up_strangers(&sending);
+        multipart::give_up_strangers(&sending)?;
         for item in &attempt.parcel.items {
             attempt.flow.leave()?;
             sending.item(item)?;

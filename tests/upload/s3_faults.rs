@@ -328,6 +328,14 @@ fn an_upload_whose_beginning_nobody_heard_of_is_given_up_and_others_are_left_alo
     waits(attempt(&*ours, &highlight, &notes), "broke");
     waits(attempt(&*ours, &highlight, &notes), "broke");
     assert_eq!((s3.open_uploads(), notes.last()), (2, None));
+    // As long as it cannot be given up, no other is begun.
+    let mute = Proxy::start(&s3.address, None, |seen| match seen.method.as_str() {
+        "DELETE" => Fate::ResetAfter(0),
+        _ => Fate::Pass,
+    });
+    let through = lines("{press}-{camera}.mp4").replace(&deaf.url(), &mute.url());
+    waits(attempt(&*target(&through), &highlight, &notes), "broke");
+    assert_eq!((s3.open_uploads(), notes.last()), (2, None));
     let lines = lines("{press}-{camera}.mp4").replace(&deaf.url(), &s3.url());
     attempt(&*target(&lines), &highlight, &notes).unwrap();
     assert_eq!(s3.open_uploads(), 1);

@@ -188,8 +188,9 @@ impl Large<'_> {
             Err(Failure::Failed { .. }) => self.sending.attempt.last,
             _ => false,
         };
-        if given_up {
-            self.abort(&open.upload_id);
+        if given_up && let Err(failure) = self.abort(&open.upload_id) {
+            // Nobody tries again: what is left there costs its owner money, but no clip.
+            log::debug!(event = "clip_upload_abort"; "an upload in parts was not taken back: {failure}");
         }
         if given_up || result.is_ok() {
             self.sending.attempt.notebook.note(None)?;
@@ -250,7 +251,7 @@ impl Large<'_> {
             && open.sha256 == hash::hex(&self.sha256)
             && open.part_bytes == part_bytes(self.item.size_bytes);
         if !same {
-            self.abort(&open.upload_id);
+            self.abort(&open.upload_id)?;
             return Ok(None);
         }
         let Some(listed) = self.listed(&open.upload_id)? else {
@@ -376,8 +377,8 @@ impl Large<'_> {
         Ok(())
     }
 
-    fn abort(&self, upload_id: &str) {
-        abort(&self.sending.asking, &self.item.key, upload_id);
+    fn abort(&self, upload_id: &str) -> Result<(), Failure> {
+        abort(&self.sending.asking, &self.item.key, upload_id)
     }
 
     /// Gives up what was begun under this key and never noted. Servers need not tell.
@@ -393,7 +394,8 @@ impl Large<'_> {
         let answer = asking.exchange("GET", &url, Vec::new(), Body::None)?;
         if answer.is_success() {
             for upload_id in answers::begun(&answer.body, key) {
-                self.abort(&upload_id);
+                // Once the next has begun and is noted, nobody looks for these again.
+                self.abort(&upload_id)?;
             }
         }
         Ok(())
@@ -402,24 +404,23 @@ impl Large<'_> {
 
 /// What was noted under a key that this highlight has no longer (the template of names was
 /// changed meanwhile) is given up.
-pub fn give_up_strangers(sending: &Sending<'_>) {
+pub fn give_up_strangers(sending: &Sending<'_>) -> Result<(), Failure> {
     let noted = sending.attempt.resume;
     let Some(open) = noted.and_then(|noted| Open::deserialize(noted).ok()) else {
-        return;
+        return Ok(());
     };
     let mut items = sending.attempt.parcel.items.iter();
-    if !items.any(|item| item.key == open.key) {
-        abort(&sending.asking, &open.key, &open.upload_id);
+    match items.any(|item| item.key == open.key) {
+        true => Ok(()),
+        false => abort(&sending.asking, &open.key, &open.upload_id),
     }
 }
 
-/// Best effort: what is left there costs its owner money, but no clip.
-fn abort(asking: &Asking<'_>, key: &str, upload_id: &str) {
+/// Whatever the server says to it: more cannot be done. An error means that it did not hear.
+fn abort(asking: &Asking<'_>, key: &str, upload_id: &str) -> Result<(), Failure> {
     let url = asking.url(key, &[("uploadId", upload_id)]);
-    let done = asking.exchange("DELETE", &url, Vec::new(), Body::None);
-    if let Err(failure) = done {
-        log::debug!(event = "clip_upload_abort"; "an upload in parts was not taken back: {failure}");
-    }
+    asking.exchange("DELETE", &url, Vec::new(), Body::None)?;
+    Ok(())
 }
 
 #[cfg(test)]
