@@ -20,8 +20,6 @@ use crate::service::{Place, Service, Told, camera};
 /// Three parts.
 const VIDEO_BYTES: usize = 17_000_000;
 
-type Decide = dyn Fn(&Seen) -> Fate + Send + Sync;
-
 /// A box with one highlight that waits, and what happens to its requests.
 struct Court {
     place: Place,
