@@ -175,7 +175,7 @@ fn inspect_index(index: &[u8], outline: &Outline, hand: Hand) -> Result<Inspecte
         })
         .collect::<Result<Vec<_>, _>>()?;
     check_tracks(&tracks)?;
-    let longest = tracks.iter().map(|track| track.lead_90k + track.shown_90k);
+    let longest = moov.trak.iter().map(|trak| trak.tkhd.duration);
     if longest.max() != Some(moov.mvhd.duration) {
         return unreadable(format!(
             "it says it lasts {} ticks; its longest track does not",
