@@ -319,7 +319,8 @@ fn board_test_walks_through_a_simulated_board_by_lines_on_stdin() {
         said.contains("ok  button wall, pin 5 (29 on the header)"),
         "{said}"
     );
-    assert!(said.contains("  seen, held for 12"), "{said}");
+    // How long is this machine's affair: a simulated touch is let go by a thread.
+    assert!(said.contains("  seen, held for "), "{said}");
     let (said, code) = walk(&[("Do you see it?", "q\n")]);
     assert_eq!(code, Some(130), "{said}");
 }
