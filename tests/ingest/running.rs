@@ -10,7 +10,7 @@ use hindsight::config::checked::RingSettings;
 use hindsight::demo::{Camera, Script};
 use hindsight::ingest::{self, Phase, Settings};
 
-use crate::watch::{Watched, camera, quick, settings, units, wait_for};
+use crate::watch::{Watched, begun, camera, quick, settings, units, wait_for};
 
 #[test]
 fn a_restart_adopts_the_ring_and_goes_on_in_a_new_epoch() {
@@ -38,7 +38,7 @@ fn a_ring_of_another_boot_is_replaced_and_handed_on() {
     let dir = watched.end();
     let mut other = settings(dir.path(), vec![camera("court1", court.url())], quick().0);
     other.boot_id = BootId([8; 16]);
-    let mut running = ingest::start(other, Arc::new(RealClock), Stop::default()).unwrap();
+    let mut running = begun(|| ingest::start(other.clone(), Arc::new(RealClock), Stop::default()));
     let old = running.take_old_rings();
     assert_eq!(old.len(), 1);
     assert!(units(&old[0].1).len() >= 20);

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use hindsight::base::{BootId, CameraId, RealClock, Stop};
 use hindsight::config::checked::{Camera, Credentials, Reconnect, RingSettings, Secret, Transport};
-use hindsight::ingest::{self, CameraState, Ingest, Limits, Settings};
+use hindsight::ingest::{self, CameraState, Ingest, IngestError, Limits, Settings};
 use hindsight::media::{AuMeta, TrackParams};
-use hindsight::ring::RingReader;
+use hindsight::ring::{RingError, RingReader};
 
 /// Nothing here takes so long; a test that waits longer has failed.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -74,6 +74,18 @@ pub fn settings(dir: &Path, cameras: Vec<Camera>, reconnect: Reconnect) -> Setti
     }
 }
 
+/// Starts ingest. For a moment the lock of an earlier one may stand: another test of this program is
+/// just starting a process, which has all files open until it runs.
+pub fn begun(start: impl Fn() -> Result<Ingest, IngestError>) -> Ingest {
+    wait_for("the ring's lock", || match start() {
+        Err(IngestError::Ring {
+            source: RingError::Locked { .. },
+            ..
+        }) => None,
+        started => Some(started.unwrap()),
+    })
+}
+
 /// Ingest of some cameras into rings in a folder of their own.
 pub struct Watched {
     pub ingest: Option<Ingest>,
@@ -93,7 +105,8 @@ impl Watched {
     ) -> Watched {
         let settings = settings(dir.path(), cameras, reconnect);
         let clock = Arc::new(RealClock);
-        let ingest = ingest::start_with(settings, clock, Stop::default(), limits).unwrap();
+        let ingest =
+            begun(|| ingest::start_with(settings.clone(), clock.clone(), Stop::default(), limits));
         Watched {
             ingest: Some(ingest),
             dir,
