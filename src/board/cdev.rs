@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Sender;
 use gpiocdev::Request;
 use gpiocdev::line::{Bias, EdgeDetection, EdgeEvent, EdgeKind, EventClock, Value};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use super::chip::{CONSUMER, Chip, button_name, kernel_word, led_name, taken};
 use super::listen::{End, Listener, Sequence, Woken};
@@ -63,7 +64,10 @@ pub fn open_edges(
     let lines = Arc::new(lines);
     let listener = (!lines.is_empty()).then(|| {
         let lines = lines.clone();
-        Listener::start("board", move |end| listen(&lines, end, &heard))
+        let node = watch_node(chip);
+        Listener::start("board", move |end| {
+            listen(&lines, node.as_ref(), end, &heard);
+        })
     });
     let listener = listener.and_then(|started| {
         started
@@ -149,20 +153,36 @@ fn ask(
     })
 }
 
+/// Wakes the thread when the chip's node goes. Linux 6.1 leaves whoever
+/// sleeps on a line asleep when its chip is removed, and answers only the next
+/// who asks. Without it the buttons work the same.
+fn watch_node(chip: &Chip) -> Option<Inotify> {
+    let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).ok()?;
+    // A node that is unlinked while somebody has it open has fewer links at first, no more.
+    let flags = AddWatchFlags::IN_ATTRIB | AddWatchFlags::IN_DELETE_SELF;
+    inotify.add_watch(chip.path(), flags).ok()?;
+    Some(inotify)
+}
+
 /// The thread: from the kernel's events to ours, until told to end.
-fn listen(lines: &[Line], end: &End, heard: &Sender<Heard>) {
+fn listen(lines: &[Line], node: Option<&Inotify>, end: &End, heard: &Sender<Heard>) {
     let mut live: Vec<(&Line, Sequence)> = lines
         .iter()
         .map(|line| (line, Sequence::default()))
         .collect();
     loop {
-        let fds: Vec<_> = live.iter().map(|(line, _)| line.request.as_fd()).collect();
+        let mut fds: Vec<_> = live.iter().map(|(line, _)| line.request.as_fd()).collect();
+        fds.extend(node.map(AsFd::as_fd));
         let Woken::Ready(ready) = end.wait(&fds, None) else {
             return;
         };
         // From the back, so that what is removed moves no index still to come.
         for ready in ready.into_iter().rev() {
-            let (line, sequence) = &mut live[ready.at];
+            let Some((line, sequence)) = live.get_mut(ready.at) else {
+                // The chip's node: what became of the lines the next round sees.
+                let _ = node.map(Inotify::read_events);
+                continue;
+            };
             let read = match ready.gone {
                 true => Err("the GPIO chip is gone".to_owned()),
                 false => read(line, sequence, heard),

@@ -8,7 +8,7 @@ use hindsight::config::board::{Level, Pull};
 
 use crate::chip::SimChip;
 use crate::guest::in_guest;
-use crate::rig::{MS, button, now, opened, settings, wired};
+use crate::rig::{MS, button, now, opened, settings, until, wired};
 
 #[test]
 fn a_press_and_its_release_are_edges_with_the_kernels_own_time() {
@@ -297,6 +297,9 @@ fn a_chip_that_goes_is_trouble_of_its_buttons() {
         let chip = SimChip::new("header", 54);
         chip.pull(17, true);
         let open = opened(&settings(vec![button(17, 0)], vec![]));
+        chip.pull(17, false);
+        assert!(open.edge().held);
+        until("the listening thread sleeps", || asleep("board"));
         chip.vanish();
         match open.next() {
             Heard::Trouble { button, what } => {
@@ -331,6 +334,15 @@ fn nobody_wakes_up_at_rest() {
         }
         panic!("the thread of the buttons wakes up every second");
     });
+}
+
+/// Whether the thread of this name waits for something.
+fn asleep(name: &str) -> bool {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    tasks.flatten().any(|task| {
+        let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        stat.contains(&format!("({name}) S "))
+    })
 }
 
 /// How often the thread of this name has gone to sleep so far.
