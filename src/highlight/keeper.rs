@@ -1,5 +1,5 @@
 //! The one who looks after the room: opens the storage when it comes, mends the
-//! journal, calls those who wait for another attempt, notices that the wall
+//! journal, reads on in the rings' indices, calls those who wait for another attempt, notices that the wall
 //! clock was set; and the end of a run.
 //!
 //! Called by: the room's face (`mod`).
@@ -19,6 +19,7 @@ pub fn keep(core: &Arc<Core>) {
     let mut synchronised = false;
     while !core.told_to_leave() {
         core.pulse.beat();
+        core.rings.follow();
         match core.open_store() {
             Ok(true) => core.let_old_rings_go(),
             Ok(false) => core.notify(),

@@ -14,6 +14,7 @@ mod facts;
 mod inside;
 pub mod journal;
 mod keeper;
+mod known;
 mod list;
 pub mod mapping;
 mod names;

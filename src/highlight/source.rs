@@ -8,10 +8,12 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use super::engine::lock;
 use super::journal::Witness;
+use super::known::Known;
+use super::window::Index;
 use crate::base::{BootId, CameraId};
 use crate::media::{AuMeta, TrackParams};
 use crate::ring::{ReadError, RingReader};
@@ -20,10 +22,16 @@ use crate::ring::{ReadError, RingReader};
 pub struct Rings {
     dir: PathBuf,
     /// Those that have their cameras' names now; each opened once.
-    named: Mutex<HashMap<CameraId, RingReader>>,
+    named: Mutex<HashMap<CameraId, Named>>,
     /// Those that were replaced at this start: unlinked, and memory for as long
     /// as they stand here.
     old: Mutex<Vec<(CameraId, RingReader)>>,
+}
+
+#[derive(Clone)]
+struct Named {
+    ring: RingReader,
+    index: Arc<Mutex<Known>>,
 }
 
 impl Rings {
@@ -39,20 +47,42 @@ impl Rings {
     /// took the name away (systemd's `RemoveIPC` does when a user logs out): it is
     /// written on and on.
     pub fn of(&self, camera: &CameraId) -> Result<RingReader, String> {
-        let mut named = lock(&self.named);
-        let known = named.get(camera);
-        if let Some(ring) = known
-            && !ring.ended()
+        self.named(camera).map(|named| named.ring)
+    }
+
+    /// The index of the ring that [`Rings::of`] gives.
+    pub fn index_of(&self, camera: &CameraId) -> Result<Arc<Mutex<Known>>, String> {
+        self.named(camera).map(|named| named.index)
+    }
+
+    fn named(&self, camera: &CameraId) -> Result<Named, String> {
+        let mut all = lock(&self.named);
+        let known = all.get(camera);
+        if let Some(named) = known
+            && !named.ring.ended()
         {
-            return Ok(ring.clone());
+            return Ok(named.clone());
         }
         match (RingReader::open(&self.dir, camera), known) {
             (Ok(ring), _) => {
-                named.insert(camera.clone(), ring.clone());
-                Ok(ring)
+                let named = Named {
+                    ring: ring.clone(),
+                    index: Arc::new(Mutex::new(Known::of(ring))),
+                };
+                all.insert(camera.clone(), named.clone());
+                Ok(named)
             }
-            (Err(_), Some(ring)) => Ok(ring.clone()),
+            (Err(_), Some(named)) => Ok(named.clone()),
             (Err(e), None) => Err(format!("its ring cannot be read: {e}")),
+        }
+    }
+
+    /// Reads on in every index that a press may be decided on, so that it finds little new.
+    pub fn follow(&self) {
+        let all: Vec<Named> = lock(&self.named).values().cloned().collect();
+        for named in all {
+            // What is wrong with it is told to the press that meets it.
+            let _ = lock(&named.index).follow();
         }
     }
 
@@ -130,13 +160,13 @@ pub struct From<'a> {
 }
 
 /// Newest position held at the press and the first one wanted, as witnesses.
-pub fn witnesses(ring: &RingReader, first_pos: u64) -> Vec<Witness> {
-    let newest = ring.head().checked_sub(1);
+pub fn witnesses(index: &impl Index, first_pos: u64) -> Vec<Witness> {
+    let newest = index.head().checked_sub(1);
     [Some(first_pos), newest]
         .into_iter()
         .flatten()
         .filter_map(|pos| {
-            let au = ring.meta(pos).ok()?;
+            let au = index.meta(pos).ok()?;
             Some(Witness {
                 pos,
                 arrival_mono_ns: au.arrival_mono_ns,

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::engine::Core;
+use super::engine::{Core, lock};
 use super::estimate::estimate;
-use super::journal::{Taken, TakenCamera};
+use super::journal::{Taken, TakenCamera, Witness};
 use super::names::UNDATED;
 use super::source::witnesses;
 use super::state::{Job, Progress, Stage};
 use super::store::Store;
-use super::window::{self, Plan, Window};
+use super::window::{self, Index, NoFootage, Plan, Window};
 use crate::base::{
     CameraId, Press, PressAck, PressError, PressId, PressRequest, Refusal, StopLevel,
 };
@@ -158,22 +158,29 @@ impl Core {
     ) -> Result<Ready, String> {
         let known = self.settings.cameras.iter().find(|c| c.id == *id);
         let known = known.ok_or_else(|| format!("no camera \"{id}\" is configured"))?;
-        let ring = self.rings.of(id)?;
+        let index = self.rings.index_of(id)?;
+        let mut index = lock(&index);
         let window = Window {
             press_mono_ns: request.instant_mono_ns,
             latency_ms: known.latency_ms,
             pre_ms: request.pre_ms,
             post_ms: request.post_ms,
         };
-        let plan = window::plan(&ring, &window).map_err(|e| e.to_string())?;
+        let ring = index.ring().clone();
+        let decided = match index.follow() {
+            Ok(()) => decide(&*index, &window, others),
+            // It says what is wrong, or what can be had all the same.
+            Err(_) => decide(&ring, &window, others),
+        };
+        let decided = decided.map_err(|e| e.to_string())?;
         Ok(Ready {
-            bytes: most_bytes(&ring, &plan, others),
+            bytes: decided.bytes,
             camera: TakenCamera {
                 id: id.clone(),
                 name: known.name.clone(),
                 court: Some(known.court.clone()),
-                witnesses: witnesses(&ring, plan.first_pos),
-                plan,
+                witnesses: decided.witnesses,
+                plan: decided.plan,
             },
             ring,
         })
@@ -223,16 +230,36 @@ impl Core {
     }
 }
 
-/// What the largest of the windows that the clip may get will need.
-fn most_bytes(ring: &RingReader, plan: &Plan, others: &[board::Window]) -> u64 {
-    let bytes = |plan: &Plan| estimate(ring, plan.first_pos, plan.window.end_mono_ns()).bytes;
+/// What a ring's index says of a press.
+struct Decided {
+    plan: Plan,
+    witnesses: Vec<Witness>,
+    /// What the largest of the windows that the clip may get will need.
+    bytes: u64,
+}
+
+fn decide(
+    index: &impl Index,
+    window: &Window,
+    others: &[board::Window],
+) -> Result<Decided, NoFootage> {
+    let plan = window::plan(index, window)?;
+    Ok(Decided {
+        witnesses: witnesses(index, plan.first_pos),
+        bytes: most_bytes(index, &plan, others),
+        plan,
+    })
+}
+
+fn most_bytes(index: &impl Index, plan: &Plan, others: &[board::Window]) -> u64 {
+    let bytes = |plan: &Plan| estimate(index, plan.first_pos, plan.window.end_mono_ns()).bytes;
     let plain = plan.window;
     let widest = others.iter().fold(plain, |widest, other| Window {
         pre_ms: widest.pre_ms.max(other.pre_ms),
         post_ms: widest.post_ms.max(other.post_ms),
         ..widest
     });
-    let wider = (widest != plain).then(|| window::plan(ring, &widest).ok());
+    let wider = (widest != plain).then(|| window::plan(index, &widest).ok());
     let wider = wider.flatten().map_or(0, |plan| bytes(&plan));
     bytes(plan).max(wider)
 }
