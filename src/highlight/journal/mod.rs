@@ -198,7 +198,7 @@ impl Journal {
         writer.held.retain(|taken| taken.press.id != *press);
         let mut bytes = Vec::new();
         let base = writer.at as u64;
-        let encoded = record::append(&mut bytes, base, &Record::Retired(press.clone()));
+        let encoded = record::append(&mut bytes, base, &Record::Retired(press));
         let room = writer.at + bytes.len() <= writer.capacity;
         let written = match &writer.file {
             Some(file) if room && encoded.is_ok() => file.write_all_at(&bytes, base),
@@ -277,8 +277,7 @@ impl Journal {
         writer.file = None;
         let mut bytes = record::header().to_vec();
         for taken in &writer.held {
-            let record = Record::Taken(Box::new(Taken::clone(taken)));
-            record::append(&mut bytes, 0, &record).map_err(io::Error::other)?;
+            record::append(&mut bytes, 0, &Record::Taken(taken)).map_err(io::Error::other)?;
         }
         let at = bytes.len();
         let capacity = CAPACITY.max(2 * (at + more)).next_multiple_of(BLOCK);
@@ -320,10 +319,9 @@ impl Blocks {
         let at = behind.next_multiple_of(BLOCK);
         let mut bytes = Vec::with_capacity(BLOCK);
         for queued in batch {
-            let taken = Box::new(Taken::clone(&queued.taken));
             let record = match queued.decided {
-                false => Record::Taken(taken),
-                true => Record::Decided(taken),
+                false => Record::Taken(&*queued.taken),
+                true => Record::Decided(&*queued.taken),
             };
             record::append(&mut bytes, at as u64, &record).map_err(io::Error::other)?;
         }

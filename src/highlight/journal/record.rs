@@ -52,15 +52,19 @@ pub struct Taken {
     pub cameras: Vec<TakenCamera>,
 }
 
+/// As it is written, `&Taken` and `&PressId`, and as it is read, `Taken` and `PressId`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Record {
-    Taken(Box<Taken>),
+pub enum Record<T = Taken, P = PressId> {
+    Taken(T),
     /// A press that was taken before, with the window that its gesture gave it: the last counts.
-    Decided(Box<Taken>),
+    Decided(T),
     /// Every camera of the press has its sidecar.
-    Retired(PressId),
+    Retired(P),
 }
+
+/// What is written is somebody else's.
+pub type Written<'a> = Record<&'a Taken, &'a PressId>;
 
 /// What a journal's bytes hold.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -76,13 +80,13 @@ impl Scanned {
         let mut held: Vec<Taken> = Vec::new();
         for record in self.records {
             match record {
-                Record::Taken(taken) => held.push(*taken),
+                Record::Taken(taken) => held.push(taken),
                 Record::Decided(decided) => {
                     let id = &decided.press.id;
                     match held.iter_mut().find(|taken| taken.press.id == *id) {
-                        Some(taken) => *taken = *decided,
+                        Some(taken) => *taken = decided,
                         // Damage took its first record.
-                        None => held.push(*decided),
+                        None => held.push(decided),
                     }
                 }
                 Record::Retired(id) => held.retain(|taken| taken.press.id != id),
@@ -112,7 +116,7 @@ fn checksum(version: u16, len: u32, offset: u64, payload: &[u8]) -> u32 {
 }
 
 /// Appends `record` to `bytes`, of which the first stands at `base` of the file.
-pub fn append(bytes: &mut Vec<u8>, base: u64, record: &Record) -> Result<(), String> {
+pub fn append(bytes: &mut Vec<u8>, base: u64, record: &Written) -> Result<(), String> {
     let payload = serde_json::to_vec(record).map_err(|e| e.to_string())?;
     append_raw(bytes, base, RECORD_VERSION, &payload)
 }
@@ -271,7 +275,7 @@ pub mod tests {
         let mut starts = Vec::new();
         for press in &presses {
             starts.push(bytes.len());
-            append(&mut bytes, 0, &Record::Taken(Box::new(press.clone()))).unwrap();
+            append(&mut bytes, 0, &Record::Taken(press)).unwrap();
         }
         starts.push(bytes.len());
         bytes.extend([0; 512]);
@@ -283,7 +287,7 @@ pub mod tests {
         let (presses, mut bytes, starts) = three();
         bytes.truncate(starts[3]);
         assert_eq!(scan(&bytes).unwrap().pending(), presses);
-        append(&mut bytes, 0, &Record::Retired(presses[1].press.id.clone())).unwrap();
+        append(&mut bytes, 0, &Record::Retired(&presses[1].press.id)).unwrap();
         let held = scan(&bytes).unwrap().pending();
         assert_eq!(held, [presses[0].clone(), presses[2].clone()]);
     }
@@ -294,19 +298,19 @@ pub mod tests {
         let mut long = plain.clone();
         (long.press.pre_ms, long.cameras[0].plan.window.pre_ms) = (60_000, 60_000);
         let mut bytes = header().to_vec();
-        append(&mut bytes, 0, &Record::Taken(Box::new(plain.clone()))).unwrap();
+        append(&mut bytes, 0, &Record::Taken(&plain)).unwrap();
         assert_eq!(scan(&bytes).unwrap().pending(), slice::from_ref(&plain));
         let damaged_from = HEADER_LEN + 40;
-        append(&mut bytes, 0, &Record::Decided(Box::new(long.clone()))).unwrap();
+        append(&mut bytes, 0, &Record::Decided(&long)).unwrap();
         assert_eq!(scan(&bytes).unwrap().pending(), slice::from_ref(&long));
         let mut damaged = bytes.clone();
         damaged[damaged_from] ^= 1;
         assert_eq!(scan(&damaged).unwrap().pending(), slice::from_ref(&long));
-        append(&mut bytes, 0, &Record::Retired(plain.press.id.clone())).unwrap();
+        append(&mut bytes, 0, &Record::Retired(&plain.press.id)).unwrap();
         assert_eq!(scan(&bytes).unwrap().pending(), []);
 
         // As it was written before there were buttons and courts.
-        let mut old = serde_json::to_value(Record::Taken(Box::new(plain))).unwrap();
+        let mut old = serde_json::to_value(Written::Taken(&plain)).unwrap();
         let pressed = old["taken"]["press"].as_object_mut().unwrap();
         pressed.remove("button").unwrap();
         old["taken"]["cameras"][0]
@@ -314,7 +318,7 @@ pub mod tests {
             .unwrap()
             .remove("court")
             .unwrap();
-        let Record::Taken(old) = serde_json::from_value(old).unwrap() else {
+        let Record::<Taken>::Taken(old) = serde_json::from_value(old).unwrap() else {
             panic!("another record");
         };
         assert_eq!((old.press.button, &old.cameras[0].court), (None, &None));
