@@ -9,24 +9,27 @@
 
 use std::collections::VecDeque;
 
-use super::window::Index;
+use super::window::{Held, Index, NoFootage, Plan, Window, planned};
 use crate::media::AuMeta;
 use crate::ring::{ReadError, RingReader};
 
 /// The index of one ring.
-pub struct Known {
+pub struct KnownIndex {
     ring: RingReader,
     /// Position of the first of `entries`.
     first: u64,
     entries: VecDeque<AuMeta>,
+    /// The same, as plans are made of it.
+    held: Held,
 }
 
-impl Known {
-    pub fn of(ring: RingReader) -> Known {
-        Known {
+impl KnownIndex {
+    pub fn of(ring: RingReader) -> KnownIndex {
+        KnownIndex {
             ring,
             first: 0,
             entries: VecDeque::new(),
+            held: Held::default(),
         }
     }
 
@@ -46,11 +49,15 @@ impl Known {
         let overwritten = usize::try_from(overwritten).unwrap_or(usize::MAX);
         self.entries.drain(..overwritten.min(self.entries.len()));
         self.first = self.first.max(oldest);
+        self.held.forget_before(self.first);
 
         let ring = self.ring.clone();
         let mut damage = None;
         ring.each_meta(self.next(), |pos, entry| match entry {
-            Ok(au) if damage.is_none() && pos == self.next() => self.entries.push_back(au),
+            Ok(au) if damage.is_none() && pos == self.next() => {
+                self.entries.push_back(au);
+                self.held.see(pos, &au);
+            }
             // The writer overtook us: what is older is gone as well.
             Ok(_) | Err(ReadError::Overtaken { .. }) => self.forget_until(pos + 1),
             Err(ReadError::NotYet | ReadError::Ended) => {}
@@ -71,11 +78,12 @@ impl Known {
 
     fn forget_until(&mut self, pos: u64) {
         self.entries.clear();
+        self.held = Held::default();
         self.first = pos;
     }
 }
 
-impl Index for Known {
+impl Index for KnownIndex {
     fn oldest(&self) -> u64 {
         self.first
     }
@@ -98,6 +106,10 @@ impl Index for Known {
         let at = usize::try_from(from - self.first).unwrap_or(usize::MAX);
         let held = self.entries.range(at.min(self.entries.len())..);
         (from..).zip(held).for_each(|(pos, au)| each(pos, Ok(*au)));
+    }
+
+    fn plan(&self, window: &Window) -> Result<Plan, NoFootage> {
+        planned(&self.held, window)
     }
 }
 
@@ -161,10 +173,10 @@ mod tests {
             }
         }
 
-        fn known(&self) -> Known {
+        fn known(&self) -> KnownIndex {
             let camera = CameraId::new("court1").unwrap();
             let dir = self.spec.path();
-            Known::of(RingReader::open(dir.parent().unwrap(), &camera).unwrap())
+            KnownIndex::of(RingReader::open(dir.parent().unwrap(), &camera).unwrap())
         }
     }
 
@@ -179,6 +191,7 @@ mod tests {
         let mut rig = Rig::new();
         let mut known = rig.known();
         let entries = known.ring().entries();
+        let mut planned = 0;
         for times in [0, 1, 0, 10, 100, entries / 2, 1, entries, 3, 5 * entries, 7] {
             rig.write(times);
             known.follow().unwrap();
@@ -188,8 +201,19 @@ mod tests {
             for pos in [known.oldest(), known.head().saturating_sub(1), known.head()] {
                 assert_eq!(known.meta(pos).ok(), ring.meta(pos).ok());
             }
+            for back in [0, 1, 30, entries, 3 * entries] {
+                let window = Window {
+                    press_mono_ns: rig.written.saturating_sub(back) * 40_000_000,
+                    latency_ms: 0,
+                    pre_ms: 4_000,
+                    post_ms: 1_000,
+                };
+                assert_eq!(known.plan(&window), ring.plan(&window));
+                planned += usize::from(known.plan(&window).is_ok());
+            }
         }
         assert!(known.oldest() > 0, "nothing was overwritten");
+        assert!(planned > 20, "{planned} plans");
         let gone = ReadError::Overtaken {
             oldest: known.oldest(),
         };

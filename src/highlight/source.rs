@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 
 use super::engine::lock;
 use super::journal::Witness;
-use super::known::Known;
+use super::known::KnownIndex;
 use super::window::Index;
 use crate::base::{BootId, CameraId};
 use crate::media::{AuMeta, TrackParams};
@@ -31,7 +31,7 @@ pub struct Rings {
 #[derive(Clone)]
 struct Named {
     ring: RingReader,
-    index: Arc<Mutex<Known>>,
+    known: Arc<Mutex<KnownIndex>>,
 }
 
 impl Rings {
@@ -50,9 +50,9 @@ impl Rings {
         self.named(camera).map(|named| named.ring)
     }
 
-    /// The index of the ring that [`Rings::of`] gives.
-    pub fn index_of(&self, camera: &CameraId) -> Result<Arc<Mutex<Known>>, String> {
-        self.named(camera).map(|named| named.index)
+    /// Of the ring that [`Rings::of`] gives.
+    pub fn known(&self, camera: &CameraId) -> Result<Arc<Mutex<KnownIndex>>, String> {
+        self.named(camera).map(|named| named.known)
     }
 
     fn named(&self, camera: &CameraId) -> Result<Named, String> {
@@ -67,7 +67,7 @@ impl Rings {
             (Ok(ring), _) => {
                 let named = Named {
                     ring: ring.clone(),
-                    index: Arc::new(Mutex::new(Known::of(ring))),
+                    known: Arc::new(Mutex::new(KnownIndex::of(ring))),
                 };
                 all.insert(camera.clone(), named.clone());
                 Ok(named)
@@ -82,7 +82,7 @@ impl Rings {
         let all: Vec<Named> = lock(&self.named).values().cloned().collect();
         for named in all {
             // What is wrong with it is told to the press that meets it.
-            let _ = lock(&named.index).follow();
+            let _ = lock(&named.known).follow();
         }
     }
 

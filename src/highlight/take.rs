@@ -14,7 +14,7 @@ use super::names::UNDATED;
 use super::source::witnesses;
 use super::state::{Job, Progress, Stage};
 use super::store::Store;
-use super::window::{self, Index, NoFootage, Plan, Window};
+use super::window::{Index, NoFootage, Plan, Window};
 use crate::base::{
     CameraId, Press, PressAck, PressError, PressId, PressRequest, Refusal, StopLevel,
 };
@@ -156,13 +156,13 @@ impl Core {
         request: &PressRequest,
         others: &[board::Window],
     ) -> Result<Ready, String> {
-        let known = self.settings.cameras.iter().find(|c| c.id == *id);
-        let known = known.ok_or_else(|| format!("no camera \"{id}\" is configured"))?;
-        let index = self.rings.index_of(id)?;
-        let mut index = lock(&index);
+        let camera = self.settings.cameras.iter().find(|c| c.id == *id);
+        let camera = camera.ok_or_else(|| format!("no camera \"{id}\" is configured"))?;
+        let known = self.rings.known(id)?;
+        let mut index = lock(&known);
         let window = Window {
             press_mono_ns: request.instant_mono_ns,
-            latency_ms: known.latency_ms,
+            latency_ms: camera.latency_ms,
             pre_ms: request.pre_ms,
             post_ms: request.post_ms,
         };
@@ -177,8 +177,8 @@ impl Core {
             bytes: decided.bytes,
             camera: TakenCamera {
                 id: id.clone(),
-                name: known.name.clone(),
-                court: Some(known.court.clone()),
+                name: camera.name.clone(),
+                court: Some(camera.court.clone()),
                 witnesses: decided.witnesses,
                 plan: decided.plan,
             },
@@ -243,7 +243,7 @@ fn decide(
     window: &Window,
     others: &[board::Window],
 ) -> Result<Decided, NoFootage> {
-    let plan = window::plan(index, window)?;
+    let plan = index.plan(window)?;
     Ok(Decided {
         witnesses: witnesses(index, plan.first_pos),
         bytes: most_bytes(index, &plan, others),
@@ -259,7 +259,7 @@ fn most_bytes(index: &impl Index, plan: &Plan, others: &[board::Window]) -> u64 
         post_ms: widest.post_ms.max(other.post_ms),
         ..widest
     });
-    let wider = (widest != plain).then(|| window::plan(index, &widest).ok());
+    let wider = (widest != plain).then(|| index.plan(&widest).ok());
     let wider = wider.flatten().map_or(0, |plan| bytes(&plan));
     bytes(plan).max(wider)
 }

@@ -9,6 +9,7 @@
 //! Called by: take, to accept or refuse; what the exporter needs of it is journaled.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +18,7 @@ use crate::media::{AuMeta, TICKS_90K, Track};
 use crate::ring::{ReadError, RingReader};
 
 /// The index of a ring: entries in the order of their arrival.
-pub trait Index {
+pub trait Index: Sized {
     /// Oldest position held; equal to `head` when empty.
     fn oldest(&self) -> u64;
     /// Position after the newest.
@@ -26,6 +27,10 @@ pub trait Index {
     /// Every entry held from `from` on, in their order.
     fn each(&self, from: u64, mut each: impl FnMut(u64, Result<AuMeta, ReadError>)) {
         (from.max(self.oldest())..self.head()).for_each(|pos| each(pos, self.meta(pos)));
+    }
+    /// What [`plan`] does.
+    fn plan(&self, window: &Window) -> Result<Plan, NoFootage> {
+        planned(&Held::scan(self)?, window)
     }
 }
 
@@ -128,8 +133,6 @@ pub enum NoFootage {
 pub const STALE_NS: u64 = 3_000_000_000;
 /// A frame stands for the window's start if it is no older than this.
 const STANDS_90K: i64 = 3 * TICKS_90K;
-/// Entries for which room is made beforehand.
-const MOST_AT_ONCE: usize = 1 << 14;
 /// Arrivals that a mapping is made of.
 const MAPPED_NS: u64 = 30_000_000_000;
 /// Sound is read from so much before the window's start: what the snap to a
@@ -138,7 +141,13 @@ pub(super) const AUDIO_LEAD_90K: i64 = 3 * TICKS_90K / 2;
 
 /// Plans the cut of `window` from what `index` holds.
 pub fn plan(index: &impl Index, window: &Window) -> Result<Plan, NoFootage> {
-    let held = Held::scan(index)?;
+    index.plan(window)
+}
+
+pub(super) fn planned(held: &Held, window: &Window) -> Result<Plan, NoFootage> {
+    if held.video.is_empty() {
+        return Err(NoFootage::Empty);
+    }
     let clock = held.clock(window);
     let reference = *clock.mappings.first().ok_or(NoFootage::Empty)?;
     let press_90k = reference.media_90k(window.instant_mono_ns());
@@ -229,10 +238,37 @@ impl Seen {
     }
 }
 
-/// What a ring held, by track.
-struct Held {
-    video: Vec<Seen>,
-    audio: Vec<Seen>,
+/// What a ring holds of one track, in order.
+#[derive(Default)]
+struct OfTrack {
+    all: Vec<Seen>,
+    /// How many of them were forgotten since.
+    forgotten: usize,
+}
+
+impl OfTrack {
+    fn forget_before(&mut self, pos: u64) {
+        self.forgotten += self.partition_point(|au| au.pos < pos);
+        // Now and then, so that it costs nothing.
+        if self.forgotten > self.all.len() / 2 {
+            self.all.drain(..self.forgotten);
+            self.forgotten = 0;
+        }
+    }
+}
+
+impl Deref for OfTrack {
+    type Target = [Seen];
+    fn deref(&self) -> &[Seen] {
+        &self.all[self.forgotten..]
+    }
+}
+
+/// What a ring holds, by track, as far as plans are made of it.
+#[derive(Default)]
+pub(super) struct Held {
+    video: OfTrack,
+    audio: OfTrack,
 }
 
 /// The epochs against the monotonic clock, as known at the press.
@@ -264,19 +300,10 @@ impl ClockAtPress {
 
 impl Held {
     fn scan(index: &impl Index) -> Result<Held, NoFootage> {
-        let oldest = index.oldest();
-        let most = usize::try_from(index.head().saturating_sub(oldest)).unwrap_or(0);
-        let mut held = Held {
-            video: Vec::with_capacity(most.min(MOST_AT_ONCE)),
-            audio: Vec::with_capacity(most.min(MOST_AT_ONCE)),
-        };
+        let mut held = Held::default();
         let mut unreadable = None;
-        index.each(oldest, |pos, entry| match entry {
-            Ok(au) if au.flags.gap || !is_plausible(&au) => {}
-            Ok(au) => match au.track {
-                Track::Video => held.video.push(Seen::of(pos, &au)),
-                Track::Audio => held.audio.push(Seen::of(pos, &au)),
-            },
+        index.each(index.oldest(), |pos, entry| match entry {
+            Ok(au) => held.see(pos, &au),
             // Overwritten while we looked: what is left goes on.
             Err(ReadError::NotYet | ReadError::Overtaken { .. }) => {}
             Err(other) => {
@@ -285,9 +312,25 @@ impl Held {
         });
         match unreadable {
             Some(why) => Err(NoFootage::Unreadable(why.to_string())),
-            None if held.video.is_empty() => Err(NoFootage::Empty),
             None => Ok(held),
         }
+    }
+
+    /// The next entry.
+    pub fn see(&mut self, pos: u64, au: &AuMeta) {
+        if au.flags.gap || !is_plausible(au) {
+            return;
+        }
+        let track = match au.track {
+            Track::Video => &mut self.video,
+            Track::Audio => &mut self.audio,
+        };
+        track.all.push(Seen::of(pos, au));
+    }
+
+    pub fn forget_before(&mut self, pos: u64) {
+        self.video.forget_before(pos);
+        self.audio.forget_before(pos);
     }
 
     fn clock(&self, window: &Window) -> ClockAtPress {
@@ -387,7 +430,7 @@ impl Held {
     /// Mappings of the epochs that the press did not know, behind its own.
     fn later_epochs(&self, clock: &ClockAtPress) -> ClockAtPress {
         let mut envelopes: BTreeMap<u32, Envelope> = BTreeMap::new();
-        for au in &self.video {
+        for au in self.video.iter() {
             if clock.mappings.iter().all(|m| m.epoch != au.epoch) {
                 let envelope = envelopes.entry(au.epoch).or_default();
                 envelope.add_arrival(au.as_mapping());
