@@ -19,7 +19,8 @@ use crate::Row;
 use crate::process::{median, work_dir};
 
 const PRESSES: usize = 1_000;
-/// Longer than a beep and than a clip takes: each press meets an idle house.
+/// Longer than a beep and than a clip takes: each press meets an idle house, and so does
+/// each bare sync; a processor that was busy a moment ago answers sooner.
 const BETWEEN: Duration = Duration::from_millis(150);
 const REST: Duration = Duration::from_secs(20);
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -93,11 +94,11 @@ fn press(service: &Service, hand: &SimHandle, dir: &Path) -> Series {
         let s = |from: u64, to: u64| to.saturating_sub(from) as f64 / 1e9;
         series.to_durable_s.push(s(edge_mono_ns, durable));
         series.to_light_s.push(s(durable, beep));
-        std::thread::sleep(BETWEEN / 3);
+        std::thread::sleep(BETWEEN);
         series.bare_s.push(bare.sync());
-        std::thread::sleep(BETWEEN / 3);
+        std::thread::sleep(BETWEEN);
         series.blocks_s.push(blocks.sync());
-        std::thread::sleep(BETWEEN / 3);
+        std::thread::sleep(BETWEEN);
         if round % 50 == 0 {
             print!(".");
             let _ = std::io::stdout().flush();
