@@ -426,7 +426,13 @@ def five_cuts(bench):
 
 
 def short_end(entry):
-    return {key: entry.get(key) for key in ("status", "reason", "ended") if key in entry}
+    """How it ended, wherever in the entry that stands."""
+    if isinstance(entry, list):
+        return "; ".join(filter(None, map(short_end, entry)))
+    if not isinstance(entry, dict):
+        return ""
+    own = [f"{key}: {entry[key]}" for key in ("status", "ended", "reason") if isinstance(entry.get(key), str)]
+    return "; ".join(own + list(filter(None, map(short_end, entry.values()))))
 
 
 def has_an_end(entry):
