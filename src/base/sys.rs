@@ -15,7 +15,9 @@ pub fn realtime_ns() -> i64 {
 
 fn read_ns(clock: ClockId) -> i64 {
     match clock_gettime(clock) {
-        Ok(time) => time.tv_sec() * 1_000_000_000 + time.tv_nsec(),
+        // Narrower on a machine of 32 bits.
+        #[allow(clippy::useless_conversion)]
+        Ok(time) => i64::from(time.tv_sec()) * 1_000_000_000 + i64::from(time.tv_nsec()),
         Err(_) => 0,
     }
 }

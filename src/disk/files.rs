@@ -188,11 +188,12 @@ impl Disk {
         let most = self.ask(Call::Space, path)?;
         let most = most.and_then(|bytes| u64::try_from(bytes).ok());
         let found = statvfs(path)?;
-        let block = found.fragment_size();
-        let free = found.blocks_available().saturating_mul(block);
+        // Narrower on a machine of 32 bits.
+        #[allow(clippy::useless_conversion)]
+        let bytes = |blocks| u64::from(blocks).saturating_mul(u64::from(found.fragment_size()));
         Ok(Space {
-            free: free.min(most.unwrap_or(u64::MAX)),
-            total: found.blocks().saturating_mul(block),
+            free: bytes(found.blocks_available()).min(most.unwrap_or(u64::MAX)),
+            total: bytes(found.blocks()),
             read_only: found.flags().contains(FsFlags::ST_RDONLY),
         })
     }

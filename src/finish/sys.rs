@@ -22,6 +22,8 @@ pub fn humble(command: &mut Command, largest_file: u64) {
 }
 
 fn before_exec(parent: u32, largest_file: u64) -> std::io::Result<()> {
+    // Narrower on a machine of 32 bits.
+    let largest_file = libc::rlim_t::try_from(largest_file).unwrap_or(libc::RLIM_INFINITY);
     let limit = libc::rlimit {
         rlim_cur: largest_file,
         rlim_max: largest_file,

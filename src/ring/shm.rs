@@ -239,7 +239,7 @@ pub fn create(path: &Path, bytes: u64) -> Result<File, RingError> {
 }
 
 fn allocate(file: &File, path: &Path, bytes: u64) -> Result<(), RingError> {
-    let len = i64::try_from(bytes).map_err(|_| {
+    let len = libc::off_t::try_from(bytes).map_err(|_| {
         io_error(path, "cannot allocate a ring")(io::ErrorKind::InvalidInput.into())
     })?;
     loop {
