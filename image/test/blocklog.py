@@ -12,6 +12,8 @@ import urllib.request
 from box import MB, WORK, copy_sparse, free_port, run
 
 FLUSH, FUA, DISCARD, MARK = 1, 2, 4, 8
+# To Hindsight each HINDSIGHT_… would be a key of its configuration.
+PLAIN = {key: value for key, value in os.environ.items() if not key.startswith("HINDSIGHT_")}
 
 
 def entries(path):
@@ -70,7 +72,7 @@ class Look:
             f'[highlight]\npre = "6s"\npost = "4s"\n[trigger]\nmode = "http"\n[board]\nbackend = "none"\n'
             f'[http]\nlisten = "127.0.0.1:{port}"\n[[camera]]\nid = "court1"\nurl = "rtsp://127.0.0.1:9/x"\n')
         with open(self.log, "w") as log:
-            service = subprocess.Popen([WORK / "hindsight", "run", "--config", self.config], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            service = subprocess.Popen([WORK / "hindsight", "run", "--config", self.config], env=PLAIN, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             missing = presses
             for _ in range(600):
@@ -93,7 +95,7 @@ class Look:
                 left.unlink()
 
     def _verify(self):
-        done = subprocess.run([WORK / "hindsight", "verify", self.mount / "hindsight"], capture_output=True, text=True)
+        done = subprocess.run([WORK / "hindsight", "verify", self.mount / "hindsight"], env=PLAIN, capture_output=True, text=True)
         return None if done.returncode == 0 else f"verify: {done.stdout[-800:]}{done.stderr[-400:]}"
 
 
