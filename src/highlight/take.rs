@@ -14,7 +14,7 @@ use super::names::UNDATED;
 use super::source::witnesses;
 use super::state::{Job, Progress, Stage};
 use super::store::Store;
-use super::window::{Index, NoFootage, Plan, Window};
+use super::window::{self, Index, NoFootage, Plan, Window};
 use crate::base::{
     CameraId, Press, PressAck, PressError, PressId, PressRequest, Refusal, StopLevel,
 };
@@ -243,7 +243,7 @@ fn decide(
     window: &Window,
     others: &[board::Window],
 ) -> Result<Decided, NoFootage> {
-    let plan = index.plan(window)?;
+    let plan = window::plan(index, window)?;
     Ok(Decided {
         witnesses: witnesses(index, plan.first_pos),
         bytes: most_bytes(index, &plan, others),
@@ -259,7 +259,7 @@ fn most_bytes(index: &impl Index, plan: &Plan, others: &[board::Window]) -> u64 
         post_ms: widest.post_ms.max(other.post_ms),
         ..widest
     });
-    let wider = (widest != plain).then(|| index.plan(&widest).ok());
+    let wider = (widest != plain).then(|| window::plan(index, &widest).ok());
     let wider = wider.flatten().map_or(0, |plan| bytes(&plan));
     bytes(plan).max(wider)
 }
