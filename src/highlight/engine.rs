@@ -363,7 +363,8 @@ impl Core {
             Some(ring) => Some(ring.clone()),
             None => job.of_this_boot(self).then(found).flatten(),
         };
-        ring.is_some_and(|ring| slack_ns(&ring, camera.plan.first_pos).is_some())
+        let held = ring.is_some_and(|ring| slack_ns(&ring, camera.plan.first_pos).is_some());
+        held && camera.plan.is_made()
     }
 
     pub fn phase(&self, job: &Job, phase: Phase, trouble: Option<String>) {

@@ -191,6 +191,12 @@ impl Attempt<'_> {
 
     fn begin(&self, source: &Source) -> Result<Running, Trouble> {
         let failed = |e: io::Error| Trouble::disk("beginning the clip", &e);
+        // What is written of the clip says something only with the plan that stands there.
+        let planned = self.store.journal.sync();
+        planned.map_err(|not| Trouble::Disk {
+            what: not.to_string(),
+            full: not.full,
+        })?;
         let found = self.estimate(source);
         self.job.progress.expect(found.bytes);
         let reserve = self.reserve(source, &found);
@@ -247,7 +253,7 @@ impl Attempt<'_> {
         if let (Some(ring), None) = (&self.job.ring, &known) {
             return Some(Source::on(dir, ring.clone(), camera.plan.first_pos));
         }
-        if !self.job.of_this_boot(self.core) {
+        if !self.job.of_this_boot(self.core) || !camera.plan.is_made() {
             return None;
         }
         let known = known.unwrap_or_default();

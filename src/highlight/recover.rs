@@ -22,9 +22,10 @@ use super::export::{Attempt, Trouble};
 use super::journal::{Held, Taken, TakenCamera};
 use super::names::{self, Names};
 use super::sidecar::Sidecar;
+use super::source::witnesses;
 use super::state::{Job, Stage};
 use super::store::{NotOpen, Store};
-use super::{Outcome, StartError, inside};
+use super::{Outcome, StartError, inside, window};
 use crate::media::Codec;
 use crate::mp4::{self, Inspected};
 pub use crate::queue::place::{LARGEST_SIDECAR, file_name, sidecars_in, subfolders};
@@ -45,7 +46,7 @@ impl Core {
         };
         say_damage(&held);
         // Before anybody works: what is swept must be nobody's.
-        let (presses, needed) = take_up(&store, held);
+        let (presses, needed) = self.take_up(&store, held);
         store.sweep(&needed);
         let store = self.store.get_or_init(|| store);
         if std::mem::take(&mut self.state().trouble).is_some() {
@@ -131,28 +132,53 @@ impl Core {
 /// A press of an earlier run: what is left to do, and what is done.
 type TakenUp = (Arc<Taken>, Vec<Job>, Vec<(usize, Outcome)>);
 
-fn take_up(store: &Store, held: Held) -> (Vec<TakenUp>, HashSet<PathBuf>) {
-    let mut needed = HashSet::new();
-    let mut presses = Vec::new();
-    for taken in held.pending {
-        let taken = Arc::new(taken);
-        let mut jobs = Vec::new();
-        let mut done = Vec::new();
-        for (camera, about) in taken.cameras.iter().enumerate() {
-            let names = Names::of(&store.root, &taken.press, &about.id);
-            match its_sidecar(store, &names) {
-                Ok(Some(outcome)) => done.push((camera, outcome)),
-                // What could not be read is looked for again by the export.
-                Ok(None) | Err(_) => {
-                    needed.extend([names.part, names.facts]);
-                    let job = Job::new(taken.clone(), camera, None, Arc::default(), Stage::Export);
-                    jobs.push(job);
+impl Core {
+    fn take_up(&self, store: &Store, held: Held) -> (Vec<TakenUp>, HashSet<PathBuf>) {
+        let mut needed = HashSet::new();
+        let mut presses = Vec::new();
+        for taken in held.pending {
+            let taken = Arc::new(self.planned(taken));
+            let mut jobs = Vec::new();
+            let mut done = Vec::new();
+            for (camera, about) in taken.cameras.iter().enumerate() {
+                let names = Names::of(&store.root, &taken.press, &about.id);
+                match its_sidecar(store, &names) {
+                    Ok(Some(outcome)) => done.push((camera, outcome)),
+                    // What could not be read is looked for again by the export.
+                    Ok(None) | Err(_) => {
+                        needed.extend([names.part, names.facts]);
+                        let job =
+                            Job::new(taken.clone(), camera, None, Arc::default(), Stage::Export);
+                        jobs.push(job);
+                    }
                 }
             }
+            presses.push((taken, jobs, done));
         }
-        presses.push((taken, jobs, done));
+        (presses, needed)
     }
-    (presses, needed)
+
+    /// A press that was noted and not written down further: its cameras are asked now.
+    /// Where no ring has anything for it, it stays without a plan, and its end says why.
+    fn planned(&self, mut taken: Taken) -> Taken {
+        let ours = taken.press.boot_id == self.settings.boot_id;
+        let unplanned = taken
+            .cameras
+            .iter_mut()
+            .filter(|c| ours && !c.plan.is_made());
+        for camera in unplanned {
+            let rings = self.rings.all_of(&camera.id).into_iter();
+            let of_this_boot = rings.filter(|ring| ring.boot_id() == self.settings.boot_id);
+            let found = of_this_boot
+                .filter_map(|ring| Some((window::plan(&ring, &camera.plan.window).ok()?, ring)));
+            // The oldest first: it was written when the button was pressed.
+            if let Some((plan, ring)) = found.into_iter().next() {
+                camera.witnesses = witnesses(&ring, plan.first_pos);
+                camera.plan = plan;
+            }
+        }
+        taken
+    }
 }
 
 /// What became of one camera of a press, if its sidecar is there; durable on return:

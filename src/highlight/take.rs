@@ -1,5 +1,6 @@
-//! Takes a press: is there footage, is there room, is it durable. Then it is
-//! acknowledged, and only then anything else happens.
+//! Takes a press: it is noted, and while the disk works on that: is there footage, is
+//! there room. When the note is durable the press is acknowledged, and only then anything
+//! else happens.
 //!
 //! Not here: what becomes of it (`engine`). Called by: the room's face (`mod`).
 
@@ -7,9 +8,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::CameraSettings;
 use super::engine::{Core, lock};
 use super::estimate::estimate;
-use super::journal::{Taken, TakenCamera, Witness};
+use super::journal::{NotDurable, Noted, Taken, TakenCamera, Witness};
 use super::names::UNDATED;
 use super::source::witnesses;
 use super::state::{Job, Progress, Stage};
@@ -71,6 +73,70 @@ impl Core {
             return Err(PressError::Stopping);
         }
         let store = self.usable_store()?;
+        let mut press = self.made(request);
+        // The disk works on it while the cameras are asked.
+        let noted = self.note(store, &press)?;
+        let answers = match self.answers(store, request, others) {
+            Ok(answers) => answers,
+            Err(refusal) => {
+                store.journal.refuse(&press.id);
+                return Err(refusal);
+            }
+        };
+        press.cameras = answers.ready.iter().map(|r| r.camera.id.clone()).collect();
+        let taken = Arc::new(Taken {
+            cameras: answers.ready.iter().map(|r| r.camera.clone()).collect(),
+            press: press.clone(),
+        });
+        let durable_now = store.journal.take(noted, taken.clone());
+        durable_now.map_err(|not| not_taken(&not))?;
+        let ack = PressAck {
+            press,
+            refused: answers.refused,
+            notes: answers.notes,
+        };
+        durable(&ack);
+        store.journal.complete(&taken);
+        self.set_to_work(&taken, answers.ready, !others.is_empty());
+        Ok(ack)
+    }
+
+    fn note(&self, store: &Store, press: &Press) -> Result<Noted, PressError> {
+        let known = press.cameras.iter().filter_map(|id| self.camera(id));
+        let noted = Taken {
+            cameras: known
+                .map(|camera| TakenCamera {
+                    id: camera.id.clone(),
+                    name: camera.name.clone(),
+                    court: Some(camera.court.clone()),
+                    plan: Plan::unmade(window_of(
+                        press.instant_mono_ns,
+                        press.pre_ms,
+                        press.post_ms,
+                        camera,
+                    )),
+                    witnesses: Vec::new(),
+                })
+                .collect(),
+            press: press.clone(),
+        };
+        store
+            .journal
+            .note(&noted)
+            .map_err(|not| match store.check() {
+                // It says better what is wrong with a disk that is gone.
+                Err(trouble) => PressError::Storage(trouble),
+                Ok(_) => not_taken(&not),
+            })
+    }
+
+    /// Is there footage, is there room.
+    fn answers(
+        &self,
+        store: &Store,
+        request: &PressRequest,
+        others: &[board::Window],
+    ) -> Result<Answers, PressError> {
         let space = store.check().map_err(PressError::Storage)?;
         let answers = self.ask(request, others);
         if answers.ready.is_empty() {
@@ -78,27 +144,11 @@ impl Core {
         }
         let needed: u64 = answers.ready.iter().map(|ready| ready.bytes).sum();
         self.room(store, space.free, needed)?;
-        let press = self.made(request, &answers.ready);
-        let taken = Arc::new(Taken {
-            cameras: answers.ready.iter().map(|r| r.camera.clone()).collect(),
-            press: press.clone(),
-        });
-        store.journal.take(taken.clone()).map_err(|not| {
-            log::error!(target: "hindsight", event = "error_press"; "{not}");
-            if not.full {
-                PressError::DiskFull(not.to_string())
-            } else {
-                PressError::Storage(not.to_string())
-            }
-        })?;
-        let ack = PressAck {
-            press,
-            refused: answers.refused,
-            notes: answers.notes,
-        };
-        durable(&ack);
-        self.set_to_work(&taken, answers.ready, !others.is_empty());
-        Ok(ack)
+        Ok(answers)
+    }
+
+    fn camera(&self, id: &CameraId) -> Option<&CameraSettings> {
+        self.settings.cameras.iter().find(|c| c.id == *id)
     }
 
     fn usable_store(&self) -> Result<&Store, PressError> {
@@ -156,16 +206,16 @@ impl Core {
         request: &PressRequest,
         others: &[board::Window],
     ) -> Result<Ready, String> {
-        let camera = self.settings.cameras.iter().find(|c| c.id == *id);
+        let camera = self.camera(id);
         let camera = camera.ok_or_else(|| format!("no camera \"{id}\" is configured"))?;
         let known = self.rings.known(id)?;
         let mut index = lock(&known);
-        let window = Window {
-            press_mono_ns: request.instant_mono_ns,
-            latency_ms: camera.latency_ms,
-            pre_ms: request.pre_ms,
-            post_ms: request.post_ms,
-        };
+        let window = window_of(
+            request.instant_mono_ns,
+            request.pre_ms,
+            request.post_ms,
+            camera,
+        );
         let ring = index.ring().clone();
         let decided = match index.follow() {
             Ok(()) => decide(&*index, &window, others),
@@ -186,7 +236,7 @@ impl Core {
         })
     }
 
-    fn made(&self, request: &PressRequest, ready: &[Ready]) -> Press {
+    fn made(&self, request: &PressRequest) -> Press {
         let boot_id = self.settings.boot_id;
         let wall = self.clock.wall();
         let since_ns = i128::from(self.clock.mono_ns()) - i128::from(request.instant_mono_ns);
@@ -204,7 +254,7 @@ impl Core {
             post_ms: request.post_ms,
             source: request.source,
             button: request.button.clone(),
-            cameras: ready.iter().map(|r| r.camera.id.clone()).collect(),
+            cameras: request.cameras.clone(),
             folder: day.map_or_else(|| UNDATED.to_owned(), |day| day.to_string()),
             wall_unix_ns,
             wall_synchronised: wall.synchronised,
@@ -227,6 +277,23 @@ impl Core {
             job
         });
         self.register(taken.clone(), jobs.collect(), Vec::new());
+    }
+}
+
+fn not_taken(not: &NotDurable) -> PressError {
+    log::error!(target: "hindsight", event = "error_press"; "{not}");
+    match not.full {
+        true => PressError::DiskFull(not.to_string()),
+        false => PressError::Storage(not.to_string()),
+    }
+}
+
+fn window_of(press_mono_ns: u64, pre_ms: u64, post_ms: u64, camera: &CameraSettings) -> Window {
+    Window {
+        press_mono_ns,
+        latency_ms: camera.latency_ms,
+        pre_ms,
+        post_ms,
     }
 }
 

@@ -104,6 +104,29 @@ impl Window {
 }
 
 impl Plan {
+    /// Of a press that was noted, before its camera was asked.
+    pub fn unmade(window: Window) -> Plan {
+        Plan {
+            window,
+            first_pos: 0,
+            key_pos: 0,
+            press_90k: 0,
+            start_90k: 0,
+            end_90k: 1,
+            mappings: Vec::new(),
+            certainty: Certainty::Extrapolated,
+            audio: false,
+            reorder_depth: 0,
+            short_90k: 0,
+            stale_ms: None,
+        }
+    }
+
+    /// Whether a ring was asked for it.
+    pub fn is_made(&self) -> bool {
+        !self.mappings.is_empty()
+    }
+
     /// The press's epoch against the monotonic clock; what the timeline of the clip refers to.
     pub fn reference(&self) -> Option<&Mapping> {
         self.mappings.first()

@@ -81,6 +81,13 @@ impl Storage {
         Journal::open(&Disk::default(), self.path()).unwrap().0
     }
 
+    /// Has its press pending.
+    fn journaled(&self) {
+        let journal = self.journal();
+        let noted = journal.note(&self.taken).unwrap();
+        journal.take(noted, Arc::new(self.taken.clone())).unwrap();
+    }
+
     fn about<'a>(&'a self, timezone: &'a TimeZone) -> About<'a> {
         About {
             press: &self.press,
@@ -226,10 +233,7 @@ fn a_clip_with_neither_sidecar_nor_press_is_a_fault_and_with_a_pending_press_is_
             .fault()
             .contains("no sidecar, and the journal knows no press of it")
     );
-    storage
-        .journal()
-        .take(Arc::new(storage.taken.clone()))
-        .unwrap();
+    storage.journaled();
     let report = storage.verify();
     assert!(report.faults.is_empty(), "{report:?}");
     assert_eq!((report.presses, report.notes.len()), (1, 2), "{report:?}");
@@ -245,10 +249,7 @@ fn a_clip_with_neither_sidecar_nor_press_is_a_fault_and_with_a_pending_press_is_
 #[test]
 fn a_press_with_all_its_sidecars_that_is_still_in_the_journal_is_noted() {
     let storage = Storage::with_a_highlight();
-    storage
-        .journal()
-        .take(Arc::new(storage.taken.clone()))
-        .unwrap();
+    storage.journaled();
     let report = storage.verify();
     assert!(report.faults.is_empty());
     assert!(

@@ -386,7 +386,8 @@ fn press_again_into_the_journal(place: &Place, press: &PressId, sidecar: &Sideca
         }],
     };
     let (journal, _) = Journal::open(&Disk::default(), &place.storage()).unwrap();
-    journal.take(Arc::new(taken)).unwrap();
+    let noted = journal.note(&taken).unwrap();
+    journal.take(noted, Arc::new(taken)).unwrap();
 }
 
 #[test]
