@@ -88,15 +88,15 @@ impl Core {
             cameras: answers.ready.iter().map(|r| r.camera.clone()).collect(),
             press: press.clone(),
         });
-        let durable_now = store.journal.take(noted, taken.clone());
-        durable_now.map_err(|not| not_taken(&not))?;
         let ack = PressAck {
             press,
             refused: answers.refused,
             notes: answers.notes,
         };
+        let whole = store.journal.take(noted, taken.clone());
+        let whole = whole.map_err(|not| not_taken(&not))?;
         durable(&ack);
-        store.journal.complete(&taken);
+        store.journal.complete(&whole);
         self.set_to_work(&taken, answers.ready, !others.is_empty());
         Ok(ack)
     }

@@ -40,7 +40,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::base::PressId;
 use crate::disk::{Disk, File, files::for_people, files::is_full};
-use record::{HEADER_LEN, Record, Written};
+use record::{HEADER_LEN, Payload, Record, Written};
 pub use record::{Taken, TakenCamera, Witness};
 
 /// Bytes of a new journal; more where what is pending needs it.
@@ -122,6 +122,9 @@ pub struct Noted {
     count: u64,
 }
 
+/// All of a press, ready to be written: [`Journal::complete`].
+pub struct Whole(Payload);
+
 struct Writer {
     /// `None` after a failure: to be written anew before anything is taken.
     file: Option<Arc<File>>,
@@ -162,11 +165,13 @@ impl Journal {
     /// Writes a press down, and lets the disk begin with it. It is no press yet: that is for
     /// [`Journal::take`], or [`Journal::refuse`], to say.
     pub fn note(&self, taken: &Taken) -> Result<Noted, NotDurable> {
-        self.put(&Record::Taken(taken))
+        self.put(&self.encoded(&Record::Taken(taken))?)
     }
 
     /// Returns when the press that was noted is on the disk; held as `taken`.
-    pub fn take(&self, noted: Noted, taken: Arc<Taken>) -> Result<(), NotDurable> {
+    pub fn take(&self, noted: Noted, taken: Arc<Taken>) -> Result<Whole, NotDurable> {
+        // The disk works meanwhile.
+        let whole = self.encoded(&Record::Decided(&taken))?;
         let synced = self.sync_to(noted);
         let mut writer = lock(&self.writer);
         match synced {
@@ -174,11 +179,11 @@ impl Journal {
             Ok(()) if writer.is_in(noted) => {}
             // The file was written anew meanwhile, without this press.
             Ok(()) => self
-                .put_whole(&mut writer, &taken)
+                .put_whole(&mut writer, &whole)
                 .map_err(|error| self.failed(&mut writer, &error))?,
         }
         writer.hold(taken);
-        Ok(())
+        Ok(Whole(whole))
     }
 
     /// The press that was noted is none.
@@ -190,16 +195,20 @@ impl Journal {
     }
 
     /// Writes down all of a press that was taken, and does not wait for the disk.
-    pub fn complete(&self, taken: &Taken) {
+    pub fn complete(&self, whole: &Whole) {
         // Where that fails the journal is written anew, and the press with it.
-        let _ = self.put(&Record::Decided(taken));
+        let _ = self.put(&whole.0);
     }
 
     /// Replaces a press that was taken; returns when that is on the disk. After an error
     /// it stands as it was taken.
     pub fn decide(&self, taken: Arc<Taken>) -> Result<(), NotDurable> {
-        let noted = self.put(&Record::Decided(&taken))?;
-        self.take(noted, taken)
+        let noted = self.put(&self.encoded(&Record::Decided(&taken))?)?;
+        self.take(noted, taken).map(drop)
+    }
+
+    fn encoded(&self, record: &Written) -> Result<Payload, NotDurable> {
+        Payload::of(record).map_err(|what| self.not_durable(what, false))
     }
 
     /// Returns when all that was written is on the disk.
@@ -304,13 +313,13 @@ impl Journal {
         }
     }
 
-    fn put(&self, record: &Written) -> Result<Noted, NotDurable> {
+    fn put(&self, record: &Payload) -> Result<Noted, NotDurable> {
         let mut writer = lock(&self.writer);
         self.try_put(&mut writer, record)
             .map_err(|error| self.failed(&mut writer, &error))
     }
 
-    fn try_put(&self, writer: &mut Writer, record: &Written) -> io::Result<Noted> {
+    fn try_put(&self, writer: &mut Writer, record: &Payload) -> io::Result<Noted> {
         let mut blocks = Blocks::of(record, writer.at)?;
         if writer.file.is_none() || blocks.at + blocks.bytes.len() > writer.capacity {
             self.rewrite(writer, BLOCK + blocks.bytes.len())?;
@@ -328,8 +337,8 @@ impl Journal {
     }
 
     /// With everybody waiting.
-    fn put_whole(&self, writer: &mut Writer, taken: &Taken) -> io::Result<()> {
-        self.try_put(writer, &Record::Decided(taken))?;
+    fn put_whole(&self, writer: &mut Writer, whole: &Payload) -> io::Result<()> {
+        self.try_put(writer, whole)?;
         let Some(file) = writer.file.take() else {
             return Err(io::Error::other("the journal is not open"));
         };
@@ -414,10 +423,11 @@ struct Blocks {
 
 impl Blocks {
     /// Behind what ends at `behind`.
-    fn of(record: &Written, behind: usize) -> io::Result<Blocks> {
+    fn of(record: &Payload, behind: usize) -> io::Result<Blocks> {
         let at = behind.next_multiple_of(BLOCK);
         let mut bytes = Vec::with_capacity(BLOCK);
-        record::append(&mut bytes, at as u64, record).map_err(io::Error::other)?;
+        let appended = record.append_to(&mut bytes, at as u64);
+        appended.map_err(io::Error::other)?;
         let end = at + bytes.len();
         bytes.resize(bytes.len().next_multiple_of(BLOCK), 0);
         Ok(Blocks { at, end, bytes })
@@ -452,7 +462,7 @@ mod tests {
 
     fn take(journal: &Journal, press: Arc<Taken>) -> Result<(), NotDurable> {
         let noted = journal.note(&press)?;
-        journal.take(noted, press)
+        journal.take(noted, press).map(drop)
     }
 
     fn ids(held: &[Taken]) -> Vec<PressId> {

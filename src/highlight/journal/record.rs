@@ -24,6 +24,8 @@ const RECORD_VERSION: u16 = 1;
 const MARKER: [u8; 4] = [0xf5, 0xfa, 0xfe, 0xfc];
 const RECORD_HEADER_LEN: usize = 16;
 const ALIGN: usize = 8;
+/// Of a press of one camera.
+const USUAL_LEN: usize = 2048;
 
 /// An entry of a ring that was there at the press: the same arrival at the
 /// same position says that it is the same ring.
@@ -115,10 +117,25 @@ fn checksum(version: u16, len: u32, offset: u64, payload: &[u8]) -> u32 {
     hasher.finalize()
 }
 
+/// A record's JSON, wherever it will stand.
+pub struct Payload(Vec<u8>);
+
+impl Payload {
+    pub fn of(record: &Written) -> Result<Payload, String> {
+        let mut json = Vec::with_capacity(USUAL_LEN);
+        serde_json::to_writer(&mut json, record).map_err(|e| e.to_string())?;
+        Ok(Payload(json))
+    }
+
+    /// Appends it to `bytes`, of which the first stands at `base` of the file.
+    pub fn append_to(&self, bytes: &mut Vec<u8>, base: u64) -> Result<(), String> {
+        append_raw(bytes, base, RECORD_VERSION, &self.0)
+    }
+}
+
 /// Appends `record` to `bytes`, of which the first stands at `base` of the file.
 pub fn append(bytes: &mut Vec<u8>, base: u64, record: &Written) -> Result<(), String> {
-    let payload = serde_json::to_vec(record).map_err(|e| e.to_string())?;
-    append_raw(bytes, base, RECORD_VERSION, &payload)
+    Payload::of(record)?.append_to(bytes, base)
 }
 
 fn append_raw(bytes: &mut Vec<u8>, base: u64, version: u16, payload: &[u8]) -> Result<(), String> {
