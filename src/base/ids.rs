@@ -81,7 +81,7 @@ impl BootId {
 
 impl fmt::Display for BootId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
     }
 }
 
@@ -126,10 +126,10 @@ impl PressId {
     pub fn new(boot: BootId, mono_ns: u64) -> PressId {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let counter = COUNTER.fetch_add(1, Ordering::Relaxed) & 0xffff;
-        let boot_text = boot.to_string();
+        let [a, b, c, d, ..] = boot.0;
         PressId(format!(
-            "{}-{:011x}-{counter:04x}{:04x}",
-            &boot_text[..8],
+            "{:08x}-{:011x}-{counter:04x}{:04x}",
+            u32::from_be_bytes([a, b, c, d]),
             mono_ns / 1_000_000,
             fastrand::u16(..)
         ))

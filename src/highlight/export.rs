@@ -191,12 +191,6 @@ impl Attempt<'_> {
 
     fn begin(&self, source: &Source) -> Result<Running, Trouble> {
         let failed = |e: io::Error| Trouble::disk("beginning the clip", &e);
-        // What is written of the clip says something only with the plan that stands there.
-        let planned = self.store.journal.sync();
-        planned.map_err(|not| Trouble::Disk {
-            what: not.to_string(),
-            full: not.full,
-        })?;
         let found = self.estimate(source);
         self.job.progress.expect(found.bytes);
         let reserve = self.reserve(source, &found);

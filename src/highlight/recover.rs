@@ -19,13 +19,14 @@ use super::close::{Clip, outcome};
 use super::cut::{CutReport, Ended};
 use super::engine::Core;
 use super::export::{Attempt, Trouble};
-use super::journal::{Held, Taken, TakenCamera};
+use super::journal::{Held, Taken, TakenCamera, Witness};
 use super::names::{self, Names};
 use super::sidecar::Sidecar;
 use super::source::witnesses;
 use super::state::{Job, Stage};
 use super::store::{NotOpen, Store};
-use super::{Outcome, StartError, inside, window};
+use super::window::{self, Plan};
+use super::{Outcome, StartError, facts, inside};
 use crate::media::Codec;
 use crate::mp4::{self, Inspected};
 pub use crate::queue::place::{LARGEST_SIDECAR, file_name, sidecars_in, subfolders};
@@ -137,7 +138,7 @@ impl Core {
         let mut needed = HashSet::new();
         let mut presses = Vec::new();
         for taken in held.pending {
-            let taken = Arc::new(self.planned(taken));
+            let taken = Arc::new(self.planned(store, taken));
             let mut jobs = Vec::new();
             let mut done = Vec::new();
             for (camera, about) in taken.cameras.iter().enumerate() {
@@ -158,27 +159,43 @@ impl Core {
         (presses, needed)
     }
 
-    /// A press that was noted and not written down further: its cameras are asked now.
-    /// Where no ring has anything for it, it stays without a plan, and its end says why.
-    fn planned(&self, mut taken: Taken) -> Taken {
-        let ours = taken.press.boot_id == self.settings.boot_id;
-        let unplanned = taken
-            .cameras
-            .iter_mut()
-            .filter(|c| ours && !c.plan.is_made());
-        for camera in unplanned {
-            let rings = self.rings.all_of(&camera.id).into_iter();
-            let of_this_boot = rings.filter(|ring| ring.boot_id() == self.settings.boot_id);
-            let found = of_this_boot
-                .filter_map(|ring| Some((window::plan(&ring, &camera.plan.window).ok()?, ring)));
-            // The oldest first: it was written when the button was pressed.
-            if let Some((plan, ring)) = found.into_iter().next() {
-                camera.witnesses = witnesses(&ring, plan.first_pos);
-                camera.plan = plan;
+    /// A press that was noted and not written down further. Its cameras are asked now; after
+    /// a power cut the plan stands beside what was written of the clip. Where there is
+    /// neither it stays without a plan, and its end says why.
+    fn planned(&self, store: &Store, mut taken: Taken) -> Taken {
+        let press = &taken.press;
+        let ours = press.boot_id == self.settings.boot_id;
+        for camera in taken.cameras.iter_mut().filter(|c| !c.plan.is_made()) {
+            let found = match ours {
+                true => self.asked_again(camera),
+                false => noted_beside(store, &Names::of(&store.root, press, &camera.id)),
+            };
+            if let Some((plan, witnesses)) = found {
+                (camera.plan, camera.witnesses) = (plan, witnesses);
             }
         }
         taken
     }
+
+    /// What the camera's rings say of a window that was wished for before this start.
+    fn asked_again(&self, camera: &TakenCamera) -> Option<(Plan, Vec<Witness>)> {
+        let rings = self.rings.all_of(&camera.id).into_iter();
+        // The oldest first: it was written when the button was pressed.
+        let mut of_this_boot = rings.filter(|ring| ring.boot_id() == self.settings.boot_id);
+        of_this_boot.find_map(|ring| {
+            let plan = window::plan(&ring, &camera.plan.window).ok()?;
+            let witnesses = witnesses(&ring, plan.first_pos);
+            Some((plan, witnesses))
+        })
+    }
+}
+
+/// The plan of a clip of which something was written.
+fn noted_beside(store: &Store, names: &Names) -> Option<(Plan, Vec<Witness>)> {
+    // What cannot be read is told by the export, which reads it, too.
+    let noted = facts::read(&store.disk, &names.facts).ok()??;
+    // Of the rings of another boot nothing is left.
+    Some((noted.begin.plan, Vec::new()))
 }
 
 /// What became of one camera of a press, if its sidecar is there; durable on return:

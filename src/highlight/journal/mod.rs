@@ -10,11 +10,14 @@
 //! **A press is noted before it is known whether there is footage**, and the disk works on
 //! the note while the cameras are asked; then the note is synced, and that is the press.
 //! Presses that were noted during a sync share the next one. What the cameras answered is
-//! written behind the note, and not waited for: who needs it on the disk syncs it. After a
-//! kill it is there; after a power cut at this very moment the press is there without it,
-//! and the footage, which was in memory only, is gone anyway. A press that is refused after
-//! it was noted is retired; cut short right then, it comes back at the next start and gets
-//! an end that nobody was promised.
+//! written behind the note, and not waited for: whoever writes a clip notes his plan beside
+//! it, too. After a kill it is there, or the ring is, which gives the same answer again;
+//! after a power cut at this very moment the footage, which was in memory only, is gone. A
+//! press that is refused after it was noted is retired; cut short right then, it comes back
+//! at the next start and gets an end that nobody was promised.
+//!
+//! Whatever is written, the disk is told to begin with it at once: what it has not begun
+//! with when the next press comes, that press waits for.
 //!
 //! **After a failed write or sync** nobody knows what the disk holds. The press
 //! is refused, and the journal writes a new file, with the acknowledged presses
@@ -30,7 +33,7 @@
 //! start, when the press turns out to have all of its sidecars.
 //!
 //! Not here: what a press becomes (`engine`, `recover`).
-//! Called by: store, take, decide, engine, export; verify (reads only).
+//! Called by: store, take, decide, engine, recover; verify (reads only).
 
 pub mod record;
 
@@ -188,10 +191,7 @@ impl Journal {
 
     /// The press that was noted is none.
     pub fn refuse(&self, press: &PressId) {
-        let mut writer = lock(&self.writer);
-        if !writer.held.iter().any(|taken| taken.press.id == *press) {
-            self.put_retired(&mut writer, press);
-        }
+        self.retire(press);
     }
 
     /// Writes down all of a press that was taken, and does not wait for the disk.
@@ -209,22 +209,6 @@ impl Journal {
 
     fn encoded(&self, record: &Written) -> Result<Payload, NotDurable> {
         Payload::of(record).map_err(|what| self.not_durable(what, false))
-    }
-
-    /// Returns when all that was written is on the disk.
-    pub fn sync(&self) -> Result<(), NotDurable> {
-        let last = lock(&self.writer).last;
-        let synced = self.sync_to(last);
-        let mut writer = lock(&self.writer);
-        match synced {
-            Err(error) => Err(self.failed(&mut writer, &error)),
-            // Written anew: whole.
-            Ok(()) if writer.file.is_some() => Ok(()),
-            Ok(()) => {
-                let done = self.rewrite(&mut writer, 0);
-                done.map_err(|e| self.not_durable(for_people(&e), is_full(&e)))
-            }
-        }
     }
 
     /// One sync for all who wait for one.
@@ -267,23 +251,21 @@ impl Journal {
     pub fn retire(&self, press: &PressId) {
         let mut writer = lock(&self.writer);
         writer.held.retain(|taken| taken.press.id != *press);
-        self.put_retired(&mut writer, press);
-    }
-
-    fn put_retired(&self, writer: &mut Writer, press: &PressId) {
-        let mut bytes = Vec::new();
         let base = writer.at as u64;
+        let mut bytes = Vec::new();
         let encoded = record::append(&mut bytes, base, &Record::Retired(press));
         let room = writer.at + bytes.len() <= writer.capacity;
-        let written = match &writer.file {
-            Some(file) if room && encoded.is_ok() => file.write_all_at(&bytes, base),
+        let file = match &writer.file {
+            Some(file) if room && encoded.is_ok() => file.clone(),
             // The next rewriting leaves it out.
             _ => return,
         };
-        match written {
+        match file.write_all_at(&bytes, base) {
             Ok(()) => writer.wrote(bytes.len()),
             Err(_) => writer.file = None,
         }
+        drop(writer);
+        file.start_writeback(base);
     }
 
     /// Whether a press is done with, on the disk too: no start will take it up again.
@@ -313,13 +295,19 @@ impl Journal {
         }
     }
 
+    /// Writes a record, and lets the disk begin with it.
     fn put(&self, record: &Payload) -> Result<Noted, NotDurable> {
         let mut writer = lock(&self.writer);
-        self.try_put(&mut writer, record)
-            .map_err(|error| self.failed(&mut writer, &error))
+        let put = self.try_put(&mut writer, record);
+        let (file, at) = put.map_err(|error| self.failed(&mut writer, &error))?;
+        let noted = writer.last;
+        drop(writer);
+        file.start_writeback(at);
+        Ok(noted)
     }
 
-    fn try_put(&self, writer: &mut Writer, record: &Payload) -> io::Result<Noted> {
+    /// The file in which it stands then, and where.
+    fn try_put(&self, writer: &mut Writer, record: &Payload) -> io::Result<(Arc<File>, u64)> {
         let mut blocks = Blocks::of(record, writer.at)?;
         if writer.file.is_none() || blocks.at + blocks.bytes.len() > writer.capacity {
             self.rewrite(writer, BLOCK + blocks.bytes.len())?;
@@ -329,19 +317,18 @@ impl Journal {
         let Some(file) = writer.file.take() else {
             return Err(io::Error::other("the journal is not open"));
         };
-        file.write_all_at(&blocks.bytes, blocks.at as u64)?;
-        file.start_writeback(blocks.at as u64);
-        writer.file = Some(file);
+        let at = blocks.at as u64;
+        file.write_all_at(&blocks.bytes, at)?;
+        writer.file = Some(file.clone());
         writer.wrote(blocks.end - writer.at);
-        Ok(writer.last)
+        Ok((file, at))
     }
 
     /// With everybody waiting.
     fn put_whole(&self, writer: &mut Writer, whole: &Payload) -> io::Result<()> {
-        self.try_put(writer, whole)?;
-        let Some(file) = writer.file.take() else {
-            return Err(io::Error::other("the journal is not open"));
-        };
+        let (file, _) = self.try_put(writer, whole)?;
+        // Not put back unless all went well.
+        writer.file = None;
         file.sync()?;
         writer.file = Some(file);
         Ok(())
