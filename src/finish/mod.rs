@@ -5,6 +5,7 @@
 //! Not here: which clip is next and what is kept of a failure (`queue`), where the result goes (`upload`).
 //! Called by: app, which hands it to the queue.
 
+mod child;
 mod clip;
 mod files;
 mod graph;

@@ -6,18 +6,17 @@
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, ErrorKind, Read};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::time::{clock_getcpuclockid, clock_gettime};
-use nix::unistd::Pid;
 
-use super::sys;
+use super::child::Child;
 use crate::base::{Clock, RealClock, Stop, StopLevel};
 use crate::disk::Disk;
 
@@ -89,7 +88,7 @@ pub fn run(
         }
     };
     // What it started may have stayed behind.
-    let _ = killpg(group(&child), Signal::SIGKILL);
+    let _ = killpg(child.pid, Signal::SIGKILL);
     judge(status, bounds, said)
 }
 
@@ -127,21 +126,11 @@ pub fn first_line(
 }
 
 fn start(program: &Path, argv: &[OsString], bounds: &Bounds) -> Result<Child, RunError> {
-    let mut command = Command::new(program);
-    command
-        .args(argv)
-        // Whatever secrets our environment holds are none of its business.
-        .env_clear()
-        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
-        .env("LC_ALL", "C")
-        .env("AV_LOG_FORCE_NOCOLOR", "1")
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0);
-    sys::humble(&mut command, bounds.largest_file);
-    let child = command.spawn().map_err(|e| RunError::Missing {
+    // Whatever secrets our environment holds are none of its business.
+    let mut environment = vec![("LC_ALL", "C".into()), ("AV_LOG_FORCE_NOCOLOR", "1".into())];
+    environment.extend(std::env::var_os("PATH").map(|path| ("PATH", path)));
+    let child = Child::start(program, argv, &environment, bounds.largest_file);
+    let child = child.map_err(|e| RunError::Missing {
         program: program.display().to_string(),
         why: match e.kind() {
             ErrorKind::NotFound => "there is no such program".to_owned(),
@@ -149,7 +138,7 @@ fn start(program: &Path, argv: &[OsString], bounds: &Bounds) -> Result<Child, Ru
         },
     })?;
     // Where memory runs out it goes first, not the cameras. A kernel may refuse.
-    let _ = std::fs::write(format!("/proc/{}/oom_score_adj", child.id()), "700");
+    let _ = std::fs::write(format!("/proc/{}/oom_score_adj", child.pid), "700");
     Ok(child)
 }
 
@@ -242,7 +231,7 @@ pub fn permille(at_us: u64, of_us: u64) -> u16 {
 
 /// What all its threads have had of a processor.
 fn processor_ms(child: &Child) -> u64 {
-    let spent = clock_getcpuclockid(group(child)).and_then(clock_gettime);
+    let spent = clock_getcpuclockid(child.pid).and_then(clock_gettime);
     let spent = spent.map_or(Duration::ZERO, Duration::from);
     u64::try_from(spent.as_millis()).unwrap_or(0)
 }
@@ -251,12 +240,8 @@ fn now_ms() -> u64 {
     RealClock.mono_ns() / 1_000_000
 }
 
-fn group(child: &Child) -> Pid {
-    Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX))
-}
-
 fn put_an_end_to(mut child: Child) {
-    let _ = killpg(group(&child), Signal::SIGKILL);
+    let _ = killpg(child.pid, Signal::SIGKILL);
     let killed_ms = now_ms();
     while now_ms() - killed_ms < REAP_MS {
         if let Ok(Some(_)) = child.try_wait() {

@@ -1,46 +1,158 @@
-//! The few calls into the kernel that stand between fork and exec of FFmpeg, and that `nix` and `std`
-//! do not wrap.
+//! The few calls into the kernel that stand between the birth of FFmpeg's process and FFmpeg, and that
+//! `nix` and `std` do not wrap.
+//!
+//! The process is not forked: a fork writes down every page of ours as shared, holds whoever asks for
+//! memory meanwhile (cameras, too), and makes each first write to a page afterwards a trap into the
+//! kernel, which a press feels. It is born as `vfork` does it: in our memory, while the thread that
+//! starts it waits for its exec.
 #![allow(unsafe_code)]
 
-use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::ffi::{CStr, CString};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr;
+use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
+
+use nix::sched::{CloneFlags, clone};
+use nix::sys::signal::{SigSet, SigmaskHow};
+use nix::sys::wait::waitpid;
+use nix::unistd::Pid;
 
 /// A tenth of what the cameras may have of a busy processor, …
 const NICE: libc::c_int = 10;
 /// … and on the disk only when nobody else wants it: class idle (`linux/ioprio.h`).
 const IOPRIO_IDLE: libc::c_int = 3 << 13;
 const IOPRIO_WHO_PROCESS: libc::c_int = 1;
+/// Bytes; what it needs is the search for a program.
+const STACK: usize = 1 << 16;
+/// The highest of the kernel's signals.
+const SIGNALS: libc::c_int = 64;
 
-/// The child works at low priority, writes no file larger than this, and dies with the thread that starts it.
-pub fn humble(command: &mut Command, largest_file: u64) {
-    let parent = std::process::id();
-    // SAFETY: between fork and exec the closure only makes system calls on plain numbers and
-    // reads its captured numbers: it takes no lock and allocates nothing.
-    unsafe {
-        command.pre_exec(move || before_exec(parent, largest_file));
+/// A program, its arguments (itself the first), its whole environment.
+pub struct Wanted<'a> {
+    /// Looked for in our `PATH`, unless there is a slash in it.
+    pub program: &'a CStr,
+    pub argv: &'a [CString],
+    pub environment: &'a [CString],
+    /// What it reads, where it prints, where it complains.
+    pub standard: [BorrowedFd<'a>; 3],
+    /// Bytes; a file that grows beyond is its end.
+    pub largest_file: u64,
+}
+
+/// Starts a program in a process group of its own, at `/`, with low priority; it dies with the thread
+/// that starts it.
+pub fn start(wanted: &Wanted) -> io::Result<Pid> {
+    let (argv, environment) = (pointers(wanted.argv), pointers(wanted.environment));
+    let parent = Pid::this().as_raw();
+    let failed = AtomicI32::new(0);
+    let child = || {
+        // SAFETY: the arrays end with a null and hold pointers to texts that outlive the child's
+        // stay in our memory: until then this thread waits.
+        let errno = unsafe { become_it(wanted, parent, &argv, &environment) };
+        failed.store(errno, SeqCst);
+        127
+    };
+    let mut stack = vec![0; STACK];
+    // A handler of ours must not run in a process that is not ours.
+    let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
+    let flags = CloneFlags::CLONE_VM | CloneFlags::CLONE_VFORK;
+    // SAFETY: until its exec or its end, the child runs on a stack of its own that stays where it
+    // is, for `clone` returns only then; it takes no lock, allocates nothing, and cannot panic.
+    let born = unsafe { clone(Box::new(child), &mut stack, flags, Some(libc::SIGCHLD)) };
+    mask.thread_set_mask()?;
+    let pid = born?;
+    match failed.load(SeqCst) {
+        0 => Ok(pid),
+        errno => {
+            let _ = waitpid(pid, None);
+            Err(io::Error::from_raw_os_error(errno))
+        }
     }
 }
 
-fn before_exec(parent: u32, largest_file: u64) -> std::io::Result<()> {
+fn pointers(texts: &[CString]) -> Vec<*const libc::c_char> {
+    let texts = texts.iter().map(|text| text.as_ptr());
+    texts.chain([ptr::null()]).collect()
+}
+
+/// In the child. Returns only with an error, which is its number.
+///
+/// # Safety
+/// Between `clone` and `exec`; both arrays end with a null.
+unsafe fn become_it(
+    wanted: &Wanted,
+    parent: libc::pid_t,
+    argv: &[*const libc::c_char],
+    environment: &[*const libc::c_char],
+) -> i32 {
+    // SAFETY: system calls on plain numbers, on texts that end with a null, and on structs that
+    // outlive them. What the caller promises is what `execvpe` wants.
+    unsafe {
+        if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
+            return errno();
+        }
+        // It may have died before it was asked to tell.
+        if libc::getppid() != parent {
+            libc::_exit(1);
+        }
+        if libc::setpgid(0, 0) != 0 || libc::chdir(c"/".as_ptr()) != 0 {
+            return errno();
+        }
+        humble(wanted.largest_file);
+        for (to, from) in (0..).zip(&wanted.standard) {
+            if libc::dup2(from.as_raw_fd(), to) < 0 {
+                return errno();
+            }
+        }
+        forget_our_handlers();
+        libc::execvpe(wanted.program.as_ptr(), argv.as_ptr(), environment.as_ptr());
+    }
+    errno()
+}
+
+/// Priorities are wishes: what the kernel refuses (a container may) changes nothing that is made.
+///
+/// # Safety
+/// In the child.
+unsafe fn humble(largest_file: u64) {
     // Narrower on a machine of 32 bits.
     let largest_file = libc::rlim_t::try_from(largest_file).unwrap_or(libc::RLIM_INFINITY);
     let limit = libc::rlimit {
         rlim_cur: largest_file,
         rlim_max: largest_file,
     };
-    // SAFETY: plain numbers, and a struct that outlives the call. Priorities are wishes: what the
-    // kernel refuses (a container may) changes nothing that is made.
+    // SAFETY: plain numbers, and a struct that outlives the call.
     unsafe {
         libc::setpriority(libc::PRIO_PROCESS, 0, NICE);
         libc::syscall(libc::SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_IDLE);
         libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit);
-        if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
-            return Err(std::io::Error::last_os_error());
-        }
-        // It may have died before it was asked to tell.
-        if u32::try_from(libc::getppid()) != Ok(parent) {
-            libc::_exit(1);
-        }
     }
-    Ok(())
+}
+
+/// Every signal does what it does to a program that has just begun, and none is held back.
+///
+/// # Safety
+/// In the child, which has handlers of its own, and our memory, in which they would run.
+unsafe fn forget_our_handlers() {
+    // SAFETY: structs of plain data, for which zeroes are valid, and which outlive the calls.
+    unsafe {
+        let mut usual: libc::sigaction = std::mem::zeroed();
+        usual.sa_sigaction = libc::SIG_DFL;
+        for signal in 1..=SIGNALS {
+            let mut now: libc::sigaction = std::mem::zeroed();
+            let known = libc::sigaction(signal, ptr::null(), &raw mut now) == 0;
+            let ignored = now.sa_sigaction == libc::SIG_IGN && signal != libc::SIGPIPE;
+            if known && now.sa_sigaction != libc::SIG_DFL && !ignored {
+                libc::sigaction(signal, &raw const usual, ptr::null_mut());
+            }
+        }
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
+    }
+}
+
+fn errno() -> i32 {
+    nix::errno::Errno::last_raw()
 }

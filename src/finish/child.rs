@@ -1,0 +1,189 @@
+//! FFmpeg's process, as `std` has it for processes that it starts itself.
+//!
+//! Not here: what it is told and how long it may take (`run`), how it is born (`sys`).
+//! Called by: run.
+
+use std::ffi::{CString, OsString};
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::ExitStatus;
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Pid, pipe2};
+
+use super::sys::{self, Wanted};
+
+/// A process that was started, and its ends of two pipes.
+pub struct Child {
+    /// Also of its process group.
+    pub pid: Pid,
+    /// What it prints.
+    pub stdout: Option<File>,
+    /// What it complains of.
+    pub stderr: Option<File>,
+    ended: Option<ExitStatus>,
+}
+
+impl Child {
+    /// `NotFound`: there is no such program.
+    pub fn start(
+        program: &Path,
+        argv: &[OsString],
+        environment: &[(&str, OsString)],
+        largest_file: u64,
+    ) -> io::Result<Child> {
+        let program = CString::new(program.as_os_str().as_bytes())?;
+        let mut texts = vec![program.clone()];
+        for argument in argv {
+            texts.push(CString::new(argument.as_bytes())?);
+        }
+        let variable = |(name, value): &(&str, OsString)| {
+            let text = [name.as_bytes(), b"=", value.as_bytes()].concat();
+            CString::new(text)
+        };
+        let environment: Result<Vec<CString>, _> = environment.iter().map(variable).collect();
+        let nothing = File::open("/dev/null")?;
+        let (stdout, prints) = pipe2(OFlag::O_CLOEXEC)?;
+        let (stderr, complains) = pipe2(OFlag::O_CLOEXEC)?;
+        let pid = sys::start(&Wanted {
+            program: &program,
+            argv: &texts,
+            environment: &environment?,
+            standard: [nothing.as_fd(), prints.as_fd(), complains.as_fd()],
+            largest_file,
+        })?;
+        Ok(Child {
+            pid,
+            stdout: Some(stdout.into()),
+            stderr: Some(stderr.into()),
+            ended: None,
+        })
+    }
+
+    /// How it ended, if it has.
+    pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.wait_with(WaitPidFlag::WNOHANG)
+    }
+
+    /// Sleeps until it has ended.
+    pub fn wait(&mut self) -> io::Result<()> {
+        while self.wait_with(WaitPidFlag::empty())?.is_none() {}
+        Ok(())
+    }
+
+    fn wait_with(&mut self, flags: WaitPidFlag) -> io::Result<Option<ExitStatus>> {
+        if self.ended.is_none() {
+            self.ended = match waitpid(self.pid, Some(flags)) {
+                Ok(WaitStatus::Exited(_, code)) => Some(ExitStatus::from_raw(code << 8)),
+                Ok(WaitStatus::Signaled(_, signal, _)) => Some(ExitStatus::from_raw(signal as i32)),
+                Ok(_) | Err(Errno::EINTR) => None,
+                Err(errno) => return Err(errno.into()),
+            };
+        }
+        Ok(self.ended)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::io::{ErrorKind, Read};
+
+    use nix::sys::signal::{SigSet, Signal};
+
+    use super::*;
+
+    fn start(program: &str, argv: &[&str]) -> io::Result<Child> {
+        let argv: Vec<OsString> = argv.iter().map(OsString::from).collect();
+        Child::start(Path::new(program), &argv, &[("A", "b".into())], 1 << 20)
+    }
+
+    fn printed(child: &mut Child) -> String {
+        let mut text = String::new();
+        let mut stdout = child.stdout.take().unwrap();
+        stdout.read_to_string(&mut text).unwrap();
+        text
+    }
+
+    #[test]
+    fn a_program_gets_what_is_said_and_nothing_else_and_its_end_is_known() {
+        let mut child = start("sh", &["-c", "pwd; env; cat; exit 7"]).unwrap();
+        let text = printed(&mut child);
+        let mut lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.remove(0), "/");
+        lines.retain(|line| !["PWD=/", "SHLVL=0", "_=/usr/bin/env"].contains(line));
+        assert_eq!(lines, ["A=b"]);
+        child.wait().unwrap();
+        assert_eq!(child.try_wait().unwrap().unwrap().code(), Some(7));
+        let mut child = start("sh", &["-c", "kill -9 $$"]).unwrap();
+        child.wait().unwrap();
+        assert_eq!(child.try_wait().unwrap().unwrap().signal(), Some(9));
+    }
+
+    #[test]
+    fn what_cannot_be_started_is_an_error_and_leaves_no_process() {
+        let kinds = [
+            ("/no/such/program", ErrorKind::NotFound),
+            ("no-such-program", ErrorKind::NotFound),
+            ("/etc/passwd", ErrorKind::PermissionDenied),
+        ];
+        for (program, kind) in kinds {
+            let error = start(program, &[]).err().unwrap();
+            assert_eq!(error.kind(), kind, "{program}: {error}");
+        }
+        let error = start("a\0b", &[]).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn no_signal_is_held_back_or_ignored_because_we_do_it() {
+        let mut ours = SigSet::empty();
+        ours.add(Signal::SIGUSR2);
+        ours.thread_block().unwrap();
+        let argv = ["-E", "^Sig(Blk|Ign|Cgt)", "/proc/self/status"];
+        let mut child = start("grep", &argv).unwrap();
+        let held_back = SigSet::thread_get_mask().unwrap();
+        ours.thread_unblock().unwrap();
+        for line in printed(&mut child).lines() {
+            let (what, signals) = line.split_once(':').unwrap();
+            let signals = u64::from_str_radix(signals.trim(), 16).unwrap();
+            // Its C library may catch some; the two behind the usual ones belong to ours.
+            let usual = signals & 0x7fff_ffff;
+            assert!(what == "SigCgt" || usual == 0, "{line}");
+        }
+        child.wait().unwrap();
+        assert!(held_back.contains(Signal::SIGUSR2));
+        assert!(!held_back.contains(Signal::SIGTERM));
+    }
+
+    /// After a fork each first write to a page is a trap into the kernel.
+    #[test]
+    fn starting_a_program_makes_none_of_our_pages_dearer() {
+        const PAGES: usize = 2_000;
+        const PAGE: usize = 4096;
+        fn faults() -> u64 {
+            let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+            let fields = stat.rsplit_once(')').unwrap().1;
+            fields.split_whitespace().nth(7).unwrap().parse().unwrap()
+        }
+        let mut memory = vec![1_u8; PAGES * PAGE];
+        let mut touch = |with: u8| {
+            let before = faults();
+            for page in memory.chunks_mut(PAGE) {
+                page[0] = std::hint::black_box(with);
+            }
+            faults() - before
+        };
+        touch(2);
+        let mut child = start("true", &[]).unwrap();
+        let after = touch(3);
+        child.wait().unwrap();
+        assert!(after < PAGES as u64 / 10, "{after} of {PAGES} pages");
+    }
+}
