@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
+use super::day::Days;
 use super::export::{Attempt, Trouble, slack_ns};
 use super::journal::Taken;
 use super::names::Names;
@@ -37,6 +38,7 @@ const EVENTS: usize = 1024;
 pub struct Core {
     pub settings: Settings,
     pub rings: Rings,
+    pub days: Days,
     pub tuning: Tuning,
     pub clock: Arc<dyn Clock>,
     pub stop: Stop,
@@ -62,6 +64,7 @@ impl Core {
         let old_rings = std::mem::take(&mut settings.old_rings);
         Core {
             rings: Rings::new(settings.ring_dir.clone(), old_rings),
+            days: Days::new(settings.timezone.clone()),
             settings,
             tuning,
             clock,

@@ -20,6 +20,8 @@ pub fn keep(core: &Arc<Core>) {
     while !core.told_to_leave() {
         core.pulse.beat();
         core.rings.follow();
+        // So that the first press of a day need not ask.
+        core.days.date(core.clock.wall().unix_ns);
         match core.open_store() {
             Ok(true) => core.let_old_rings_go(),
             Ok(false) => core.notify(),

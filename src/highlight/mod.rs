@@ -6,6 +6,7 @@
 
 mod close;
 pub mod cut;
+mod day;
 mod decide;
 mod engine;
 mod estimate;

@@ -6,8 +6,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use super::CameraSettings;
 use super::engine::{Core, lock};
 use super::estimate::estimate;
@@ -96,7 +94,7 @@ impl Core {
         let whole = store.journal.take(noted, taken.clone());
         let whole = whole.map_err(|not| not_taken(&not))?;
         durable(&ack);
-        store.journal.complete(&whole);
+        store.journal.complete(whole);
         self.set_to_work(&taken, answers.ready, !others.is_empty());
         Ok(ack)
     }
@@ -242,10 +240,7 @@ impl Core {
         let since_ns = i128::from(self.clock.mono_ns()) - i128::from(request.instant_mono_ns);
         let at_press = i128::from(wall.unix_ns) - since_ns;
         let wall_unix_ns = i64::try_from(at_press).unwrap_or(wall.unix_ns);
-        let day = Timestamp::from_nanosecond(i128::from(wall_unix_ns))
-            .ok()
-            .filter(|_| wall.is_set())
-            .map(|at| at.to_zoned(self.settings.timezone.clone()).date());
+        let date = wall.is_set().then(|| self.days.date(wall_unix_ns));
         Press {
             id: PressId::new(boot_id, request.instant_mono_ns),
             boot_id,
@@ -255,7 +250,7 @@ impl Core {
             source: request.source,
             button: request.button.clone(),
             cameras: request.cameras.clone(),
-            folder: day.map_or_else(|| UNDATED.to_owned(), |day| day.to_string()),
+            folder: date.flatten().unwrap_or_else(|| UNDATED.to_owned()),
             wall_unix_ns,
             wall_synchronised: wall.synchronised,
         }

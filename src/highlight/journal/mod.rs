@@ -43,7 +43,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::base::PressId;
 use crate::disk::{Disk, File, files::for_people, files::is_full};
-use record::{HEADER_LEN, Payload, Record, Written};
+use record::{Encoded, HEADER_LEN, Record, Written};
 pub use record::{Taken, TakenCamera, Witness};
 
 /// Bytes of a new journal; more where what is pending needs it.
@@ -126,7 +126,7 @@ pub struct Noted {
 }
 
 /// All of a press, ready to be written: [`Journal::complete`].
-pub struct Whole(Payload);
+pub struct Whole(Encoded);
 
 struct Writer {
     /// `None` after a failure: to be written anew before anything is taken.
@@ -168,7 +168,7 @@ impl Journal {
     /// Writes a press down, and lets the disk begin with it. It is no press yet: that is for
     /// [`Journal::take`], or [`Journal::refuse`], to say.
     pub fn note(&self, taken: &Taken) -> Result<Noted, NotDurable> {
-        self.put(&self.encoded(&Record::Taken(taken))?)
+        self.put(self.encoded(&Record::Taken(taken))?)
     }
 
     /// Returns when the press that was noted is on the disk; held as `taken`.
@@ -182,7 +182,7 @@ impl Journal {
             Ok(()) if writer.is_in(noted) => {}
             // The file was written anew meanwhile, without this press.
             Ok(()) => self
-                .put_whole(&mut writer, &whole)
+                .put_whole(&mut writer, whole.clone())
                 .map_err(|error| self.failed(&mut writer, &error))?,
         }
         writer.hold(taken);
@@ -195,20 +195,20 @@ impl Journal {
     }
 
     /// Writes down all of a press that was taken, and does not wait for the disk.
-    pub fn complete(&self, whole: &Whole) {
+    pub fn complete(&self, whole: Whole) {
         // Where that fails the journal is written anew, and the press with it.
-        let _ = self.put(&whole.0);
+        let _ = self.put(whole.0);
     }
 
     /// Replaces a press that was taken; returns when that is on the disk. After an error
     /// it stands as it was taken.
     pub fn decide(&self, taken: Arc<Taken>) -> Result<(), NotDurable> {
-        let noted = self.put(&self.encoded(&Record::Decided(&taken))?)?;
+        let noted = self.put(self.encoded(&Record::Decided(&taken))?)?;
         self.take(noted, taken).map(drop)
     }
 
-    fn encoded(&self, record: &Written) -> Result<Payload, NotDurable> {
-        Payload::of(record).map_err(|what| self.not_durable(what, false))
+    fn encoded(&self, record: &Written) -> Result<Encoded, NotDurable> {
+        Encoded::of(record).map_err(|what| self.not_durable(what, false))
     }
 
     /// One sync for all who wait for one.
@@ -252,16 +252,17 @@ impl Journal {
         let mut writer = lock(&self.writer);
         writer.held.retain(|taken| taken.press.id != *press);
         let base = writer.at as u64;
-        let mut bytes = Vec::new();
-        let encoded = record::append(&mut bytes, base, &Record::Retired(press));
-        let room = writer.at + bytes.len() <= writer.capacity;
-        let file = match &writer.file {
-            Some(file) if room && encoded.is_ok() => file.clone(),
-            // The next rewriting leaves it out.
-            _ => return,
+        // Where there is no room the next rewriting leaves the press out.
+        let (Some(file), Ok(record)) = (writer.file.clone(), Encoded::of(&Record::Retired(press)))
+        else {
+            return;
         };
-        match file.write_all_at(&bytes, base) {
-            Ok(()) => writer.wrote(bytes.len()),
+        let len = record.len();
+        if writer.at + len > writer.capacity {
+            return;
+        }
+        match file.write_all_at(&record.at(base, 1), base) {
+            Ok(()) => writer.wrote(len),
             Err(_) => writer.file = None,
         }
         drop(writer);
@@ -296,7 +297,7 @@ impl Journal {
     }
 
     /// Writes a record, and lets the disk begin with it.
-    fn put(&self, record: &Payload) -> Result<Noted, NotDurable> {
+    fn put(&self, record: Encoded) -> Result<Noted, NotDurable> {
         let mut writer = lock(&self.writer);
         let put = self.try_put(&mut writer, record);
         let (file, at) = put.map_err(|error| self.failed(&mut writer, &error))?;
@@ -307,25 +308,25 @@ impl Journal {
     }
 
     /// The file in which it stands then, and where.
-    fn try_put(&self, writer: &mut Writer, record: &Payload) -> io::Result<(Arc<File>, u64)> {
-        let mut blocks = Blocks::of(record, writer.at)?;
-        if writer.file.is_none() || blocks.at + blocks.bytes.len() > writer.capacity {
-            self.rewrite(writer, BLOCK + blocks.bytes.len())?;
-            blocks = Blocks::of(record, writer.at)?;
+    fn try_put(&self, writer: &mut Writer, record: Encoded) -> io::Result<(Arc<File>, u64)> {
+        let blocks = record.len().next_multiple_of(BLOCK);
+        if writer.file.is_none() || writer.next_block() + blocks > writer.capacity {
+            self.rewrite(writer, BLOCK + blocks)?;
         }
         // Not put back unless all went well.
         let Some(file) = writer.file.take() else {
             return Err(io::Error::other("the journal is not open"));
         };
-        let at = blocks.at as u64;
-        file.write_all_at(&blocks.bytes, at)?;
+        let begins = writer.next_block();
+        let (at, end) = (begins as u64, begins + record.len());
+        file.write_all_at(&record.at(at, BLOCK), at)?;
         writer.file = Some(file.clone());
-        writer.wrote(blocks.end - writer.at);
+        writer.wrote(end - writer.at);
         Ok((file, at))
     }
 
     /// With everybody waiting.
-    fn put_whole(&self, writer: &mut Writer, whole: &Payload) -> io::Result<()> {
+    fn put_whole(&self, writer: &mut Writer, whole: Encoded) -> io::Result<()> {
         let (file, _) = self.try_put(writer, whole)?;
         // Not put back unless all went well.
         writer.file = None;
@@ -361,7 +362,7 @@ impl Journal {
         writer.file = None;
         let mut bytes = record::header().to_vec();
         for taken in &writer.held {
-            record::append(&mut bytes, 0, &Record::Taken(taken)).map_err(io::Error::other)?;
+            record::append(&mut bytes, &Record::Taken(taken)).map_err(io::Error::other)?;
         }
         let at = bytes.len();
         let capacity = CAPACITY.max(2 * (at + more)).next_multiple_of(BLOCK);
@@ -384,6 +385,11 @@ impl Writer {
         self.file.is_some() && self.last.file == noted.file
     }
 
+    /// Where the next press begins: in a block that no other stands in.
+    fn next_block(&self) -> usize {
+        self.at.next_multiple_of(BLOCK)
+    }
+
     fn wrote(&mut self, bytes: usize) {
         self.at += bytes;
         self.last.count += 1;
@@ -396,28 +402,6 @@ impl Writer {
             Some(held) => *held = taken,
             None => self.held.push(taken),
         }
-    }
-}
-
-/// A record, and zeros to the end of its last block.
-struct Blocks {
-    /// Where they begin in the file.
-    at: usize,
-    /// Where the record ends.
-    end: usize,
-    bytes: Vec<u8>,
-}
-
-impl Blocks {
-    /// Behind what ends at `behind`.
-    fn of(record: &Payload, behind: usize) -> io::Result<Blocks> {
-        let at = behind.next_multiple_of(BLOCK);
-        let mut bytes = Vec::with_capacity(BLOCK);
-        let appended = record.append_to(&mut bytes, at as u64);
-        appended.map_err(io::Error::other)?;
-        let end = at + bytes.len();
-        bytes.resize(bytes.len().next_multiple_of(BLOCK), 0);
-        Ok(Blocks { at, end, bytes })
     }
 }
 

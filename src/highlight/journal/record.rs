@@ -24,8 +24,8 @@ const RECORD_VERSION: u16 = 1;
 const MARKER: [u8; 4] = [0xf5, 0xfa, 0xfe, 0xfc];
 const RECORD_HEADER_LEN: usize = 16;
 const ALIGN: usize = 8;
-/// Of a press of one camera.
-const USUAL_LEN: usize = 2048;
+/// Enough for a press of four cameras.
+const USUAL_LEN: usize = 4096;
 
 /// An entry of a ring that was there at the press: the same arrival at the
 /// same position says that it is the same ring.
@@ -117,37 +117,53 @@ fn checksum(version: u16, len: u32, offset: u64, payload: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// A record's JSON, wherever it will stand.
-pub struct Payload(Vec<u8>);
+/// A record, wherever it will stand.
+#[derive(Clone)]
+pub struct Encoded {
+    version: u16,
+    /// Room for what is said of it, and its JSON.
+    bytes: Vec<u8>,
+}
 
-impl Payload {
-    pub fn of(record: &Written) -> Result<Payload, String> {
-        let mut json = Vec::with_capacity(USUAL_LEN);
-        serde_json::to_writer(&mut json, record).map_err(|e| e.to_string())?;
-        Ok(Payload(json))
+impl Encoded {
+    pub fn of(record: &Written) -> Result<Encoded, String> {
+        let mut bytes = Vec::with_capacity(USUAL_LEN);
+        bytes.resize(RECORD_HEADER_LEN, 0);
+        serde_json::to_writer(&mut bytes, record).map_err(|e| e.to_string())?;
+        Encoded::checked(RECORD_VERSION, bytes)
     }
 
-    /// Appends it to `bytes`, of which the first stands at `base` of the file.
-    pub fn append_to(&self, bytes: &mut Vec<u8>, base: u64) -> Result<(), String> {
-        append_raw(bytes, base, RECORD_VERSION, &self.0)
+    fn checked(version: u16, bytes: Vec<u8>) -> Result<Encoded, String> {
+        u32::try_from(bytes.len()).map_err(|e| e.to_string())?;
+        Ok(Encoded { version, bytes })
+    }
+
+    /// As it stands in the file.
+    #[allow(clippy::len_without_is_empty, reason = "it is never empty")]
+    pub fn len(&self) -> usize {
+        self.bytes.len().next_multiple_of(ALIGN)
+    }
+
+    /// To be written at `offset`, and zeros up to a multiple of `unit`.
+    pub fn at(mut self, offset: u64, unit: usize) -> Vec<u8> {
+        let (head, json) = self.bytes.split_at_mut(RECORD_HEADER_LEN);
+        // Looked at when it was made.
+        let len = u32::try_from(json.len()).unwrap_or(u32::MAX);
+        head[..4].copy_from_slice(&MARKER);
+        head[4..6].copy_from_slice(&self.version.to_le_bytes());
+        head[8..12].copy_from_slice(&len.to_le_bytes());
+        let checksum = checksum(self.version, len, offset, json);
+        head[12..].copy_from_slice(&checksum.to_le_bytes());
+        let whole = self.bytes.len().next_multiple_of(unit.max(ALIGN));
+        self.bytes.resize(whole, 0);
+        self.bytes
     }
 }
 
-/// Appends `record` to `bytes`, of which the first stands at `base` of the file.
-pub fn append(bytes: &mut Vec<u8>, base: u64, record: &Written) -> Result<(), String> {
-    Payload::of(record)?.append_to(bytes, base)
-}
-
-fn append_raw(bytes: &mut Vec<u8>, base: u64, version: u16, payload: &[u8]) -> Result<(), String> {
-    let len = u32::try_from(payload.len()).map_err(|e| e.to_string())?;
-    let offset = base + u64::try_from(bytes.len()).map_err(|e| e.to_string())?;
-    bytes.extend(MARKER);
-    bytes.extend(version.to_le_bytes());
-    bytes.extend([0; 2]);
-    bytes.extend(len.to_le_bytes());
-    bytes.extend(checksum(version, len, offset, payload).to_le_bytes());
-    bytes.extend(payload);
-    bytes.resize(bytes.len().next_multiple_of(ALIGN), 0);
+/// Appends `record` to `bytes`, of which the first is the first of the file.
+pub fn append(bytes: &mut Vec<u8>, record: &Written) -> Result<(), String> {
+    let encoded = Encoded::of(record)?;
+    bytes.extend(encoded.at(bytes.len() as u64, ALIGN));
     Ok(())
 }
 
@@ -292,7 +308,7 @@ pub mod tests {
         let mut starts = Vec::new();
         for press in &presses {
             starts.push(bytes.len());
-            append(&mut bytes, 0, &Record::Taken(press)).unwrap();
+            append(&mut bytes, &Record::Taken(press)).unwrap();
         }
         starts.push(bytes.len());
         bytes.extend([0; 512]);
@@ -304,7 +320,7 @@ pub mod tests {
         let (presses, mut bytes, starts) = three();
         bytes.truncate(starts[3]);
         assert_eq!(scan(&bytes).unwrap().pending(), presses);
-        append(&mut bytes, 0, &Record::Retired(&presses[1].press.id)).unwrap();
+        append(&mut bytes, &Record::Retired(&presses[1].press.id)).unwrap();
         let held = scan(&bytes).unwrap().pending();
         assert_eq!(held, [presses[0].clone(), presses[2].clone()]);
     }
@@ -315,15 +331,15 @@ pub mod tests {
         let mut long = plain.clone();
         (long.press.pre_ms, long.cameras[0].plan.window.pre_ms) = (60_000, 60_000);
         let mut bytes = header().to_vec();
-        append(&mut bytes, 0, &Record::Taken(&plain)).unwrap();
+        append(&mut bytes, &Record::Taken(&plain)).unwrap();
         assert_eq!(scan(&bytes).unwrap().pending(), slice::from_ref(&plain));
         let damaged_from = HEADER_LEN + 40;
-        append(&mut bytes, 0, &Record::Decided(&long)).unwrap();
+        append(&mut bytes, &Record::Decided(&long)).unwrap();
         assert_eq!(scan(&bytes).unwrap().pending(), slice::from_ref(&long));
         let mut damaged = bytes.clone();
         damaged[damaged_from] ^= 1;
         assert_eq!(scan(&damaged).unwrap().pending(), slice::from_ref(&long));
-        append(&mut bytes, 0, &Record::Retired(&plain.press.id)).unwrap();
+        append(&mut bytes, &Record::Retired(&plain.press.id)).unwrap();
         assert_eq!(scan(&bytes).unwrap().pending(), []);
 
         // As it was written before there were buttons and courts.
@@ -382,7 +398,10 @@ pub mod tests {
     #[test]
     fn another_version_and_a_foreign_file_are_refused_in_words() {
         let mut bytes = header().to_vec();
-        append_raw(&mut bytes, 0, 2, b"{}").unwrap();
+        let mut empty = vec![0; RECORD_HEADER_LEN];
+        empty.extend(b"{}");
+        let empty = Encoded::checked(2, empty).unwrap();
+        bytes.extend(empty.at(HEADER_LEN as u64, ALIGN));
         let refused = scan(&bytes).unwrap_err();
         assert!(refused.contains("a record of version 2"), "{refused}");
 
