@@ -87,10 +87,12 @@ fn press(service: &Service, hand: &SimHandle, dir: &Path) -> Series {
     blocks.forget_cached();
     for round in 0..PRESSES {
         let edge_mono_ns = RealClock.mono_ns();
-        hand.tap(0, edge_mono_ns);
+        hand.edge(0, true, edge_mono_ns);
         let beep = hand.wait(SOUND, true, edge_mono_ns, PATIENCE);
         let beep = beep.expect("the press is answered").at_mono_ns;
         let durable = service.lights().last_taken_mono_ns();
+        // No hand is gone before it is heard.
+        hand.edge(0, false, RealClock.mono_ns());
         let s = |from: u64, to: u64| to.saturating_sub(from) as f64 / 1e9;
         series.to_durable_s.push(s(edge_mono_ns, durable));
         series.to_light_s.push(s(durable, beep));
