@@ -26,7 +26,7 @@ use super::source::witnesses;
 use super::state::{Job, Stage};
 use super::store::{NotOpen, Store};
 use super::window::{self, Plan};
-use super::{Outcome, StartError, facts, inside};
+use super::{Outcome, StartError, inside};
 use crate::media::Codec;
 use crate::mp4::{self, Inspected};
 pub use crate::queue::place::{LARGEST_SIDECAR, file_name, sidecars_in, subfolders};
@@ -138,7 +138,7 @@ impl Core {
         let mut needed = HashSet::new();
         let mut presses = Vec::new();
         for taken in held.pending {
-            let taken = Arc::new(self.planned(store, taken));
+            let taken = Arc::new(self.planned(taken));
             let mut jobs = Vec::new();
             let mut done = Vec::new();
             for (camera, about) in taken.cameras.iter().enumerate() {
@@ -159,18 +159,14 @@ impl Core {
         (presses, needed)
     }
 
-    /// A press that was noted and not written down further. Its cameras are asked now; after
-    /// a power cut the plan stands beside what was written of the clip. Where there is
-    /// neither it stays without a plan, and its end says why.
-    fn planned(&self, store: &Store, mut taken: Taken) -> Taken {
-        let press = &taken.press;
-        let ours = press.boot_id == self.settings.boot_id;
-        for camera in taken.cameras.iter_mut().filter(|c| !c.plan.is_made()) {
-            let found = match ours {
-                true => self.asked_again(camera),
-                false => noted_beside(store, &Names::of(&store.root, press, &camera.id)),
-            };
-            if let Some((plan, witnesses)) = found {
+    /// A press that was noted and not written down further: its cameras are asked now. Where
+    /// they have no answer it stays without a plan, and its end says why; or goes on by the
+    /// plan that stands beside what was written of its clip.
+    fn planned(&self, mut taken: Taken) -> Taken {
+        let ours = taken.press.boot_id == self.settings.boot_id;
+        let cameras = taken.cameras.iter_mut();
+        for camera in cameras.filter(|camera| ours && !camera.plan.is_made()) {
+            if let Some((plan, witnesses)) = self.asked_again(camera) {
                 (camera.plan, camera.witnesses) = (plan, witnesses);
             }
         }
@@ -188,14 +184,6 @@ impl Core {
             Some((plan, witnesses))
         })
     }
-}
-
-/// The plan of a clip of which something was written.
-fn noted_beside(store: &Store, names: &Names) -> Option<(Plan, Vec<Witness>)> {
-    // What cannot be read is told by the export, which reads it, too.
-    let noted = facts::read(&store.disk, &names.facts).ok()??;
-    // Of the rings of another boot nothing is left.
-    Some((noted.begin.plan, Vec::new()))
 }
 
 /// What became of one camera of a press, if its sidecar is there; durable on return:

@@ -16,7 +16,7 @@ use hindsight::disk::{Call, Disk, Fault, Faults};
 use crate::rig::{Feeder, PATIENCE, Place, Running, SECOND, now, until};
 
 /// The next start, perhaps in another boot, until the press has come to its end.
-fn next_start(place: &Place, boot_id: BootId, press: &PressId) -> Outcome {
+pub fn next_start(place: &Place, boot_id: BootId, press: &PressId) -> Outcome {
     next_start_with(place, boot_id, press, Vec::new())
 }
 
@@ -61,17 +61,17 @@ fn finished(place: &Place, press: &PressId, running: Running) -> Outcome {
     outcomes[0].clone()
 }
 
-fn this_boot() -> BootId {
+pub fn this_boot() -> BootId {
     BootId::of_this_boot().unwrap()
 }
 
-fn another_boot() -> BootId {
+pub fn another_boot() -> BootId {
     BootId([0x5a; 16])
 }
 
 /// A press that was acknowledged and left in the middle of its window, with
 /// something of it on the disk.
-fn left_in_the_middle(place: &Place, post_ms: u64) -> (PressId, Feeder) {
+pub fn left_in_the_middle(place: &Place, post_ms: u64) -> (PressId, Feeder) {
     let camera = place.camera("court1", 5).live();
     let service = place.start();
     let press = service.press(&place.request(now(), 3_000, post_ms));

@@ -8,6 +8,7 @@ mod feeder;
 
 mod left;
 mod mounted;
+mod noted;
 mod patient;
 mod refused;
 mod rig;

@@ -411,6 +411,7 @@ mod tests {
     use super::record::tests::taken;
     use super::*;
     use crate::disk::{Call, Fault, Faults};
+    use crate::highlight::window::Plan;
     use nix::errno::Errno;
     use std::sync::Condvar;
 
@@ -457,6 +458,67 @@ mod tests {
         let (_, held) = Journal::open(&Disk::default(), dir.path()).unwrap();
         assert_eq!(held.pending, expected);
         assert_eq!(pending(dir.path()).unwrap().pending, expected);
+    }
+
+    /// Before its camera was asked.
+    fn unasked(taken: &Taken) -> Taken {
+        let mut noted = taken.clone();
+        noted.cameras[0].plan = Plan::unmade(noted.cameras[0].plan.window);
+        noted.cameras[0].witnesses.clear();
+        noted
+    }
+
+    #[test]
+    fn a_press_stands_as_noted_until_its_cameras_have_answered() {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, _) = Journal::open(&Disk::default(), dir.path()).unwrap();
+        let held = || pending(dir.path()).unwrap().pending;
+        let press = taken(1);
+        let noted = unasked(&press);
+        let at = journal.note(&noted).unwrap();
+        assert_eq!(held(), [noted.clone()], "a kill finds it");
+        let whole = journal.take(at, Arc::new(press.clone())).unwrap();
+        assert_eq!(held(), [noted], "what was synced is the note");
+        journal.complete(whole);
+        assert_eq!(held(), [press]);
+    }
+
+    #[test]
+    fn a_press_that_is_refused_after_it_was_noted_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, _) = Journal::open(&Disk::default(), dir.path()).unwrap();
+        let kept = Arc::new(taken(1));
+        take(&journal, kept.clone()).unwrap();
+        let refused = taken(2);
+        journal.note(&unasked(&refused)).unwrap();
+        journal.refuse(&refused.press.id);
+        assert_eq!(pending(dir.path()).unwrap().pending, [(*kept).clone()]);
+        assert!(journal.settled(&refused.press.id));
+    }
+
+    #[test]
+    fn a_journal_that_is_written_anew_knows_presses_and_not_notes() {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, _) = Journal::open(&Disk::default(), dir.path()).unwrap();
+        let held = || pending(dir.path()).unwrap().pending;
+        let (press, other) = (taken(1), taken(2));
+        let at = journal.note(&unasked(&press)).unwrap();
+        let mut n = 10;
+        while lock(&journal.writer).last.file == at.file {
+            n += 1;
+            let passing = Arc::new(taken(n));
+            take(&journal, passing.clone()).unwrap();
+            journal.retire(&passing.press.id);
+            journal.mend().unwrap();
+        }
+        assert_eq!(held(), []);
+        journal.note(&unasked(&other)).unwrap();
+        // Acknowledged in the file that is the journal now.
+        let whole = journal.take(at, Arc::new(press.clone())).unwrap();
+        assert_eq!(held(), [unasked(&other), press.clone()]);
+        journal.refuse(&other.press.id);
+        journal.complete(whole);
+        assert_eq!(held(), [press]);
     }
 
     #[test]
