@@ -148,7 +148,8 @@ fn run_and_end(test: impl FnOnce()) -> ! {
 fn prepare() {
     let mounted = |kind: &str, at: &str| {
         // More than there is: a press is refused by what was promised before it, not by what is held.
-        let size = (kind == "tmpfs").then(|| format!("size={}m", 64 * presses().max(1_000)));
+        let (row, usual) = (u64::from(presses().max(1_000)), 1_000);
+        let size = (kind == "tmpfs").then(|| format!("size={}m", 64 * row * row / usual));
         mount(
             Some(kind),
             at,

@@ -41,7 +41,7 @@ struct Court {
 
 impl Court {
     /// `more`: further lines of its configuration.
-    fn new(debounce: &str, cooldown: &str, post: &'static str, more: &str) -> Court {
+    fn new(debounce: &str, cooldown: &str, post_s: u32, more: &str) -> Court {
         let chip = Arc::new(SimChip::new("header", 54));
         for pin in BUTTONS {
             chip.pull(pin, true);
@@ -70,8 +70,8 @@ impl Court {
             .collect();
         let told = Told {
             pre: "1s",
-            post,
-            ring_seconds: 60,
+            post: format!("{post_s}s").leak(),
+            ring_seconds: 60.max(post_s + 20),
             more: format!("[board]\nbackend = \"cdev\"\n{buttons}{leds}{more}"),
         };
         Court {
@@ -162,7 +162,7 @@ impl Watch {
 #[test]
 fn a_press_is_answered_at_the_pins_and_the_lights_come_to_rest_after_its_clip() {
     in_guest(|| {
-        let court = Court::new("20ms", "3s", "1s", "");
+        let court = Court::new("20ms", "3s", 1, "");
         let mut service = court.start();
         let watch = Watch::start(&court.chip);
         let touched = now();
@@ -230,7 +230,7 @@ fn a_press_is_answered_at_the_pins_and_the_lights_come_to_rest_after_its_clip() 
 #[test]
 fn after_a_killed_service_board_off_brings_every_light_into_its_dead_state() {
     in_guest(|| {
-        let court = Court::new("20ms", "3s", "1s", "");
+        let court = Court::new("20ms", "3s", 1, "");
         for moment in ["at rest", "in the answer to a press", "while booting"] {
             let mut service = match moment {
                 "while booting" => {
@@ -307,7 +307,7 @@ fn is_refused(court: &Court, service: &mut Service, why: &str) {
 #[test]
 fn a_refused_press_is_seen_and_heard_and_the_log_says_why() {
     in_guest(|| {
-        let mut court = Court::new("20ms", "3s", "0s", "");
+        let mut court = Court::new("20ms", "3s", 0, "");
         let mut service = court.start_with(&["--set", &closed_now()]);
         is_refused(&court, &mut service, "the venue is closed; it opens ");
         assert_eq!(service.stop(), Some(0));
@@ -356,10 +356,11 @@ fn a_thousand_presses_at_50_a_second_are_in_the_journal_none_lost_none_doubled()
         let count = usize::try_from(presses()).unwrap();
         // No FFmpeg: a thousand thumbnails would be all that the guest's processor does.
         // Windows that outlast the row: as many exports as there may be write all the while.
+        // The exports that wait for a place are not overtaken meanwhile.
         let court = Court::new(
             "0ms",
             "0s",
-            "30s",
+            10 + presses() / 30,
             "[finish]\nffmpeg = \"/nowhere/ffmpeg\"\n",
         );
         let mut service = court.start();

@@ -4,7 +4,7 @@
 //! press is a write in place and an `fdatasync` that allocates nothing: it does
 //! not wait for the clips in flight. It is a write of whole blocks of its own: the
 //! kernel need not read them first, and no earlier press stands in what is being
-//! written. When the file is half full, a new one with what is pending takes its place
+//! written. When half of its room is used, a new one with what is pending takes its place
 //! by rename; a press does that only where nobody found the time before the file was full.
 //!
 //! **A press is noted before it is known whether there is footage**, and the disk works on
@@ -132,6 +132,8 @@ struct Writer {
     /// `None` after a failure: to be written anew before anything is taken.
     file: Option<Arc<File>>,
     last: Noted,
+    /// Behind what was pending when the file was written.
+    begins: usize,
     at: usize,
     capacity: usize,
     held: Vec<Arc<Taken>>,
@@ -154,6 +156,7 @@ impl Journal {
             writer: Mutex::new(Writer {
                 file: None,
                 last: Noted::default(),
+                begins: 0,
                 at: 0,
                 capacity: 0,
                 held: held.pending.iter().cloned().map(Arc::new).collect(),
@@ -251,22 +254,21 @@ impl Journal {
     pub fn retire(&self, press: &PressId) {
         let mut writer = lock(&self.writer);
         writer.held.retain(|taken| taken.press.id != *press);
-        let base = writer.at as u64;
-        // Where there is no room the next rewriting leaves the press out.
-        let (Some(file), Ok(record)) = (writer.file.clone(), Encoded::of(&Record::Retired(press)))
-        else {
+        // What goes wrong is mended by writing the file anew, without the press.
+        let Some(file) = writer.file.take() else {
             return;
         };
-        let len = record.len();
-        if writer.at + len > writer.capacity {
+        let Ok(record) = Encoded::of(&Record::Retired(press)) else {
             return;
-        }
-        match file.write_all_at(&record.at(base, 1), base) {
-            Ok(()) => writer.wrote(len),
-            Err(_) => writer.file = None,
+        };
+        let (at, len) = (writer.at as u64, record.len());
+        let room = writer.at + len <= writer.capacity;
+        if room && file.write_all_at(&record.at(at, 1), at).is_ok() {
+            writer.file = Some(file.clone());
+            writer.wrote(len);
         }
         drop(writer);
-        file.start_writeback(base);
+        file.start_writeback(at);
     }
 
     /// Whether a press is done with, on the disk too: no start will take it up again.
@@ -287,11 +289,11 @@ impl Journal {
         lock(&self.broken).clone()
     }
 
-    /// After a failure, or half full: writes the journal anew. Cheap otherwise.
+    /// After a failure, or with half of its room used: writes the journal anew. Cheap otherwise.
     pub fn mend(&self) -> io::Result<()> {
         let mut writer = lock(&self.writer);
         match writer.file {
-            Some(_) if writer.at <= writer.capacity / 2 => Ok(()),
+            Some(_) if !writer.is_half_full() => Ok(()),
             _ => self.rewrite(&mut writer, 0),
         }
     }
@@ -373,7 +375,7 @@ impl Journal {
         file.forget_cached();
         writer.file = Some(Arc::new(file));
         writer.last.file += 1;
-        (writer.at, writer.capacity) = (at, capacity);
+        (writer.begins, writer.at, writer.capacity) = (at, at, capacity);
         debug_assert!(at >= HEADER_LEN);
         Ok(())
     }
@@ -383,6 +385,11 @@ impl Writer {
     /// Whether the file in which that was written is the journal still.
     fn is_in(&self, noted: Noted) -> bool {
         self.file.is_some() && self.last.file == noted.file
+    }
+
+    /// What is pending does not count: with many presses every file would begin half full.
+    fn is_half_full(&self) -> bool {
+        self.at - self.begins > (self.capacity - self.begins) / 2
     }
 
     /// Where the next press begins: in a block that no other stands in.
@@ -580,6 +587,48 @@ mod tests {
             1 + 4,
             "where nothing is wrong, nothing is done"
         );
+    }
+
+    #[test]
+    fn a_press_that_ended_when_there_was_no_room_is_done_with_once_the_journal_is_written_anew() {
+        let dir = tempfile::tempdir_in("/dev/shm").unwrap();
+        let (journal, _) = Journal::open(&Disk::default(), dir.path()).unwrap();
+        let mut presses = Vec::new();
+        for n in 1..CAPACITY as u64 / BLOCK as u64 {
+            presses.push(Arc::new(taken(n)));
+            take(&journal, presses[presses.len() - 1].clone()).unwrap();
+        }
+        let mut settled = 0;
+        for press in &presses {
+            journal.retire(&press.press.id);
+            settled += usize::from(journal.settled(&press.press.id));
+        }
+        assert!((1..presses.len()).contains(&settled), "{settled}");
+        let left = pending(dir.path()).unwrap().pending.len();
+        assert_eq!(left, presses.len() - settled, "a kill finds them");
+        journal.mend().unwrap();
+        assert!(journal.settled(&presses[presses.len() - 1].press.id));
+        assert_eq!(pending(dir.path()).unwrap().pending, []);
+    }
+
+    #[test]
+    fn with_many_presses_pending_it_is_not_written_anew_again_and_again() {
+        let dir = tempfile::tempdir_in("/dev/shm").unwrap();
+        let renames = Arc::new(Renames::default());
+        let disk = Disk::with_faults(renames.clone());
+        let (journal, _) = Journal::open(&disk, dir.path()).unwrap();
+        for n in 1..=3_000 {
+            take(&journal, Arc::new(taken(n))).unwrap();
+            journal.mend().unwrap();
+        }
+        let before = *lock(&renames.0);
+        for n in 3_001..=3_200 {
+            take(&journal, Arc::new(taken(n))).unwrap();
+            journal.mend().unwrap();
+        }
+        let often = *lock(&renames.0) - before;
+        assert!(often <= 2, "{often} times for 200 presses");
+        assert_eq!(pending(dir.path()).unwrap().pending.len(), 3_200);
     }
 
     /// A press's block is its own, whatever was written before and behind it.
