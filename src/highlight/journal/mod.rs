@@ -483,7 +483,7 @@ mod tests {
         let press = taken(1);
         let noted = unasked(&press);
         let at = journal.note(&noted).unwrap();
-        assert_eq!(held(), [noted.clone()], "a kill finds it");
+        assert_eq!(held(), std::slice::from_ref(&noted), "a kill finds it");
         let whole = journal.take(at, Arc::new(press.clone())).unwrap();
         assert_eq!(held(), [noted], "what was synced is the note");
         journal.complete(whole);
