@@ -50,6 +50,8 @@ pub struct Core {
     changed: Condvar,
     listeners: Mutex<Vec<Sender<Event>>>,
     quit: AtomicBool,
+    /// The last press was refused: for want of footage, or of room.
+    pub refusing: AtomicBool,
     finish_since_mono_ns: OnceLock<u64>,
     /// Held by writers of sidecars; the one who corrects clocks takes it whole.
     clocks: RwLock<()>,
@@ -75,6 +77,7 @@ impl Core {
             changed: Condvar::new(),
             listeners: Mutex::default(),
             quit: AtomicBool::new(false),
+            refusing: AtomicBool::new(false),
             finish_since_mono_ns: OnceLock::new(),
             clocks: RwLock::new(()),
         }

@@ -1,10 +1,11 @@
 //! Takes a press: it is noted, and while the disk works on that: is there footage, is
 //! there room. When the note is durable the press is acknowledged, and only then anything
-//! else happens.
+//! else happens. After a refused press the next is asked for first, and noted then.
 //!
 //! Not here: what becomes of it (`engine`). Called by: the room's face (`mod`).
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::CameraSettings;
 use super::engine::{Core, lock};
@@ -71,16 +72,17 @@ impl Core {
             return Err(PressError::Stopping);
         }
         let store = self.usable_store()?;
+        // A row of refused presses does not wear the disk.
+        let asked = match self.refusing.load(Relaxed) {
+            true => Some(self.answers(store, request, others)?),
+            false => None,
+        };
         let mut press = self.made(request);
         // The disk works on it while the cameras are asked.
         let noted = self.note(store, &press)?;
-        let answers = match self.answers(store, request, others) {
-            Ok(answers) => answers,
-            Err(refusal) => {
-                store.journal.refuse(&press.id);
-                return Err(refusal);
-            }
-        };
+        let answers = asked.map_or_else(|| self.answers(store, request, others), Ok);
+        self.refusing.store(answers.is_err(), Relaxed);
+        let answers = answers.inspect_err(|_| store.journal.refuse(&press.id))?;
         press.cameras = answers.ready.iter().map(|r| r.camera.id.clone()).collect();
         let taken = Arc::new(Taken {
             cameras: answers.ready.iter().map(|r| r.camera.clone()).collect(),

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 use hindsight::base::{PressError, StopLevel};
 use hindsight::disk::{Call, Disk, Fault, Faults};
 use hindsight::highlight::cut::Ended;
-use hindsight::highlight::{StartError, Tuning};
+use hindsight::highlight::{StartError, Tuning, journal};
 use nix::errno::Errno;
 
 use crate::rig::{Place, SECOND, id, now};
@@ -22,6 +22,48 @@ fn a_second_service_on_one_storage_is_refused_in_words() {
     assert_eq!(path, place.storage());
     drop(first);
     place.start().leave();
+}
+
+/// Counts what is written into the journal.
+#[derive(Default)]
+struct Writes(AtomicUsize);
+
+impl Faults for Writes {
+    fn before(&self, call: Call, path: &Path) -> Option<Fault> {
+        if call == Call::Write && path.ends_with("journal") {
+            self.0.fetch_add(1, SeqCst);
+        }
+        None
+    }
+}
+
+#[test]
+fn of_a_row_of_refused_presses_only_the_first_is_written_and_none_comes_back() {
+    let place = Place::new(&["court1"]);
+    let writes = Arc::new(Writes::default());
+    let service = place
+        .try_start(Tuning {
+            disk: Disk::with_faults(writes.clone()),
+            ..Tuning::default()
+        })
+        .unwrap();
+    let refused = || {
+        let before = writes.0.load(SeqCst);
+        let refused = service.highlights.press(&place.request(now(), 2_000, 0));
+        assert!(matches!(refused, Err(PressError::NoCamera(_))));
+        writes.0.load(SeqCst) - before
+    };
+    let row: Vec<usize> = (0..5).map(|_| refused()).collect();
+    assert_eq!(row, [2, 0, 0, 0, 0], "its note and its end, then nothing");
+    assert_eq!(journal::pending(&place.storage()).unwrap().pending, []);
+    // The next one that can be taken is.
+    let camera = place.camera("court1", 5);
+    let press = service.press(&place.request(place.filled(), 2_000, 0));
+    assert_eq!(service.outcomes(&press).len(), 1);
+    drop(camera);
+    service.leave();
+    place.start().leave();
+    place.verify_is_clean("after a row of refusals");
 }
 
 #[test]
