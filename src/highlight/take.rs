@@ -82,7 +82,7 @@ impl Core {
         let noted = self.note(store, &press)?;
         let answers = asked.map_or_else(|| self.answers(store, request, others), Ok);
         self.refusing.store(answers.is_err(), Relaxed);
-        let answers = answers.inspect_err(|_| store.journal.refuse(&press.id))?;
+        let answers = answers.inspect_err(|_| store.journal.retire(&press.id))?;
         press.cameras = answers.ready.iter().map(|r| r.camera.id.clone()).collect();
         let taken = Arc::new(Taken {
             cameras: answers.ready.iter().map(|r| r.camera.clone()).collect(),
@@ -105,17 +105,10 @@ impl Core {
         let known = press.cameras.iter().filter_map(|id| self.camera(id));
         let noted = Taken {
             cameras: known
-                .map(|camera| TakenCamera {
-                    id: camera.id.clone(),
-                    name: camera.name.clone(),
-                    court: Some(camera.court.clone()),
-                    plan: Plan::unmade(window_of(
-                        press.instant_mono_ns,
-                        press.pre_ms,
-                        press.post_ms,
-                        camera,
-                    )),
-                    witnesses: Vec::new(),
+                .map(|camera| {
+                    let window =
+                        window_of(press.instant_mono_ns, press.pre_ms, press.post_ms, camera);
+                    taken_camera(camera, Plan::unmade(window), Vec::new())
                 })
                 .collect(),
             press: press.clone(),
@@ -225,13 +218,7 @@ impl Core {
         let decided = decided.map_err(|e| e.to_string())?;
         Ok(Ready {
             bytes: decided.bytes,
-            camera: TakenCamera {
-                id: id.clone(),
-                name: camera.name.clone(),
-                court: Some(camera.court.clone()),
-                witnesses: decided.witnesses,
-                plan: decided.plan,
-            },
+            camera: taken_camera(camera, decided.plan, decided.witnesses),
             ring,
         })
     }
@@ -282,6 +269,16 @@ fn not_taken(not: &NotDurable) -> PressError {
     match not.full {
         true => PressError::DiskFull(not.to_string()),
         false => PressError::Storage(not.to_string()),
+    }
+}
+
+fn taken_camera(camera: &CameraSettings, plan: Plan, witnesses: Vec<Witness>) -> TakenCamera {
+    TakenCamera {
+        id: camera.id.clone(),
+        name: camera.name.clone(),
+        court: Some(camera.court.clone()),
+        plan,
+        witnesses,
     }
 }
 

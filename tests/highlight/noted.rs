@@ -42,7 +42,7 @@ fn forget_all_but_the_journal(place: &Place) {
     }
 }
 
-/// What the sidecar says, but for when it was written.
+/// A sidecar and its clip.
 fn said(sidecar: &Path) -> (Sidecar, Vec<u8>) {
     let said = Sidecar::from_bytes(&std::fs::read(sidecar).unwrap()).unwrap();
     let clip = std::fs::read(sidecar.with_extension("mp4")).unwrap();

@@ -169,7 +169,7 @@ impl Journal {
     }
 
     /// Writes a press down, and lets the disk begin with it. It is no press yet: that is for
-    /// [`Journal::take`], or [`Journal::refuse`], to say.
+    /// [`Journal::take`], or [`Journal::retire`], to say.
     pub fn note(&self, taken: &Taken) -> Result<Noted, NotDurable> {
         self.put(self.encoded(&Record::Taken(taken))?)
     }
@@ -190,11 +190,6 @@ impl Journal {
         }
         writer.hold(taken);
         Ok(Whole(whole))
-    }
-
-    /// The press that was noted is none.
-    pub fn refuse(&self, press: &PressId) {
-        self.retire(press);
     }
 
     /// Writes down all of a press that was taken, and does not wait for the disk.
@@ -250,7 +245,7 @@ impl Journal {
         }
     }
 
-    /// The press has come to its end.
+    /// The press has come to its end; or it was noted, and is none.
     pub fn retire(&self, press: &PressId) {
         let mut writer = lock(&self.writer);
         writer.held.retain(|taken| taken.press.id != *press);

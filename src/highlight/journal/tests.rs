@@ -84,7 +84,7 @@ fn a_press_that_is_refused_after_it_was_noted_is_none() {
     take(&journal, kept.clone()).unwrap();
     let refused = taken(2);
     journal.note(&unasked(&refused)).unwrap();
-    journal.refuse(&refused.press.id);
+    journal.retire(&refused.press.id);
     assert_eq!(pending(dir.path()).unwrap().pending, [(*kept).clone()]);
     assert!(journal.settled(&refused.press.id));
 }
@@ -109,7 +109,7 @@ fn a_journal_that_is_written_anew_knows_presses_and_not_notes() {
     // Acknowledged in the file that is the journal now.
     let whole = journal.take(at, Arc::new(press.clone())).unwrap();
     assert_eq!(held(), [unasked(&other), press.clone()]);
-    journal.refuse(&other.press.id);
+    journal.retire(&other.press.id);
     journal.complete(whole);
     assert_eq!(held(), [press]);
 }
