@@ -1,5 +1,5 @@
 //! Ground that every room stands on: clocks, ids, the press as a value, the
-//! stop signal, counters for repeated errors, notices about the box.
+//! stop signal, counters for repeated errors, notices about the box, sentences with codes.
 //!
 //! Not here: anything that knows a camera, a file format or a socket.
 //! Called by: every room. Calls: nobody.
@@ -10,6 +10,7 @@ pub mod ids;
 pub mod notice;
 pub mod press;
 pub mod pulse;
+pub mod sentence;
 pub mod stop;
 pub mod sys;
 
@@ -19,4 +20,5 @@ pub use ids::{BootId, CameraId, PressId};
 pub use notice::Notice;
 pub use press::{Press, PressAck, PressError, PressRequest, Refusal, Source};
 pub use pulse::Pulse;
+pub use sentence::{Arg, Coded, Sentence};
 pub use stop::{Stop, StopLevel};
