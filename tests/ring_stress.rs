@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use hindsight::base::{BootId, CameraId};
 use hindsight::media::{Alignment, AuFlags, AuMeta, Codec, Track, TrackParams};
-use hindsight::ring::{Opened, ReadError, RingError, RingReader, RingSpec, RingWriter};
+use hindsight::ring::{ReadError, RingError, RingOpened, RingReader, RingSpec, RingWriter};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -163,9 +163,9 @@ fn write(folder: &Path, kb: u64, on: impl Fn() -> bool) {
     let mut pos = RingReader::open(folder, &camera()).unwrap().head();
     let epoch = writer.begin_epoch();
     match opened {
-        Opened::Created => say(&format!("created {epoch}")),
-        Opened::Adopted { .. } => say(&format!("adopted {epoch}")),
-        Opened::Replaced { old, .. } => say(&format!("replaced {epoch} {}", old.is_some())),
+        RingOpened::Created => say(&format!("created {epoch}")),
+        RingOpened::Adopted { .. } => say(&format!("adopted {epoch}")),
+        RingOpened::Replaced { old, .. } => say(&format!("replaced {epoch} {}", old.is_some())),
     }
     say("ready");
     let noise = noise();
@@ -186,7 +186,7 @@ fn write(folder: &Path, kb: u64, on: impl Fn() -> bool) {
 /// On a tmpfs of 600 KB. A ring costs some 74 KB besides its data.
 fn replace_without_room(folder: &Path) {
     let open = |kb| RingWriter::open(&spec(folder, kb)).map(|(_, opened)| opened);
-    assert!(matches!(open(200), Ok(Opened::Created)));
+    assert!(matches!(open(200), Ok(RingOpened::Created)));
     let refused = open(1000).unwrap_err();
     assert!(
         matches!(&refused, RingError::NoSpace { needed, free, .. } if needed > free),
@@ -194,13 +194,16 @@ fn replace_without_room(folder: &Path) {
     );
     say(&format!("too large: {refused}"));
     // The refusal cost nothing.
-    assert!(matches!(open(200), Ok(Opened::Adopted { .. })));
+    assert!(matches!(open(200), Ok(RingOpened::Adopted { .. })));
     assert!(matches!(
         open(100),
-        Ok(Opened::Replaced { old: Some(_), .. })
+        Ok(RingOpened::Replaced { old: Some(_), .. })
     ));
-    assert!(matches!(open(400), Ok(Opened::Replaced { old: None, .. })));
-    assert!(matches!(open(400), Ok(Opened::Adopted { .. })));
+    assert!(matches!(
+        open(400),
+        Ok(RingOpened::Replaced { old: None, .. })
+    ));
+    assert!(matches!(open(400), Ok(RingOpened::Adopted { .. })));
     say("done");
 }
 
@@ -335,7 +338,7 @@ impl Reads {
             Ok(meta) => self.wrong(&format!("position {pos}: {meta:?}")),
             Err(ReadError::Overtaken { .. }) => self.overtaken += 1,
             Err(ReadError::NotYet | ReadError::Ended) => {}
-            Err(ReadError::Damaged(why)) => self.wrong(why),
+            Err(ReadError::Damaged(why)) => self.wrong(&why.to_string()),
         }
         if pos.is_multiple_of(16)
             && let Ok(meta) = &got

@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn of_a_ring_that_was_scribbled_on_nothing_is_known_until_it_makes_sense_again() {
         let head_at = 8 * u64::try_from(layout::CONTROL).unwrap();
-        let newest_at = layout::Layout::new(4096, 16).index_at() + 11 * layout::ENTRY_BYTES;
+        let newest_at = layout::RingLayout::new(4096, 16).index_at() + 11 * layout::ENTRY_BYTES;
         // (where, what makes no sense, what stood there, is it an error)
         let scribbles = [
             (head_at, 1_000_000_u64, 12_u64, false),

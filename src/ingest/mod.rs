@@ -35,7 +35,7 @@ use tokio::sync::Notify;
 
 use crate::base::{BootId, CameraId, Clock, Pulse, Stop, StopLevel};
 use crate::config::checked::{Camera, Reconnect, RingSettings};
-use crate::ring::{Opened, RingError, RingReader, RingSpec, RingWriter};
+use crate::ring::{RingError, RingOpened, RingReader, RingSpec, RingWriter};
 
 use camera::Task;
 use gop::Room;
@@ -139,7 +139,7 @@ pub fn start_with(
     for (index, camera) in settings.cameras.iter().enumerate() {
         let (writer, found) = open_ring(&settings, camera)?;
         let shared = Arc::new(Shared::new(camera.id.clone(), say_ring(&camera.id, &found)));
-        if let Opened::Replaced { old: Some(old), .. } = found {
+        if let RingOpened::Replaced { old: Some(old), .. } = found {
             old_rings.push((camera.id.clone(), old));
         }
         all_shared.push(shared.clone());
@@ -227,7 +227,10 @@ fn room(ring: &RingSettings, window_ms: u64) -> Room {
     }
 }
 
-fn open_ring(settings: &Settings, camera: &Camera) -> Result<(RingWriter, Opened), IngestError> {
+fn open_ring(
+    settings: &Settings,
+    camera: &Camera,
+) -> Result<(RingWriter, RingOpened), IngestError> {
     let spec = RingSpec::sized(
         &settings.ring.dir,
         camera.id.clone(),
@@ -242,14 +245,14 @@ fn open_ring(settings: &Settings, camera: &Camera) -> Result<(RingWriter, Opened
 }
 
 /// Logs how the ring was found; the same in words for the state.
-fn say_ring(camera: &CameraId, found: &Opened) -> String {
+fn say_ring(camera: &CameraId, found: &RingOpened) -> String {
     let (event, text) = match found {
-        Opened::Created => ("buffer_created", "created".to_owned()),
-        Opened::Adopted { entries_held } => (
+        RingOpened::Created => ("buffer_created", "created".to_owned()),
+        RingOpened::Adopted { entries_held } => (
             "buffer_adopted",
             format!("adopted with {entries_held} entries"),
         ),
-        Opened::Replaced { why, .. } => ("buffer_replaced", format!("replaced: {why}")),
+        RingOpened::Replaced { why, .. } => ("buffer_replaced", format!("replaced: {why}")),
     };
     let id = camera.as_str();
     log::info!(target: "hindsight", event = event, camera = id; "{id}: ring {text}");

@@ -9,7 +9,7 @@
 //! …             data_bytes          bytes of the AUs
 //! ```
 //!
-//! **Header**, as 64-bit words. Words 0 to 17 never change once the file has its name.
+//! **RingHeader**, as 64-bit words. Words 0 to 17 never change once the file has its name.
 //!
 //! ```text
 //! 0   magic "HINDSRNG"                 1   version (low half), header bytes (high half)
@@ -96,15 +96,15 @@ const _: () = assert!(ENTRY_BYTES == ENTRY_WORDS as u64 * 8);
 
 /// Sizes of a ring, rounded; every offset follows from them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Layout {
+pub struct RingLayout {
     pub entries: u64,
     pub data_bytes: u64,
 }
 
-impl Layout {
+impl RingLayout {
     /// At least 2 entries and a page; bytes rounded up to pages.
-    pub fn new(data_bytes: u64, entries: u64) -> Layout {
-        Layout {
+    pub fn new(data_bytes: u64, entries: u64) -> RingLayout {
+        RingLayout {
             entries: entries.clamp(2, MOST_BYTES / ENTRY_BYTES),
             data_bytes: data_bytes.clamp(PAGE, MOST_BYTES).next_multiple_of(PAGE),
         }
@@ -132,16 +132,46 @@ impl Layout {
     }
 }
 
+/// Why a header is none of this program's rings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HeaderFault {
+    #[error("it is not a ring at all")]
+    NotARing,
+    #[error("its layout is version {0}, this program's is {VERSION}")]
+    Version(u64),
+    #[error("its header is damaged")]
+    Damaged,
+    #[error("its header makes no sense")]
+    Senseless,
+    #[error("it is {actual} bytes long, its header says {said}")]
+    Length { actual: u64, said: u64 },
+}
+
+/// Why no writer would have written an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EntryFault {
+    #[error("an entry is longer than a ring lets it be")]
+    TooLong,
+    #[error("an entry starts where none can")]
+    Start,
+    #[error("an entry is of no known track")]
+    Track,
+    #[error("an entry is aligned in no known way")]
+    Alignment,
+    #[error("an entry has unknown flags")]
+    Flags,
+}
+
 /// What the header says of its file, for good.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Header {
-    pub layout: Layout,
+pub struct RingHeader {
+    pub layout: RingLayout,
     pub boot_id: BootId,
     pub camera: CameraId,
     pub created_mono_ns: u64,
 }
 
-impl Header {
+impl RingHeader {
     /// Words 0 to 17.
     pub fn words(&self) -> [u64; FIXED_WORDS + 1] {
         let layout = &self.layout;
@@ -162,40 +192,40 @@ impl Header {
         words
     }
 
-    /// Checks all of it against a file of `file_bytes`. The error says what is
-    /// wrong, to follow "cannot be read as a ring: ".
-    pub fn parse(words: &[u64; FIXED_WORDS + 1], file_bytes: u64) -> Result<Header, String> {
+    /// Checks all of it against a file of `file_bytes`.
+    pub fn parse(
+        words: &[u64; FIXED_WORDS + 1],
+        file_bytes: u64,
+    ) -> Result<RingHeader, HeaderFault> {
         if words[0] != MAGIC {
-            return Err("it is not a ring at all".to_owned());
+            return Err(HeaderFault::NotARing);
         }
         let version = words[1] & 0xffff_ffff;
         if version != VERSION {
-            return Err(format!(
-                "its layout is version {version}, this program's is {VERSION}"
-            ));
+            return Err(HeaderFault::Version(version));
         }
         if checksum(&words[..CRC]) != words[CRC] {
-            return Err("its header is damaged".to_owned());
+            return Err(HeaderFault::Damaged);
         }
-        let header = Header::decode(words).ok_or("its header makes no sense")?;
+        let header = RingHeader::decode(words).ok_or(HeaderFault::Senseless)?;
         if header.words() != *words {
-            return Err("its header makes no sense".to_owned());
+            return Err(HeaderFault::Senseless);
         }
         if words[2] != file_bytes {
-            return Err(format!(
-                "it is {file_bytes} bytes long, its header says {}",
-                words[2]
-            ));
+            return Err(HeaderFault::Length {
+                actual: file_bytes,
+                said: words[2],
+            });
         }
         Ok(header)
     }
 
-    fn decode(words: &[u64; FIXED_WORDS + 1]) -> Option<Header> {
-        let layout = Layout {
+    fn decode(words: &[u64; FIXED_WORDS + 1]) -> Option<RingHeader> {
+        let layout = RingLayout {
             entries: words[6],
             data_bytes: words[8],
         };
-        if Layout::new(layout.data_bytes, layout.entries) != layout {
+        if RingLayout::new(layout.data_bytes, layout.entries) != layout {
             return None;
         }
         let mut boot = [0; 16];
@@ -204,7 +234,7 @@ impl Header {
         get_text(&words[11..15], &mut camera);
         let end = camera.iter().position(|b| *b == 0).unwrap_or(camera.len());
         let camera = std::str::from_utf8(&camera[..end]).ok()?;
-        Some(Header {
+        Some(RingHeader {
             layout,
             boot_id: BootId(boot),
             camera: CameraId::new(camera).ok()?,
@@ -299,29 +329,29 @@ pub fn entry_of(meta: &AuMeta) -> [u64; ENTRY_WORDS] {
 }
 
 /// The entry's meaning; an error where no writer would have written it.
-pub fn meta_of(entry: &[u64; ENTRY_WORDS], layout: &Layout) -> Result<AuMeta, &'static str> {
+pub fn meta_of(entry: &[u64; ENTRY_WORDS], layout: &RingLayout) -> Result<AuMeta, EntryFault> {
     let len = low(entry[LEN]);
     if u64::from(len) > layout.max_au() {
-        return Err("an entry is longer than a ring lets it be");
+        return Err(EntryFault::TooLong);
     }
     if !entry[START].is_multiple_of(8) || entry[START] > MOST_COUNTED {
-        return Err("an entry starts where none can");
+        return Err(EntryFault::Start);
     }
     let kind = entry[7] >> 32;
     let track = match kind & 0xff {
         0 => Track::Video,
         1 => Track::Audio,
-        _ => return Err("an entry is of no known track"),
+        _ => return Err(EntryFault::Track),
     };
     let alignment = match kind >> 8 & 0xff {
         0 => Alignment::Arrival,
         1 => Alignment::RtpInfo,
         2 => Alignment::SenderReport,
-        _ => return Err("an entry is aligned in no known way"),
+        _ => return Err(EntryFault::Alignment),
     };
     Ok(AuMeta {
         track,
-        flags: flags_of(quarter(entry[7], 3)).ok_or("an entry has unknown flags")?,
+        flags: flags_of(quarter(entry[7], 3)).ok_or(EntryFault::Flags)?,
         generation: low(entry[6]),
         epoch: high(entry[6]),
         pts: entry[3].cast_signed(),

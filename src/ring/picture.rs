@@ -1,7 +1,6 @@
 //! A ring as numbers, and as a picture for people.
 //!
 //! Not here: what is healthy (`health`), how a ring is read (`reader`).
-//! Called by: app (`hindsight ring`, status).
 
 use std::fmt::Write;
 
@@ -9,7 +8,7 @@ use serde::Serialize;
 
 use crate::media::{AuMeta, TICKS_90K, Track};
 
-use super::RingReader;
+use super::reader::RingReader;
 
 /// Which of its two areas a ring fills first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -37,21 +37,21 @@ macro_rules! intact {
 }
 
 /// A shared word that can be loaded.
-pub trait Load {
+pub trait LoadWord {
     /// Relaxed.
     fn load(&self) -> u64;
     fn fence_acquire();
 }
 
 /// A shared word that can be stored to. Only the writer has such.
-pub trait Store: Load {
+pub trait StoreWord: LoadWord {
     /// Relaxed.
     fn store(&self, value: u64);
     fn store_release(&self, value: u64);
     fn fence_release();
 }
 
-impl Load for AtomicU64 {
+impl LoadWord for AtomicU64 {
     #[inline]
     fn load(&self) -> u64 {
         AtomicU64::load(self, Ordering::Relaxed)
@@ -62,7 +62,7 @@ impl Load for AtomicU64 {
     }
 }
 
-impl Store for AtomicU64 {
+impl StoreWord for AtomicU64 {
     #[inline]
     fn store(&self, value: u64) {
         AtomicU64::store(self, value, Ordering::Relaxed);
@@ -94,7 +94,7 @@ pub const WORD: u64 = 8;
 
 /// Why a copy is no good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum CopyFault {
     /// At or after `head`.
     NotYet,
     /// Below a floor.
@@ -135,7 +135,7 @@ impl<W, const E: usize> Ring<'_, W, E> {
     }
 }
 
-impl<W: Load, const E: usize> Ring<'_, W, E> {
+impl<W: LoadWord, const E: usize> Ring<'_, W, E> {
     /// The next position; everything below it is published to the caller.
     pub fn head(&self) -> u64 {
         let head = self.control[HEAD].load();
@@ -161,31 +161,31 @@ impl<W: Load, const E: usize> Ring<'_, W, E> {
     }
 
     /// The entry at `pos`, whole, with its bytes whole when looked at.
-    pub fn entry(&self, pos: u64) -> Result<[u64; E], Fault> {
+    pub fn entry(&self, pos: u64) -> Result<[u64; E], CopyFault> {
         if pos >= self.head() {
-            return Err(Fault::NotYet);
+            return Err(CopyFault::NotYet);
         }
         let entry = self.slot_of(pos);
         if intact!("entry_acquire_fence") {
             W::fence_acquire();
         }
         if intact!("entry_floor_check") && self.control[FLOOR_ENTRY].load() > pos {
-            return Err(Fault::Overtaken);
+            return Err(CopyFault::Overtaken);
         }
         if entry[POS] != pos {
-            return Err(Fault::Damaged);
+            return Err(CopyFault::Damaged);
         }
         if self.control[FLOOR_BYTE].load() > entry[START] {
-            return Err(Fault::Overtaken);
+            return Err(CopyFault::Overtaken);
         }
         Ok(entry)
     }
 
     /// Appends `len` bytes from the byte counter `start` to `into`, which
     /// stays as it was on error. Both numbers come out of [`Ring::entry`].
-    pub fn bytes(&self, start: u64, len: usize, into: &mut Vec<u8>) -> Result<(), Fault> {
+    pub fn bytes(&self, start: u64, len: usize, into: &mut Vec<u8>) -> Result<(), CopyFault> {
         if widen(len) > self.data_bytes() || !start.is_multiple_of(WORD) {
-            return Err(Fault::Damaged);
+            return Err(CopyFault::Damaged);
         }
         let words = len.div_ceil(8);
         let before = into.len();
@@ -200,7 +200,7 @@ impl<W: Load, const E: usize> Ring<'_, W, E> {
         }
         if intact!("bytes_floor_check") && self.control[FLOOR_BYTE].load() > start {
             into.truncate(before);
-            return Err(Fault::Overtaken);
+            return Err(CopyFault::Overtaken);
         }
         into.truncate(before + len);
         Ok(())
@@ -224,7 +224,7 @@ impl<W: Load, const E: usize> Ring<'_, W, E> {
 
 /// What the writer knows of its ring. The shared words are for the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cursor {
+pub struct WriteCursor {
     pub head: u64,
     /// Byte counter after the newest AU, a multiple of [`WORD`].
     pub byte_head: u64,
@@ -232,10 +232,10 @@ pub struct Cursor {
     pub floor_byte: u64,
 }
 
-impl Cursor {
+impl WriteCursor {
     /// Appends an AU and returns its position. `data` fits the ring; `POS`,
     /// `START` and the low half of `LEN` are filled in here.
-    pub fn append<W: Store, const E: usize>(
+    pub fn append<W: StoreWord, const E: usize>(
         &mut self,
         ring: &Ring<'_, W, E>,
         mut entry: [u64; E],
@@ -274,7 +274,7 @@ impl Cursor {
         pos
     }
 
-    fn raise_floors<W: Store, const E: usize>(&mut self, ring: &Ring<'_, W, E>, end: u64) {
+    fn raise_floors<W: StoreWord, const E: usize>(&mut self, ring: &Ring<'_, W, E>, end: u64) {
         let (entries, bytes) = (ring.entries(), ring.data_bytes());
         let next = self.head + u64::from(intact!("floor_entry_high_enough"));
         let entry = next.saturating_sub(entries);
@@ -295,14 +295,14 @@ impl Cursor {
     }
 }
 
-fn put_bytes<W: Store, const E: usize>(ring: &Ring<'_, W, E>, start: u64, data: &[u8]) {
+fn put_bytes<W: StoreWord, const E: usize>(ring: &Ring<'_, W, E>, start: u64, data: &[u8]) {
     let (first, second) = ring.place(start, data.len().div_ceil(8));
     let (head, tail) = data.split_at(data.len().min(first.len() * 8));
     put_words(first, head);
     put_words(second, tail);
 }
 
-fn put_words<W: Store>(words: &[W], data: &[u8]) {
+fn put_words<W: StoreWord>(words: &[W], data: &[u8]) {
     let (whole, rest) = data.as_chunks::<8>();
     for (shared, bytes) in words.iter().zip(whole) {
         shared.store(u64::from_le_bytes(*bytes));
@@ -317,7 +317,7 @@ fn put_words<W: Store>(words: &[W], data: &[u8]) {
 /// Writes a slot of a table whose slots are named by their first word, a
 /// number that is never used twice and never 0. A reader sees the old slot,
 /// the new one, or none.
-pub fn put_slot<W: Store>(slot: &[W], name: u64, words: &[u64]) {
+pub fn put_slot<W: StoreWord>(slot: &[W], name: u64, words: &[u64]) {
     if intact!("slot_unnamed_first") {
         slot[0].store(0);
     }
@@ -335,7 +335,7 @@ pub fn put_slot<W: Store>(slot: &[W], name: u64, words: &[u64]) {
 }
 
 /// Copies the slot named `name` into `words`; false if it is (no longer) there.
-pub fn get_slot<W: Load>(slot: &[W], name: u64, words: &mut [u64]) -> bool {
+pub fn get_slot<W: LoadWord>(slot: &[W], name: u64, words: &mut [u64]) -> bool {
     if name == 0 || slot[0].load() != name {
         return false;
     }

@@ -1,7 +1,6 @@
 //! Those who follow a ring, from any process, registered nowhere.
 //!
 //! Not here: the order of loads (`protocol`), what stands where (`layout`).
-//! Called by: highlight, tap, app; `picture` for people.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -10,10 +9,11 @@ use std::sync::Arc;
 use crate::base::{BootId, CameraId};
 use crate::media::{AuMeta, TrackParams};
 
-use super::layout::{self, ENTRY_WORDS, Header, Layout};
-use super::protocol::{self, Fault, Load, Ring, START};
+use super::error::{Damage, ReadError, RingError, Unreadable};
+use super::layout::{self, ENTRY_WORDS, RingHeader, RingLayout};
+use super::protocol::{self, CopyFault, LoadWord, Ring, START};
 use super::shm::{self, ReadMapping, ReadWord};
-use super::{ReadError, RingError, path_of};
+use super::spec::path_of;
 
 /// Follows a ring. Cheap to clone (one mapping behind it); `Send + Sync`.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ pub struct RingReader(Arc<Inner>);
 struct Inner {
     mapping: ReadMapping,
     /// As checked at `open`: never read again from the shared words.
-    header: Header,
+    header: RingHeader,
     path: PathBuf,
     identity: (u64, u64),
 }
@@ -40,12 +40,11 @@ impl RingReader {
         RingReader::from_file(&path, &file).map_err(|why| RingError::Damaged { path, why })
     }
 
-    /// The error follows "cannot be read as a ring: ".
-    pub(super) fn from_file(path: &Path, file: &File) -> Result<RingReader, String> {
-        let of = file.metadata().map_err(|e| e.to_string())?;
-        let words = shm::read_words(file).map_err(|_| "it is too short".to_owned())?;
-        let header = Header::parse(&words, of.len())?;
-        let mapping = ReadMapping::of(file, of.len()).map_err(|e| e.to_string())?;
+    pub(super) fn from_file(path: &Path, file: &File) -> Result<RingReader, Unreadable> {
+        let of = file.metadata()?;
+        let words = shm::read_words(file).map_err(|_| Unreadable::TooShort)?;
+        let header = RingHeader::parse(&words, of.len())?;
+        let mapping = ReadMapping::of(file, of.len())?;
         Ok(RingReader(Arc::new(Inner {
             mapping,
             header,
@@ -54,7 +53,7 @@ impl RingReader {
         })))
     }
 
-    pub(super) fn header(&self) -> &Header {
+    pub(super) fn header(&self) -> &RingHeader {
         &self.0.header
     }
 
@@ -134,7 +133,7 @@ impl RingReader {
     fn entry(&self, pos: u64) -> Result<(AuMeta, u64), ReadError> {
         let entry = self.ring().entry(pos).map_err(|f| self.error(pos, f))?;
         let meta = layout::meta_of(&entry, &self.0.header.layout)
-            .map_err(|why| ReadError::Damaged(format!("at position {pos} {why}")))?;
+            .map_err(|fault| Damage::Entry { pos, fault })?;
         Ok((meta, entry[START]))
     }
 
@@ -148,8 +147,7 @@ impl RingReader {
         for pos in from..head {
             let entry = ring.entry(pos).map_err(|fault| self.error(pos, fault));
             let meta = entry.and_then(|entry| {
-                layout::meta_of(&entry, layout)
-                    .map_err(|why| ReadError::Damaged(format!("at position {pos} {why}")))
+                layout::meta_of(&entry, layout).map_err(|fault| Damage::Entry { pos, fault }.into())
             });
             each(pos, meta);
         }
@@ -166,16 +164,14 @@ impl RingReader {
         Ok(meta)
     }
 
-    fn error(&self, pos: u64, fault: Fault) -> ReadError {
+    fn error(&self, pos: u64, fault: CopyFault) -> ReadError {
         match fault {
-            Fault::NotYet if self.ended() => ReadError::Ended,
-            Fault::NotYet => ReadError::NotYet,
-            Fault::Overtaken => ReadError::Overtaken {
+            CopyFault::NotYet if self.ended() => ReadError::Ended,
+            CopyFault::NotYet => ReadError::NotYet,
+            CopyFault::Overtaken => ReadError::Overtaken {
                 oldest: self.oldest(),
             },
-            Fault::Damaged => {
-                ReadError::Damaged(format!("what stands at position {pos} is no entry of it"))
-            }
+            CopyFault::Damaged => Damage::NotAnEntry { pos }.into(),
         }
     }
 
@@ -187,13 +183,9 @@ impl RingReader {
             protocol::get_slot(slot, u64::from(generation), &mut words)
         });
         if !held {
-            let why = format!("it holds no codec parameters of generation {generation}");
-            return Err(ReadError::Damaged(why));
+            return Err(Damage::NoParams { generation }.into());
         }
-        layout::params_of(&words).ok_or_else(|| {
-            let why = format!("the codec parameters of generation {generation} make no sense");
-            ReadError::Damaged(why)
-        })
+        layout::params_of(&words).ok_or(Damage::Params { generation }.into())
     }
 }
 
@@ -202,7 +194,7 @@ fn word_at(bytes: u64) -> usize {
 }
 
 /// The parts of a ring whose words are all there.
-pub(super) fn parts_of<'a, W>(words: &'a [W], layout: &Layout) -> Ring<'a, W, ENTRY_WORDS> {
+pub(super) fn parts_of<'a, W>(words: &'a [W], layout: &RingLayout) -> Ring<'a, W, ENTRY_WORDS> {
     let index = word_at(layout.index_at());
     let entries = word_at(layout.entries * layout::ENTRY_BYTES);
     Ring {
@@ -220,7 +212,7 @@ pub(super) fn slot_of_table<W>(words: &[W], at: usize) -> &[W] {
 }
 
 /// Whatever a slot holds, if it makes sense.
-pub(super) fn newest_in_slot<W: Load>(slot: &[W]) -> Option<(u32, TrackParams)> {
+pub(super) fn newest_in_slot<W: LoadWord>(slot: &[W]) -> Option<(u32, TrackParams)> {
     let generation = u32::try_from(slot[0].load()).ok()?;
     let mut words = [0; layout::PARAM_WORDS];
     let whole = protocol::get_slot(slot, u64::from(generation), &mut words);

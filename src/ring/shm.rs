@@ -2,7 +2,6 @@
 //! kernel that it makes.
 //!
 //! Not here: what the bytes mean (`layout`), the order of accesses (`protocol`).
-//! Called by: writer, reader.
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
@@ -19,8 +18,8 @@ use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::mman::{MapFlags, ProtFlags, mlock, mmap, munmap};
 use nix::sys::statfs::{TMPFS_MAGIC, fstatfs, statfs};
 
-use super::RingError;
-use super::protocol::Load;
+use super::error::RingError;
+use super::protocol::LoadWord;
 
 /// Ring files: the service writes, its group reads.
 const RING_MODE: u32 = 0o640;
@@ -31,10 +30,10 @@ const LOCK_MODE: u32 = 0o600;
 #[repr(transparent)]
 pub struct ReadWord(AtomicU64);
 
-impl Load for ReadWord {
+impl LoadWord for ReadWord {
     #[inline]
     fn load(&self) -> u64 {
-        Load::load(&self.0)
+        LoadWord::load(&self.0)
     }
     #[inline]
     fn fence_acquire() {

@@ -1,7 +1,6 @@
 //! The one who writes a ring: finds or makes its file, appends AUs.
 //!
 //! Not here: the order of stores (`protocol`), what stands where (`layout`).
-//! Called by: ingest.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -11,18 +10,44 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::base::{Clock, RealClock};
 use crate::media::{AuMeta, Track, TrackParams};
 
-use super::layout::{self, ENTRY_WORDS, Header, Layout};
-use super::protocol::{self, Cursor, Ring};
+use super::error::{RingError, Unfit};
+use super::layout::{self, ENTRY_WORDS, RingHeader, RingLayout};
+use super::protocol::{self, Ring, WriteCursor};
 use super::reader::{self, RingReader};
 use super::shm::{self, WriteMapping};
-use super::{Opened, Pushed, RingError, RingSpec};
+use super::spec::RingSpec;
+
+/// How a writer found its ring.
+#[derive(Debug)]
+pub enum RingOpened {
+    /// A new file.
+    Created,
+    /// The file of an earlier process: what it holds stays readable.
+    Adopted { entries_held: u64 },
+    /// The file did not fit (size, layout, boot id, damage). It was marked
+    /// `ended` and unlinked; `old` still reads it where it could be read.
+    Replaced { why: Unfit, old: Option<RingReader> },
+}
+
+/// What became of a pushed AU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    Stored {
+        pos: u64,
+    },
+    /// Larger than a quarter of the byte area: a gap entry stands at `pos` instead.
+    TooLarge {
+        pos: u64,
+        limit: u64,
+    },
+}
 
 /// The only one who writes. Dropping it leaves the file for the next start.
 #[derive(Debug)]
 pub struct RingWriter {
     mapping: WriteMapping,
-    layout: Layout,
-    cursor: Cursor,
+    layout: RingLayout,
+    cursor: WriteCursor,
     epoch: u32,
     table: Vec<Slot>,
     newest_generation: u32,
@@ -46,7 +71,7 @@ struct Slot {
 impl RingWriter {
     /// Adopts the camera's ring or makes a new one. Waits for no reader and
     /// for no other writer: a second one gets [`RingError::Locked`].
-    pub fn open(spec: &RingSpec) -> Result<(RingWriter, Opened), RingError> {
+    pub fn open(spec: &RingSpec) -> Result<(RingWriter, RingOpened), RingError> {
         shm::require_tmpfs(&spec.dir)?;
         let path = spec.path();
         let lock = shm::lock_writer(&spec.lock_path(), &path)?;
@@ -56,17 +81,17 @@ impl RingWriter {
                 let mapping = make(spec)?;
                 give_name(&spec.new_path(), &path)?;
                 let writer = RingWriter::new(spec, mapping, Held::default(), lock);
-                Ok((writer, Opened::Created))
+                Ok((writer, RingOpened::Created))
             }
             Found::Fits(mapping, held) => {
                 let entries_held = held.cursor.head - held.oldest;
                 let writer = RingWriter::new(spec, mapping, held, lock);
-                Ok((writer, Opened::Adopted { entries_held }))
+                Ok((writer, RingOpened::Adopted { entries_held }))
             }
             Found::Unfit { why, file, old } => {
                 let (mapping, old) = replace(spec, file, old)?;
                 let writer = RingWriter::new(spec, mapping, Held::default(), lock);
-                Ok((writer, Opened::Replaced { why, old }))
+                Ok((writer, RingOpened::Replaced { why, old }))
             }
         }
     }
@@ -200,7 +225,7 @@ fn warn_not_locked(path: &Path, error: &std::io::Error) {
 }
 
 /// The parts of a ring's words.
-fn parts<'a>(words: &'a [AtomicU64], layout: &Layout) -> Ring<'a, AtomicU64, ENTRY_WORDS> {
+fn parts<'a>(words: &'a [AtomicU64], layout: &RingLayout) -> Ring<'a, AtomicU64, ENTRY_WORDS> {
     reader::parts_of(words, layout)
 }
 
@@ -211,7 +236,7 @@ fn slot_words(words: &[AtomicU64], at: usize) -> &[AtomicU64] {
 /// What an adopted ring holds.
 #[derive(Debug)]
 struct Held {
-    cursor: Cursor,
+    cursor: WriteCursor,
     oldest: u64,
     epoch: u32,
     newest_generation: u32,
@@ -221,7 +246,7 @@ struct Held {
 impl Default for Held {
     fn default() -> Held {
         Held {
-            cursor: Cursor::default(),
+            cursor: WriteCursor::default(),
             oldest: 0,
             epoch: 0,
             newest_generation: 0,
@@ -234,7 +259,7 @@ enum Found {
     Nothing,
     Fits(WriteMapping, Held),
     Unfit {
-        why: String,
+        why: Unfit,
         /// Where it can be marked as ended.
         file: Option<File>,
         old: Option<RingReader>,
@@ -243,23 +268,20 @@ enum Found {
 
 /// Looks at what has the ring's name, and changes nothing.
 fn look(spec: &RingSpec, path: &Path) -> Result<Found, RingError> {
-    let unfit = |why: String, file, old| Ok(Found::Unfit { why, file, old });
+    let unfit = |why, file, old| Ok(Found::Unfit { why, file, old });
     let file = match shm::open_existing(path, true) {
         Ok(file) => file,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Found::Nothing),
-        Err(e) => return unfit(format!("it cannot be opened: {e}"), None, None),
+        Err(e) => return unfit(Unfit::NotOpened(e), None, None),
     };
     match shm::is_ours_alone(&file) {
         Ok(true) => {}
-        Ok(false) => {
-            let why = "another user owns it or may write to it";
-            return unfit(why.to_owned(), None, None);
-        }
-        Err(e) => return unfit(format!("it cannot be looked at: {e}"), None, None),
+        Ok(false) => return unfit(Unfit::NotOurs, None, None),
+        Err(e) => return unfit(Unfit::NotLookedAt(e), None, None),
     }
     let old = match RingReader::from_file(path, &file) {
         Ok(old) => old,
-        Err(why) => return unfit(why, Some(file), None),
+        Err(why) => return unfit(Unfit::Unreadable(why), Some(file), None),
     };
     if let Err(why) = fits(spec, &old) {
         return unfit(why, Some(file), Some(old));
@@ -271,26 +293,25 @@ fn look(spec: &RingSpec, path: &Path) -> Result<Found, RingError> {
     })?;
     match take_stock(mapping.words(), &spec.layout()) {
         Ok(held) => Ok(Found::Fits(mapping, held)),
-        Err(why) => unfit(why.to_owned(), Some(file), Some(old)),
+        Err(why) => unfit(why, Some(file), Some(old)),
     }
 }
 
-fn fits(spec: &RingSpec, old: &RingReader) -> Result<(), String> {
-    let header = old.header();
+fn fits(spec: &RingSpec, old: &RingReader) -> Result<(), Unfit> {
+    let (header, wanted) = (old.header(), spec.layout());
     if old.marked_ended() {
-        Err("a writer ended it".to_owned())
+        Err(Unfit::Ended)
     } else if header.boot_id != spec.boot_id {
-        Err("it is of another boot".to_owned())
+        Err(Unfit::OtherBoot)
     } else if header.camera != spec.camera {
-        Err(format!("it is of camera {}", header.camera))
-    } else if header.layout != spec.layout() {
-        Err(format!(
-            "its size is {} bytes and {} entries, the config asks for {} and {}",
-            header.layout.data_bytes,
-            header.layout.entries,
-            spec.layout().data_bytes,
-            spec.layout().entries
-        ))
+        Err(Unfit::OtherCamera(header.camera.clone()))
+    } else if header.layout != wanted {
+        Err(Unfit::OtherSize {
+            found_bytes: header.layout.data_bytes,
+            found_entries: header.layout.entries,
+            bytes: wanted.data_bytes,
+            entries: wanted.entries,
+        })
     } else {
         Ok(())
     }
@@ -298,9 +319,9 @@ fn fits(spec: &RingSpec, old: &RingReader) -> Result<(), String> {
 
 /// Reads the counters and checks every entry held: what does not add up was
 /// scribbled on, and is not built upon. All beyond `head` is garbage.
-fn take_stock(words: &[AtomicU64], layout: &Layout) -> Result<Held, &'static str> {
+fn take_stock(words: &[AtomicU64], layout: &RingLayout) -> Result<Held, Unfit> {
     let ring = parts(words, layout);
-    let mut cursor = Cursor {
+    let mut cursor = WriteCursor {
         head: ring.head(),
         byte_head: 0,
         floor_entry: ring.control[protocol::FLOOR_ENTRY].load(Relaxed),
@@ -308,7 +329,7 @@ fn take_stock(words: &[AtomicU64], layout: &Layout) -> Result<Held, &'static str
     };
     let held = cursor.head.checked_sub(cursor.floor_entry);
     if cursor.head > layout::MOST_COUNTED || held.is_none_or(|n| n > layout.entries) {
-        return Err("its counters do not add up");
+        return Err(Unfit::Counters);
     }
     let (mut epoch, mut generation) = (0, 0);
     let mut expected = None;
@@ -317,7 +338,7 @@ fn take_stock(words: &[AtomicU64], layout: &Layout) -> Result<Held, &'static str
         let meta = layout::meta_of(&entry, layout)?;
         let start = entry[protocol::START];
         if entry[protocol::POS] != pos || expected.is_some_and(|e| e != start) {
-            return Err("its entries do not follow each other");
+            return Err(Unfit::EntryOrder);
         }
         expected = Some(start + u64::from(meta.len).next_multiple_of(protocol::WORD));
         epoch = epoch.max(meta.epoch);
@@ -328,7 +349,7 @@ fn take_stock(words: &[AtomicU64], layout: &Layout) -> Result<Held, &'static str
     if in_data.is_none_or(|n| n > layout.data_bytes)
         || !cursor.floor_byte.is_multiple_of(protocol::WORD)
     {
-        return Err("its byte counters do not add up");
+        return Err(Unfit::ByteCounters);
     }
     let table = stock_of_table(words, cursor.head);
     let in_table = table.iter().map(|slot| slot.generation).max();
@@ -341,7 +362,7 @@ fn take_stock(words: &[AtomicU64], layout: &Layout) -> Result<Held, &'static str
         table,
     };
     if held.epoch.max(held.newest_generation) > layout::MOST_NUMBERED {
-        return Err("its epochs or generations are no such numbers");
+        return Err(Unfit::Numbers);
     }
     Ok(held)
 }
@@ -369,7 +390,7 @@ fn make(spec: &RingSpec) -> Result<WriteMapping, RingError> {
         what: "cannot map the ring",
         source,
     })?;
-    let header = Header {
+    let header = RingHeader {
         layout: spec.layout(),
         boot_id: spec.boot_id,
         camera: spec.camera.clone(),

@@ -142,7 +142,7 @@ proptest! {
                     drop(writer);
                     let (again, opened) = RingWriter::open(&spec).unwrap();
                     let held = u64::try_from(model.pushed.len() - model.oldest()).unwrap();
-                    prop_assert!(matches!(opened, Opened::Adopted { entries_held } if entries_held == held), "{:?}", opened);
+                    prop_assert!(matches!(opened, RingOpened::Adopted { entries_held } if entries_held == held), "{:?}", opened);
                     writer = again;
                 }
             }

@@ -5,9 +5,10 @@ mod against_a_model;
 mod scribbled;
 
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::base::{BootId, CameraId};
 use crate::media::{Alignment, AuFlags, AuMeta, Codec, Track, TrackParams};
 
 fn folder() -> tempfile::TempDir {
@@ -80,7 +81,7 @@ fn read(reader: &RingReader, pos: u64) -> Result<Vec<u8>, ReadError> {
 fn what_is_pushed_is_read_with_everything_that_belongs_to_it() {
     let dir = folder();
     let (mut writer, opened) = RingWriter::open(&spec(dir.path(), 4096, 16)).unwrap();
-    assert!(matches!(opened, Opened::Created));
+    assert!(matches!(opened, RingOpened::Created));
     assert_eq!(writer.begin_epoch(), 1);
     let generation = writer.set_params(&audio());
     let full = AuMeta {
@@ -184,7 +185,7 @@ fn a_new_process_adopts_the_ring_and_its_parameters_and_goes_on() {
     drop(writer);
     let reader = RingReader::open(dir.path(), &court()).unwrap();
     let (mut writer, opened) = RingWriter::open(&spec).unwrap();
-    assert!(matches!(opened, Opened::Adopted { entries_held: 1 }));
+    assert!(matches!(opened, RingOpened::Adopted { entries_held: 1 }));
     assert_eq!(writer.begin_epoch(), 2);
     assert_eq!(writer.set_params(&video(b"two")), generation);
     assert_eq!(writer.set_params(&video(b"three")), generation + 1);
@@ -226,10 +227,10 @@ fn a_ring_of_another_size_or_boot_ends_and_stays_readable_to_who_holds_it() {
     let mut follower = RingReader::open(dir.path(), &court()).unwrap();
     for (spec, word) in [(bigger, "size"), (rebooted, "boot")] {
         let (mut writer, opened) = RingWriter::open(&spec).unwrap();
-        let Opened::Replaced { why, old } = opened else {
+        let RingOpened::Replaced { why, old } = opened else {
             panic!("{opened:?}");
         };
-        assert!(why.contains(word), "{why}");
+        assert!(why.to_string().contains(word), "{why}");
         for reader in [&old.unwrap(), &follower] {
             assert!(reader.ended());
             assert_eq!(read(reader, 0).unwrap(), b"old");
@@ -252,7 +253,7 @@ fn foreign_files_under_the_rings_name_are_replaced_untouched() {
         let _ = std::fs::remove_file(spec.path());
         std::fs::hard_link(&elsewhere, spec.path()).unwrap();
         let (_, opened) = RingWriter::open(&spec).unwrap();
-        assert!(matches!(opened, Opened::Replaced { old: None, .. }));
+        assert!(matches!(opened, RingOpened::Replaced { old: None, .. }));
         assert_eq!(std::fs::read(&elsewhere).unwrap(), text);
         assert!(RingReader::open(dir.path(), &court()).is_ok());
     }
@@ -260,7 +261,7 @@ fn foreign_files_under_the_rings_name_are_replaced_untouched() {
     std::os::unix::fs::symlink(&elsewhere, spec.path()).unwrap();
     assert!(RingReader::open(dir.path(), &court()).is_err());
     let (_, opened) = RingWriter::open(&spec).unwrap();
-    assert!(matches!(opened, Opened::Replaced { old: None, .. }));
+    assert!(matches!(opened, RingOpened::Replaced { old: None, .. }));
     assert_eq!(std::fs::read(&elsewhere).unwrap(), long);
 }
 
@@ -357,7 +358,7 @@ fn what_a_killed_writer_left_half_made_is_swept_away() {
     let spec = spec(dir.path(), 4096, 16);
     std::fs::write(spec.new_path(), b"half").unwrap();
     let (_, opened) = RingWriter::open(&spec).unwrap();
-    assert!(matches!(opened, Opened::Created));
+    assert!(matches!(opened, RingOpened::Created));
     assert!(!spec.new_path().exists());
 }
 
@@ -389,7 +390,7 @@ fn a_writer_killed_in_the_middle_of_a_push_loses_only_what_it_was_writing() {
     file.write_all_at(&[0xee; 100], layout.data_at() + head * 200 % 4096)
         .unwrap();
     let (mut writer, opened) = RingWriter::open(&spec).unwrap();
-    let Opened::Adopted { entries_held } = opened else {
+    let RingOpened::Adopted { entries_held } = opened else {
         panic!("{opened:?}");
     };
     assert!(entries_held < head - oldest && entries_held >= head - oldest - 2);

@@ -79,7 +79,7 @@ proptest! {
             Err(e) => prop_assert!(matches!(e, RingError::Damaged { .. }), "{}", e),
         }
         let (mut writer, opened) = RingWriter::open(&spec).unwrap();
-        if let Opened::Replaced { old: Some(old), .. } = &opened {
+        if let RingOpened::Replaced { old: Some(old), .. } = &opened {
             read_all(old);
         }
         let epoch = writer.begin_epoch();

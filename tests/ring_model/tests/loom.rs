@@ -7,11 +7,11 @@
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU64, Ordering, fence};
 
-use ring_model::protocol::{self, Cursor, Fault, LEN, Load, Ring, START, Store};
+use ring_model::protocol::{self, WriteCursor, CopyFault, LEN, LoadWord, Ring, START, StoreWord};
 
 struct Word(AtomicU64);
 
-impl Load for Word {
+impl LoadWord for Word {
     fn load(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -20,7 +20,7 @@ impl Load for Word {
     }
 }
 
-impl Store for Word {
+impl StoreWord for Word {
     fn store(&self, value: u64) {
         self.0.store(value, Ordering::Relaxed);
     }
@@ -69,23 +69,23 @@ fn content(pos: u64, words: usize) -> Vec<u8> {
     (0..words).flat_map(|_| (pos + 100).to_le_bytes()).collect()
 }
 
-fn push(cursor: &mut Cursor, memory: &Memory, words: usize) {
+fn push(cursor: &mut WriteCursor, memory: &Memory, words: usize) {
     let data = content(cursor.head, words);
     cursor.append(&memory.ring(), [0; E], &data);
 }
 
 /// What `pos` may say: its own bytes, or that they are not there.
-fn check(ring: &Ring<'_, Word, E>, pos: u64, words: usize) -> Option<Fault> {
+fn check(ring: &Ring<'_, Word, E>, pos: u64, words: usize) -> Option<CopyFault> {
     let mut bytes = Vec::new();
     let entry = match ring.entry(pos) {
         Ok(entry) => entry,
-        Err(Fault::Damaged) => panic!("position {pos} looks damaged"),
+        Err(CopyFault::Damaged) => panic!("position {pos} looks damaged"),
         Err(fault) => return Some(fault),
     };
     assert_eq!(entry[LEN], words as u64 * 8, "length of position {pos}");
     match ring.bytes(entry[START], words * 8, &mut bytes) {
         Ok(()) => assert_eq!(bytes, content(pos, words), "bytes of position {pos}"),
-        Err(Fault::Overtaken) => assert!(bytes.is_empty()),
+        Err(CopyFault::Overtaken) => assert!(bytes.is_empty()),
         Err(fault) => panic!("position {pos}: {fault:?}"),
     }
     None
@@ -103,7 +103,7 @@ fn explore(model: impl Fn() + Sync + Send + 'static) {
 fn race(data_words: usize, words: usize, filled: u64, more: u64, reads: &'static [u64]) {
     explore(move || {
         let memory = Arc::new(Memory::new(data_words));
-        let mut cursor = Cursor::default();
+        let mut cursor = WriteCursor::default();
         for _ in 0..filled {
             push(&mut cursor, &memory, words);
         }
@@ -163,7 +163,7 @@ fn a_reader_that_follows_sees_no_au_twice_and_none_torn() {
 fn two_readers_do_not_disturb_each_other() {
     explore(|| {
         let memory = Arc::new(Memory::new(4));
-        let mut cursor = Cursor::default();
+        let mut cursor = WriteCursor::default();
         push(&mut cursor, &memory, 2);
         push(&mut cursor, &memory, 2);
         let readers = [0, 2].map(|pos| {
@@ -183,7 +183,7 @@ fn two_readers_do_not_disturb_each_other() {
 fn the_oldest_position_found_is_never_above_the_head_nor_below_what_was_gone() {
     explore(|| {
         let memory = Arc::new(Memory::new(4));
-        let mut cursor = Cursor::default();
+        let mut cursor = WriteCursor::default();
         for _ in 0..4 {
             push(&mut cursor, &memory, 1);
         }
@@ -205,7 +205,7 @@ fn the_oldest_position_found_is_never_above_the_head_nor_below_what_was_gone() {
 fn a_killed_writers_half_push_is_never_believed() {
     explore(|| {
         let memory = Arc::new(Memory::new(4));
-        let mut cursor = Cursor::default();
+        let mut cursor = WriteCursor::default();
         push(&mut cursor, &memory, 2);
         push(&mut cursor, &memory, 2);
         let reader = {
@@ -220,7 +220,7 @@ fn a_killed_writers_half_push_is_never_believed() {
         Word::fence_release();
         memory.data[0].store(0xdead);
         // The adopter starts from the head that was published.
-        let mut adopter = Cursor {
+        let mut adopter = WriteCursor {
             floor_byte: 16,
             ..cursor
         };
@@ -271,7 +271,7 @@ fn parameters_are_there_before_the_first_au_that_names_them() {
             })
         };
         protocol::put_slot(&memory.0, 1, &[11, 11]);
-        push(&mut Cursor::default(), &memory.1, 1);
+        push(&mut WriteCursor::default(), &memory.1, 1);
         reader.join().unwrap();
     });
 }

@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use ring_model::protocol::{self, Cursor, Fault, LEN, Ring, START};
+use ring_model::protocol::{self, WriteCursor, CopyFault, LEN, Ring, START};
 
 /// As the real ring has it.
 const E: usize = 8;
@@ -53,10 +53,10 @@ fn entry(pos: u64) -> [u64; E] {
 }
 
 /// Reads `pos` and believes nothing; the fault if it is not there.
-fn check(ring: &Ring<'_, AtomicU64, E>, pos: u64) -> Option<Fault> {
+fn check(ring: &Ring<'_, AtomicU64, E>, pos: u64) -> Option<CopyFault> {
     let got = match ring.entry(pos) {
         Ok(got) => got,
-        Err(Fault::Damaged) => panic!("position {pos} looks damaged"),
+        Err(CopyFault::Damaged) => panic!("position {pos} looks damaged"),
         Err(fault) => return Some(fault),
     };
     let expected = content(pos);
@@ -69,9 +69,9 @@ fn check(ring: &Ring<'_, AtomicU64, E>, pos: u64) -> Option<Fault> {
     let mut bytes = vec![1];
     match ring.bytes(got[START], expected.len(), &mut bytes) {
         Ok(()) => assert_eq!(bytes[1..], expected, "bytes of {pos}"),
-        Err(Fault::Overtaken) => {
+        Err(CopyFault::Overtaken) => {
             assert_eq!(bytes, [1]);
-            return Some(Fault::Overtaken);
+            return Some(CopyFault::Overtaken);
         }
         Err(fault) => panic!("bytes of {pos}: {fault:?}"),
     }
@@ -79,7 +79,7 @@ fn check(ring: &Ring<'_, AtomicU64, E>, pos: u64) -> Option<Fault> {
 }
 
 fn write(memory: &Memory) {
-    let mut cursor = Cursor::default();
+    let mut cursor = WriteCursor::default();
     for pos in 0..PUSHES {
         let at = cursor.append(&memory.ring(), entry(pos), &content(pos));
         assert_eq!(at, pos);
@@ -96,7 +96,7 @@ fn follow(memory: &Memory) -> u64 {
     for _ in 0..LOOKS {
         match check(&ring, next) {
             None => (next, whole) = (next + 1, whole + 1),
-            Some(Fault::Overtaken) => {
+            Some(CopyFault::Overtaken) => {
                 let oldest = ring.oldest();
                 assert!(oldest > next, "{oldest} is no way on from {next}");
                 next = oldest;
@@ -114,7 +114,7 @@ fn peek(memory: &Memory) {
         let (oldest, head) = (ring.oldest(), ring.head());
         assert!(oldest <= head);
         let fault = check(&ring, oldest);
-        assert!(fault.is_none_or(|f| f == Fault::Overtaken || oldest == head));
+        assert!(fault.is_none_or(|f| f == CopyFault::Overtaken || oldest == head));
         if head > 0 {
             check(&ring, head - 1);
         }
