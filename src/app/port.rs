@@ -16,8 +16,8 @@ use super::report::{self, Weight};
 use super::work::Work;
 use super::{say, words};
 use crate::base::{
-    CameraId, Clock, Counted, Notice, PressAck, PressError, PressId, PressRequest, Pulse, Stop,
-    StopLevel, Wall, notice,
+    CameraId, Clock, Counted, Notice, PressAck, PressError, PressId, PressRequest, Pulse, Sentence,
+    Stop, StopLevel, Wall, notice,
 };
 use crate::config::Config;
 use crate::config::board::{OpenHours, Window};
@@ -27,7 +27,7 @@ use crate::ingest::{CameraState, Ingest, Phase};
 use crate::queue::{QueueError, Which};
 use crate::ring::RingReader;
 use crate::trigger::hours;
-use crate::web::{Parts, Port, QueueRefusal, QueueWish};
+use crate::web::{Parts, Port, QueueCommand, QueueRefusal};
 
 /// A camera that sent nothing for so long has no pictures to give.
 const STALE_NS: u64 = 3_000_000_000;
@@ -529,18 +529,28 @@ impl Port for Doorway {
         json!({"status": self.work.queue.status(), "jobs": jobs})
     }
 
-    fn change_queue(&self, wish: &QueueWish) -> Result<Vec<String>, QueueRefusal> {
+    fn change_queue(&self, command: &QueueCommand) -> Result<Vec<String>, QueueRefusal> {
         let queue = &self.work.queue;
-        let done = match wish {
-            QueueWish::Retry(id) => queue.retry(&Which::Id(id.clone())),
-            QueueWish::RetryFailed => queue.retry(&Which::Failed),
-            QueueWish::Drop(id) => queue.drop_job(id),
+        let done = match command {
+            QueueCommand::Retry(id) => queue.retry(&Which::Id(id.clone())),
+            QueueCommand::RetryFailed => queue.retry(&Which::Failed),
+            QueueCommand::Drop(id) => queue.drop_job(id),
         };
         done.map_err(|error| match &error {
-            QueueError::Unknown(_) => QueueRefusal::Unknown(error.to_string()),
-            QueueError::Ambiguous(..) => QueueRefusal::Unclear(error.to_string()),
-            _ => QueueRefusal::Trouble(error.to_string()),
+            QueueError::Unknown(_) => QueueRefusal::Unknown(said(&error, "queue_job_unknown")),
+            QueueError::Ambiguous(..) => {
+                QueueRefusal::Ambiguous(said(&error, "queue_job_ambiguous"))
+            }
+            _ => QueueRefusal::Unavailable(said(&error, "queue_unavailable")),
         })
+    }
+}
+
+fn said(error: &QueueError, code: &str) -> Sentence {
+    Sentence {
+        code: code.to_owned(),
+        args: Default::default(),
+        text: error.to_string(),
     }
 }
 

@@ -5,12 +5,16 @@
 //! this machine that shows somebody else's page: such a page's `Host` (DNS
 //! rebinding) or `Origin` (a form, a script) is foreign, and refused.
 
+pub mod role;
+pub mod sentence;
+
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use sha2::{Digest, Sha256};
 
-use super::api::Refused;
+use self::sentence::GuardSentence;
+use super::refusal::ApiRefusal;
 use crate::config::Secret;
 
 /// Whether the one who asks has shown that they may know everything.
@@ -31,7 +35,12 @@ impl Guard {
         }
     }
 
-    pub fn look(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Known, Refused> {
+    pub fn look(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<Known, ApiRefusal> {
         let known = match &self.token_sha256 {
             Some(token) => bearer_is(headers, token),
             None => {
@@ -40,9 +49,9 @@ impl Guard {
             }
         };
         if !known && uri.path() != "/health" {
-            return Err(Refused::new(
+            return Err(ApiRefusal::new(
                 StatusCode::UNAUTHORIZED,
-                "this needs the token of the config's [http] table, as header \"Authorization: Bearer <token>\"",
+                GuardSentence::TokenNeeded {},
             ));
         }
         if method == Method::POST {
@@ -74,22 +83,14 @@ fn single(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
     all.next().is_none().then_some(first)
 }
 
-fn local_only(uri: &Uri, headers: &HeaderMap) -> Result<(), Refused> {
-    let foreign = |what: &str| {
-        Refused::new(
-            StatusCode::FORBIDDEN,
-            format!(
-                "{what}: without a token only this machine is served; \
-                 set [http] token_file to be asked under other names"
-            ),
-        )
-    };
+fn local_only(uri: &Uri, headers: &HeaderMap) -> Result<(), ApiRefusal> {
+    let foreign = |why| ApiRefusal::new(StatusCode::FORBIDDEN, why);
     let Some(host) = single(headers, header::HOST) else {
-        return Err(foreign("the request names no host, or two"));
+        return Err(foreign(GuardSentence::HostUnclear {}));
     };
     let asked = uri.authority().map_or(host, |a| a.as_str());
     if !is_loopback(host) || !is_loopback(asked) {
-        return Err(foreign("the request was made to a foreign host name"));
+        return Err(foreign(GuardSentence::HostForeign {}));
     }
     if headers.contains_key(header::ORIGIN) {
         let origin = single(headers, header::ORIGIN).unwrap_or("");
@@ -97,7 +98,7 @@ fn local_only(uri: &Uri, headers: &HeaderMap) -> Result<(), Refused> {
             .strip_prefix("http://")
             .is_some_and(|o| o.eq_ignore_ascii_case(host));
         if !own {
-            return Err(foreign("the request comes from a foreign page"));
+            return Err(foreign(GuardSentence::OriginForeign {}));
         }
     }
     Ok(())
@@ -119,7 +120,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// A form on a foreign page can post, but not as JSON.
-fn json_or_nothing(headers: &HeaderMap) -> Result<(), Refused> {
+fn json_or_nothing(headers: &HeaderMap) -> Result<(), ApiRefusal> {
     let empty = single(headers, header::CONTENT_LENGTH) == Some("0")
         || !(headers.contains_key(header::CONTENT_LENGTH)
             || headers.contains_key(header::TRANSFER_ENCODING));
@@ -131,9 +132,9 @@ fn json_or_nothing(headers: &HeaderMap) -> Result<(), Refused> {
     if essence.eq_ignore_ascii_case("application/json") {
         return Ok(());
     }
-    Err(Refused::new(
+    Err(ApiRefusal::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "the body must be JSON, sent with the header \"Content-Type: application/json\"",
+        GuardSentence::NotJson {},
     ))
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderValue, Request, Response, header};
+use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
@@ -25,9 +25,12 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tower::ServiceExt;
 
-use super::api::Stamp;
+use super::call::ArrivalTime;
+use super::error::WebError;
 use super::guard::Guard;
-use super::{Limits, WebError};
+use super::refusal::ApiRefusal;
+use super::sentence::RequestSentence;
+use super::settings::Limits;
 use crate::base::{Clock, Counted, Pulse, Stop, StopLevel};
 
 /// Threads for calls that block; more than `api` can ask for at once.
@@ -181,7 +184,9 @@ fn admit(stream: TcpStream, shared: &Arc<Shared>, ended: &watch::Receiver<bool>)
 
 /// Every connection is at work.
 async fn turn_away(mut stream: TcpStream) {
-    let body = r#"{"success":false,"message":"too many connections at once"}"#;
+    let said = RequestSentence::ConnectionsTaken {};
+    let refusal = ApiRefusal::new(StatusCode::SERVICE_UNAVAILABLE, said);
+    let body = serde_json::to_string(&refusal.body()).unwrap_or_default();
     let length = body.len();
     let text = format!(
         "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n\
@@ -202,7 +207,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>, mut ended: watch::Receive
     let _ =
         nix::sys::socket::setsockopt(&stream, nix::sys::socket::sockopt::TcpUserTimeout, &stalled);
     let service = service_fn(|request| {
-        let stamp = Stamp(shared.clock.mono_ns());
+        let stamp = ArrivalTime(shared.clock.mono_ns());
         let shared = shared.clone();
         async move { Ok::<_, std::convert::Infallible>(respond(request, stamp, shared, id).await) }
     });
@@ -224,7 +229,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>, mut ended: watch::Receive
 
 async fn respond(
     request: Request<Incoming>,
-    stamp: Stamp,
+    stamp: ArrivalTime,
     shared: Arc<Shared>,
     id: u64,
 ) -> Response<Tracked> {

@@ -7,11 +7,11 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use hindsight::base::{
-    BootId, CameraId, Press, PressAck, PressError, PressId, PressRequest, Refusal, SimClock, Stop,
-    StopLevel,
+    BootId, CameraId, Press, PressAck, PressError, PressId, PressRequest, Refusal, Sentence,
+    SimClock, Stop, StopLevel,
 };
 use hindsight::web::{
-    Limits, Parts, Port, QueueRefusal, QueueWish, Server, Settings, WebError, serve as serve_web,
+    Limits, Parts, Port, QueueCommand, QueueRefusal, Server, Settings, WebError, serve as serve_web,
 };
 use serde_json::{Value, json};
 
@@ -140,13 +140,19 @@ impl Port for Fake {
         json!({"status": {}, "jobs": [], "limit": limit})
     }
 
-    fn change_queue(&self, wish: &QueueWish) -> Result<Vec<String>, QueueRefusal> {
-        match wish {
-            QueueWish::RetryFailed => Ok(Vec::new()),
-            QueueWish::Retry(id) | QueueWish::Drop(id) if id == "known" => Ok(vec![id.clone()]),
-            QueueWish::Retry(id) | QueueWish::Drop(id) => Err(QueueRefusal::Unknown(format!(
-                "no job has {id:?} in its id"
-            ))),
+    fn change_queue(&self, command: &QueueCommand) -> Result<Vec<String>, QueueRefusal> {
+        match command {
+            QueueCommand::RetryFailed => Ok(Vec::new()),
+            QueueCommand::Retry(id) | QueueCommand::Drop(id) if id == "known" => {
+                Ok(vec![id.clone()])
+            }
+            QueueCommand::Retry(id) | QueueCommand::Drop(id) => {
+                Err(QueueRefusal::Unknown(Sentence {
+                    code: "job_unknown".to_owned(),
+                    args: Default::default(),
+                    text: format!("no job has {id:?} in its id"),
+                }))
+            }
         }
     }
 

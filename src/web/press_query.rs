@@ -1,14 +1,15 @@
-//! What a `POST /save-clip` asks for. Pure: bytes in, a wish or a complaint
+//! What a `POST /save-clip` asks for. Pure: bytes in, a query or a sentence
 //! that a clerk understands out.
 
 use serde_json::{Map, Value};
 
-use super::QueueWish;
+use super::answers::{AllCameras, AskedCameras};
+use super::sentence::{InSeconds, RequestSentence};
 use crate::base::CameraId;
 
 /// What can be asked for.
 #[derive(Clone, Debug)]
-pub(super) struct Choice<'a> {
+pub(super) struct PressChoice<'a> {
     pub cameras: &'a [CameraId],
     pub pre_ms: u64,
     pub post_ms: u64,
@@ -18,40 +19,40 @@ pub(super) struct Choice<'a> {
 
 /// What was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wish {
+pub(super) struct PressQuery {
     /// Without duplicates, in the config's order.
     pub cameras: Vec<CameraId>,
     /// `camera_id` as it was asked, for the answer.
-    pub camera_id: Value,
+    pub camera_id: AskedCameras,
     pub pre_ms: u64,
     pub post_ms: u64,
 }
 
-const KEYS: &str = "\"camera_id\", \"duration\", \"pre\" and \"post\"";
-
 /// Reads a body; an empty one is a press of all cameras with the config's window.
-pub(super) fn read(body: &[u8], choice: &Choice) -> Result<Wish, String> {
+pub(super) fn read(body: &[u8], choice: &PressChoice) -> Result<PressQuery, RequestSentence> {
     let fields = if body.trim_ascii().is_empty() {
         Map::new()
     } else {
         match serde_json::from_slice(body) {
             Ok(Value::Object(fields)) => fields,
             Ok(other) => {
-                return Err(format!(
-                    "the body must be a JSON object such as {{\"camera_id\": \"all\"}}, not {other}"
-                ));
+                let value = other.to_string();
+                return Err(RequestSentence::BodyNotObject { value });
             }
-            Err(error) => return Err(format!("the body is not JSON: {error}")),
+            Err(error) => {
+                let error = error.to_string();
+                return Err(RequestSentence::BodyNotJson { error });
+            }
         }
     };
     let known = ["camera_id", "duration", "pre", "post"];
     if let Some(key) = fields.keys().find(|key| !known.contains(&key.as_str())) {
         let key = short(key);
-        return Err(format!("\"{key}\" means nothing here; the keys are {KEYS}"));
+        return Err(RequestSentence::KeyUnknown { key });
     }
     let (pre_ms, post_ms) = window(&fields, choice)?;
     let (cameras, camera_id) = cameras(fields.get("camera_id"), choice)?;
-    Ok(Wish {
+    Ok(PressQuery {
         cameras,
         camera_id,
         pre_ms,
@@ -59,104 +60,90 @@ pub(super) fn read(body: &[u8], choice: &Choice) -> Result<Wish, String> {
     })
 }
 
-/// Reads what is to be tried again: `{"id": "…"}` or `{"failed": true}`.
-pub(super) fn retry(body: &[u8]) -> Result<QueueWish, String> {
-    let right =
-        "the body must be {\"id\": \"…\"}, or {\"failed\": true} for all that were given up";
-    match serde_json::from_slice(body) {
-        Ok(Value::Object(fields)) if fields.len() == 1 => {
-            match (fields.get("id"), fields.get("failed")) {
-                (Some(Value::String(id)), None) => Ok(QueueWish::Retry(id.clone())),
-                (None, Some(Value::Bool(true))) => Ok(QueueWish::RetryFailed),
-                _ => Err(right.to_owned()),
-            }
-        }
-        _ => Err(right.to_owned()),
-    }
-}
-
-/// Reads what is to be taken out of the queue: `{"id": "…"}`.
-pub(super) fn drop_job(body: &[u8]) -> Result<QueueWish, String> {
-    match retry(body) {
-        Ok(QueueWish::Retry(id)) => Ok(QueueWish::Drop(id)),
-        _ => Err("the body must be {\"id\": \"…\"}".to_owned()),
-    }
-}
-
-fn cameras(asked: Option<&Value>, choice: &Choice) -> Result<(Vec<CameraId>, Value), String> {
-    let everybody = || (choice.cameras.to_vec(), Value::from("all"));
+fn cameras(
+    asked: Option<&Value>,
+    choice: &PressChoice,
+) -> Result<(Vec<CameraId>, AskedCameras), RequestSentence> {
+    let everybody = || (choice.cameras.to_vec(), AskedCameras::All(AllCameras::All));
     let one = |value: &Value| {
         let text = value.as_str().ok_or_else(|| {
             let value = short(&value.to_string());
-            format!("\"camera_id\" must be a camera's id, a list of ids, or \"all\", not {value}")
+            RequestSentence::CameraUnclear { value }
         })?;
         let known = choice.cameras.iter().find(|id| id.as_str() == text);
         known.cloned().ok_or_else(|| {
             let ids: Vec<&str> = choice.cameras.iter().map(CameraId::as_str).collect();
-            let (text, ids) = (short(text), ids.join(", "));
-            format!("there is no camera \"{text}\"; the cameras are {ids}, or \"all\"")
+            RequestSentence::CameraUnknown {
+                camera: short(text),
+                cameras: ids.join(", "),
+            }
         })
     };
     match asked {
         None | Some(Value::Null) => Ok(everybody()),
         Some(Value::String(text)) if text == "all" => Ok(everybody()),
-        Some(Value::Array(list)) if list.is_empty() => {
-            Err("\"camera_id\" is an empty list; leave it out for all cameras".to_owned())
-        }
+        Some(Value::Array(list)) if list.is_empty() => Err(RequestSentence::CamerasEmpty {}),
         Some(Value::Array(list)) => {
             let asked: Vec<CameraId> = list.iter().map(one).collect::<Result<_, _>>()?;
             let all = choice.cameras.iter();
             let cameras: Vec<CameraId> = all.filter(|id| asked.contains(id)).cloned().collect();
-            let ids = cameras.iter().map(CameraId::as_str).collect();
-            Ok((cameras, ids))
+            Ok((cameras.clone(), AskedCameras::Several(cameras)))
         }
-        Some(value) => Ok((vec![one(value)?], value.clone())),
+        Some(value) => {
+            let camera = one(value)?;
+            Ok((vec![camera.clone()], AskedCameras::One(camera)))
+        }
     }
 }
 
 /// `pre` and `post` in milliseconds.
-fn window(fields: &Map<String, Value>, choice: &Choice) -> Result<(u64, u64), String> {
+fn window(
+    fields: &Map<String, Value>,
+    choice: &PressChoice,
+) -> Result<(u64, u64), RequestSentence> {
     let duration = seconds(fields, "duration")?;
     let (pre, post) = (seconds(fields, "pre")?, seconds(fields, "post")?);
     let (pre_ms, post_ms) = match duration {
         Some(_) if pre.is_some() || post.is_some() => {
-            return Err(
-                "\"duration\" means the last seconds before the press; give either it or \"pre\" and \"post\""
-                    .to_owned(),
-            );
+            return Err(RequestSentence::DurationAndWindow {});
         }
-        Some(0) => return Err("\"duration\" must be more than 0 seconds".to_owned()),
+        Some(0) => return Err(RequestSentence::DurationZero {}),
         Some(ms) => (ms, 0),
         None => (pre.unwrap_or(choice.pre_ms), post.unwrap_or(choice.post_ms)),
     };
     let whole_ms = pre_ms + post_ms;
     if whole_ms == 0 {
-        return Err("\"pre\" and \"post\" are both 0: there would be nothing to see".to_owned());
+        return Err(RequestSentence::WindowZero {});
     }
     if whole_ms > choice.ring_ms {
-        return Err(format!(
-            "{} s is more than the {} s that the rings hold; ask for less, or raise [ring] seconds",
-            whole_ms as f64 / 1000.0,
-            choice.ring_ms / 1000
-        ));
+        return Err(RequestSentence::WindowTooLong {
+            asked_ms: InSeconds(whole_ms),
+            ring_ms: InSeconds(choice.ring_ms),
+        });
     }
     Ok((pre_ms, post_ms))
 }
 
 /// A number of seconds, as milliseconds; at most a day, so that sums cannot overflow.
-fn seconds(fields: &Map<String, Value>, key: &str) -> Result<Option<u64>, String> {
+fn seconds(fields: &Map<String, Value>, key: &'static str) -> Result<Option<u64>, RequestSentence> {
     let value = match fields.get(key) {
         None | Some(Value::Null) => return Ok(None),
         Some(value) => value,
     };
-    let bad = |why: &str| {
-        let value = short(&value.to_string());
-        Err(format!("\"{key}\" must be {why}, not {value}"))
-    };
+    let shown = || short(&value.to_string());
     match value.as_f64() {
-        None => bad("a number of seconds, such as 40"),
-        Some(seconds) if seconds < 0.0 => bad("0 seconds or more"),
-        Some(seconds) if seconds > 86_400.0 => bad("less than a day"),
+        None => Err(RequestSentence::SecondsNotNumber {
+            key,
+            value: shown(),
+        }),
+        Some(seconds) if seconds < 0.0 => Err(RequestSentence::SecondsNegative {
+            key,
+            value: shown(),
+        }),
+        Some(seconds) if seconds > 86_400.0 => Err(RequestSentence::SecondsTooMany {
+            key,
+            value: shown(),
+        }),
         Some(seconds) => {
             let span = std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default();
             Ok(Some(u64::try_from(span.as_millis()).unwrap_or(0)))
@@ -177,13 +164,13 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn read_with(body: &str) -> Result<Wish, String> {
+    fn read_with(body: &str) -> Result<PressQuery, RequestSentence> {
         let cameras: Vec<CameraId> = ["court1", "court2", "goal"]
             .map(|id| CameraId::new(id).unwrap())
             .to_vec();
         read(
             body.as_bytes(),
-            &Choice {
+            &PressChoice {
                 cameras: &cameras,
                 pre_ms: 40_000,
                 post_ms: 10_000,
@@ -201,31 +188,32 @@ mod tests {
             r#"{"camera_id": null, "duration": null}"#,
             r#"{"camera_id":"all"}"#,
         ] {
-            let wish = read_with(body).unwrap();
+            let query = read_with(body).unwrap();
             assert_eq!(
-                (wish.cameras.len(), wish.pre_ms, wish.post_ms),
+                (query.cameras.len(), query.pre_ms, query.post_ms),
                 (3, 40_000, 10_000)
             );
-            assert_eq!(wish.camera_id, "all");
+            assert_eq!(query.camera_id, AskedCameras::All(AllCameras::All));
         }
     }
 
     #[test]
     fn a_duration_is_the_last_seconds_and_a_window_can_be_asked_as_pre_and_post() {
-        let wish = read_with(r#"{"camera_id": "goal", "duration": 12.5}"#).unwrap();
-        assert_eq!((wish.pre_ms, wish.post_ms), (12_500, 0));
-        assert_eq!(wish.cameras[0].as_str(), "goal");
-        let wish = read_with(r#"{"pre": 5, "post": 0}"#).unwrap();
-        assert_eq!((wish.pre_ms, wish.post_ms), (5_000, 0));
-        let wish = read_with(r#"{"post": 20}"#).unwrap();
-        assert_eq!((wish.pre_ms, wish.post_ms), (40_000, 20_000));
+        let query = read_with(r#"{"camera_id": "goal", "duration": 12.5}"#).unwrap();
+        assert_eq!((query.pre_ms, query.post_ms), (12_500, 0));
+        assert_eq!(query.cameras[0].as_str(), "goal");
+        let query = read_with(r#"{"pre": 5, "post": 0}"#).unwrap();
+        assert_eq!((query.pre_ms, query.post_ms), (5_000, 0));
+        let query = read_with(r#"{"post": 20}"#).unwrap();
+        assert_eq!((query.pre_ms, query.post_ms), (40_000, 20_000));
     }
 
     #[test]
     fn several_cameras_can_be_asked_and_each_counts_once() {
-        let wish = read_with(r#"{"camera_id": ["goal", "court1", "goal"]}"#).unwrap();
-        assert_eq!(wish.camera_id, serde_json::json!(["court1", "goal"]));
-        assert_eq!(wish.cameras.len(), 2);
+        let query = read_with(r#"{"camera_id": ["goal", "court1", "goal"]}"#).unwrap();
+        let asked = serde_json::to_value(&query.camera_id).unwrap();
+        assert_eq!(asked, serde_json::json!(["court1", "goal"]));
+        assert_eq!(query.cameras.len(), 2);
     }
 
     #[test]
@@ -301,14 +289,15 @@ mod tests {
             ),
         ];
         for (body, complaint) in table {
-            assert_eq!(read_with(body).unwrap_err(), complaint, "for {body}");
+            let said = read_with(body).unwrap_err().to_string();
+            assert_eq!(said, complaint, "for {body}");
         }
         let long = format!(r#"{{"camera_id":"{}"}}"#, "ä".repeat(500));
-        assert!(read_with(&long).unwrap_err().chars().count() < 200);
+        assert!(read_with(&long).unwrap_err().to_string().chars().count() < 200);
         assert!(
             read(
                 &[0xff, 0xfe],
-                &Choice {
+                &PressChoice {
                     cameras: &[],
                     pre_ms: 1,
                     post_ms: 1,

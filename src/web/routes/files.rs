@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::extract::Path as UrlPath;
+use axum::extract::rejection::PathRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -21,12 +23,36 @@ use nix::sys::stat::Mode;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::api::Refused;
 use crate::base::{CameraId, PressId};
+use crate::web::call::Call;
+use crate::web::refusal::ApiRefusal;
+use crate::web::sentence::RequestSentence;
+
+pub async fn file(
+    call: Call,
+    path: Result<UrlPath<(String, String, String)>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<Response, ApiRefusal> {
+    let busy = || {
+        let said = RequestSentence::DownloadsTaken {};
+        ApiRefusal::new(StatusCode::SERVICE_UNAVAILABLE, said)
+    };
+    let Ok(UrlPath((date, press, name))) = path else {
+        return Err(missing());
+    };
+    let permit = call.api.place(call.route.bound).ok_or_else(busy)?;
+    let root = call.api.settings.highlights.clone();
+    let opened = tokio::task::spawn_blocking(move || open(&root, &date, &press, &name));
+    match opened.await {
+        Ok(Ok(opened)) => Ok(answer(opened, &headers, permit)),
+        Ok(Err(refused)) => Err(refused),
+        Err(_) => Err(busy()),
+    }
+}
 
 /// A file that may be served.
 #[derive(Debug)]
-pub(super) struct Opened {
+struct HighlightFile {
     file: File,
     size: u64,
     etag: String,
@@ -34,12 +60,12 @@ pub(super) struct Opened {
     kind: (&'static str, &'static str),
 }
 
-pub(super) fn missing() -> Refused {
-    Refused::new(StatusCode::NOT_FOUND, "there is no such highlight")
+fn missing() -> ApiRefusal {
+    ApiRefusal::new(StatusCode::NOT_FOUND, RequestSentence::HighlightUnknown {})
 }
 
 /// Opens `<root>/<date>/<press>/<name>`. Blocks.
-pub(super) fn open(root: &Path, date: &str, press: &str, name: &str) -> Result<Opened, Refused> {
+fn open(root: &Path, date: &str, press: &str, name: &str) -> Result<HighlightFile, ApiRefusal> {
     let kind = kind_of(name);
     let stem = [
         ".suspect.mp4",
@@ -63,7 +89,7 @@ pub(super) fn open(root: &Path, date: &str, press: &str, name: &str) -> Result<O
         Ok((file, facts))
     });
     match opened {
-        Ok((file, facts)) if facts.is_file() => Ok(Opened {
+        Ok((file, facts)) if facts.is_file() => Ok(HighlightFile {
             size: facts.len(),
             etag: format!(
                 "\"{:x}-{:x}-{:x}\"",
@@ -74,9 +100,9 @@ pub(super) fn open(root: &Path, date: &str, press: &str, name: &str) -> Result<O
             file,
             kind,
         }),
-        Err(error) if error.raw_os_error() == Some(libc::EIO) => Err(Refused::new(
+        Err(error) if error.raw_os_error() == Some(libc::EIO) => Err(ApiRefusal::new(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "the disk cannot read this file",
+            RequestSentence::HighlightUnreadable {},
         )),
         _ => Err(missing()),
     }
@@ -154,8 +180,8 @@ fn wanted(range: &str, size: u64) -> Wanted {
 }
 
 /// The answer that sends it, or what is asked of it. `permit` is held until it is sent.
-pub(super) fn answer(opened: Opened, asked: &HeaderMap, permit: OwnedSemaphorePermit) -> Response {
-    let Opened {
+fn answer(opened: HighlightFile, asked: &HeaderMap, permit: OwnedSemaphorePermit) -> Response {
+    let HighlightFile {
         file,
         size,
         etag,
@@ -180,8 +206,8 @@ pub(super) fn answer(opened: Opened, asked: &HeaderMap, permit: OwnedSemaphorePe
         Wanted::Whole => (StatusCode::OK, 0, size),
         Wanted::Part(from, count) => (StatusCode::PARTIAL_CONTENT, from, count),
         Wanted::Nothing => {
-            let text = format!("the file ends at byte {size}");
-            let refused = Refused::new(StatusCode::RANGE_NOT_SATISFIABLE, text);
+            let said = RequestSentence::RangeBehindEnd { size_bytes: size };
+            let refused = ApiRefusal::new(StatusCode::RANGE_NOT_SATISFIABLE, said);
             let unit = [(header::CONTENT_RANGE, format!("bytes */{size}"))];
             return (unit, refused).into_response();
         }

@@ -1,0 +1,51 @@
+//! One row of the route table: all that is to be known of a route.
+//!
+//! Not here: the rows (`table`).
+
+use axum::routing::{MethodFilter, MethodRouter};
+
+use super::api::{Api, Bound};
+use super::guard::role::Access;
+
+/// `Get` answers HEAD, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RouteMethod {
+    Get,
+    Post,
+}
+
+impl RouteMethod {
+    pub fn name(self) -> &'static str {
+        match self {
+            RouteMethod::Get => "GET",
+            RouteMethod::Post => "POST",
+        }
+    }
+
+    pub(super) fn filter(self) -> MethodFilter {
+        match self {
+            RouteMethod::Get => MethodFilter::GET,
+            RouteMethod::Post => MethodFilter::POST,
+        }
+    }
+}
+
+/// The router is made of these alone: a route without a row does not exist.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    pub method: RouteMethod,
+    /// With `{name}` for what varies.
+    pub path: &'static str,
+    /// Another spelling of the path.
+    pub alias: Option<&'static str>,
+    pub access: Access,
+    /// Which places its blocking calls take.
+    pub bound: Bound,
+    /// Largest body that is read, in bytes; 0: none is.
+    pub body_bytes: usize,
+    /// Of its answer: `schemas/<name>.schema.json`.
+    pub schema: Option<&'static str>,
+    /// What it is, in a line of Markdown.
+    pub about: &'static str,
+    pub(super) handler: fn(MethodFilter) -> MethodRouter<Api>,
+}

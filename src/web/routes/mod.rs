@@ -1,0 +1,8 @@
+//! The answers, one file a noun. Each handler has a row in `table`.
+
+pub(super) mod files;
+pub(super) mod library;
+mod limit;
+pub(super) mod press;
+pub(super) mod queue;
+pub(super) mod status;
