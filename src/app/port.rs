@@ -20,7 +20,8 @@ use crate::base::{
     Stop, StopLevel, Wall, notice,
 };
 use crate::config::Config;
-use crate::config::board::{OpenHours, Window};
+use crate::base::hours::OpenHours;
+use crate::config::board::Window;
 use crate::health::{self, CameraFacts, House, Pictures, StorageFacts, Verdict, WorkFacts};
 use crate::highlight::{self, Highlights, Listed, Outcome};
 use crate::ingest::{CameraState, Ingest, Phase};
@@ -142,7 +143,7 @@ impl Doorway {
             unix_ns: wall.unix_ns.saturating_sub_unsigned(since_ns),
             ..wall
         };
-        let why = hours::closed(hours, &self.facts.timezone, at_press)?;
+        let why = hours::closed(hours, &self.facts.timezone, at_press)?.to_string();
         self.closed.fetch_add(1, Relaxed);
         Some(why)
     }

@@ -4,21 +4,28 @@
 //! Not here: anything that knows a camera, a file format or a socket.
 //! Called by: every room. Calls: nobody.
 
+pub mod backoff;
 pub mod clock;
 pub mod counted;
+pub mod fanout;
+pub mod hours;
 pub mod ids;
 pub mod notice;
 pub mod press;
 pub mod pulse;
 pub mod sentence;
 pub mod stop;
+pub mod sync;
 pub mod sys;
 
+pub use backoff::Backoff;
 pub use clock::{Clock, RealClock, SimClock, Wall};
 pub use counted::Counted;
+pub use fanout::{Fanout, Subscription};
 pub use ids::{BootId, CameraId, PressId};
 pub use notice::Notice;
 pub use press::{Press, PressAck, PressError, PressRequest, Refusal, Source};
 pub use pulse::Pulse;
 pub use sentence::{Arg, Coded, Sentence};
 pub use stop::{Stop, StopLevel};
+pub use sync::lock;

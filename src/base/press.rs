@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BootId, CameraId, PressId};
+use super::ids::{BootId, CameraId, PressId};
 
 /// Who pressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

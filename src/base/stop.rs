@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::sync::lock;
+
 /// How urgently to stop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StopLevel {
@@ -42,7 +44,7 @@ impl std::fmt::Debug for Told {
 
 impl Stop {
     fn lock(&self) -> MutexGuard<'_, StopLevel> {
-        self.0.level.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.level)
     }
 
     pub fn raise(&self, level: StopLevel) {
@@ -61,7 +63,7 @@ impl Stop {
     }
 
     fn told(&self) -> MutexGuard<'_, Vec<Box<dyn Fn() + Send>>> {
-        self.0.told.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.told.0)
     }
 
     pub fn level(&self) -> StopLevel {

@@ -8,7 +8,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -16,12 +16,15 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::Levels;
 use super::patterns::{self, Answer, Meaning, State};
-use crate::base::{Clock, RealClock};
+use crate::base::{Backoff, Clock, RealClock, lock};
 use crate::config::board::{Led, LedRole};
 
-/// An LED that could not be set is tried again after so long, then less and less often.
-const RETRY_NS: u64 = 1_000_000_000;
-const SELDOM_NS: u64 = 60 * RETRY_NS;
+/// When an LED that could not be set is tried again.
+const RETRY: Backoff = Backoff {
+    first_ms: 1_000,
+    cap_ms: 60_000,
+    spread_percent: 0,
+};
 
 /// What is wrong for good: all must be over before the light goes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,10 +168,6 @@ impl Lights {
             let _ = tell.send(told);
         }
     }
-}
-
-fn lock(shown: &Mutex<Shown>) -> MutexGuard<'_, Shown> {
-    shown.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The thread. Dropping it brings every light into its dead state and waits for that.
@@ -369,9 +368,8 @@ impl Light {
             }
             Err(error) => {
                 self.set = None;
-                let wait_ns = RETRY_NS << self.failures.min(6);
-                self.failures += 1;
-                self.retry_mono_ns = now + wait_ns.min(SELDOM_NS);
+                self.failures = self.failures.saturating_add(1);
+                self.retry_mono_ns = now + RETRY.due_ms(self.failures) * 1_000_000;
                 let what = error.to_string();
                 // Told once, however often it is tried.
                 if self.trouble.as_ref() != Some(&what) {

@@ -10,7 +10,7 @@
 
 use std::os::fd::AsFd;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ::rppal::gpio::{Event, Gpio, InputPin, Level as PinLevel, OutputPin, Trigger};
@@ -20,6 +20,7 @@ use super::cdev::{self, CdevEdges, touched_at};
 use super::chip::{Chip, button_name, led_name, taken};
 use super::listen::{End, Listener, Sequence, Woken};
 use super::{BoardError, Edge, Edges, Fault, Heard, Levels, Part};
+use crate::base::lock;
 use crate::config::board::{Button, Input, Led, Level, Pull};
 
 /// How `rppal` marks its lines in the kernel.
@@ -73,10 +74,6 @@ pub struct RppalEdges {
     _watch: Option<Listener>,
     lines: Arc<Mutex<Vec<Line>>>,
     others: CdevEdges,
-}
-
-fn lock(lines: &Mutex<Vec<Line>>) -> MutexGuard<'_, Vec<Line>> {
-    lines.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Opens the GPIO buttons among `buttons`, each told by its index.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crossbeam_channel::Sender;
 
 use super::{BoardError, Edge, Edges, Heard, Levels};
-use crate::base::{Clock, RealClock};
+use crate::base::{Clock, RealClock, lock};
 
 /// A change of a light.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub fn open(buttons: usize, leds: usize, heard: Sender<Heard>) -> Sim {
 
 impl SimHandle {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.state)
     }
 
     /// The button goes down or up at `at_mono_ns`. One that does not exist is ignored.

@@ -114,24 +114,6 @@ pub enum LedRole {
     Sound,
 }
 
-/// When presses are taken, in the venue's local time. Never empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpenHours {
-    pub spans: Vec<OpenSpan>,
-}
-
-/// On each of `days` from `from_min` to `to_min` past midnight; past the next
-/// midnight where `to_min` ≤ `from_min` (equal: 24 hours).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OpenSpan {
-    /// Monday first: the day on which it opens.
-    pub days: [bool; 7],
-    /// 0..=1439
-    pub from_min: u16,
-    /// 0..=1440
-    pub to_min: u16,
-}
-
 impl Default for Board {
     fn default() -> Board {
         Board {

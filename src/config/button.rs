@@ -6,7 +6,7 @@
 use std::str::FromStr;
 
 use super::board::{
-    Backend, Board, Button, ButtonRole, Input, Led, LedRole, Level, OpenHours, Pull, Window,
+    Backend, Board, Button, ButtonRole, Input, Led, LedRole, Level, Pull, Window,
 };
 use super::check::{Check, LONGEST_WINDOW_MS};
 use super::checked::{Camera, Highlight};
@@ -17,6 +17,7 @@ use super::problem::Place;
 use super::units::show_ms;
 use super::written::{Table, Value};
 use crate::base::CameraId;
+use crate::base::hours::OpenHours;
 
 /// Lines of the largest GPIO chips; a Raspberry Pi's header has 0 to 27.
 const LAST_PIN: u64 = 1023;

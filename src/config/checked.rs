@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 use url::Url;
 
-use super::board::{Board, Button, Led, OpenHours};
+use super::board::{Board, Button, Led};
+use crate::base::hours::OpenHours;
 use super::delivery::{Finish, Queue, Target, Upload};
 use crate::base::CameraId;
 

@@ -10,6 +10,7 @@ use url::Url;
 
 use super::checked::Secret;
 use super::template::KeyTemplate;
+use crate::base::hours::DailyWindow;
 
 /// What becomes of the picture. Without logos, text and `vertical` nothing is encoded again.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,13 +95,6 @@ pub struct Upload {
     pub max_rate_bps: Option<u64>,
     /// Only within these hours.
     pub window: Option<DailyWindow>,
-}
-
-/// Venue-local, every day; past midnight where `to_min` ≤ `from_min`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DailyWindow {
-    pub from_min: u16,
-    pub to_min: u16,
 }
 
 /// Where highlights are uploaded to.

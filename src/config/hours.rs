@@ -1,7 +1,6 @@
 //! Opening hours and daily windows: "07:00-23:30", "mon-fri 07:00-23:30, sat sun 08:00-02:00". Pure.
 
-use super::board::OpenSpan;
-use super::delivery::DailyWindow;
+use crate::base::hours::{DailyWindow, OpenSpan};
 
 const DAYS: [&str; 7] = [
     "monday",

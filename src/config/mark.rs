@@ -7,11 +7,12 @@
 use std::path::{Path, PathBuf};
 
 use super::check::Check;
-use super::delivery::{Corner, DailyWindow, Encoder, Finish, Logo, Queue, Text, Upload};
+use super::delivery::{Corner, Encoder, Finish, Logo, Queue, Text, Upload};
 use super::hours::daily_window;
 use super::template;
 use super::units::show_ms;
 use super::written::{Cell, Table, Value};
+use crate::base::hours::DailyWindow;
 
 const CORNERS: [(&str, Corner); 5] = [
     ("top-left", Corner::TopLeft),

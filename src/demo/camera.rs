@@ -6,7 +6,7 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 
 use tokio::net::{TcpListener, TcpSocket};
@@ -17,7 +17,7 @@ use url::Url;
 use super::fault::Manners;
 use super::stream::Programme;
 use super::{Fault, Footage, When, session};
-use crate::base::{Clock, RealClock, sys};
+use crate::base::{Clock, RealClock, lock, sys};
 
 /// When the camera's time (frame 0 of the first loop) begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,10 +171,6 @@ pub(super) struct State {
 }
 
 type Order = (Fault, Option<mpsc::Sender<()>>);
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 pub(super) fn now_ns() -> u64 {
     RealClock.mono_ns()

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use tokio::net::{TcpStream, UdpSocket};
 
-use super::camera::{Sent, Shared, lock, now_ns, signed};
+use super::camera::{Sent, Shared, now_ns, signed};
+use crate::base::lock;
 use super::footage::Coding;
 use super::packet::Packets;
 use super::stream::{Cursor, Item, Programme, Wire, ns, scale};

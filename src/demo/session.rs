@@ -10,7 +10,8 @@ use std::time::Duration;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::broadcast;
 
-use super::camera::{Asked, Shared, lock, now_ns};
+use super::camera::{Asked, Shared, now_ns};
+use crate::base::lock;
 use super::fault::Manners;
 use super::play::{Carried, Next, Play, Tracks, Way, write_all};
 use super::rtsp::{self, Front, Request};

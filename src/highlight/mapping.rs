@@ -7,11 +7,9 @@
 //! Not here: which access units are asked (`window`), what is cut (`cut`).
 //! Called by: window, cut.
 
-use std::collections::VecDeque;
-
 use serde::{Deserialize, Serialize};
 
-use crate::media::{AuMeta, TICKS_90K};
+use crate::media::AuMeta;
 pub use crate::queue::sidecar::Certainty;
 
 /// One epoch's clock against `CLOCK_MONOTONIC`: the access unit with
@@ -112,63 +110,6 @@ impl Envelope {
     }
 }
 
-/// How many access units stand, in decoding order, before one that is shown
-/// earlier. Learned from the stream; needed to know when no more can come.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reorder {
-    recent_90k: VecDeque<i64>,
-    depth: usize,
-    newest_90k: Option<i64>,
-    step_90k: i64,
-}
-
-impl Reorder {
-    /// No decoder holds back more pictures than this (H.264 and H.265 alike).
-    const MAX_DEPTH: usize = 16;
-    /// A wider step is a hole.
-    const MAX_STEP_90K: i64 = TICKS_90K;
-
-    pub fn known(depth: usize) -> Reorder {
-        Reorder {
-            depth: depth.min(Self::MAX_DEPTH),
-            ..Reorder::default()
-        }
-    }
-
-    /// The next video access unit in decoding order.
-    pub fn add(&mut self, pts_90k: i64) {
-        // Of most nothing stands before them that is shown later.
-        if self.newest_90k.is_some_and(|newest| newest > pts_90k) {
-            let later = self.recent_90k.iter().filter(|p| **p > pts_90k).count();
-            self.depth = self.depth.max(later);
-        }
-        if self.recent_90k.len() == Self::MAX_DEPTH {
-            self.recent_90k.pop_front();
-        }
-        self.recent_90k.push_back(pts_90k);
-        let newest = *self.newest_90k.get_or_insert(pts_90k);
-        let step = pts_90k.saturating_sub(newest).min(Self::MAX_STEP_90K);
-        self.step_90k = self.step_90k.max(step);
-        self.newest_90k = Some(newest.max(pts_90k));
-    }
-
-    /// Another epoch: its times have nothing to do with those before.
-    pub fn begin_epoch(&mut self) {
-        self.recent_90k.clear();
-        self.newest_90k = None;
-    }
-
-    /// The widest step from one access unit that no other is shown behind of to the
-    /// next: so long a camera collects pictures before it sends one.
-    pub fn step_90k(&self) -> i64 {
-        self.step_90k
-    }
-
-    pub fn depth(&self) -> usize {
-        self.depth
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,20 +153,5 @@ mod tests {
         let new = at(2, 500, 12_000_000_000);
         assert_eq!(500 + new.shift_to(&old), 1_000_000 + 180_000);
         assert_eq!(old.shift_to(&new), -new.shift_to(&old));
-    }
-
-    #[test]
-    fn reorder_depth_is_learned_and_forgets_times_of_another_epoch() {
-        let mut reorder = Reorder::default();
-        for pts in [0, 4, 2, 1, 3, 8, 6, 5, 7] {
-            reorder.add(pts);
-        }
-        assert_eq!(reorder.depth(), 2);
-        reorder.begin_epoch();
-        reorder.add(-1000);
-        assert_eq!(reorder.depth(), 2);
-        let mut plain = Reorder::default();
-        (0..100).for_each(|pts| plain.add(pts));
-        assert_eq!(plain.depth(), 0);
     }
 }

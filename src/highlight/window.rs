@@ -13,7 +13,8 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
-use super::mapping::{Certainty, Envelope, Mapping, Reorder};
+use super::mapping::{Certainty, Envelope, Mapping};
+use crate::media::reorder::Reorder;
 use crate::media::{AuMeta, TICKS_90K, Track};
 use crate::ring::{ReadError, RingReader};
 

@@ -22,7 +22,7 @@ use super::Settings;
 use super::gop::{Room, Topic};
 use super::intake::{Intake, Taken};
 use super::reason::Reason;
-use super::reconnect::{Backoff, Ended};
+use super::reconnect::{ConnectionEnd, ReconnectPolicy};
 use super::session::{self, Item, Playing, StartTimes};
 use super::state::{Phase, Shared, Words};
 
@@ -57,7 +57,7 @@ pub(super) struct Task {
     config: Camera,
     writer: RingWriter,
     room: Room,
-    backoff: Backoff,
+    reconnect: ReconnectPolicy,
     limits: Limits,
     clock: Arc<dyn Clock>,
     shared: Arc<Shared>,
@@ -92,7 +92,7 @@ impl Task {
             config: camera.clone(),
             writer,
             room: super::room(&settings.ring, settings.window_ms),
-            backoff: Backoff::new(settings.reconnect),
+            reconnect: ReconnectPolicy::new(settings.reconnect),
             limits,
             clock,
             shared,
@@ -138,17 +138,17 @@ impl Task {
         };
         self.shared.bitrate_bps.store(0, Relaxed);
         let ended = match (reason.password, streamed_ms) {
-            (true, _) => Ended::WrongPassword,
-            (_, Some(streamed_ms)) => Ended::Lost { streamed_ms },
-            (_, None) => Ended::Failed,
+            (true, _) => ConnectionEnd::WrongPassword,
+            (_, Some(streamed_ms)) => ConnectionEnd::Lost { streamed_ms },
+            (_, None) => ConnectionEnd::Failed,
         };
-        let Some(delay) = self.backoff.after(ended, fastrand::f64()) else {
+        let Some(delay) = self.reconnect.after(ended, fastrand::u64(..)) else {
             self.give_up(&reason);
             return Go::GiveUp;
         };
         self.say_lost(ended, &reason, delay);
         let phase = match ended {
-            Ended::WrongPassword => Phase::RefusedPassword,
+            ConnectionEnd::WrongPassword => Phase::RefusedPassword,
             _ => Phase::Waiting,
         };
         self.wait(phase, reason.text, delay).await;
@@ -306,11 +306,11 @@ impl Task {
         }
     }
 
-    fn say_lost(&self, ended: Ended, reason: &Reason, delay: Duration) {
+    fn say_lost(&self, ended: ConnectionEnd, reason: &Reason, delay: Duration) {
         let id = self.config.id.as_str();
         let (event, text) = (
             match ended {
-                Ended::Lost { .. } => "camera_lost",
+                ConnectionEnd::Lost { .. } => "camera_lost",
                 _ => "camera_retry",
             },
             &reason.text,
@@ -338,8 +338,8 @@ impl Task {
         log::error!(target: "hindsight", event = "error_camera_task", camera = id;
             "{id}: a fault in this program ended the camera's connection; it is started again");
         let delay = self
-            .backoff
-            .after(Ended::Failed, fastrand::f64())
+            .reconnect
+            .after(ConnectionEnd::Failed, fastrand::u64(..))
             .unwrap_or(LAST_RESORT);
         let reason = "a fault in this program ended the connection".to_owned();
         self.wait(Phase::Waiting, reason, delay).await;

@@ -4,7 +4,7 @@
 //! Not here: sockets and retina (`session`), the ring (any [`Sink`] will do).
 //! Called by: `camera`, `probe`.
 
-use crate::media::{AuFlags, AuMeta, Codec, Track, TrackParams, nal};
+use crate::media::{AuFlags, AuMeta, Codec, Track, TrackParams, nal, reorder};
 use crate::ring::{Pushed, RingWriter};
 
 use super::gop::Watch;
@@ -139,7 +139,7 @@ impl Intake {
     pub fn set_params(&mut self, params: TrackParams) {
         let slot = match params.track() {
             Track::Video => {
-                self.timeline.set_reorder(reorder_depth(&params));
+                self.timeline.set_reorder(reorder::depth_allowed(&params));
                 &mut self.video
             }
             Track::Audio => &mut self.audio,
@@ -306,49 +306,6 @@ fn starts_a_picture(codec: Codec, au: &[u8]) -> bool {
     first_slice
         .and_then(|nal| nal.get(flag_at))
         .is_some_and(|byte| byte & 0x80 != 0)
-}
-
-/// The most frames that may overtake one in decoding order: what the level
-/// lets a decoder keep of pictures of this size.
-fn reorder_depth(params: &TrackParams) -> usize {
-    match (params.codec, params.config.as_slice()) {
-        (Codec::H264, &[_, profile, compatibility, level, ..]) => {
-            // Baseline, and the constrained ones, have no B-frames.
-            if profile == 66 {
-                return 1;
-            }
-            let level = if level == 11 && compatibility & 0x10 != 0 {
-                9
-            } else {
-                level
-            };
-            let macroblocks = u32::from(params.width.div_ceil(16)).max(1)
-                * u32::from(params.height.div_ceil(16)).max(1);
-            usize::try_from(max_dpb_macroblocks(level) / macroblocks)
-                .unwrap_or(usize::MAX)
-                // Some cameras claim a lower level than they use.
-                .clamp(4, super::timeline::MAX_REORDER)
-        }
-        _ => super::timeline::MAX_REORDER,
-    }
-}
-
-/// Table A-1 of H.264, `MaxDpbMbs`.
-fn max_dpb_macroblocks(level_idc: u8) -> u32 {
-    match level_idc {
-        0..=10 => 396,
-        11 => 900,
-        12 | 13 | 20 => 2_376,
-        21 => 4_752,
-        22 | 30 => 8_100,
-        31 => 18_000,
-        32 => 20_480,
-        40 | 41 => 32_768,
-        42 => 34_816,
-        50 => 110_400,
-        51 | 52 => 184_320,
-        _ => 696_320,
-    }
 }
 
 #[cfg(test)]

@@ -3,11 +3,11 @@
 //! Not here: what it means (`health`). Called by: app, through [`super::Ingest::states`].
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError, TryLockError};
+use std::sync::{Mutex, TryLockError};
 
 use serde::Serialize;
 
-use crate::base::CameraId;
+use crate::base::{CameraId, lock};
 
 /// Where a camera's connection stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -133,10 +133,7 @@ impl Shared {
     }
 
     pub fn snapshot(&self, now_mono_ns: u64) -> CameraState {
-        let words = self
-            .words
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        let words = lock(&self.words)
             .clone();
         let some = |value: u64| (value > 0).then_some(value);
         let waits = matches!(words.phase, Phase::Waiting | Phase::RefusedPassword);

@@ -5,6 +5,7 @@
 //! same lower envelope but over what the ring holds.
 //! Called by: `intake`.
 
+use crate::media::reorder::MAX_DEPTH;
 use crate::media::{Alignment, TICKS_90K, Track};
 
 /// A timestamp may leap ahead of the clock by this much before its epoch ends.
@@ -13,8 +14,6 @@ const STEP_AHEAD_NS: i64 = 1_000_000_000;
 const STEP_BACK_NS: i64 = 5_000_000_000;
 /// Audio is not reordered; some cameras jitter its timestamps.
 const AUDIO_STEP_BACK_NS: i64 = 250_000_000;
-/// H.264 and H.265 never reorder deeper than this.
-pub const MAX_REORDER: usize = 16;
 /// Seconds that the lower envelope looks back.
 const ENVELOPE_S: usize = 30;
 /// RTP-Info further off the arrivals than this is a camera's fantasy.
@@ -54,7 +53,7 @@ impl Timeline {
     pub fn new(audio_rate: Option<u32>) -> Timeline {
         let audio_rate = audio_rate.filter(|&rate| rate > 0);
         Timeline {
-            video: Line::new(TICKS_90K, MAX_REORDER, STEP_BACK_NS),
+            video: Line::new(TICKS_90K, MAX_DEPTH, STEP_BACK_NS),
             audio: Line::new(
                 audio_rate.map_or(TICKS_90K, i64::from),
                 0,
@@ -68,7 +67,7 @@ impl Timeline {
 
     /// How many frames the codec's parameters let overtake one another.
     pub fn set_reorder(&mut self, frames: usize) {
-        self.video.reorder = frames.min(MAX_REORDER);
+        self.video.reorder = frames.min(MAX_DEPTH);
     }
 
     /// The instants at which both tracks start, by the answer to PLAY.
@@ -296,7 +295,7 @@ impl Envelope {
 #[derive(Clone, Debug, Default)]
 struct Latest {
     /// Ascending; as many as could ever overtake one, and one more.
-    largest: [i64; MAX_REORDER + 1],
+    largest: [i64; MAX_DEPTH + 1],
     len: usize,
 }
 

@@ -6,6 +6,7 @@
 mod bits;
 pub mod nal;
 pub mod params;
+pub mod reorder;
 pub mod sps;
 
 use serde::{Deserialize, Serialize};

@@ -7,6 +7,7 @@
 //! that they rise strictly and never pass the presentation.
 
 use super::Mp4Error;
+use crate::media::reorder;
 
 /// Nobody's camera runs for 400 000 years; beyond it sums could overflow.
 const FARTHEST: i64 = 1 << 60;
@@ -70,12 +71,7 @@ pub(super) fn video(pts: &[i64], start: i64, end: i64) -> Result<Timing, Mp4Erro
         sorted.push(time);
         shown_at[i] = time;
     }
-    let reorder = sorted
-        .iter()
-        .zip(&shown_at)
-        .map(|(decoded, shown)| decoded - shown)
-        .max()
-        .unwrap_or(0);
+    let reorder = reorder::lead(&sorted, &shown_at);
     let last_delta = sorted.last().map_or(1, |last| (end - last).max(1));
     from_times(&sorted, &shown_at, reorder, last_delta, start, end)
 }

@@ -1,310 +1,148 @@
-//! Opening hours: is a press at this moment taken, and if not, when the next one is.
+//! Why the venue takes no press: it is closed, and when it opens.
 //!
-//! A span is a stretch of time: it begins when the clock on the venue's wall shows its
-//! beginning for the first time that day, and ends when it shows its end. The hour that a
-//! change of the clocks repeats is not opened twice, and one that it leaves out costs
-//! nobody his opening.
-//!
-//! Pure. Not here: who is told (`app`). Called by: app.
+//! Pure. Not here: what hours mean (`base::hours`), who is told (`service`).
 
-use jiff::civil::Date;
+use std::fmt;
+
+use jiff::Zoned;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan, Zoned};
 
 use crate::base::Wall;
-use crate::config::board::{OpenHours, OpenSpan};
+use crate::base::hours::{OpenHours, Opening};
+use crate::base::sentence::{Arg, ToArg};
 
-/// Longest time that a venue of weekly hours can be closed, and a day.
-const LOOK_AHEAD_DAYS: i64 = 9;
+crate::sentences! {
+    /// Why a press is not taken at this hour.
+    pub enum ClosedSentence {
+        /// It opens on the same day.
+        UntilLater { opens_min: TimeOfDay } = "press_closed_until_later": "the venue is closed; it opens at {opens_min}",
+        UntilDay { weekday: Weekday, opens_min: TimeOfDay } = "press_closed_until_day": "the venue is closed; it opens on {weekday} at {opens_min}",
+        /// Nobody can tell when it opens.
+        Closed {} = "press_closed": "the venue is closed",
+    }
+}
+
+/// By the venue's clock. As an argument: minutes past midnight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeOfDay {
+    min: u16,
+}
+
+impl TimeOfDay {
+    fn of(at: &Zoned) -> TimeOfDay {
+        let min = i32::from(at.hour()) * 60 + i32::from(at.minute());
+        TimeOfDay {
+            min: u16::try_from(min).unwrap_or(0),
+        }
+    }
+}
+
+impl fmt::Display for TimeOfDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:02}:{:02}", self.min / 60, self.min % 60)
+    }
+}
+
+impl ToArg for TimeOfDay {
+    fn to_arg(&self) -> Arg {
+        self.min.to_arg()
+    }
+}
+
+/// As an argument: 1 is Monday, 7 Sunday.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weekday(jiff::civil::Weekday);
+
+impl fmt::Display for Weekday {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use jiff::civil::Weekday as Day;
+        f.write_str(match self.0 {
+            Day::Monday => "Monday",
+            Day::Tuesday => "Tuesday",
+            Day::Wednesday => "Wednesday",
+            Day::Thursday => "Thursday",
+            Day::Friday => "Friday",
+            Day::Saturday => "Saturday",
+            Day::Sunday => "Sunday",
+        })
+    }
+}
+
+impl ToArg for Weekday {
+    fn to_arg(&self) -> Arg {
+        Arg::Number(self.0.to_monday_one_offset().into())
+    }
+}
 
 /// Why a press is not taken now: `None`, it is. While nobody has set the clock it tells
 /// nothing, and all are taken.
-pub fn closed(hours: &OpenHours, timezone: &TimeZone, wall: Wall) -> Option<String> {
-    if !wall.is_set() {
+pub fn closed(hours: &OpenHours, timezone: &TimeZone, wall: Wall) -> Option<ClosedSentence> {
+    let Opening::Closed { now, opens } = hours.at(wall, timezone) else {
         return None;
-    }
-    let now = Timestamp::from_nanosecond(i128::from(wall.unix_ns)).ok()?;
-    let now = now.to_zoned(timezone.clone());
-    if is_open(hours, &now) {
-        return None;
-    }
-    Some(match next_opening(hours, &now) {
-        Some(at) if at.date() == now.date() => {
-            format!("the venue is closed; it opens at {}", at.strftime("%H:%M"))
-        }
-        Some(at) => format!(
-            "the venue is closed; it opens on {}",
-            at.strftime("%A at %H:%M")
-        ),
-        None => "the venue is closed".to_owned(),
-    })
-}
-
-fn is_open(hours: &OpenHours, now: &Zoned) -> bool {
-    // One that began yesterday may go on past midnight, and to the same time of today.
-    let days = [-1i64, 0].map(|days| now.date().saturating_add(days.days()));
-    let spans = days.iter().flat_map(|day| of_day(hours, *day, now));
-    spans
-        .into_iter()
-        .any(|(from, to)| from <= *now && *now < to)
-}
-
-fn next_opening(hours: &OpenHours, now: &Zoned) -> Option<Zoned> {
-    let days = (0..LOOK_AHEAD_DAYS).map(|days| now.date().saturating_add(days.days()));
-    days.flat_map(|day| of_day(hours, day, now))
-        .map(|(from, _)| from)
-        .filter(|from| from > now)
-        .min()
-}
-
-/// From when to when it is open by the spans that begin on `day`.
-fn of_day(hours: &OpenHours, day: Date, like: &Zoned) -> Vec<(Zoned, Zoned)> {
-    let weekday = usize::try_from(day.weekday().to_monday_zero_offset()).unwrap_or(0);
-    let begins = |span: &&OpenSpan| span.days[weekday];
-    let spans = hours.spans.iter().filter(begins);
-    let timezone = like.time_zone();
-    let bounds = |span: &OpenSpan| {
-        let past_midnight = span.to_min <= span.from_min;
-        let last = match past_midnight {
-            true => day.tomorrow().ok()?,
-            false => day,
-        };
-        let from = at(day, span.from_min, timezone)?;
-        Some((from, at(last, span.to_min, timezone)?))
     };
-    spans.filter_map(bounds).collect()
-}
-
-/// So many minutes past midnight by the clock on the wall, of which a day may have
-/// fewer or more than 1440.
-fn at(day: Date, minutes: u16, timezone: &TimeZone) -> Option<Zoned> {
-    let clock = day
-        .at(0, 0, 0, 0)
-        .checked_add(i64::from(minutes).minutes())
-        .ok()?;
-    clock.to_zoned(timezone.clone()).ok()
+    Some(match opens {
+        None => ClosedSentence::Closed {},
+        Some(at) if at.date() == now.date() => ClosedSentence::UntilLater {
+            opens_min: TimeOfDay::of(&at),
+        },
+        Some(at) => ClosedSentence::UntilDay {
+            weekday: Weekday(at.weekday()),
+            opens_min: TimeOfDay::of(&at),
+        },
+    })
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use proptest::prelude::*;
+    use crate::base::hours::OpenSpan;
+    use crate::base::sentence::Coded;
 
-    const DAILY: [bool; 7] = [true; 7];
-    const WEEKEND: [bool; 7] = [false, false, false, false, false, true, true];
-    const WEEKDAYS: [bool; 7] = [true, true, true, true, true, false, false];
-
-    fn span(days: [bool; 7], from: &str, to: &str) -> OpenSpan {
-        let minutes = |text: &str| {
-            let (hour, minute) = text.split_once(':').unwrap();
-            hour.parse::<u16>().unwrap() * 60 + minute.parse::<u16>().unwrap()
-        };
-        OpenSpan {
-            days,
-            from_min: minutes(from),
-            to_min: minutes(to),
+    fn hours() -> OpenHours {
+        OpenHours {
+            spans: vec![OpenSpan {
+                days: [true, true, true, true, true, false, false],
+                from_min: 7 * 60,
+                to_min: 22 * 60,
+            }],
         }
     }
 
-    fn set(unix_ns: i128) -> Wall {
-        Wall {
-            unix_ns: unix_ns.try_into().unwrap(),
+    fn said(time: &str) -> ClosedSentence {
+        let at: jiff::Timestamp = time.parse().unwrap();
+        let wall = Wall {
+            unix_ns: at.as_nanosecond().try_into().unwrap(),
             synchronised: true,
-        }
-    }
-
-    /// Whether a press is taken at each of these times, written with their offset.
-    fn taken(spans: &[OpenSpan], zone: &str, times: &[&str]) -> Vec<bool> {
-        let hours = OpenHours {
-            spans: spans.to_vec(),
         };
-        let timezone = TimeZone::get(zone).unwrap();
-        let open = |time: &&str| {
-            let at: Timestamp = time.parse().unwrap();
-            closed(&hours, &timezone, set(at.as_nanosecond())).is_none()
-        };
-        times.iter().map(open).collect()
-    }
-
-    #[test]
-    fn it_opens_at_the_first_minute_and_closes_at_the_last() {
-        let spans = [span(DAILY, "07:00", "23:30")];
-        let times = [
-            "2026-11-21T06:59:59-03:00",
-            "2026-11-21T07:00:00-03:00",
-            "2026-11-21T23:29:59-03:00",
-            "2026-11-21T23:30:00-03:00",
-        ];
-        assert_eq!(
-            taken(&spans, "America/Sao_Paulo", &times),
-            [false, true, true, false]
-        );
-    }
-
-    #[test]
-    fn past_midnight_the_day_on_which_it_opened_counts() {
-        // Saturday and Sunday, each until two the next morning.
-        let spans = [
-            span(WEEKDAYS, "07:00", "23:30"),
-            span(WEEKEND, "08:00", "02:00"),
-        ];
-        let times = [
-            "2026-11-21T01:00:00-03:00",
-            "2026-11-22T01:59:59-03:00",
-            "2026-11-22T02:00:00-03:00",
-            "2026-11-23T01:00:00-03:00",
-            "2026-11-24T01:00:00-03:00",
-        ];
-        assert_eq!(
-            taken(&spans, "America/Sao_Paulo", &times),
-            [false, true, false, true, false]
-        );
-    }
-
-    #[test]
-    fn twenty_four_hours_and_an_end_at_24_00_are_whole() {
-        let times = [
-            "2026-11-21T00:00:00-03:00",
-            "2026-11-21T23:59:59-03:00",
-            "2026-11-22T05:00:00-03:00",
-            "2026-11-23T05:59:59-03:00",
-            "2026-11-23T06:00:00-03:00",
-        ];
-        let zone = "America/Sao_Paulo";
-        let to_24 = [span(WEEKEND, "00:00", "24:00")];
-        assert_eq!(
-            taken(&to_24, zone, &times),
-            [true, true, true, false, false]
-        );
-        let round_the_clock = [span(WEEKEND, "06:00", "06:00")];
-        assert_eq!(
-            taken(&round_the_clock, zone, &times),
-            [false, true, true, true, false]
-        );
-    }
-
-    #[test]
-    fn an_hour_that_the_clocks_repeat_is_not_opened_twice() {
-        // 2026-10-25: at 03:00 summer time it is 02:00 again.
-        let spans = [span(DAILY, "20:00", "02:30")];
-        let times = [
-            "2026-10-25T02:29:00+02:00",
-            "2026-10-25T02:31:00+02:00",
-            "2026-10-25T02:15:00+01:00",
-            "2026-10-25T02:31:00+01:00",
-        ];
-        assert_eq!(
-            taken(&spans, "Europe/Berlin", &times),
-            [true, false, false, false]
-        );
-        // What spans it is open all the while.
-        let spans = [span(DAILY, "20:00", "05:00")];
-        assert_eq!(taken(&spans, "Europe/Berlin", &times), [true; 4]);
-    }
-
-    #[test]
-    fn an_hour_that_the_clocks_leave_out_costs_nobody_his_opening() {
-        // 2026-03-29: after 01:59 comes 03:00.
-        let times = [
-            "2026-03-29T01:59:00+01:00",
-            "2026-03-29T03:00:00+02:00",
-            "2026-03-29T03:30:00+02:00",
-            "2026-03-29T22:00:00+02:00",
-        ];
-        let within = [span(DAILY, "02:15", "22:30")];
-        assert_eq!(
-            taken(&within, "Europe/Berlin", &times),
-            [false, false, true, true]
-        );
-        let until = [span(DAILY, "20:00", "02:15")];
-        assert_eq!(
-            taken(&until, "Europe/Berlin", &times),
-            [true, true, false, true]
-        );
+        let timezone = TimeZone::get("America/Sao_Paulo").unwrap();
+        closed(&hours(), &timezone, wall).unwrap()
     }
 
     #[test]
     fn a_refusal_says_when_it_opens() {
-        let hours = OpenHours {
-            spans: vec![span(WEEKDAYS, "07:00", "22:00")],
-        };
-        let timezone = TimeZone::get("America/Sao_Paulo").unwrap();
-        let said = |time: &str| {
-            let at: Timestamp = time.parse().unwrap();
-            closed(&hours, &timezone, set(at.as_nanosecond())).unwrap()
-        };
         assert_eq!(
-            said("2026-11-20T05:00:00-03:00"),
+            said("2026-11-20T05:00:00-03:00").to_string(),
             "the venue is closed; it opens at 07:00"
         );
+        let monday = said("2026-11-20T23:00:00-03:00");
         assert_eq!(
-            said("2026-11-20T23:00:00-03:00"),
+            monday.to_string(),
             "the venue is closed; it opens on Monday at 07:00"
+        );
+        let args = monday.args();
+        assert_eq!(
+            (&args["weekday"], &args["opens_min"]),
+            (&Arg::Number(1), &Arg::Number(420))
         );
     }
 
     #[test]
     fn while_the_clock_was_never_set_nobody_is_refused() {
-        let hours = OpenHours {
-            spans: vec![span(DAILY, "07:00", "08:00")],
-        };
         let never = Wall {
             unix_ns: 12_000_000_000,
             synchronised: false,
         };
-        assert_eq!(closed(&hours, &TimeZone::UTC, never), None);
-        let kept = Wall {
-            synchronised: true,
-            ..never
-        };
-        assert!(closed(&hours, &TimeZone::UTC, kept).is_some());
-    }
-
-    fn any_span() -> impl Strategy<Value = OpenSpan> {
-        (any::<[bool; 7]>(), 0u16..1440, 0u16..=1440).prop_map(|(days, from_min, to_min)| {
-            OpenSpan {
-                days,
-                from_min,
-                to_min,
-            }
-        })
-    }
-
-    /// The minutes of a week at which it is open, one by one; Monday first.
-    fn week(spans: &[OpenSpan]) -> Vec<bool> {
-        let mut week = vec![false; 7 * 1440];
-        for span in spans {
-            let (from, to) = (usize::from(span.from_min), usize::from(span.to_min));
-            let length = if to > from {
-                to - from
-            } else {
-                to + 1440 - from
-            };
-            for day in (0..7).filter(|day| span.days[*day]) {
-                let start = day * 1440 + from;
-                (start..start + length).for_each(|minute| week[minute % (7 * 1440)] = true);
-            }
-        }
-        week
-    }
-
-    proptest! {
-        /// Where no clock changes, against a list of all minutes.
-        #[test]
-        fn each_minute_of_a_week_is_as_the_hours_say(
-            spans in proptest::collection::vec(any_span(), 1..4),
-            minutes in proptest::collection::vec(0usize..7 * 1440, 40),
-        ) {
-            let monday: Timestamp = "2026-11-16T00:00:00-03:00".parse().unwrap();
-            let timezone = TimeZone::fixed(jiff::tz::offset(-3));
-            let week = week(&spans);
-            let hours = OpenHours { spans };
-            for minute in minutes {
-                let at = monday.as_nanosecond() + minute as i128 * 60_000_000_000;
-                let refused = closed(&hours, &timezone, set(at));
-                prop_assert_eq!(refused.is_none(), week[minute], "minute {}: {:?}", minute, refused);
-            }
-        }
+        assert_eq!(closed(&hours(), &TimeZone::UTC, never), None);
     }
 }

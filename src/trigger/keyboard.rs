@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{self, LocalFlags, SetArg, SpecialCharacterIndices, Termios};
 
 use super::{Key, KeyboardSettings, Keys, Wish};
-use crate::base::{Clock, Stop, StopLevel};
+use crate::base::{Clock, Stop, StopLevel, lock};
 
 /// How long a stop may go unnoticed.
 const TICK_MS: u8 = 200;
@@ -23,7 +23,7 @@ static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 /// Puts the terminal back as it was found. Does nothing if it was not changed. For those who
 /// leave the process without dropping the [`Keyboard`].
 pub fn give_terminal_back() {
-    let before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let before = lock(&BEFORE).take();
     if let Some(before) = before
         && in_foreground()
     {
@@ -160,7 +160,7 @@ fn take_single_keys(input: BorrowedFd<'_>) {
     wanted.local_flags.remove(line_mode);
     wanted.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
     wanted.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
-    let mut before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut before = lock(&BEFORE);
     if termios::tcsetattr(input, SetArg::TCSANOW, &wanted).is_ok() && before.is_none() {
         *before = Some(now);
     }

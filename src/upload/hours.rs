@@ -10,7 +10,7 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
 use crate::base::Wall;
-use crate::config::delivery::DailyWindow;
+use crate::base::hours::DailyWindow;
 use crate::queue::work::Failure;
 
 /// How soon to look again whether the clock has been set.

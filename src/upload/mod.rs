@@ -29,7 +29,8 @@ pub use attempt::{Attempt, Flow, Meter};
 pub use parcel::{Content, Item, Parcel, Part};
 
 use crate::base::{Clock, Stop};
-use crate::config::delivery::{DailyWindow, TargetKind};
+use crate::base::hours::DailyWindow;
+use crate::config::delivery::TargetKind;
 use crate::config::template::KeyTemplate;
 use crate::config::{Config, delivery};
 use crate::queue::work::{Failure, Job, Notebook, Target, Uploaded};

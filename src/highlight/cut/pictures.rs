@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 
 use super::report::GapReason;
 use super::{Cut, Event, InForce, Leading};
-use crate::highlight::mapping::{Envelope, Reorder};
+use crate::highlight::mapping::Envelope;
 use crate::highlight::window::is_sound_key;
+use crate::media::reorder::Reorder;
 use crate::media::{AuMeta, Track, TrackParams};
 
 /// Whether a clip may hold two sets of parameters of the same codec, as two

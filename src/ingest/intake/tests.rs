@@ -306,17 +306,3 @@ fn sound_is_placed_on_the_videos_timeline() {
     assert_eq!(sound.pts_90k, 3_600 + 90);
     assert_eq!(sound.pts, 40 * 48);
 }
-
-#[test]
-fn the_reorder_depth_follows_level_and_size() {
-    let depth = |profile, level, width, height| {
-        let mut params = params(Codec::H264, &[1, profile, 0, level]);
-        (params.width, params.height) = (width, height);
-        reorder_depth(&params)
-    };
-    assert_eq!(depth(100, 40, 1_920, 1_080), 4);
-    assert_eq!(depth(100, 51, 1_920, 1_080), 16);
-    assert_eq!(depth(77, 31, 640, 360), 16);
-    assert_eq!(depth(66, 40, 1_920, 1_080), 1);
-    assert_eq!(reorder_depth(&params(Codec::H265, &[1, 2])), 16);
-}
