@@ -15,12 +15,12 @@ use super::panel::Panel;
 use super::report::{self, Weight};
 use super::work::Work;
 use super::{say, words};
+use crate::base::hours::OpenHours;
 use crate::base::{
     CameraId, Clock, Counted, Notice, PressAck, PressError, PressId, PressRequest, Pulse, Sentence,
     Stop, StopLevel, Wall, notice,
 };
 use crate::config::Config;
-use crate::base::hours::OpenHours;
 use crate::config::board::Window;
 use crate::health::{self, CameraFacts, House, Pictures, StorageFacts, Verdict, WorkFacts};
 use crate::highlight::{self, Highlights, Listed, Outcome};

@@ -85,7 +85,12 @@ macro_rules! texts {
         })*
     };
 }
-texts!(String, &'static str, super::ids::CameraId, super::ids::PressId);
+texts!(
+    String,
+    &'static str,
+    super::ids::CameraId,
+    super::ids::PressId
+);
 
 impl ToArg for Sentence {
     fn to_arg(&self) -> Arg {

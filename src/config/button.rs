@@ -5,9 +5,7 @@
 
 use std::str::FromStr;
 
-use super::board::{
-    Backend, Board, Button, ButtonRole, Input, Led, LedRole, Level, Pull, Window,
-};
+use super::board::{Backend, Board, Button, ButtonRole, Input, Led, LedRole, Level, Pull, Window};
 use super::check::{Check, LONGEST_WINDOW_MS};
 use super::checked::{Camera, Highlight};
 use super::hours::open_hours;

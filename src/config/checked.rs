@@ -8,9 +8,9 @@ use jiff::tz::TimeZone;
 use url::Url;
 
 use super::board::{Board, Button, Led};
-use crate::base::hours::OpenHours;
 use super::delivery::{Finish, Queue, Target, Upload};
 use crate::base::CameraId;
+use crate::base::hours::OpenHours;
 
 /// All of it.
 #[derive(Clone, Debug)]

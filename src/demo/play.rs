@@ -11,11 +11,11 @@ use std::time::Duration;
 use tokio::net::{TcpStream, UdpSocket};
 
 use super::camera::{Sent, Shared, now_ns, signed};
-use crate::base::lock;
 use super::footage::Coding;
 use super::packet::Packets;
 use super::stream::{Cursor, Item, Programme, Wire, ns, scale};
 use super::{Fault, Join, StartAt, When};
+use crate::base::lock;
 use crate::media::Track;
 
 /// How a track's packets travel.

@@ -11,12 +11,12 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::broadcast;
 
 use super::camera::{Asked, Shared, now_ns};
-use crate::base::lock;
 use super::fault::Manners;
 use super::play::{Carried, Next, Play, Tracks, Way, write_all};
 use super::rtsp::{self, Front, Request};
 use super::stream::{Wire, scale};
 use super::{Fault, Login, Scheme, Stage, auth, sdp};
+use crate::base::lock;
 
 /// Serves one connection until either side ends it.
 pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream, number: u32) {

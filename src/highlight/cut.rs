@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::report::{CutReport, Damaged, Ended, Finished, Gap, GapReason};
 use super::mapping::{Envelope, Mapping};
-use crate::media::reorder::Reorder;
 use super::window::{AUDIO_LEAD_90K, NoFootage, Plan, is_plausible, is_sound_key, ms_to_ns};
+use crate::media::reorder::Reorder;
 use crate::media::{Alignment, AuMeta, Codec, Track, TrackParams};
 use crate::mp4;
 

@@ -64,7 +64,7 @@ impl ReconnectPolicy {
             ConnectionEnd::WrongPassword => {
                 let longest_ms = self.backoff.due_ms(u32::MAX);
                 self.backoff.spread_ms(longest_ms, random)
-            },
+            }
             _ => self.backoff.delay_ms(self.failures, random),
         };
         Some(Duration::from_millis(delay_ms))

@@ -133,8 +133,7 @@ impl Shared {
     }
 
     pub fn snapshot(&self, now_mono_ns: u64) -> CameraState {
-        let words = lock(&self.words)
-            .clone();
+        let words = lock(&self.words).clone();
         let some = |value: u64| (value > 0).then_some(value);
         let waits = matches!(words.phase, Phase::Waiting | Phase::RefusedPassword);
         CameraState {

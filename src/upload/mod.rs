@@ -28,8 +28,8 @@ use jiff::tz::TimeZone;
 pub use attempt::{Attempt, Flow, Meter};
 pub use parcel::{Content, Item, Parcel, Part};
 
-use crate::base::{Clock, Stop};
 use crate::base::hours::DailyWindow;
+use crate::base::{Clock, Stop};
 use crate::config::delivery::TargetKind;
 use crate::config::template::KeyTemplate;
 use crate::config::{Config, delivery};
