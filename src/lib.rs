@@ -19,6 +19,7 @@
 //! * [`media`]: access units, tracks, parameter sets, the 90 kHz timeline
 //! * [`mp4`]: the muxer, pure: sample facts in, bytes and offsets out
 //! * [`disk`]: temp → write → sync → rename → sync directory; free space
+//! * [`access`]: who may sign in: users, sessions, shared links; their files
 //! * [`ring`]: the shared-memory ring: one writer, any number of readers
 //! * [`ingest`]: RTSP (retina) → ring; reconnect policy, stall watch, timeline
 //! * [`tap`]: ring → fragmented MP4 on a pipe
@@ -35,6 +36,7 @@
 //! * [`demo`]: the built-in RTSP camera, and the faults tests script into it
 //! * [`app`]: composition root; the only place that knows all rooms
 
+pub mod access;
 pub mod app;
 pub mod appliance;
 pub mod base;

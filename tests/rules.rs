@@ -52,7 +52,7 @@ fn code_of(path: &Path) -> String {
 
 /// Rooms that a room may import. `lib.rs` and `main.rs` see all.
 fn may_import() -> BTreeMap<&'static str, Vec<&'static str>> {
-    let ground = ["base", "config", "media", "mp4", "disk"];
+    let ground = ["base", "config", "media", "mp4", "disk", "access"];
     let with = |more: &[&'static str]| [&ground[..], more].concat();
     BTreeMap::from([
         ("base", vec![]),
@@ -60,6 +60,7 @@ fn may_import() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("media", vec!["base"]),
         ("disk", vec!["base"]),
         ("mp4", vec!["base", "media"]),
+        ("access", vec!["base", "disk"]),
         ("ring", with(&[])),
         ("trigger", with(&[])),
         ("board", with(&[])),
@@ -159,6 +160,7 @@ fn the_ground_knows_no_tokio_and_no_sockets() {
         "media",
         "mp4",
         "disk",
+        "access",
         "highlight",
         "ring",
     ];

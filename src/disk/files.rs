@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind, Seek, SeekFrom};
-use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -203,9 +203,34 @@ impl Disk {
     /// same file system. After an error `to` is as it was, or new and whole.
     pub fn write_atomically(&self, temp: &Path, to: &Path, bytes: &[u8]) -> io::Result<()> {
         let file = self.create(temp)?;
+        self.commit(&file, to, bytes)
+    }
+
+    /// The same for what only `owner` (user and group) may read and write.
+    pub fn write_private(
+        &self,
+        temp: &Path,
+        to: &Path,
+        bytes: &[u8],
+        owner: (u32, u32),
+    ) -> io::Result<()> {
+        // One that was left there might be readable for others.
+        self.remove(temp)?;
+        let mut options = fs::OpenOptions::new();
+        options.read(true).write(true).create_new(true).mode(0o600);
+        let file = self.open_with(temp, &options)?;
+        let made = file.file.metadata()?;
+        if (made.uid(), made.gid()) != owner {
+            fchown(&file.file, Some(owner.0), Some(owner.1))?;
+        }
+        self.commit(&file, to, bytes)
+    }
+
+    /// `file` gets `bytes` and the name `to`.
+    fn commit(&self, file: &File, to: &Path, bytes: &[u8]) -> io::Result<()> {
         file.write_all_at(bytes, 0)?;
         file.sync()?;
-        self.rename(temp, to)?;
+        self.rename(&file.path, to)?;
         self.sync_dir(to.parent().unwrap_or(Path::new("/")))
     }
 }
