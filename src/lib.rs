@@ -34,13 +34,14 @@
 //! * [`web`]: the HTTP API
 //! * [`appliance`]: what only a box flashed from our SD image needs: its disk, its one file to configure
 //! * [`demo`]: the built-in RTSP camera, and the faults tests script into it
-//! * [`app`]: composition root; the only place that knows all rooms
+//! * [`service`]: composition root: builds, starts, watches and stops everything
+//! * [`commands`]: one file a command of the program; with `service` the only place that knows all rooms
 
 pub mod access;
-pub mod app;
 pub mod appliance;
 pub mod base;
 pub mod board;
+pub mod commands;
 pub mod config;
 pub mod demo;
 pub mod disk;
@@ -52,6 +53,7 @@ pub mod media;
 pub mod mp4;
 pub mod queue;
 pub mod ring;
+pub mod service;
 pub mod tap;
 pub mod trigger;
 pub mod update;

@@ -8,9 +8,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cli::{Appliance, Board, Cli, Command, Common, DEFAULT_CONFIG};
-use hindsight::app;
 use hindsight::base::CameraId;
+use hindsight::commands;
 use hindsight::config::{self, Config, Loaded, Log, Sources};
+use hindsight::service;
 use log::LevelFilter;
 
 /// It could not be done at all: no service, a wrong configuration.
@@ -21,13 +22,13 @@ const WRONG: u8 = 1;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
-        Command::Run(_) => app::logging::tell_panics(),
+        Command::Run(_) => service::logging::tell_panics(),
         // `hindsight ring | head` has had enough; that is no accident.
         _ => leave_quietly_when_nobody_reads(),
     }
     let done = call(&cli.common, cli.command);
     hindsight::trigger::give_terminal_back();
-    app::logging::finish();
+    service::logging::finish();
     done
 }
 
@@ -37,14 +38,14 @@ fn call(common: &Common, command: Command) -> ExitCode {
         Command::Appliance { what } => {
             start_log(common, quiet());
             match what {
-                Appliance::Disk => app::appliance_disk(),
-                Appliance::Config { root } => app::appliance_config(root.as_deref()),
+                Appliance::Disk => commands::appliance_disk(),
+                Appliance::Config { root } => commands::appliance_config(root.as_deref()),
             }
         }
         Command::Demo(demo) => {
             // A newcomer need not hear of limits that matter to a venue (locked memory).
             start_log(common, only_errors());
-            app::demo(&app::DemoOptions {
+            commands::demo(&commands::DemoOptions {
                 exit: demo.exit,
                 press_after: demo.press_after,
             })
@@ -53,28 +54,28 @@ fn call(common: &Common, command: Command) -> ExitCode {
             let named: Vec<CameraId> = check.latency.iter().cloned().collect();
             with_config(common, Show::AsText, &named, |config| {
                 let latency = check.latency.clone();
-                app::check(config, &app::CheckOptions { latency })
+                commands::check(config, &commands::CheckOptions { latency })
             })
         }
         Command::Press(press) => with_config(common, Show::Nothing, &press.cameras, |config| {
-            app::press(config, &press_options(&press))
+            commands::press(config, &press_options(&press))
         }),
         Command::Board { what } => with_config(common, Show::Nothing, &[], |config| match what {
-            None => app::board(config),
-            Some(Board::Off) => app::board_off(config),
-            Some(Board::Test) => app::board_test(config),
+            None => commands::board(config),
+            Some(Board::Off) => commands::board_off(config),
+            Some(Board::Test) => commands::board_test(config),
         }),
         Command::Ring { cameras } => with_config(common, Show::Nothing, &cameras, |config| {
-            app::ring(config, &cameras)
+            commands::ring(config, &cameras)
         }),
         Command::Tap { camera } => {
             let named = std::slice::from_ref(&camera);
             with_config(common, Show::Nothing, named, |config| {
-                app::tap(config, &camera)
+                commands::tap(config, &camera)
             })
         }
         Command::Queue { follow, command } => with_config(common, Show::Nothing, &[], |config| {
-            app::queue(config, &queue_command(follow, command.as_ref()))
+            commands::queue(config, &queue_command(follow, command.as_ref()))
         }),
         Command::Update(update) => {
             start_log(common, quiet());
@@ -87,11 +88,11 @@ fn call(common: &Common, command: Command) -> ExitCode {
                 Ok(loaded) => Ok(loaded.config),
                 Err(error) => Err(error.to_string()),
             };
-            app::update(config, update.layout.as_deref(), &update_command(&update))
+            commands::update(config, update.layout.as_deref(), &update_command(&update))
         }
         Command::Verify { paths } => {
             start_log(common, quiet());
-            app::verify(&paths)
+            commands::verify(&paths)
         }
     }
 }
@@ -106,12 +107,12 @@ fn run_service(common: &Common, notices: Option<PathBuf>) -> ExitCode {
         let mut config = config.clone();
         config.log = asked_for(common, config.log);
         config.notices = notices;
-        app::run(config)
+        commands::run(config)
     })
 }
 
-fn queue_command(follow: bool, command: Option<&cli::Queue>) -> app::QueueCommand {
-    use app::QueueCommand::{Drop, Follow, Retry, RetryFailed, Show};
+fn queue_command(follow: bool, command: Option<&cli::Queue>) -> commands::QueueCommand {
+    use commands::QueueCommand::{Drop, Follow, Retry, RetryFailed, Show};
     match command {
         None if follow => Follow,
         None => Show,
@@ -121,8 +122,8 @@ fn queue_command(follow: bool, command: Option<&cli::Queue>) -> app::QueueComman
     }
 }
 
-fn update_command(update: &cli::Update) -> app::UpdateCommand {
-    use app::UpdateCommand::{Confirm, Install, Status};
+fn update_command(update: &cli::Update) -> commands::UpdateCommand {
+    use commands::UpdateCommand::{Confirm, Install, Status};
     match &update.from {
         Some(from) => Install {
             from: from.clone(),
@@ -138,9 +139,9 @@ fn update_command(update: &cli::Update) -> app::UpdateCommand {
     }
 }
 
-fn press_options(press: &cli::Press) -> app::PressOptions {
+fn press_options(press: &cli::Press) -> commands::PressOptions {
     let ms = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    app::PressOptions {
+    commands::PressOptions {
         cameras: press.cameras.clone(),
         pre_ms: press.pre.map(ms),
         post_ms: press.post.map(ms),
@@ -275,7 +276,7 @@ fn only_errors() -> Log {
 }
 
 fn start_log(common: &Common, configured: Log) {
-    app::logging::start(asked_for(common, configured));
+    service::logging::start(asked_for(common, configured));
 }
 
 /// The command line goes over the configuration.

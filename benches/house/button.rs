@@ -9,11 +9,11 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use hindsight::app::service::Service;
 use hindsight::base::{Clock, RealClock};
 use hindsight::board::sim::SimHandle;
 use hindsight::config::{self, Sources};
 use hindsight::demo::{Camera, Script};
+use hindsight::service::embedded::Service;
 
 use crate::Row;
 use crate::process::{median, work_dir};

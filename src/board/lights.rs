@@ -4,7 +4,7 @@
 //! with steady lights. Whoever tells it something never waits.
 //!
 //! Not here: what a light shows when (`patterns`), pins (the backends), who tells
-//! (`app`). Called by: app.
+//! (`service`).
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

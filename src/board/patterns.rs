@@ -9,7 +9,7 @@
 //! "taken", three separate flashes are "refused". A status light that is lit most of
 //! the time takes presses.
 //!
-//! Not here: who says what holds (`app`), pins (the backends), threads (`lights`).
+//! Not here: who says what holds (`service`), pins (the backends), threads (`lights`).
 //! Called by: `lights`, app (`board off`, the guide's table).
 
 use crate::config::board::LedRole;

@@ -1,6 +1,6 @@
 //! A simulated board, for `demo` and tests: edges are pushed, levels are logged.
 //!
-//! Not here: keys (`trigger`), how the lights are drawn (`app`).
+//! Not here: keys (`trigger`), how the lights are drawn (`commands`).
 //! Called by: board, app, tests.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

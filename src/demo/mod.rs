@@ -1,7 +1,7 @@
 //! The built-in camera: a real RTSP server in the process that serves footage
 //! from memory in real time, and misbehaves when a [`Script`] tells it to.
 //!
-//! Not here: the guided tour (`app::demo`), anything that reads a camera (`ingest`).
+//! Not here: the guided tour (`commands::demo`), anything that reads a camera (`ingest`).
 //! Called by: app (`hindsight demo`), tests, benches. Stands on ground only.
 //!
 //! * [`footage`]: what is served: coded frames of the bundled pattern, of an MP4, or made up

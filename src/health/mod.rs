@@ -1,6 +1,6 @@
 //! Snapshots in, one verdict out. Pure.
 //!
-//! Not here: how the snapshots are taken (`app` asks the rooms), how the verdict
+//! Not here: how the snapshots are taken (`service` asks the rooms), how the verdict
 //! is told (`web`). Called by: app.
 //!
 //! Beside the verdict: whether the threads get on (`progress`), and what systemd is told of

@@ -13,7 +13,7 @@
 //! answer: a thread that the kernel holds for it (`D`) stands on its account, and a restart
 //! would only add a process that cannot be ended. `/health` tells of both.
 //!
-//! Not here: how threads are looked at, what follows (`app`), the words to systemd (`systemd`).
+//! Not here: how threads are looked at, what follows (`service`), the words to systemd (`systemd`).
 //! Called by: app.
 
 use std::collections::BTreeMap;

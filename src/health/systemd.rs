@@ -1,6 +1,6 @@
 //! The words to systemd (`sd_notify`): a datagram to the socket that it names. Thin.
 //!
-//! Not here: when to say what (`app`), whether all is well (`progress`).
+//! Not here: when to say what (`service`), whether all is well (`progress`).
 //! Called by: app.
 
 use std::collections::BTreeMap;

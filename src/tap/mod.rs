@@ -7,7 +7,7 @@
 //! replaced. Parameters of video may change; a change of codec, or of audio's
 //! parameters, ends the stream, for no player goes on over it.
 //!
-//! Not here: the command line (`app`), boxes (`mp4`). Called by: app.
+//! Not here: the command line (`commands`), boxes (`mp4`). Called by: app.
 
 mod pace;
 mod stream;

@@ -11,7 +11,7 @@
 //!   no other press.
 //! * A button that is not touched has no deadline.
 //!
-//! Not here: whether the venue is open (`hours`), what a press saves, who is told (`app`).
+//! Not here: whether the venue is open (`hours`), what a press saves, who is told (`service`).
 //! Called by: app.
 
 use crate::config::board::{Button, ButtonRole, Input};

@@ -6,7 +6,7 @@
 //! disk that is full, missing or silent). Cameras without picture are no such reason: at night a
 //! venue may have switched them off, and the old system would see them no better.
 //!
-//! Not here: asking the service (`app` does), restarting the box (the unit does, by the exit code).
+//! Not here: asking the service (`commands` does), restarting the box (the unit does, by the exit code).
 
 use super::error::UpdateError;
 use super::install::lock;

@@ -9,7 +9,7 @@
 //!
 //! A cut before 5 leaves a box that starts the running slot; a cut in it, one that starts either.
 //!
-//! Not here: fetching (`fetch`), restarting the box (`app`).
+//! Not here: fetching (`fetch`), restarting the box (`commands`).
 
 use std::path::{Path, PathBuf};
 

@@ -22,8 +22,8 @@
 //! minisign -S -s "$KEY" -m "$hsu" -t "hindsight $VERSION arm64"
 //! ```
 //!
-//! Not here: the service and its health (`app` asks and hands the answers in), what U-Boot does
-//! with the files (`image/`), restarting the box (`app`).
+//! Not here: the service and its health (`commands` asks and hands the answers in), what U-Boot does
+//! with the files (`image/`), restarting the box (`commands`).
 //! Called by: app.
 
 pub mod confirm;

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use hindsight::app::service::Service;
 use hindsight::base::{Clock, RealClock};
 use hindsight::board::sim::SimHandle;
 use hindsight::config::{self, Sources};
 use hindsight::demo::{Camera, Script};
+use hindsight::service::embedded::Service;
 use serde_json::{Value, json};
 
 use crate::gst::Peer;

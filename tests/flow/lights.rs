@@ -3,11 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use hindsight::app::service::Service;
 use hindsight::base::{Clock, RealClock};
 use hindsight::board::patterns::{self, ROLES};
 use hindsight::config::{self, Sources};
 use hindsight::demo::{Camera, Script};
+use hindsight::service::embedded::Service;
 use serde_json::{Value, json};
 
 use crate::service::{PATIENCE, Place, Told, camera};

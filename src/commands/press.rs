@@ -1,0 +1,103 @@
+//! `hindsight press`: the button of the running service, from the command line.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::PressOptions;
+use super::client::{Answer, Client};
+use crate::commands::exit::{NOT_DONE, WRONG};
+use crate::config::Config;
+
+pub(super) fn press(config: &Config, options: &PressOptions) -> ExitCode {
+    let post_ms = options.post_ms.unwrap_or(config.highlight.post_ms);
+    let limit = match options.wait {
+        true => Duration::from_millis(post_ms) + Duration::from_secs(180),
+        false => Duration::from_secs(40),
+    };
+    let path = match options.wait {
+        true => "/save-clip?wait=true",
+        false => "/save-clip",
+    };
+    match Client::new(&config.http, limit).post(path, &wish(options)) {
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(NOT_DONE)
+        }
+        Ok(answer) if answer.status == 200 => {
+            println!("{}", taken(&answer.body, &config.storage.path));
+            let clips = answer.body["clips"].as_array();
+            let missing =
+                clips.is_some_and(|clips| clips.iter().any(|clip| clip["clip"].is_null()));
+            ExitCode::from(if missing { WRONG } else { 0 })
+        }
+        Ok(answer) => {
+            eprintln!("{}", not_taken(&answer));
+            ExitCode::from(WRONG)
+        }
+    }
+}
+
+fn wish(options: &PressOptions) -> Value {
+    let mut wish = Map::new();
+    if !options.cameras.is_empty() {
+        wish.insert("camera_id".to_owned(), json!(options.cameras));
+    }
+    for (key, ms) in [("pre", options.pre_ms), ("post", options.post_ms)] {
+        if let Some(ms) = ms {
+            wish.insert(key.to_owned(), json!(ms as f64 / 1000.0));
+        }
+    }
+    Value::Object(wish)
+}
+
+fn taken(body: &Value, storage: &Path) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
+    let mut lines = vec![format!(
+        "{}: {}",
+        text(&body["press_id"]),
+        text(&body["message"])
+    )];
+    let list = |key: &str| body[key].as_array().cloned().unwrap_or_default();
+    for note in list("notes") {
+        lines.push(format!(
+            "  {}: {}",
+            text(&note["camera_id"]),
+            text(&note["reason"])
+        ));
+    }
+    for refusal in list("refused") {
+        let (id, reason) = (text(&refusal["camera_id"]), text(&refusal["reason"]));
+        lines.push(format!("  {id} did not take it: {reason}"));
+    }
+    for clip in list("clips") {
+        let id = text(&clip["camera_id"]);
+        lines.push(match clip["clip"].as_str() {
+            Some(path) => {
+                let seconds =
+                    crate::service::say::seconds(clip["duration_ms"].as_u64().unwrap_or(0));
+                let file = storage.join(path.trim_start_matches('/'));
+                format!("  {id}: {seconds} clip → {}", file.display())
+            }
+            None => format!("  {id}: no clip: {}", text(&clip["reason"])),
+        });
+    }
+    lines.join("\n")
+}
+
+fn not_taken(answer: &Answer) -> String {
+    let mut lines = vec![match answer.message() {
+        "" => format!(
+            "not taken: the service answered with status {}",
+            answer.status
+        ),
+        message => format!("not taken: {message}"),
+    }];
+    for refusal in answer.body["refused"].as_array().unwrap_or(&Vec::new()) {
+        let text = |key: &str| refusal[key].as_str().unwrap_or("?").to_owned();
+        lines.push(format!("  {}: {}", text("camera_id"), text("reason")));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,234 @@
+//! `hindsight queue`: what waits, what is at work, what was given up; and `retry`
+//! and `drop`. Asks the running service; without one, the storage itself.
+//!
+//! Called by: app.
+
+mod follow;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::QueueCommand;
+use super::client::{Answer, Client, ClientError};
+use crate::base::RealClock;
+use crate::commands::exit::{NOT_DONE, WRONG};
+use crate::config::Config;
+use crate::queue::Which;
+use crate::queue::hand::Still;
+use crate::service::say::{many, short_age, table};
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+pub(super) fn queue(config: &Config, command: &QueueCommand) -> ExitCode {
+    let client = Client::new(&config.http, LIMIT);
+    let answer = match command {
+        QueueCommand::Follow => return follow::follow(config, &client),
+        QueueCommand::Show => client.get("/queue"),
+        QueueCommand::Retry(id) => client.post("/queue/retry", &json!({"id": id})),
+        QueueCommand::RetryFailed => client.post("/queue/retry", &json!({"failed": true})),
+        QueueCommand::Drop(id) => client.post("/queue/drop", &json!({"id": id})),
+    };
+    match answer {
+        Ok(answer) if answer.status == 200 => {
+            match command {
+                QueueCommand::Show => print!("{}", shown(&answer.body)),
+                _ => println!("{}", answer.message()),
+            }
+            ExitCode::SUCCESS
+        }
+        Ok(answer) => refused(&answer),
+        Err(ClientError::NoService(_)) => without_service(config, command),
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(NOT_DONE)
+        }
+    }
+}
+
+fn refused(answer: &Answer) -> ExitCode {
+    match answer.message() {
+        "" => eprintln!("the service answered with status {}", answer.status),
+        message => eprintln!("{message}"),
+    }
+    ExitCode::from(WRONG)
+}
+
+fn without_service(config: &Config, command: &QueueCommand) -> ExitCode {
+    let storage = &config.storage.path;
+    if !storage.exists() {
+        eprintln!(
+            "no service answers, and there is no storage at {}",
+            storage.display()
+        );
+        return ExitCode::from(NOT_DONE);
+    }
+    let targets = config.targets.iter().map(|target| target.id.clone());
+    let still = Still::read(storage, &config.queue, targets.collect());
+    let timezone = &config.venue.timezone;
+    let done = match command {
+        // The second is followed at a service only.
+        QueueCommand::Show | QueueCommand::Follow => {
+            print!("{}", shown(&json!({"jobs": still.list(&RealClock)})));
+            println!("no service answers: this is what it would go on with");
+            return ExitCode::SUCCESS;
+        }
+        QueueCommand::Retry(id) => still.retry(&Which::Id(id.clone()), &RealClock, timezone),
+        QueueCommand::RetryFailed => still.retry(&Which::Failed, &RealClock, timezone),
+        QueueCommand::Drop(id) => still.drop_job(id, &RealClock, timezone),
+    };
+    match done {
+        Ok(ids) => {
+            println!("{}", said(command, &ids));
+            println!("no service answers: it goes on from here when it starts");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(WRONG)
+        }
+    }
+}
+
+/// What was done, in a sentence.
+pub(super) fn said(command: &QueueCommand, ids: &[String]) -> String {
+    let what = match command {
+        QueueCommand::Drop(_) => {
+            "taken out of the queue; the files stay until keep_uploaded is over"
+        }
+        _ => "tried again",
+    };
+    match ids {
+        [] => "no job was given up: nothing to try again".to_owned(),
+        ids => format!("{}: {what}", ids.join(", ")),
+    }
+}
+
+fn shown(body: &Value) -> String {
+    let jobs = body["jobs"].as_array().cloned().unwrap_or_default();
+    let head = [
+        "ID",
+        "CAMERA",
+        "AGE",
+        "STATUS",
+        "STAGE",
+        "PROGRESS",
+        "TRIED",
+        "LAST ERROR",
+    ];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    let bar = match std::io::stdout().is_terminal() {
+        true => 10,
+        false => 0,
+    };
+    rows.extend(jobs.iter().map(|job| row(job, bar)));
+    let mut text = match jobs.is_empty() {
+        true => "nothing waits\n".to_owned(),
+        false => table(&rows),
+    };
+    text.push_str(&below(body));
+    text
+}
+
+/// What waits for what, and how many there are.
+fn below(body: &Value) -> String {
+    let mut text = String::new();
+    for lane in body["status"]["waiting"].as_array().unwrap_or(&Vec::new()) {
+        let what = match lane["target"].as_str() {
+            Some(target) => format!("uploading to {target}"),
+            None => "finishing".to_owned(),
+        };
+        let since = short_age(lane["since_ms"].as_u64().unwrap_or(0));
+        let why = lane["why"].as_str().unwrap_or("?");
+        text.push_str(&format!("{what} waits since {since}: {why}\n"));
+    }
+    let counts = &body["status"]["counts"];
+    if counts.is_object() {
+        let count = |key: &str| counts[key].as_u64().unwrap_or(0);
+        text.push_str(&format!(
+            "{} to finish, {} to upload, {} given up, {} done\n",
+            count("to_finish"),
+            count("to_upload"),
+            count("failed"),
+            many(count("done"), "highlight"),
+        ));
+    }
+    text
+}
+
+fn row(job: &Value, bar: usize) -> Vec<String> {
+    let text = |key: &str| job[key].as_str().unwrap_or("").to_owned();
+    let age = job["age_ms"].as_u64().map_or("?".to_owned(), short_age);
+    let uploads = job["uploads"].as_array().cloned().unwrap_or_default();
+    let mut running = Vec::new();
+    if let Some(permille) = job["permille"].as_u64() {
+        running.push(progress(permille, bar));
+    }
+    for upload in &uploads {
+        if let Some(permille) = upload["permille"].as_u64() {
+            let target = upload["target"].as_str().unwrap_or("?");
+            running.push(format!("{target} {}", progress(permille, bar)));
+        }
+    }
+    vec![
+        text("id"),
+        text("camera_id"),
+        age,
+        text("status"),
+        text("stage"),
+        running.join(", "),
+        job["attempts"].as_u64().unwrap_or(0).to_string(),
+        text("last_error").replace('\n', " "),
+    ]
+}
+
+/// `[#####     ] 50 %`, the bar so wide; 0: none.
+fn progress(permille: u64, bar: usize) -> String {
+    let permille = usize::try_from(permille.min(1000)).unwrap_or(0);
+    let percent = permille / 10;
+    if bar == 0 {
+        return format!("{percent} %");
+    }
+    let full = permille * bar / 1000;
+    format!(
+        "[{}{}] {percent} %",
+        "#".repeat(full),
+        " ".repeat(bar - full)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_is_a_row_with_its_progress_and_its_whole_error() {
+        let job = json!({
+            "id": "a/court1", "camera_id": "court1", "age_ms": 61_000, "status": "uploading", "stage": null,
+            "attempts": 1, "last_error": "first\nsecond", "permille": null,
+            "uploads": [{"target": "club", "permille": 455}],
+        });
+        let cells = row(&job, 10);
+        assert_eq!(
+            cells,
+            [
+                "a/court1",
+                "court1",
+                "1 min",
+                "uploading",
+                "",
+                "club [####      ] 45 %",
+                "1",
+                "first second"
+            ]
+        );
+        assert_eq!(row(&job, 0)[5], "club 45 %");
+        let text = shown(&json!({"jobs": [], "status": {"counts": {"done": 1}}}));
+        assert_eq!(
+            text,
+            "nothing waits\n0 to finish, 0 to upload, 0 given up, 1 highlight done\n"
+        );
+    }
+}

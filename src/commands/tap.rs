@@ -1,0 +1,33 @@
+//! `hindsight tap`: a camera's live stream to stdout.
+
+use std::io::{BufWriter, IsTerminal};
+use std::process::ExitCode;
+
+use crate::base::CameraId;
+use crate::commands::exit::NOT_DONE;
+use crate::config::Config;
+use crate::service::signals::Stopper;
+use crate::tap;
+
+pub(super) fn tap(config: &Config, camera: &CameraId) -> ExitCode {
+    let out = std::io::stdout();
+    if out.is_terminal() {
+        eprintln!(
+            "this writes video, which a terminal cannot show; try: hindsight tap {camera} | ffplay -"
+        );
+        return ExitCode::from(NOT_DONE);
+    }
+    let done = Stopper::listen()
+        .map_err(|error| format!("cannot listen for signals: {error}"))
+        .and_then(|stopper| {
+            let out = BufWriter::with_capacity(256 * 1024, out);
+            tap::run(&config.ring.dir, camera, out, &stopper.stop).map_err(|e| e.to_string())
+        });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{camera}: {why}; is the service running?");
+            ExitCode::from(NOT_DONE)
+        }
+    }
+}

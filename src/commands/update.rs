@@ -1,0 +1,402 @@
+//! `hindsight update`: a new system into the other slot; `--confirm`, which a new system runs when
+//! it has come up; `--status`.
+//!
+//! Exit codes beyond the usual: 1, the update is not what it must be; [`RESTART`], the new system
+//! did not become healthy, and whoever started us restarts the box.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use semver::Version;
+
+use super::client::Client;
+use crate::base::{Clock, RealClock};
+use crate::commands::exit::{NOT_DONE, WRONG};
+use crate::config::{Config, Http};
+use crate::disk::Disk;
+use crate::health;
+use crate::service::say::{self, say};
+use crate::update::confirm::{Decision, Errand, Look, Pace, Watch, confirm, errand};
+use crate::update::fetch::Fetch;
+use crate::update::image::Image;
+use crate::update::install::{Rules, Step, Written};
+use crate::update::layout::Kernel;
+use crate::update::{Layout, Slot, State, Store, Update, UpdateError};
+
+/// The new system did not become healthy: the box is to be restarted, so that U-Boot goes back.
+const RESTART: u8 = 11;
+/// How long the service may take to answer.
+const ANSWER: Duration = Duration::from_secs(5);
+/// Where the service listens if its configuration cannot be read.
+const USUAL: ([u8; 4], u16) = ([127, 0, 0, 1], 8080);
+
+/// What `hindsight update` is asked for.
+#[derive(Clone, Debug)]
+pub enum UpdateCommand {
+    /// Write `from`, a file or an address.
+    Install {
+        from: String,
+        /// File of the public key.
+        key: PathBuf,
+        allow_older: bool,
+        /// Restart the box when it is written.
+        reboot: bool,
+    },
+    Confirm {
+        /// Healthy for so long: confirmed.
+        healthy_for: Duration,
+        /// A health that has not begun by then comes too late.
+        patience: Duration,
+    },
+    Status,
+}
+
+/// `layout`: a file that says where the slots are; `None`: as the image has them.
+pub(super) fn update(
+    config: impl FnOnce() -> Result<Config, String>,
+    layout: Option<&Path>,
+    command: &UpdateCommand,
+) -> ExitCode {
+    let usual = || Layout::of_this_box(&Kernel::default());
+    let layout = match layout.map_or_else(usual, Layout::of_file) {
+        Ok(layout) => layout,
+        Err(error) => return failed(&error),
+    };
+    let disk = Disk::default();
+    match command {
+        UpdateCommand::Install {
+            from,
+            key,
+            allow_older,
+            reboot,
+        } => {
+            let rules = Rules {
+                key: key.clone(),
+                running: running_version(),
+                allow_older: *allow_older,
+            };
+            installed(install(config, &layout, &disk, from, &rules), *reboot)
+        }
+        UpdateCommand::Confirm {
+            healthy_for,
+            patience,
+        } => {
+            let pace = Pace {
+                healthy_ns: ns(*healthy_for),
+                patience_ns: ns(*patience),
+            };
+            confirm_when_healthy(config, &layout, &disk, pace)
+        }
+        UpdateCommand::Status => status(&layout, &disk),
+    }
+}
+
+fn ns(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn failed(error: &UpdateError) -> ExitCode {
+    eprintln!("{error}");
+    ExitCode::from(match error.is_of_the_update() {
+        true => WRONG,
+        false => NOT_DONE,
+    })
+}
+
+/// The image has the version of the program in it.
+fn running_version() -> Version {
+    Version::parse(env!("CARGO_PKG_VERSION")).unwrap_or(Version::new(0, 0, 0))
+}
+
+enum Failure {
+    Update(UpdateError),
+    Config(String),
+}
+
+impl From<UpdateError> for Failure {
+    fn from(error: UpdateError) -> Failure {
+        Failure::Update(error)
+    }
+}
+
+fn install(
+    config: impl FnOnce() -> Result<Config, String>,
+    layout: &Layout,
+    disk: &Disk,
+    from: &str,
+    rules: &Rules,
+) -> Result<Written, Failure> {
+    // The box first: nobody should wait for a download that cannot be used.
+    let update = Update::begin(layout, disk)?;
+    let mut progress = Progress::default();
+    let mut tell = |step| progress.tell(step);
+    let image = match Fetch::is_address(from) {
+        true => {
+            let storage = config().map_err(Failure::Config)?.storage.path;
+            Fetch::new(from, &storage)?.fetch(disk, &mut tell)?
+        }
+        false => Image::open(Path::new(from))?,
+    };
+    Ok(update.install(&image, rules, &mut tell)?)
+}
+
+/// Says how far it is, every tenth of the way.
+#[derive(Default)]
+struct Progress {
+    last: Option<(&'static str, u64)>,
+}
+
+impl Progress {
+    fn tell(&mut self, step: Step) {
+        let (doing, done, total) = match step {
+            Step::Fetching { done, total } => ("fetching", done, total.unwrap_or(0)),
+            Step::Proving { done, total } => ("checking the signature", done, total),
+            Step::Writing { done, total } => ("writing the slot", done, total),
+            Step::ReadingBack { done, total } => ("reading it back", done, total),
+        };
+        let tenths = (done * 10).checked_div(total).unwrap_or(done / 100_000_000);
+        if self.last != Some((doing, tenths)) {
+            self.last = Some((doing, tenths));
+            match total {
+                0 => say(format!("{doing}: {}", say::bytes(done))),
+                total => say(format!(
+                    "{doing}: {} % of {}",
+                    tenths * 10,
+                    say::bytes(total)
+                )),
+            }
+        }
+    }
+}
+
+fn installed(done: Result<Written, Failure>, reboot: bool) -> ExitCode {
+    let Written { version, slot } = match done {
+        Ok(written) => written,
+        Err(Failure::Update(error)) => return failed(&error),
+        Err(Failure::Config(error)) => {
+            eprintln!(
+                "the configuration says where to put what is fetched, and cannot be used:\n{error}"
+            );
+            return ExitCode::from(NOT_DONE);
+        }
+    };
+    say(format!(
+        "slot {slot} holds version {version} and is tried at the next restart; it stays if its service \
+         is healthy for 2 minutes, else this system comes back"
+    ));
+    if !reboot {
+        say("restart the box when nobody plays: reboot");
+        return ExitCode::SUCCESS;
+    }
+    say("restarting");
+    match Command::new("systemctl").arg("reboot").status() {
+        Ok(done) if done.success() => ExitCode::SUCCESS,
+        done => {
+            let why = done.map_or_else(|error| error.to_string(), |status| status.to_string());
+            eprintln!("systemctl reboot: {why}; restart the box by hand");
+            ExitCode::from(NOT_DONE)
+        }
+    }
+}
+
+fn confirm_when_healthy(
+    config: impl FnOnce() -> Result<Config, String>,
+    layout: &Layout,
+    disk: &Disk,
+    pace: Pace,
+) -> ExitCode {
+    let running = layout.running;
+    let errand = errand(&Store::new(disk, &layout.boot).read(), running);
+    match &errand {
+        Errand::Nothing(why) => {
+            say(format!("{why}: nothing to confirm"));
+            return ExitCode::SUCCESS;
+        }
+        Errand::NewSystem { tries_left } => say(format!(
+            "slot {running} is new; it stays once its service was healthy for {}. If not: {}",
+            say::seconds(pace.healthy_ns / 1_000_000),
+            after_this_try(*tries_left, running)
+        )),
+        Errand::Mend { why } => say(why),
+    }
+    if let Err(why) = wait_for_health(&http(config), pace) {
+        eprintln!("slot {running} did not become healthy: {why}");
+        let restart = matches!(errand, Errand::NewSystem { .. });
+        return ExitCode::from(if restart { RESTART } else { NOT_DONE });
+    }
+    match confirm(layout, disk) {
+        Ok(()) => {
+            say(format!(
+                "slot {running} is confirmed: it is started from now on"
+            ));
+            ExitCode::SUCCESS
+        }
+        Err(error) => failed(&error),
+    }
+}
+
+/// Where the service listens.
+fn http(config: impl FnOnce() -> Result<Config, String>) -> Http {
+    config().map_or_else(
+        |_| Http {
+            listen: USUAL.into(),
+            token: None,
+        },
+        |config| config.http,
+    )
+}
+
+fn after_this_try(tries_left: u8, running: Slot) -> String {
+    match tries_left {
+        0 => format!("the box restarts into slot {}", running.other()),
+        n => format!(
+            "the box restarts and tries it {}, then slot {} is back",
+            say::many_of(n.into(), "time more", "times more"),
+            running.other()
+        ),
+    }
+}
+
+/// Until the service was healthy for long enough; else, what was wrong last.
+fn wait_for_health(http: &Http, pace: Pace) -> Result<(), String> {
+    let client = Client::new(http, ANSWER);
+    // Sixty looks: every 2 s for two minutes.
+    let every = Duration::from_nanos(pace.healthy_ns / 60);
+    let mut watch = Watch::new(pace, RealClock.mono_ns());
+    let mut last = None;
+    loop {
+        let look = look(&client);
+        if last.as_ref() != Some(&look) {
+            say(match &look {
+                Look::Good => "healthy".to_owned(),
+                Look::Bad(why) => format!("not healthy: {why}"),
+            });
+        }
+        match watch.look(RealClock.mono_ns(), &look) {
+            Decision::Confirm => return Ok(()),
+            Decision::GiveUp(why) => return Err(why),
+            Decision::Wait => std::thread::sleep(every),
+        }
+        last = Some(look);
+    }
+}
+
+/// How the service is, as far as that is the new system's doing.
+fn look(client: &Client<'_>) -> Look {
+    let answer = match client.get("/health") {
+        Ok(answer) if answer.status == 200 => answer.body,
+        Ok(answer) => return Look::Bad(format!("GET /health is answered with {}", answer.status)),
+        Err(error) => return Look::Bad(error.to_string()),
+    };
+    match answer["status"].as_str() {
+        Some("healthy" | "degraded") => Look::Good,
+        Some("unhealthy") => {
+            let reasons = answer["reasons"].as_array().map_or(&[][..], Vec::as_slice);
+            let mut what = reasons.iter().filter_map(|reason| reason["what"].as_str());
+            match what.find(|what| health::lies_in_the_box(what)) {
+                Some(what) => Look::Bad(what.to_owned()),
+                // Cameras: the old system would see them no better.
+                None => Look::Good,
+            }
+        }
+        _ => Look::Bad("GET /health says neither healthy nor unhealthy".to_owned()),
+    }
+}
+
+fn status(layout: &Layout, disk: &Disk) -> ExitCode {
+    let state = match Store::new(disk, &layout.boot).read() {
+        Ok(state) => state,
+        Err(error) => {
+            eprintln!(
+                "slot {} runs, version {}",
+                layout.running,
+                running_version()
+            );
+            eprintln!("{error}");
+            return ExitCode::from(WRONG);
+        }
+    };
+    println!("{}", told(&state, layout.running, &running_version()));
+    ExitCode::SUCCESS
+}
+
+fn told(state: &State, running: Slot, version: &Version) -> String {
+    let tried = match state.tried {
+        Some(tried) => format!(
+            "{tried}, {} left",
+            say::many_of(state.left.into(), "try", "tries")
+        ),
+        None => "none".to_owned(),
+    };
+    let row = |name: &str, value: String| vec![name.to_owned(), value];
+    let table = say::table(&[
+        row("runs", format!("slot {running}, version {version}")),
+        row("confirmed", format!("slot {}", state.slot)),
+        row("tried", tried),
+    ]);
+    table + &meaning(state, running)
+}
+
+/// What the table means, where it means something.
+fn meaning(state: &State, running: Slot) -> String {
+    let other = running.other();
+    match (state.tried, state.left) {
+        (Some(tried), left) if tried == running && state.slot != running => format!(
+            "slot {running} is new and on trial: once its service was healthy for 2 minutes it is confirmed. \
+             If not: {}",
+            after_this_try(left, running)
+        ),
+        _ if state.slot != running => format!(
+            "slot {running} runs, though slot {other} is confirmed: that one could not be started, or somebody \
+             chose by hand"
+        ),
+        (None, _) => "nothing is under way".to_owned(),
+        (Some(_), 0) => format!(
+            "the update in slot {other} did not become healthy; this system is back. \"journalctl -u \
+             hindsight-confirm\" may say why"
+        ),
+        (Some(_), _) => format!("slot {other} holds an update that is tried at the next restart"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(slot: Slot, tried: Option<Slot>, left: u8) -> String {
+        told(
+            &State { slot, tried, left },
+            Slot::A,
+            &Version::new(0, 2, 0),
+        )
+    }
+
+    #[test]
+    fn the_status_says_what_runs_what_is_tried_and_what_it_means() {
+        assert_eq!(
+            shown(Slot::A, None, 0),
+            "runs       slot a, version 0.2.0\nconfirmed  slot a\ntried      none\nnothing is under way"
+        );
+        let written = shown(Slot::A, Some(Slot::B), 2);
+        assert!(
+            written.contains("tried      b, 2 tries left\n"),
+            "{written}"
+        );
+        assert!(written.ends_with("tried at the next restart"), "{written}");
+        let back = shown(Slot::A, Some(Slot::B), 0);
+        assert!(back.contains("did not become healthy"), "{back}");
+        let trial = shown(Slot::B, Some(Slot::A), 1);
+        assert!(
+            trial.contains("tries it 1 time more, then slot b is back"),
+            "{trial}"
+        );
+        let last = shown(Slot::B, Some(Slot::A), 0);
+        assert!(last.contains("the box restarts into slot b"), "{last}");
+        let odd = shown(Slot::B, None, 0);
+        assert!(
+            odd.contains("could not be started, or somebody chose"),
+            "{odd}"
+        );
+    }
+}

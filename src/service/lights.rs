@@ -1,0 +1,281 @@
+//! What the lights are told, and when: presses, clips, the monitor's verdict, the stop.
+//!
+//! Not here: what a light shows (`board::patterns`), the pins (`panel`).
+//! Called by: port, house.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Mutex, PoisonError};
+
+use crate::base::{PressAck, PressId};
+use crate::board::lights::{Fault, Lights};
+use crate::health::{self, Pictures, Status};
+use crate::highlight::Event;
+
+/// A camera that does not answer when the box starts keeps the others waiting no longer.
+const BOOT_NS: u64 = 20_000_000_000;
+
+/// Tells the lights. Everything here returns at once.
+pub(crate) struct Feed {
+    lights: Lights,
+    windows: Mutex<Windows>,
+    boot: Mutex<Boot>,
+    /// What of the house was told last.
+    told: Mutex<Option<Shows>>,
+}
+
+impl Feed {
+    pub fn new(lights: Lights, now_mono_ns: u64) -> Feed {
+        Feed {
+            lights,
+            windows: Mutex::default(),
+            boot: Mutex::new(Boot {
+                started_mono_ns: now_mono_ns,
+                over: false,
+            }),
+            told: Mutex::new(None),
+        }
+    }
+
+    /// A press from whatever source is durable.
+    pub fn taken(&self, ack: &PressAck) {
+        self.lights.taken();
+        let running = self.windows().opened(&ack.press.id);
+        self.lights.set_windows(running);
+    }
+
+    /// A press from whatever source makes no clip.
+    pub fn refused(&self) {
+        self.lights.refused();
+    }
+
+    pub fn event(&self, event: &Event) {
+        match event {
+            Event::Committed { .. } => self.lights.clip_done(),
+            Event::NoClip { .. } => {}
+            Event::Retired { press_id } => {
+                let running = self.windows().closed(press_id);
+                self.lights.set_windows(running);
+            }
+        }
+    }
+
+    /// What the monitor saw. Wakes the lights only when that is something new.
+    pub fn look(&self, house: &health::House, verdict: &health::Verdict, now_mono_ns: u64) {
+        let booted = {
+            let mut boot = self.boot.lock().unwrap_or_else(PoisonError::into_inner);
+            boot.over_with(house, now_mono_ns)
+        };
+        let shows = Shows::of(house, verdict, booted);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.replace(shows) == Some(shows) {
+            return;
+        }
+        if shows.booted {
+            self.lights.ready();
+        }
+        self.lights.set_cameras_missing(shows.cameras_missing);
+        self.lights.set_disk(shows.disk_nearly_full);
+        self.lights.set_box_trouble(shows.box_trouble);
+        self.lights.set_fault(Fault::House, shows.fault);
+    }
+
+    fn windows(&self) -> std::sync::MutexGuard<'_, Windows> {
+        self.windows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A house in the lights' words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shows {
+    booted: bool,
+    cameras_missing: usize,
+    disk_nearly_full: bool,
+    box_trouble: bool,
+    fault: bool,
+}
+
+impl Shows {
+    fn of(house: &health::House, verdict: &health::Verdict, booted: bool) -> Shows {
+        let down = house
+            .cameras
+            .iter()
+            .filter(|camera| camera.pictures != Pictures::Coming);
+        Shows {
+            booted,
+            // Being called for the first time is no trouble yet.
+            cameras_missing: if booted { down.count() } else { 0 },
+            disk_nearly_full: health::disk_nearly_full(&house.storage),
+            box_trouble: house.notices.iter().any(|notice| notice.fault),
+            fault: booted && verdict.status == Status::Unhealthy,
+        }
+    }
+}
+
+/// The start, until every camera has answered in some way.
+#[derive(Clone, Copy, Debug)]
+struct Boot {
+    started_mono_ns: u64,
+    over: bool,
+}
+
+impl Boot {
+    fn over_with(&mut self, house: &health::House, now_mono_ns: u64) -> bool {
+        let calling = house
+            .cameras
+            .iter()
+            .any(|camera| camera.pictures == Pictures::Connecting);
+        let late = now_mono_ns.saturating_sub(self.started_mono_ns) >= BOOT_NS;
+        self.over |= !calling || late;
+        self.over
+    }
+}
+
+/// The presses whose clips are being made.
+#[derive(Debug, Default)]
+struct Windows {
+    open: HashSet<PressId>,
+    /// Retired before their answer was heard of, and presses of earlier runs.
+    early: VecDeque<PressId>,
+}
+
+impl Windows {
+    /// Of earlier runs there may be many; of presses that end at once only some.
+    const REMEMBERED: usize = 64;
+
+    fn opened(&mut self, press: &PressId) -> usize {
+        match self.early.iter().position(|early| early == press) {
+            Some(at) => drop(self.early.remove(at)),
+            None => drop(self.open.insert(press.clone())),
+        }
+        self.open.len()
+    }
+
+    fn closed(&mut self, press: &PressId) -> usize {
+        if !self.open.remove(press) {
+            if self.early.len() == Self::REMEMBERED {
+                self.early.pop_front();
+            }
+            self.early.push_back(press.clone());
+        }
+        self.open.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::health::{CameraFacts, House, StorageFacts, judge};
+
+    const S: u64 = 1_000_000_000;
+
+    fn press(n: u32) -> PressId {
+        PressId::try_from(format!("0123abcd-00000000abc-{n:08x}")).unwrap()
+    }
+
+    fn house(pictures: [Pictures; 2]) -> House {
+        let camera = |pictures| CameraFacts {
+            id: "a".to_owned(),
+            name: "A".to_owned(),
+            pictures,
+            warnings: Vec::new(),
+        };
+        House {
+            cameras: pictures.map(camera).to_vec(),
+            storage: StorageFacts {
+                path: "/data".to_owned(),
+                trouble: None,
+                free_bytes: 100_000_000_000,
+                press_bytes: 100_000_000,
+                silent_ms: 0,
+            },
+            clock_set: true,
+            late_clips: 0,
+            trouble: None,
+            board: Vec::new(),
+            work: crate::health::WorkFacts::default(),
+            notices: Vec::new(),
+        }
+    }
+
+    fn missing() -> Pictures {
+        Pictures::Missing {
+            why: "connection refused".to_owned(),
+        }
+    }
+
+    fn shows(house: &House) -> (usize, bool, bool) {
+        let shows = Shows::of(house, &judge(house), true);
+        (shows.cameras_missing, shows.disk_nearly_full, shows.fault)
+    }
+
+    #[test]
+    fn one_camera_is_missing_all_are_a_fault_and_so_is_a_full_disk() {
+        assert_eq!(
+            shows(&house([Pictures::Coming, Pictures::Coming])),
+            (0, false, false)
+        );
+        assert_eq!(
+            shows(&house([Pictures::Coming, missing()])),
+            (1, false, false)
+        );
+        assert_eq!(shows(&house([missing(), missing()])), (2, false, true));
+        let mut full = house([Pictures::Coming, Pictures::Coming]);
+        full.storage.free_bytes = 1_500_000_000;
+        assert_eq!(shows(&full), (0, true, false));
+        full.storage.free_bytes = 0;
+        assert!(shows(&full).2);
+    }
+
+    #[test]
+    fn a_fault_of_the_box_is_shown_and_a_warning_is_not() {
+        use crate::base::Notice;
+        let mut house = house([Pictures::Coming, Pictures::Coming]);
+        house.notices = vec![Notice::warning("it goes to the card", "SSD", "plug one in")];
+        let shows = |house: &House| Shows::of(house, &judge(house), true);
+        assert!(!shows(&house).box_trouble);
+        house
+            .notices
+            .push(Notice::new("wrong", "hindsight.toml", "line 3"));
+        assert!(shows(&house).box_trouble && !shows(&house).fault);
+    }
+
+    #[test]
+    fn it_boots_until_every_camera_has_answered_or_has_had_its_time_and_never_again() {
+        let mut boot = Boot {
+            started_mono_ns: S,
+            over: false,
+        };
+        let calling = house([Pictures::Coming, Pictures::Connecting]);
+        assert!(!boot.over_with(&calling, 2 * S));
+        let fault = Shows::of(
+            &house([missing(), Pictures::Connecting]),
+            &judge(&calling),
+            false,
+        );
+        assert!(!fault.fault && fault.cameras_missing == 0);
+        let mut late = boot;
+        assert!(late.over_with(&calling, S + BOOT_NS));
+        assert!(boot.over_with(&house([Pictures::Coming, missing()]), 3 * S));
+        assert!(boot.over_with(&calling, 4 * S));
+    }
+
+    #[test]
+    fn windows_are_counted_in_whatever_order_their_ends_are_heard_of() {
+        let mut windows = Windows::default();
+        assert_eq!(windows.opened(&press(1)), 1);
+        assert_eq!(windows.opened(&press(2)), 2);
+        assert_eq!(windows.closed(&press(1)), 1);
+        assert_eq!(
+            windows.closed(&press(3)),
+            1,
+            "its answer is still under way"
+        );
+        assert_eq!(windows.opened(&press(3)), 1);
+        for n in 100..1000 {
+            assert_eq!(windows.closed(&press(n)), 1);
+        }
+        assert_eq!(windows.closed(&press(2)), 0);
+        assert!(windows.early.len() <= Windows::REMEMBERED);
+    }
+}

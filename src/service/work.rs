@@ -1,0 +1,91 @@
+//! What is done with a clip, put together: the queue, who finishes, where to.
+//!
+//! Not here: any of it (`queue`, `finish`, `upload`). Called by: house.
+
+use std::sync::Arc;
+
+use super::house::HouseError;
+use super::port::Facts;
+use crate::base::{BootId, Clock, Stop};
+use crate::config::Config;
+use crate::finish::{self, Maker};
+use crate::health::{WaitingFacts, WorkFacts};
+use crate::queue::work::Finisher;
+use crate::queue::{self, Mail, Queue};
+use crate::upload;
+
+/// The running queue, and who finishes for it.
+pub(crate) struct Work {
+    pub queue: Queue,
+    maker: Arc<Maker>,
+}
+
+/// Below so many free bytes presses are refused: two windows of every camera.
+pub(crate) fn reserve_bytes(config: &Config) -> u64 {
+    Facts::of(config).press_bytes.saturating_mul(2)
+}
+
+impl Work {
+    /// Its threads begin when highlights have opened the storage.
+    pub fn start(
+        config: &Config,
+        boot_id: BootId,
+        mail: Mail,
+        clock: &Arc<dyn Clock>,
+        stop: &Stop,
+    ) -> Result<Work, HouseError> {
+        let targets = upload::targets(config, clock.clone())?;
+        let maker = Arc::new(Maker::new(finish::Settings {
+            finish: config.finish.clone(),
+            venue: config.venue.name.clone(),
+            timezone: config.venue.timezone.clone(),
+            // One press may be on its way to the disk; what waits is finished while
+            // presses are refused already, so that it can leave the box.
+            reserve_bytes: Facts::of(config).press_bytes,
+            limits: finish::Limits::default(),
+        }));
+        let queue = Queue::start(
+            settings(config, boot_id),
+            mail,
+            maker.clone() as Arc<dyn Finisher>,
+            targets,
+            clock.clone(),
+            stop.clone(),
+        )
+        .map_err(HouseError::Thread)?;
+        Ok(Work { queue, maker })
+    }
+
+    /// What health judges.
+    pub fn facts(&self) -> WorkFacts {
+        let status = self.queue.status();
+        let waiting = status.waiting.into_iter().filter(|lane| !lane.planned);
+        WorkFacts {
+            waiting: waiting
+                .map(|lane| WaitingFacts {
+                    target: lane.target,
+                    why: lane.why,
+                    since_ms: lane.since_ms,
+                })
+                .collect(),
+            problem: self.maker.problem(),
+            failed: status.counts.failed,
+            used_percent: status.disk_used_percent,
+            days_left: status.disk_days_left,
+        }
+    }
+}
+
+fn settings(config: &Config, boot_id: BootId) -> queue::Settings {
+    queue::Settings {
+        queue: config.queue,
+        finish_jobs: config.finish.jobs,
+        marks: config.finish.marks(),
+        vertical: config.finish.vertical,
+        timezone: config.venue.timezone.clone(),
+        boot_id,
+        reserve_bytes: reserve_bytes(config),
+        backoff: queue::Backoff::default(),
+        seed: fastrand::u64(..),
+    }
+}
