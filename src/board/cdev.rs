@@ -4,7 +4,6 @@
 //! counts each line's edges, so that a lost one shows.
 //!
 //! Not here: which chip (`chip`), which backend (`open`).
-//! Called by: open, rppal.
 
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -17,7 +16,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use super::chip::{CONSUMER, Chip, button_name, kernel_word, led_name, taken};
 use super::listen::{End, Listener, Sequence, Woken};
-use super::{BoardError, Edge, Edges, Fault, Heard, Levels, Part};
+use super::types::{BoardError, Edge, Edges, Fault, Heard, Levels, Part};
 use crate::config::board::{Button, Input, Led, Level, Pull};
 
 /// A predecessor that was killed a moment ago may hold its lines a little longer.

@@ -1,13 +1,12 @@
 //! The GPIO character device: which chip has the header, and who has a pin.
 //!
 //! Not here: edges and levels (`cdev`, `rppal`).
-//! Called by: open, cdev, rppal.
 
 use std::os::fd::{AsFd, BorrowedFd};
 
 use gpiocdev::line::InfoChangeKind;
 
-use super::{BoardError, Settings};
+use super::types::{BoardError, Settings};
 use crate::config::board::{Button, Input, Led, LedRole};
 
 /// How lines that we hold are marked in the kernel.

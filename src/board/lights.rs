@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use super::Levels;
+use super::types::Levels;
 use super::patterns::{self, Answer, Meaning, State};
 use crate::base::{Backoff, Clock, RealClock, lock};
 use crate::config::board::{Led, LedRole};

@@ -2,7 +2,6 @@
 //! is told to end; and the count of edges that shows a lost one.
 //!
 //! Not here: what is read (`cdev`, `usb`).
-//! Called by: cdev, rppal, usb.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use super::BoardError;
+use super::types::BoardError;
 
 /// A listening thread; dropping this ends it, and waits for its end.
 pub struct Listener {

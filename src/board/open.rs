@@ -1,16 +1,16 @@
 //! Which backend, and its opening: as much of the board as there is.
 //!
 //! Not here: what a backend does (`cdev`, `rppal`, `usb`, `sim`).
-//! Called by: app.
 
 use ::rppal::gpio::Gpio;
 use crossbeam_channel::Sender;
 
 use super::chip::{Chip, button_name, led_name};
 use super::pins::PinMap;
-use super::{
-    Board, BoardError, Edges, Fault, Heard, Levels, Outputs, Part, Settings, cdev, sim, usb,
+use super::types::{
+    Board, BoardError, Edges, Fault, Heard, Levels, Outputs, Part, Settings,
 };
+use super::{cdev, sim, usb};
 use crate::config::board::{Backend, Button, Input, Led};
 
 /// Opens buttons and LEDs. Always gives a board: what does not open is among

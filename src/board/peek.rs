@@ -5,7 +5,6 @@
 //! other pin may be doing something.
 //!
 //! Not here: opening a board for good (`open`).
-//! Called by: app (`hindsight board`).
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,7 +14,7 @@ use gpiocdev::line::{Bias, Value};
 
 use super::chip::{CONSUMER, Chip};
 use super::pins::PinMap;
-use super::{BoardError, Settings};
+use super::types::{BoardError, Settings};
 use crate::config::board::{Input, Level, Pull};
 
 /// What a look found.

@@ -6,7 +6,6 @@
 //! to tell when a line of ours is let go, and it is taken again.
 //!
 //! Not here: whether it is the right backend (`open`).
-//! Called by: open.
 
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -19,7 +18,7 @@ use crossbeam_channel::Sender;
 use super::cdev::{self, CdevEdges, touched_at};
 use super::chip::{Chip, button_name, led_name, taken};
 use super::listen::{End, Listener, Sequence, Woken};
-use super::{BoardError, Edge, Edges, Fault, Heard, Levels, Part};
+use super::types::{BoardError, Edge, Edges, Fault, Heard, Levels, Part};
 use crate::base::lock;
 use crate::config::board::{Button, Input, Led, Level, Pull};
 

@@ -1,14 +1,13 @@
 //! A simulated board, for `demo` and tests: edges are pushed, levels are logged.
 //!
 //! Not here: keys (`trigger`), how the lights are drawn (`commands`).
-//! Called by: board, app, tests.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
 
-use super::{BoardError, Edge, Edges, Heard, Levels};
+use super::types::{BoardError, Edge, Edges, Heard, Levels};
 use crate::base::{Clock, RealClock, lock};
 
 /// A change of a light.

@@ -4,7 +4,6 @@
 //! change, which is when udev has got to it. Nothing is polled.
 //!
 //! Not here: what a key of the terminal does (`trigger`).
-//! Called by: open.
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -18,7 +17,8 @@ use evdev::{EventType, InputEvent, KeyCode, SynchronizationCode, raw_stream::Raw
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use super::listen::{End, Listener, Woken};
-use super::{BoardError, Edge, Edges, Fault, Heard, Part, sys};
+use super::sys;
+use super::types::{BoardError, Edge, Edges, Fault, Heard, Part};
 use crate::base::{Clock, RealClock};
 use crate::config::board::{Button, Input};
 

@@ -17,7 +17,7 @@ use crate::service::house::{House, Port};
 use crate::service::say::{self, say};
 use crate::service::signals::Stopper;
 use crate::service::{report, watchdog, words};
-use crate::trigger::{Keyboard, KeyboardSettings, Wish};
+use crate::trigger::{Keyboard, KeyboardRequest, KeyboardSettings};
 use crate::web::Port as _;
 
 pub(super) fn run(config: Config) -> ExitCode {
@@ -257,13 +257,13 @@ pub(super) fn keys(
     let act = {
         let stopper = stopper.clone();
         move |wish| match wish {
-            Wish::Press(request) => {
+            KeyboardRequest::Press(request) => {
                 answer(words::answered(&door.press(&request), request.post_ms));
             }
-            Wish::Stop => {
+            KeyboardRequest::Stop => {
                 stopper.wish();
             }
-            Wish::Button { button, mono_ns } => {
+            KeyboardRequest::Button { button, mono_ns } => {
                 if let Some(hand) = &hand {
                     hand.tap(button, mono_ns);
                 }

@@ -6,7 +6,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Login, Scheme};
+use super::script::{Login, Scheme};
 
 const REALM: &str = "hindsight demo";
 

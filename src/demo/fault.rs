@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::Footage;
+use super::footage::Footage;
 
 /// A step of an RTSP conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

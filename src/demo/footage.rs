@@ -1,12 +1,13 @@
 //! What the camera serves: coded frames in memory, already cut into packets.
 //!
-//! Not here: how packets are cut (`packet`), how an MP4 is read (`reel`), time (`stream`).
+//! Not here: how packets are cut (`packet`), how an MP4 is read (`mp4_reader`), time (`stream`).
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use super::mp4_reader::{self, UnusableMp4};
 use super::packet::Packets;
-use super::reel;
+use super::reel::{Coding, Reel, Unit};
 
 #[derive(Debug, thiserror::Error)]
 pub enum FootageError {
@@ -16,7 +17,7 @@ pub enum FootageError {
         source: std::io::Error,
     },
     #[error("{name} is no footage that the camera can serve: {why}")]
-    Unusable { name: String, why: String },
+    Unusable { name: String, why: UnusableMp4 },
 }
 
 /// Coded video and audio that is served in an endless loop. Immutable; shared by sessions.
@@ -24,51 +25,6 @@ pub enum FootageError {
 pub struct Footage {
     pub(super) video: Reel,
     pub(super) audio: Option<Reel>,
-}
-
-/// How a track is coded, with what its SDP must say.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Coding {
-    /// SPS, PPS.
-    H264(Vec<Vec<u8>>),
-    /// VPS, SPS, PPS.
-    H265(Vec<Vec<u8>>),
-    /// The AudioSpecificConfig.
-    Aac {
-        config: Vec<u8>,
-        channels: u16,
-    },
-    /// G.711 µ-law and A-law, 8 kHz, mono.
-    Pcmu,
-    Pcma,
-}
-
-/// One track of one loop.
-#[derive(Debug)]
-pub(super) struct Reel {
-    pub coding: Coding,
-    /// Ticks per second of its times.
-    pub rate: u32,
-    /// Length of the loop in ticks (video), or of one frame (audio).
-    pub span: i64,
-    /// In decoding order.
-    pub units: Vec<Unit>,
-    /// Largest `pts - dts`: how long the encoder must hold a frame back.
-    pub hold: i64,
-    /// The parameter sets in a packet of their own; empty for audio.
-    pub sets: Packets,
-}
-
-/// A frame.
-#[derive(Debug)]
-pub(super) struct Unit {
-    /// Ticks from the loop's start; `dts` never falls.
-    pub pts: i64,
-    pub dts: i64,
-    pub key: bool,
-    /// Its place in presentation order: the number drawn in it.
-    pub number: u32,
-    pub packets: Packets,
 }
 
 /// Frames in the bundled pattern; their numbers run from 0 to this less 1.
@@ -85,7 +41,7 @@ impl Footage {
     /// second, no B-frames, H.264 and AAC.
     pub fn pattern() -> Arc<Footage> {
         static CUT: OnceLock<Arc<Footage>> = OnceLock::new();
-        let cut = || match reel::read("the bundled pattern", PATTERN) {
+        let cut = || match Footage::read("the bundled pattern", PATTERN) {
             Ok(footage) => Arc::new(footage),
             Err(error) => unreachable!("the bundled pattern does not read: {error}"),
         };
@@ -97,8 +53,18 @@ impl Footage {
     pub fn from_mp4(path: &Path) -> Result<Arc<Footage>, FootageError> {
         let name = path.display().to_string();
         match std::fs::read(path) {
-            Ok(bytes) => reel::read(&name, &bytes).map(Arc::new),
+            Ok(bytes) => Footage::read(&name, &bytes).map(Arc::new),
             Err(source) => Err(FootageError::Io { name, source }),
+        }
+    }
+
+    fn read(name: &str, bytes: &[u8]) -> Result<Footage, FootageError> {
+        match mp4_reader::read(bytes) {
+            Ok((video, audio)) => Ok(Footage { video, audio }),
+            Err(why) => Err(FootageError::Unusable {
+                name: name.to_owned(),
+                why,
+            }),
         }
     }
 
@@ -194,45 +160,6 @@ impl Footage {
     /// Bytes of RTP payload in one loop of the video.
     pub fn video_bytes(&self) -> usize {
         self.video.units.iter().map(|u| u.packets.bytes()).sum()
-    }
-}
-
-impl Reel {
-    fn copy(&self) -> Reel {
-        let units = self.units.iter().map(|u| Unit {
-            packets: u.packets.clone(),
-            ..*u
-        });
-        Reel {
-            coding: self.coding.clone(),
-            units: units.collect(),
-            sets: self.sets.clone(),
-            ..*self
-        }
-    }
-
-    /// Sorts out what follows from the units: their numbers and the hold.
-    pub(super) fn new(coding: Coding, rate: u32, span: i64, mut units: Vec<Unit>) -> Reel {
-        let mut order: Vec<usize> = (0..units.len()).collect();
-        order.sort_by_key(|&i| units[i].pts);
-        for (number, i) in (0..).zip(order) {
-            units[i].number = number;
-        }
-        let mut sets = Packets::default();
-        match &coding {
-            Coding::H264(nals) => sets.push_h264_sets(nals),
-            Coding::H265(nals) => sets.push_h265_sets(nals),
-            _ => {}
-        }
-        let hold = units.iter().map(|u| u.pts - u.dts).max().unwrap_or(0);
-        Reel {
-            coding,
-            rate,
-            span,
-            units,
-            hold,
-            sets,
-        }
     }
 }
 

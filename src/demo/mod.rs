@@ -2,32 +2,36 @@
 //! from memory in real time, and misbehaves when a [`Script`] tells it to.
 //!
 //! Not here: the guided tour (`commands::demo`), anything that reads a camera (`ingest`).
-//! Called by: app (`hindsight demo`), tests, benches. Stands on ground only.
+//! Stands on ground only.
 //!
 //! * [`footage`]: what is served: coded frames of the bundled pattern, of an MP4, or made up
-//! * [`camera`]: the script, the server, its log
+//! * [`Script`]: what it does; [`Camera`]: the server, its log
 //! * [`fault`]: all that can go wrong, by name
 //! * [`picture`]: the frame number drawn in the pattern, and how to read it back
 //!
-//! Inside, from bytes to behaviour: `packet` (payloads), `reel` (an MP4 into footage), `sdp`, `rtsp` and `auth`
+//! Inside, from bytes to behaviour: `packet` (payloads), `mp4_reader` (an MP4 into reels), `sdp`, `rtsp` and `auth`
 //! (pure), `stream` (what is due when, pure), `play` (a session's RTP), `session` (a connection's conversation).
 
 mod auth;
-pub mod camera;
+mod camera;
 pub mod fault;
 pub mod footage;
+mod mp4_reader;
 mod packet;
 pub mod picture;
 mod play;
 mod reel;
 mod rtsp;
+mod script;
 mod sdp;
 mod session;
+mod shared;
 mod stream;
 
-pub use camera::{Asked, Camera, Join, Login, Scheme, Script, Sent, StartAt};
+pub use camera::Camera;
 pub use fault::{Fault, Stage, When};
 pub use footage::{Footage, FootageError};
+pub use script::{Asked, Join, Login, Scheme, Script, Sent, StartAt};
 
 /// Our own logo, a PNG with transparency: what the demo puts on its clips.
 pub static LOGO: &[u8] = include_bytes!("../../assets/logo.png");

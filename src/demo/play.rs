@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use tokio::net::{TcpStream, UdpSocket};
 
-use super::camera::{Sent, Shared, now_ns, signed};
-use super::footage::Coding;
+use super::fault::{Fault, When};
+use super::reel::Coding;
 use super::packet::Packets;
 use super::stream::{Cursor, Item, Programme, Wire, ns, scale};
-use super::{Fault, Join, StartAt, When};
+use super::script::{Join, Sent, StartAt};
+use super::shared::{Shared, now_ns, signed};
 use crate::base::lock;
 use crate::media::Track;
 

@@ -7,7 +7,8 @@ use std::fmt::Write;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::footage::{Coding, Footage, Reel};
+use super::footage::Footage;
+use super::reel::{Coding, Reel};
 
 /// RTP payload type of a track.
 pub(super) fn payload_type(coding: &Coding) -> u8 {

@@ -10,12 +10,13 @@ use std::time::Duration;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::broadcast;
 
-use super::camera::{Asked, Shared, now_ns};
-use super::fault::Manners;
+use super::fault::{Fault, Manners, Stage};
 use super::play::{Carried, Next, Play, Tracks, Way, write_all};
 use super::rtsp::{self, Front, Request};
 use super::stream::{Wire, scale};
-use super::{Fault, Login, Scheme, Stage, auth, sdp};
+use super::script::{Asked, Login, Scheme};
+use super::shared::{Shared, now_ns};
+use super::{auth, sdp};
 use crate::base::lock;
 
 /// Serves one connection until either side ends it.

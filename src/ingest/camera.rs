@@ -18,34 +18,13 @@ use crate::config::checked::Camera;
 use crate::media::{Codec, Track, TrackParams};
 use crate::ring::RingWriter;
 
-use super::Settings;
 use super::gop::{Room, Topic};
 use super::intake::{Intake, Taken};
 use super::reason::Reason;
 use super::reconnect::{ConnectionEnd, ReconnectPolicy};
 use super::session::{self, Item, Playing, StartTimes};
+use super::settings::{Limits, Settings};
 use super::state::{Phase, Shared, Words};
-
-/// How long is waited for what.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// From the call to the answer to PLAY.
-    pub connect: Duration,
-    /// Without a picture.
-    pub stall: Duration,
-    /// Between two looks at the above.
-    pub tick: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
-            connect: Duration::from_secs(10),
-            stall: Duration::from_secs(5),
-            tick: Duration::from_secs(1),
-        }
-    }
-}
 
 /// Until the next try where even the telling of a fault is faulty.
 const LAST_RESORT: Duration = Duration::from_secs(30);
@@ -91,7 +70,7 @@ impl Task {
         Task {
             config: camera.clone(),
             writer,
-            room: super::room(&settings.ring, settings.window_ms),
+            room: Room::of(&settings.ring, settings.window_ms),
             reconnect: ReconnectPolicy::new(settings.reconnect),
             limits,
             clock,

@@ -1,7 +1,9 @@
 //! Watches what the ring can hold: how far apart key frames are, and how many
 //! bits come. Pure.
 //!
-//! Called by: `intake`, and by `probe` through it.
+//! Not here: what is stored (`normalizer`).
+
+use crate::config::checked::RingSettings;
 
 /// Seconds over which the bitrate is taken.
 const RATE_S: u64 = 10;
@@ -120,6 +122,17 @@ impl Watch {
 }
 
 impl Room {
+    /// What a ring of these settings holds, for a window of pre + post.
+    pub fn of(ring: &RingSettings, window_ms: u64) -> Room {
+        Room {
+            // Entries and bytes are sized together: bytes are what runs out first.
+            data_bytes: u64::from(ring.seconds).saturating_mul(ring.max_bitrate_bps) / 8,
+            seconds: ring.seconds,
+            max_bitrate_bps: ring.max_bitrate_bps,
+            window_ms,
+        }
+    }
+
     /// What to change for a stream of this bitrate (0: unknown) and longest GOP.
     pub fn warnings(&self, bitrate_bps: u64, longest_gop_ms: u64) -> Vec<Warning> {
         let mut warnings = Vec::new();

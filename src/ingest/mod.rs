@@ -21,6 +21,7 @@ mod probe;
 mod reason;
 mod reconnect;
 mod session;
+mod settings;
 mod state;
 mod timeline;
 
@@ -33,36 +34,22 @@ use retina::client::SessionGroup;
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
-use crate::base::{BootId, CameraId, Clock, Pulse, Stop, StopLevel};
-use crate::config::checked::{Camera, Reconnect, RingSettings};
+use crate::base::{CameraId, Clock, Pulse, Stop, StopLevel};
+use crate::config::checked::Camera;
 use crate::ring::{RingError, RingOpened, RingReader, RingSpec, RingWriter};
 
 use camera::Task;
-use gop::Room;
+use settings::POLITE;
 use state::Shared;
 
-pub use camera::Limits;
 pub use probe::{Probe, ProbeError, probe};
+pub use settings::{Limits, Settings};
 pub use state::{CameraState, Phase};
 
 /// Cameras of 4 Mbit/s that one thread feeds with room to spare.
 const CAMERAS_PER_THREAD: usize = 120;
 /// Between two beats of a thread that has nothing else to do.
 const BEAT: Duration = Duration::from_secs(1);
-/// How long cameras are given to hear our good-bye.
-const POLITE: Duration = Duration::from_millis(300);
-
-/// All that ingest needs to know.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    pub cameras: Vec<Camera>,
-    pub ring: RingSettings,
-    pub reconnect: Reconnect,
-    /// pre + post of the longest usual window: what a ring must hold and a bit.
-    pub window_ms: u64,
-    pub boot_id: BootId,
-}
-
 /// Why ingest did not start. Names the fix.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
@@ -215,16 +202,6 @@ impl Ingest {
 fn thread_count(cameras: usize) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     cameras.div_ceil(CAMERAS_PER_THREAD).clamp(1, cores)
-}
-
-fn room(ring: &RingSettings, window_ms: u64) -> Room {
-    Room {
-        // Entries and bytes are sized together: bytes are what runs out first.
-        data_bytes: u64::from(ring.seconds).saturating_mul(ring.max_bitrate_bps) / 8,
-        seconds: ring.seconds,
-        max_bitrate_bps: ring.max_bitrate_bps,
-        window_ms,
-    }
 }
 
 fn open_ring(

@@ -1,6 +1,6 @@
 //! A short look at a camera, for `check`.
 //!
-//! Not here: the ring; nothing is stored. Called by: app.
+//! Not here: the ring; nothing is stored.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +13,11 @@ use crate::config::checked::{Camera, RingSettings};
 use crate::media::{AuMeta, Codec, Track, TrackParams};
 use crate::ring::Pushed;
 
-use super::camera::{Limits, describe};
+use super::camera::describe;
+use super::gop::Room;
 use super::intake::{Intake, Sink};
 use super::session::{self, Playing};
+use super::settings::{Limits, POLITE};
 
 /// What a camera sends.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -49,7 +51,7 @@ impl Probe {
     /// What to change at the camera or in the config so that clips come out
     /// whole: key frames too far apart for the ring, or too many bits.
     pub fn ring_warnings(&self, ring: &RingSettings, window_ms: u64) -> Vec<String> {
-        super::room(ring, window_ms)
+        Room::of(ring, window_ms)
             .warnings(self.bitrate_bps, self.longest_gop_ms.unwrap_or(0))
             .into_iter()
             .map(|warning| warning.text)
@@ -79,7 +81,7 @@ pub fn probe(camera: &Camera, limit: Duration) -> Result<Probe, ProbeError> {
     let result = runtime.block_on(async {
         let result = look(camera, &group, limit).await;
         let polite = group.await_teardown();
-        let _ = tokio::time::timeout(super::POLITE, polite).await;
+        let _ = tokio::time::timeout(POLITE, polite).await;
         result
     });
     runtime.shutdown_background();

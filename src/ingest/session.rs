@@ -2,7 +2,6 @@
 //!
 //! Not here: what becomes of frames (`intake`), when to call again
 //! (`reconnect`), stalls (`camera`).
-//! Called by: `camera`, `probe`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +19,7 @@ use crate::media::{Codec, TICKS_90K, Track, TrackParams};
 
 use super::intake::{Frame, Intake, Sink, Taken};
 use super::reason::Reason;
+use super::settings::POLITE;
 
 /// A camera that sends.
 pub struct Playing {
@@ -68,7 +68,7 @@ pub async fn connect(
             Err(Unanswered::NoStartTimes) => {
                 *start_times = StartTimes::Missing;
                 // Some cameras serve few at a time: let it hear the good-bye first.
-                let _ = tokio::time::timeout(super::POLITE, group.await_teardown()).await;
+                let _ = tokio::time::timeout(POLITE, group.await_teardown()).await;
                 call(camera, group, *start_times).await
             }
             other => other,

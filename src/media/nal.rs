@@ -1,9 +1,8 @@
 //! NAL units inside an access unit: where they are and what they say about it.
 //!
 //! Not here: what stands in parameter sets (`sps`), container boxes (`mp4`).
-//! Called by: ingest (flags of an AU), mp4 (integrity), tap, demo.
 
-use super::Codec;
+use super::types::Codec;
 
 /// What an access unit's NAL units say about it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

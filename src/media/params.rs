@@ -2,28 +2,16 @@
 //! [`TrackParams`], and to names that browsers understand.
 //!
 //! Not here: what stands in an SPS (`sps`), the boxes around the records (`mp4`).
-//! Called by: ingest, demo, web, tests.
 
 use mp4_atom::{Atom, Avcc, Hvcc};
 
 use super::bits::Bits;
-use super::{Codec, TICKS_90K, TrackParams, sps};
-use crate::media::sps::Picture;
+use super::error::ParamsError;
+use super::sps::{self, CodedPicture};
+use super::types::{Codec, TICKS_90K, TrackParams};
 
 /// NAL unit type of an H.265 SPS.
 const H265_SPS: u8 = 33;
-
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ParamsError {
-    #[error("the {what} is damaged: {why}")]
-    Record { what: &'static str, why: String },
-    #[error("the {0} holds no SPS")]
-    NoSps(&'static str),
-    #[error("the SPS cannot be read: {why}")]
-    Sps { why: String },
-    #[error("the AudioSpecificConfig {config:02x?} {why}")]
-    Audio { config: Vec<u8>, why: &'static str },
-}
 
 fn record<T: Atom>(what: &'static str, body: &[u8]) -> Result<T, ParamsError> {
     T::decode_body(&mut &body[..]).map_err(|e| ParamsError::Record {
@@ -45,7 +33,7 @@ pub fn params_from_hvcc(body: &[u8]) -> Result<TrackParams, ParamsError> {
 }
 
 /// What the first SPS in the body of `avcC` or `hvcC` says of the picture.
-pub fn picture(codec: Codec, body: &[u8]) -> Result<Picture, ParamsError> {
+pub fn picture(codec: Codec, body: &[u8]) -> Result<CodedPicture, ParamsError> {
     match codec {
         Codec::H265 => {
             let hvcc: Hvcc = record("hvcC", body)?;
@@ -61,7 +49,7 @@ pub fn picture(codec: Codec, body: &[u8]) -> Result<Picture, ParamsError> {
     }
 }
 
-fn video(codec: Codec, body: &[u8], picture: &Picture) -> TrackParams {
+fn video(codec: Codec, body: &[u8], picture: &CodedPicture) -> TrackParams {
     TrackParams {
         codec,
         timescale: u32::try_from(TICKS_90K).unwrap_or(u32::MAX),

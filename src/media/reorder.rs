@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Codec, TICKS_90K, TrackParams};
+use super::types::{Codec, TICKS_90K, TrackParams};
 
 /// No decoder holds back more pictures than this (H.264 and H.265 alike).
 pub const MAX_DEPTH: usize = 16;

@@ -9,11 +9,11 @@ use h264_reader::rbsp::{BitReader, decode_nal};
 
 use super::bits::Bits;
 use super::nal::without_emulation_prevention;
-use super::params::ParamsError;
+use super::error::ParamsError;
 
 /// A picture, as its parameter set describes it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Picture {
+pub struct CodedPicture {
     /// Pixels after cropping.
     pub width: u16,
     pub height: u16,
@@ -30,7 +30,7 @@ pub struct Picture {
 }
 
 /// Reads an H.264 SPS: one NAL unit with its header.
-pub fn h264(nal: &[u8]) -> Result<Picture, ParamsError> {
+pub fn h264(nal: &[u8]) -> Result<CodedPicture, ParamsError> {
     let bad = |why: String| ParamsError::Sps { why };
     // The reader does not expect an empty unit.
     if nal.len() < 4 {
@@ -46,7 +46,7 @@ pub fn h264(nal: &[u8]) -> Result<Picture, ParamsError> {
     let order = vui.and_then(|vui| vui.bitstream_restrictions.as_ref());
     let signal = vui.and_then(|vui| vui.video_signal_type.as_ref());
     let colours = signal.and_then(|signal| signal.colour_description.as_ref());
-    Ok(Picture {
+    Ok(CodedPicture {
         width: in_pixels(width)?,
         height: in_pixels(height)?,
         pixel_aspect: aspect.unwrap_or((1, 1)),
@@ -73,7 +73,7 @@ fn rate(ticks_per_second: u32, ticks: u32, per_frame: f64) -> Option<f64> {
 }
 
 /// Reads an H.265 SPS: one NAL unit with its header.
-pub fn h265(nal: &[u8]) -> Result<Picture, ParamsError> {
+pub fn h265(nal: &[u8]) -> Result<CodedPicture, ParamsError> {
     let rbsp: Vec<u8> = without_emulation_prevention(nal).skip(2).collect();
     let mut bits = Bits::new(&rbsp);
     let (width, height, reorder) = h265_size(&mut bits).ok_or_else(|| ParamsError::Sps {
@@ -81,7 +81,7 @@ pub fn h265(nal: &[u8]) -> Result<Picture, ParamsError> {
     })?;
     // What a camera left out or garbled behind the size does not stop us.
     let vui = h265_vui(&mut bits).unwrap_or_default();
-    Ok(Picture {
+    Ok(CodedPicture {
         width: in_pixels(width)?,
         height: in_pixels(height)?,
         pixel_aspect: vui.pixel_aspect.unwrap_or((1, 1)),

@@ -10,7 +10,7 @@ use mp4_atom::{
     esds::{DecoderConfig, DecoderSpecific, EsDescriptor, Esds, SLConfig},
 };
 
-use super::{MOVIE_TIMESCALE, Mp4Error};
+use super::types::{MOVIE_TIMESCALE, Mp4Error};
 use crate::media::{Codec, Track, TrackParams};
 
 /// From 1904, where MP4 counts from, to 1970.
@@ -299,9 +299,9 @@ fn mp4a(params: &TrackParams, head: &TrackHead) -> Mp4a {
     }
 }
 
-/// The parameter sets of a video track as they would stand in an access unit:
-/// NAL units with 4-byte lengths.
-pub(super) fn parameter_sets(params: &TrackParams) -> Result<Vec<u8>, Mp4Error> {
+/// The parameter sets of a video track as NAL units with 4-byte lengths, as
+/// they stand before a key frame's own in streams that carry them in band.
+pub fn parameter_sets(params: &TrackParams) -> Result<Vec<u8>, Mp4Error> {
     /// VPS, SPS, PPS.
     const H265_SETS: [u8; 3] = [32, 33, 34];
     let sets = match params.codec {

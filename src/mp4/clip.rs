@@ -10,7 +10,9 @@ use mp4_atom::{
 
 use super::boxes::{self, TrackHead, boxed, put};
 use super::timing::{self, Timing};
-use super::{ClipIndex, ClipTrack, MOVIE_TIMESCALE, Mp4Error, Placed, Sample};
+use super::types::{
+    ClipIndex, ClipTrack, MOVIE_TIMESCALE, Mp4Error, Placed, Sample, rescale,
+};
 use crate::media::{Track, TrackParams};
 
 /// The header of `mdat` with a 64-bit size; a short one is preceded by a `free` of 8.
@@ -27,13 +29,17 @@ pub(super) fn ftyp_len() -> u64 {
     bytes.len().try_into().unwrap_or(u64::MAX)
 }
 
-pub(super) fn data_offset(reserve: u64) -> u64 {
+/// Where the data starts in a file with this reserve.
+pub fn data_offset(reserve: u64) -> u64 {
     ftyp_len()
         .saturating_add(reserve)
         .saturating_add(MDAT_HEADER)
 }
 
-pub(super) fn reserve_for(video: u64, audio: u64, params: &[TrackParams]) -> u64 {
+/// Bytes to keep free for the index in the worst case of so many samples:
+/// every one in a chunk of its own and of its own duration. Rounded so that
+/// the data begins at a page.
+pub fn reserve_for(video: u64, audio: u64, params: &[TrackParams]) -> u64 {
     // stts 8, ctts 8, stsz 4, stss 4, stsc 12, co64 8; audio has no ctts and no stss.
     const VIDEO_SAMPLE: u64 = 44;
     const AUDIO_SAMPLE: u64 = 32;
@@ -51,7 +57,13 @@ pub(super) fn reserve_for(video: u64, audio: u64, params: &[TrackParams]) -> u64
     aligned - data_offset(0)
 }
 
-pub(super) fn place(reserve: u64, data_len: u64, clip: &ClipIndex) -> Result<Placed, Mp4Error> {
+/// The bytes around `data_len` bytes of data. Audio of which nothing is heard
+/// is left out.
+///
+/// # Errors
+/// [`Mp4Error::NothingToShow`] where no video sample lies in `[start, end)`;
+/// [`Mp4Error::Unwritable`] where the facts contradict each other.
+pub fn place(reserve: u64, data_len: u64, clip: &ClipIndex) -> Result<Placed, Mp4Error> {
     let tracks = lay_out(data_len, clip)?;
     let moov = moov(&tracks, data_offset(reserve), data_len, clip.created_unix_s)?;
     let mdat = mdat_header(data_len);
@@ -171,7 +183,7 @@ fn check(track: &ClipTrack, data_len: u64) -> Result<(Track, u32), Mp4Error> {
 impl Laid<'_> {
     /// The track's ticks as ticks of the movie, to the nearest.
     fn in_movie(&self, ticks: u64) -> Result<u64, Mp4Error> {
-        super::rescale(ticks, self.timescale, MOVIE_TIMESCALE)
+        rescale(ticks, self.timescale, MOVIE_TIMESCALE)
             .ok_or_else(|| Mp4Error::Unwritable(format!("a duration of {ticks} ticks")))
     }
 
@@ -208,7 +220,7 @@ impl Laid<'_> {
     fn bits_per_second(&self) -> u32 {
         let bytes: u64 = self.track.samples.iter().map(|s| u64::from(s.size)).sum();
         let ticks = self.timing.media_end.max(1);
-        super::rescale(bytes.saturating_mul(8), 1, self.timescale)
+        rescale(bytes.saturating_mul(8), 1, self.timescale)
             .and_then(|bit_ticks| u32::try_from(bit_ticks / ticks).ok())
             .unwrap_or(0)
     }

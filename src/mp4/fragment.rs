@@ -1,7 +1,7 @@
 //! Fragmented MP4 for live readers: an init segment, then fragments.
 //!
 //! Video is `avc3`/`hev1`: parameter sets may stand in front of key frames
-//! ([`super::parameter_sets`]), so that a change of parameters needs no second
+//! (`parameter_sets`), so that a change of parameters needs no second
 //! init segment, which players (FFmpeg 5.1) ignore.
 //! Not here: when a fragment is due (`tap`).
 
@@ -9,7 +9,7 @@ use mp4_atom::{
     Ftyp, Mfhd, Moof, Mvex, Stco, Stsc, Stsz, Stts, Tfdt, Tfhd, Traf, Trex, Trun, TrunEntry,
 };
 
-use super::Mp4Error;
+use super::types::Mp4Error;
 use super::boxes::{self, TrackHead, boxed, put};
 use crate::media::TrackParams;
 

@@ -10,74 +10,10 @@ use std::ops::Range;
 use mp4_atom::{Atom, Codec as Entry, Decode, Encode, Moov, Trak};
 
 use super::tree::{self, Hand, TopBox, io, name, unreadable};
-use super::{MOVIE_TIMESCALE, Mp4Error, boxes, tables};
+use super::types::{MOVIE_TIMESCALE, Mp4Error, rescale};
+use super::inspected::{Inspected, InspectedTrack};
+use super::{boxes, tables};
 use crate::media::{Codec, Track, TrackParams};
-
-/// A clip as its index describes it; everything has been checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Inspected {
-    /// Video first.
-    pub tracks: Vec<InspectedTrack>,
-    /// The index stands before the data.
-    pub index_first: bool,
-    /// Bytes of the file that hold samples.
-    pub data: Range<u64>,
-    /// How long it plays, in 1/90000 s.
-    pub duration_90k: u64,
-    /// Seconds since 1970; 0 where unknown.
-    pub created_unix_s: u64,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InspectedTrack {
-    pub id: u32,
-    /// Sample entries, all of one codec and timescale.
-    pub entries: Vec<TrackParams>,
-    /// In decoding order; at least one.
-    pub samples: Vec<InspectedSample>,
-    /// The edit list: nothing for so long (1/90000 s) …
-    pub lead_90k: u64,
-    /// … then from this presentation time (ticks) …
-    pub shown_from: u64,
-    /// … for so long (1/90000 s).
-    pub shown_90k: u64,
-}
-
-/// Times are ticks of the track, from its first decode time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InspectedSample {
-    /// In the file.
-    pub offset: u64,
-    pub size: u32,
-    pub dts: u64,
-    /// Presentation time, before the edit list.
-    pub cts: u64,
-    pub sync: bool,
-    /// Index into `InspectedTrack::entries`.
-    pub entry: u32,
-}
-
-impl InspectedTrack {
-    pub fn track(&self) -> Track {
-        self.entries
-            .first()
-            .map_or(Track::Video, TrackParams::track)
-    }
-
-    pub fn timescale(&self) -> u32 {
-        self.entries.first().map_or(1, |entry| entry.timescale)
-    }
-
-    /// The samples whose presentation begins within what is shown, in decoding order.
-    pub fn shown(&self) -> impl Iterator<Item = &InspectedSample> {
-        let ticks = super::rescale(self.shown_90k, MOVIE_TIMESCALE, self.timescale());
-        let to = self.shown_from.saturating_add(ticks.unwrap_or(u64::MAX));
-        let from = self.shown_from;
-        self.samples
-            .iter()
-            .filter(move |sample| (from..to).contains(&sample.cts))
-    }
-}
 
 /// Reads a clip's index and checks that all of it holds together.
 pub fn inspect<R: Read + Seek>(file: R, size: u64) -> Result<Inspected, Mp4Error> {
@@ -282,7 +218,7 @@ fn fits_header(header_90k: u64, lead_90k: u64, shown_90k: u64, hand: Hand) -> bo
 
 /// What is shown lies within the media, whose duration is that of its samples.
 fn check_edit(track: &InspectedTrack, media_duration: u64) -> Result<(), Mp4Error> {
-    let ticks = super::rescale(track.shown_90k, MOVIE_TIMESCALE, track.timescale());
+    let ticks = rescale(track.shown_90k, MOVIE_TIMESCALE, track.timescale());
     let end = ticks.and_then(|ticks| track.shown_from.checked_add(ticks));
     // Rounding to the movie's ticks and back is off by at most a tick.
     if end.is_none_or(|end| end > media_duration.saturating_add(1)) {

@@ -9,13 +9,18 @@ use std::io::{Read, Seek, SeekFrom};
 
 use mp4::{Mp4Reader, Mp4Track, TrackType};
 
-use super::inspect::{Inspected, InspectedSample, InspectedTrack, Outline, inspect};
+use super::inspect::{Outline, inspect};
+use super::inspected::{Inspected, InspectedSample, InspectedTrack};
 use super::tree::{self, Hand, io};
-use super::{ClipIndex, ClipTrack, Mp4Error, data_offset};
+use super::clip::data_offset;
+use super::types::{ClipIndex, ClipTrack, Mp4Error};
 use crate::media::{Codec, Track, nal};
 
-/// Compares a finished clip with the facts it was made from, with both readers.
-pub(super) fn read_back<R: Read + Seek>(
+/// Reads a finished clip back, with our strict reader and with the independent
+/// one (`mp4` crate), and compares sample sizes, offsets, times and sync
+/// samples of every track with each other and with the facts, as far as that
+/// reader can parse. `Ok(None)`: they agree; `Ok(Some(difference))`.
+pub fn read_back<R: Read + Seek>(
     mut file: R,
     size: u64,
     reserve: u64,

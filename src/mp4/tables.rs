@@ -6,8 +6,8 @@ use std::ops::Range;
 
 use mp4_atom::{StscEntry, StszSamples, Trak};
 
-use super::Mp4Error;
-use super::inspect::InspectedSample;
+use super::types::Mp4Error;
+use super::inspected::InspectedSample;
 use super::tree::{Hand, unreadable};
 
 /// All samples, in decoding order. `entries`: how many sample entries there are.

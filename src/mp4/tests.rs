@@ -1,12 +1,12 @@
 //! Clips with made-up data: every fact that goes in comes out again.
 #![allow(clippy::unwrap_used)]
 
-use std::io::Cursor;
+use std::io::{Cursor, Read, Seek};
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::media::Codec;
+use crate::media::{Codec, TrackParams};
 
 /// x264, 320x240, High.
 pub(super) const AVCC: &[u8] = &[

@@ -6,7 +6,7 @@
 //! presentation times sorted and shifted back by the deepest reordering, so
 //! that they rise strictly and never pass the presentation.
 
-use super::Mp4Error;
+use super::types::Mp4Error;
 use crate::media::reorder;
 
 /// Nobody's camera runs for 400 000 years; beyond it sums could overflow.

@@ -6,7 +6,7 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
-use super::Mp4Error;
+use super::types::Mp4Error;
 
 /// A box of the file's top level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

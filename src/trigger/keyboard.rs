@@ -11,8 +11,43 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{self, LocalFlags, SetArg, SpecialCharacterIndices, Termios};
 
-use super::{Key, KeyboardSettings, Keys, Wish};
-use crate::base::{Clock, Stop, StopLevel, lock};
+use super::keys::{Key, Keys};
+use crate::base::{CameraId, Clock, PressRequest, Source, Stop, StopLevel, lock};
+
+/// What a key of the keyboard asks for: the same cameras and window each time.
+#[derive(Clone, Debug)]
+pub struct KeyboardSettings {
+    pub cameras: Vec<CameraId>,
+    pub pre_ms: u64,
+    pub post_ms: u64,
+    pub source: Source,
+}
+
+impl KeyboardSettings {
+    fn press_at(&self, instant_mono_ns: u64) -> PressRequest {
+        PressRequest {
+            cameras: self.cameras.clone(),
+            instant_mono_ns,
+            pre_ms: self.pre_ms,
+            post_ms: self.post_ms,
+            source: self.source,
+            button: None,
+        }
+    }
+}
+
+/// What somebody at the keyboard wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyboardRequest {
+    Press(PressRequest),
+    /// `q`: the same as the signal to stop.
+    Stop,
+    /// A digit: a button of a simulated board, by its index.
+    Button {
+        button: usize,
+        mono_ns: u64,
+    },
+}
 
 /// How long a stop may go unnoticed.
 const TICK_MS: u8 = 200;
@@ -46,7 +81,7 @@ impl Keyboard {
         settings: KeyboardSettings,
         clock: Arc<dyn Clock>,
         stop: Stop,
-        mut act: impl FnMut(Wish) + Send + 'static,
+        mut act: impl FnMut(KeyboardRequest) + Send + 'static,
     ) -> io::Result<Keyboard> {
         let gone = Arc::new(AtomicBool::new(false));
         let (hit, hits) = crossbeam_channel::unbounded();
@@ -54,9 +89,9 @@ impl Keyboard {
         let acting = spawn("presses", move || {
             for (key, mono_ns) in hits {
                 act(match key {
-                    Key::Press => Wish::Press(settings.press_at(mono_ns)),
-                    Key::Stop => Wish::Stop,
-                    Key::Button(button) => Wish::Button { button, mono_ns },
+                    Key::Press => KeyboardRequest::Press(settings.press_at(mono_ns)),
+                    Key::Stop => KeyboardRequest::Stop,
+                    Key::Button(button) => KeyboardRequest::Button { button, mono_ns },
                 });
             }
         })?;

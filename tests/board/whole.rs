@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use hindsight::board::patterns::dead_level;
 use hindsight::config::board::LedRole;
-use hindsight::demo::camera::{Camera, Script};
+use hindsight::demo::{Camera, Script};
 use hindsight::highlight::journal;
 use nix::sys::signal::Signal;
 use serde_json::Value;

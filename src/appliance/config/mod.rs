@@ -6,7 +6,7 @@
 //! up in any case, answers on its network, and says what is wrong by health, by its lights, on its screen and in
 //! `hindsight-error.txt`.
 //!
-//! Called by: app.
+//! Not here: where what is kept lies (`Paths`).
 
 pub mod complete;
 mod good;
@@ -115,8 +115,8 @@ pub fn take_over(taking: &TakingOver<'_>) -> io::Result<Runs> {
         effort.of(taking.hand_token(&token, &name, &firmware));
     }
     let runs = taking.configuration(&firmware, &mut notices, &mut effort);
-    effort.of(network::wifi(taking, &firmware, lasts, &mut notices));
-    effort.of(network::keys(taking, &firmware, &mut notices));
+    effort.of(network::wifi(paths, &firmware, lasts, &mut notices));
+    effort.of(network::keys(paths, &firmware, &mut notices));
     effort.of(notices.keep());
     let all = notices.all();
     effort.of(tell_card(&firmware, &all));

@@ -1,15 +1,14 @@
 //! `wifi.txt` and `authorized_keys`.
 //!
-//! Called by: the face of `config`.
+//! Not here: the configuration.
 
 use std::fs;
 use std::io;
 
-use super::TakingOver;
 use crate::appliance::firmware::Firmware;
 use crate::appliance::notices::Notices;
 use crate::appliance::wifi::{self, Said};
-use crate::appliance::{files, identity, text};
+use crate::appliance::{Paths, files, identity, text};
 use crate::base::Notice;
 
 const WIFI: &str = "wifi.txt";
@@ -19,12 +18,12 @@ const SUPPLICANT: &str = "wpa_supplicant.conf";
 /// The network to join: kept on the data disk, then blanked on the card (where the disk `lasts`), handed
 /// to wpa_supplicant.
 pub fn wifi(
-    taking: &TakingOver<'_>,
+    paths: &Paths,
     firmware: &Firmware,
     lasts: bool,
     notices: &mut Notices,
 ) -> io::Result<()> {
-    let kept = taking.paths.kept().join(SUPPLICANT);
+    let kept = paths.kept().join(SUPPLICANT);
     let taken = match take_wifi(firmware, &kept, lasts) {
         Ok(Some(notice)) => {
             notices.add(notice);
@@ -33,7 +32,7 @@ pub fn wifi(
         Ok(None) => Ok(()),
         Err(error) => Err(error),
     };
-    let handed = taking.paths.own.join(SUPPLICANT);
+    let handed = paths.own.join(SUPPLICANT);
     let handed = match fs::read(&kept) {
         Ok(bytes) => files::write(&handed, &bytes, 0o600),
         Err(_) => files::remove(&handed),
@@ -99,9 +98,9 @@ fn blank(firmware: &Firmware, text: &str, was: usize) -> Option<Notice> {
 }
 
 /// Who may log in. The card decides; where it cannot be read, as it was.
-pub fn keys(taking: &TakingOver<'_>, firmware: &Firmware, notices: &mut Notices) -> io::Result<()> {
-    let kept = taking.paths.kept().join(KEYS);
-    let handed = taking.paths.own.join("ssh").join(KEYS);
+pub fn keys(paths: &Paths, firmware: &Firmware, notices: &mut Notices) -> io::Result<()> {
+    let kept = paths.kept().join(KEYS);
+    let handed = paths.own.join("ssh").join(KEYS);
     let read = match firmware.is_there() {
         true => firmware.read(KEYS).map_err(|error| error.to_string()),
         false => Err(String::new()),
