@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use super::types::Levels;
 use super::patterns::{self, Answer, Meaning, State};
+use super::types::Levels;
 use crate::base::{Backoff, Clock, RealClock, lock};
 use crate::config::board::{Led, LedRole};
 

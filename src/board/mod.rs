@@ -22,6 +22,4 @@ mod usb;
 
 pub use open::{open, open_levels};
 pub use peek::{Peeked, peek};
-pub use types::{
-    Board, BoardError, Edge, Edges, Fault, Heard, Levels, Outputs, Part, Settings,
-};
+pub use types::{Board, BoardError, Edge, Edges, Fault, Heard, Levels, Outputs, Part, Settings};

@@ -7,9 +7,7 @@ use crossbeam_channel::Sender;
 
 use super::chip::{Chip, button_name, led_name};
 use super::pins::PinMap;
-use super::types::{
-    Board, BoardError, Edges, Fault, Heard, Levels, Outputs, Part, Settings,
-};
+use super::types::{Board, BoardError, Edges, Fault, Heard, Levels, Outputs, Part, Settings};
 use super::{cdev, sim, usb};
 use crate::config::board::{Backend, Button, Input, Led};
 

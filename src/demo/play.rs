@@ -11,11 +11,11 @@ use std::time::Duration;
 use tokio::net::{TcpStream, UdpSocket};
 
 use super::fault::{Fault, When};
-use super::reel::Coding;
 use super::packet::Packets;
-use super::stream::{Cursor, Item, Programme, Wire, ns, scale};
+use super::reel::Coding;
 use super::script::{Join, Sent, StartAt};
 use super::shared::{Shared, now_ns, signed};
+use super::stream::{Cursor, Item, Programme, Wire, ns, scale};
 use crate::base::lock;
 use crate::media::Track;
 

@@ -13,9 +13,9 @@ use tokio::sync::broadcast;
 use super::fault::{Fault, Manners, Stage};
 use super::play::{Carried, Next, Play, Tracks, Way, write_all};
 use super::rtsp::{self, Front, Request};
-use super::stream::{Wire, scale};
 use super::script::{Asked, Login, Scheme};
 use super::shared::{Shared, now_ns};
+use super::stream::{Wire, scale};
 use super::{auth, sdp};
 use crate::base::lock;
 

@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use super::script::Join;
 use super::footage::Footage;
 use super::reel::{Coding, Reel, Unit};
+use super::script::Join;
 use crate::media::Track;
 
 /// Footage from some time on, looped until the next piece begins.

@@ -8,8 +8,8 @@ use h264_reader::nal::sps::SeqParameterSet;
 use h264_reader::rbsp::{BitReader, decode_nal};
 
 use super::bits::Bits;
-use super::nal::without_emulation_prevention;
 use super::error::ParamsError;
+use super::nal::without_emulation_prevention;
 
 /// A picture, as its parameter set describes it.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -10,9 +10,7 @@ use mp4_atom::{
 
 use super::boxes::{self, TrackHead, boxed, put};
 use super::timing::{self, Timing};
-use super::types::{
-    ClipIndex, ClipTrack, MOVIE_TIMESCALE, Mp4Error, Placed, Sample, rescale,
-};
+use super::types::{ClipIndex, ClipTrack, MOVIE_TIMESCALE, Mp4Error, Placed, Sample, rescale};
 use crate::media::{Track, TrackParams};
 
 /// The header of `mdat` with a 64-bit size; a short one is preceded by a `free` of 8.

@@ -9,8 +9,8 @@ use mp4_atom::{
     Ftyp, Mfhd, Moof, Mvex, Stco, Stsc, Stsz, Stts, Tfdt, Tfhd, Traf, Trex, Trun, TrunEntry,
 };
 
-use super::types::Mp4Error;
 use super::boxes::{self, TrackHead, boxed, put};
+use super::types::Mp4Error;
 use crate::media::TrackParams;
 
 /// A sample on its way into a fragment; times in ticks of its track.

@@ -9,9 +9,9 @@ use std::ops::Range;
 
 use mp4_atom::{Atom, Codec as Entry, Decode, Encode, Moov, Trak};
 
+use super::inspected::{Inspected, InspectedTrack};
 use super::tree::{self, Hand, TopBox, io, name, unreadable};
 use super::types::{MOVIE_TIMESCALE, Mp4Error, rescale};
-use super::inspected::{Inspected, InspectedTrack};
 use super::{boxes, tables};
 use crate::media::{Codec, Track, TrackParams};
 

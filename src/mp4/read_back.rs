@@ -9,10 +9,10 @@ use std::io::{Read, Seek, SeekFrom};
 
 use mp4::{Mp4Reader, Mp4Track, TrackType};
 
+use super::clip::data_offset;
 use super::inspect::{Outline, inspect};
 use super::inspected::{Inspected, InspectedSample, InspectedTrack};
 use super::tree::{self, Hand, io};
-use super::clip::data_offset;
 use super::types::{ClipIndex, ClipTrack, Mp4Error};
 use crate::media::{Codec, Track, nal};
 

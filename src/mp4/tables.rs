@@ -6,9 +6,9 @@ use std::ops::Range;
 
 use mp4_atom::{StscEntry, StszSamples, Trak};
 
-use super::types::Mp4Error;
 use super::inspected::InspectedSample;
 use super::tree::{Hand, unreadable};
+use super::types::Mp4Error;
 
 /// All samples, in decoding order. `entries`: how many sample entries there are.
 pub(super) fn samples(

@@ -70,4 +70,3 @@ pub(crate) fn rescale(ticks: u64, from: u32, to: u32) -> Option<u64> {
     let scaled = u128::from(ticks) * u128::from(to) + u128::from(from) / 2;
     u64::try_from(scaled / u128::from(from.max(1))).ok()
 }
-
