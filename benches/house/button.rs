@@ -13,7 +13,7 @@ use hindsight::base::{Clock, RealClock};
 use hindsight::board::sim::SimHandle;
 use hindsight::config::{self, Sources};
 use hindsight::demo::{Camera, Script};
-use hindsight::service::embedded::Service;
+use hindsight::service::embedded::EmbeddedService;
 
 use crate::Row;
 use crate::process::{median, work_dir};
@@ -62,7 +62,7 @@ pub fn bench() -> Vec<Row> {
     rows(&series, waking_s, wakes)
 }
 
-fn service(dir: &Path, rings: &str, url: &str) -> Service {
+fn service(dir: &Path, rings: &str, url: &str) -> EmbeddedService {
     let file = dir.join("hindsight.toml");
     let text = format!(
         "[venue]\nname = \"Bench\"\n[storage]\npath = \"{}\"\n[ring]\ndir = \"{rings}\"\nseconds = 20\nmax_bitrate = \"4M\"\n\
@@ -77,10 +77,10 @@ fn service(dir: &Path, rings: &str, url: &str) -> Service {
         file: Some(file),
         ..Sources::default()
     };
-    Service::start(&config::load(&sources).unwrap().config).unwrap()
+    EmbeddedService::start(&config::load(&sources).unwrap().config).unwrap()
 }
 
-fn press(service: &Service, hand: &SimHandle, dir: &Path) -> Series {
+fn press(service: &EmbeddedService, hand: &SimHandle, dir: &Path) -> Series {
     let mut series = Series::default();
     let mut bare = Bare::new(dir, 1024);
     let mut blocks = Bare::new(dir, 4096);

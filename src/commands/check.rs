@@ -19,7 +19,7 @@ use crate::finish::Picture;
 use crate::health::FEW_PRESSES;
 use crate::ingest::{self, Probe, ProbeError};
 use crate::ring::{RingError, require_tmpfs};
-use crate::service::port::Facts;
+use crate::service::delivery::press_bytes;
 use crate::service::say;
 
 /// How long each camera may take.
@@ -241,11 +241,7 @@ fn storage(config: &Config, wrong: &mut Vec<String>) {
                 path.display(),
                 say::bytes(space.free)
             );
-            wrong.extend(little_room(
-                there,
-                space.free,
-                Facts::of(config).press_bytes,
-            ));
+            wrong.extend(little_room(there, space.free, press_bytes(config)));
             // What another user's run left in it is as bad.
             let ours = ["", "lock", "journal", "tmp", "highlights"].map(|name| there.join(name));
             let barred = ours

@@ -13,9 +13,10 @@ use crate::highlight::Event;
 use crate::queue;
 use crate::queue::work::Failure;
 use crate::ring::RingSpec;
-use crate::service::house::{House, Port};
+use crate::service::composition::{ApiPort, Service};
 use crate::service::say::{self, say};
 use crate::service::signals::Stopper;
+use crate::service::status_view::StatusView;
 use crate::service::{report, watchdog, words};
 use crate::trigger::{Keyboard, KeyboardRequest, KeyboardSettings};
 use crate::web::Port as _;
@@ -25,14 +26,14 @@ pub(super) fn run(config: Config) -> ExitCode {
         Ok(stopper) => stopper,
         Err(error) => return cannot(format!("cannot listen for signals: {error}")),
     };
-    let house = match House::start(&config, Port::Fixed, &stopper) {
-        Ok(house) => house,
+    let service = match Service::start(&config, ApiPort::Fixed, &stopper) {
+        Ok(service) => service,
         Err(error) => return cannot(error.to_string()),
     };
-    let watchdog = match watch_over(&config, &house, &stopper) {
+    let watchdog = match watch_over(&config, &service, &stopper) {
         Ok(watchdog) => watchdog,
         Err(error) => {
-            house.leave();
+            service.leave();
             return cannot(format!("cannot watch over itself: {error}"));
         }
     };
@@ -41,32 +42,32 @@ pub(super) fn run(config: Config) -> ExitCode {
         // Who asked for JSON lines parses every one of them.
         say::hush();
     }
-    introduce(&config, &house);
+    introduce(&config, &service);
     log::info!(target: "hindsight", event = "system_started",
-        cameras = config.cameras.len(), listen = house.addr().to_string().as_str();
+        cameras = config.cameras.len(), listen = service.addr().to_string().as_str();
         "started");
     // What became of a press is told once where log and stdout go to the same place.
     let seen = together && log::max_level() >= log::LevelFilter::Info;
-    let listening = house.on_events(move |event| {
+    let listening = service.on_events(move |event| {
         note(&event);
         if let (Some(text), false) = (words::told(&event), seen) {
             say(text);
         }
     });
-    let working = house.on_work(move |event| {
+    let working = service.on_work(move |event| {
         note_work(&event);
         if let (Some(text), false) = (words::worked(&event), seen) {
             say(text);
         }
     });
-    let row = row::show(&house.board);
+    let row = row::show(&service.board);
     let keyboard = config.trigger.keyboard.then(|| {
         let answer = move |text: String| {
             if !seen {
                 say(text);
             }
         };
-        keys(&config, Source::Keyboard, &house, &stopper, answer)
+        keys(&config, Source::Keyboard, &service, &stopper, answer)
     });
     while !stopper
         .stop
@@ -75,9 +76,9 @@ pub(super) fn run(config: Config) -> ExitCode {
     watchdog.stopping();
     log::info!(target: "hindsight", event = "system_stopping"; "stopping: no more presses are taken");
     say("stopping; once more (Ctrl-C or q) stops at once and leaves open clips to the next start");
-    house.drain(|what| say(what));
+    service.drain(|what| say(what));
     drop((keyboard, listening, working, row));
-    house.leave();
+    service.leave();
     drop(watchdog);
     log::info!(target: "hindsight", event = "system_stopped"; "stopped");
     say("stopped");
@@ -87,20 +88,21 @@ pub(super) fn run(config: Config) -> ExitCode {
 /// From now on systemd hears of it, and faults are reported.
 fn watch_over(
     config: &Config,
-    house: &House,
+    service: &Service,
     stopper: &Stopper,
 ) -> std::io::Result<watchdog::Watchdog> {
-    let door = Arc::downgrade(&house.door);
+    let status = Arc::downgrade(&service.status);
     report::start(&config.storage.path, move || {
-        door.upgrade()
-            .map_or_else(String::new, |door| status_text(&door))
+        status
+            .upgrade()
+            .map_or_else(String::new, |status| status_text(&status))
     });
-    watchdog::start(house, &stopper.stop)
+    watchdog::start(service, &stopper.stop)
 }
 
 /// For a report: what `/status` says.
-fn status_text(door: &crate::service::port::Doorway) -> String {
-    let parts = door.status();
+fn status_text(view: &StatusView) -> String {
+    let parts = view.status();
     let all = serde_json::json!({
         "status": parts.status,
         "health": parts.health,
@@ -180,7 +182,7 @@ fn note_work(event: &queue::Event) {
     }
 }
 
-fn introduce(config: &Config, house: &House) {
+fn introduce(config: &Config, service: &Service) {
     let version = env!("CARGO_PKG_VERSION");
     match config.venue.name.as_str() {
         // As it is called where nobody gave it a name.
@@ -216,7 +218,7 @@ fn introduce(config: &Config, house: &House) {
         Some(_) => "with the token",
         None => "from this machine only",
     };
-    say(format!("API       http://{} {token}", house.addr()));
+    say(format!("API       http://{} {token}", service.addr()));
     if config.trigger.keyboard && std::io::stdin().is_terminal() {
         let (pre, post) = (config.highlight.pre_ms, config.highlight.post_ms);
         say(format!(
@@ -242,7 +244,7 @@ pub(super) fn rings_bytes(config: &Config) -> u64 {
 pub(super) fn keys(
     config: &Config,
     source: Source,
-    house: &House,
+    service: &Service,
     stopper: &Stopper,
     answer: impl Fn(String) + Send + 'static,
 ) -> std::io::Result<Keyboard> {
@@ -252,13 +254,13 @@ pub(super) fn keys(
         post_ms: config.highlight.post_ms,
         source,
     };
-    let (door, stopper) = (house.door.clone(), stopper.clone());
-    let hand = house.board.sim.clone();
+    let (gate, stopper) = (service.gate.clone(), stopper.clone());
+    let hand = service.board.sim.clone();
     let act = {
         let stopper = stopper.clone();
         move |wish| match wish {
             KeyboardRequest::Press(request) => {
-                answer(words::answered(&door.press(&request), request.post_ms));
+                answer(words::answered(&gate.press(&request), request.post_ms));
             }
             KeyboardRequest::Stop => {
                 stopper.wish();

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::base::Notice;
 
-/// How the house is.
+/// How the service is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
@@ -27,7 +27,7 @@ pub enum Status {
 /// One thing that is not as it should be, for the staff of a venue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Reason {
-    /// Names nothing of the house: strangers may read it.
+    /// Names nothing of the venue: strangers may read it.
     pub what: String,
     /// A camera, a folder, "clock".
     #[serde(rename = "where")]
@@ -90,7 +90,7 @@ pub struct StorageFacts {
 
 /// All that a verdict rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct House {
+pub struct HealthInputs {
     pub cameras: Vec<CameraFacts>,
     pub storage: StorageFacts,
     /// The wall clock was set by somebody since power-on.
@@ -153,36 +153,36 @@ const SILENT_MS: u64 = 10_000;
 /// Room for fewer presses than this is worth a warning.
 pub const FEW_PRESSES: u64 = 20;
 
-pub fn judge(house: &House) -> Verdict {
-    let mut reasons = cameras(&house.cameras);
-    reasons.extend(storage(&house.storage));
-    if house.late_clips > 0 {
-        let trouble = house
+pub fn judge(inputs: &HealthInputs) -> Verdict {
+    let mut reasons = cameras(&inputs.cameras);
+    reasons.extend(storage(&inputs.storage));
+    if inputs.late_clips > 0 {
+        let trouble = inputs
             .trouble
             .as_deref()
             .unwrap_or("the disk is slow or full");
         reasons.push(Reason {
-            what: format!("{} clips are late", house.late_clips),
-            place: house.storage.path.clone(),
+            what: format!("{} clips are late", inputs.late_clips),
+            place: inputs.storage.path.clone(),
             what_to_do: format!("{trouble}; they are tried again while the rings hold them"),
             weight: Status::Degraded,
         });
     }
-    reasons.extend(house.board.iter().map(|trouble| Reason {
+    reasons.extend(inputs.board.iter().map(|trouble| Reason {
         what: trouble.what.clone(),
         place: trouble.place.clone(),
         what_to_do: trouble.what_to_do.clone(),
         weight: Status::Degraded,
     }));
-    reasons.extend(work(&house.work, &house.storage.path));
-    reasons.extend(house.notices.iter().map(|notice| Reason {
+    reasons.extend(work(&inputs.work, &inputs.storage.path));
+    reasons.extend(inputs.notices.iter().map(|notice| Reason {
         what: notice.what.clone(),
         place: notice.place.clone(),
         // Several problems of a file, one a line there.
         what_to_do: notice.what_to_do.replace('\n', "; "),
         weight: Status::Degraded,
     }));
-    if !house.clock_set {
+    if !inputs.clock_set {
         reasons.push(Reason {
             what: "the clock was never set since power-on".to_owned(),
             place: "clock".to_owned(),
@@ -387,8 +387,8 @@ mod tests {
         }
     }
 
-    fn house() -> House {
-        House {
+    fn inputs() -> HealthInputs {
+        HealthInputs {
             cameras: vec![camera("a", Pictures::Coming), camera("b", Pictures::Coming)],
             storage: StorageFacts {
                 path: "/data".to_owned(),
@@ -412,11 +412,11 @@ mod tests {
         }
     }
 
-    /// The verdict on a house with one thing changed: status, and what and where of the first reason.
-    fn with(change: impl FnOnce(&mut House)) -> (Status, String) {
-        let mut house = house();
-        change(&mut house);
-        let verdict = judge(&house);
+    /// The verdict on inputs with one thing changed: status, and what and where of the first reason.
+    fn with(change: impl FnOnce(&mut HealthInputs)) -> (Status, String) {
+        let mut inputs = inputs();
+        change(&mut inputs);
+        let verdict = judge(&inputs);
         assert!(verdict.reasons.iter().all(|r| !r.what_to_do.is_empty()));
         let first = verdict.reasons.first();
         let first = first.map(|r| format!("{}: {}", r.place, r.what));
@@ -472,7 +472,7 @@ mod tests {
 
     #[test]
     fn a_disk_that_is_full_broken_or_silent_is_unhealthy_and_nearly_full_degrades() {
-        let unhealthy: [fn(&mut House); 3] = [
+        let unhealthy: [fn(&mut HealthInputs); 3] = [
             |h| h.storage.free_bytes = 99_000_000,
             |h| h.storage.trouble = Some("not mounted".to_owned()),
             |h| h.storage.silent_ms = 12_000,
@@ -487,10 +487,10 @@ mod tests {
 
     #[test]
     fn a_house_that_gives_no_clips_is_so_by_its_disk_or_by_its_cameras() {
-        let in_the_box = |change: fn(&mut House)| {
-            let mut house = house();
-            change(&mut house);
-            let reasons = judge(&house).reasons;
+        let in_the_box = |change: fn(&mut HealthInputs)| {
+            let mut inputs = inputs();
+            change(&mut inputs);
+            let reasons = judge(&inputs).reasons;
             reasons.iter().any(|reason| lies_in_the_box(&reason.what))
         };
         assert!(in_the_box(|h| h.storage.free_bytes = 99_000_000));

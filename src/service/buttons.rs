@@ -1,14 +1,13 @@
-//! Between board and door: what the buttons' edges mean becomes presses, decisions and
+//! Between board and press gate: what the buttons' edges mean becomes presses, decisions and
 //! the wish to stop the box.
 //!
 //! Of a few threads one hears all buttons. When it hears of a press it lets another hear
-//! on and takes the press through the door itself: nobody has to be woken for it, and
+//! on and takes the press through the gate itself: nobody has to be woken for it, and
 //! however long it waits for a disk, the buttons are heard. A button's presses are taken
 //! one after the other, those of several buttons share a sync of the journal. At rest all
 //! sleep without a deadline.
 //!
-//! Not here: what edges mean (`trigger`), opening hours and lights (`port`), pins (`board`).
-//! Called by: house.
+//! Not here: what edges mean (`trigger`), opening hours and lights (`press_gate`), pins (`board`).
 
 mod taker;
 
@@ -21,7 +20,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, select};
 
 use super::panel::Panel;
-use super::port::Doorway;
+use super::press_gate::PressGate;
 use super::signals::Stopper;
 use crate::base::{Clock, PressAck, PressError, PressId, PressRequest};
 use crate::board::{Edge, Heard};
@@ -29,7 +28,7 @@ use crate::config::board::{Button, Window};
 use crate::trigger::gesture::{Action, Machine, Rules};
 use taker::{Answer, Taker, Wish};
 
-/// What is done with what the buttons mean. The house; in tests something simpler.
+/// What is done with what the buttons mean. The service; in tests something simpler.
 pub(crate) trait Hands: Send + Sync {
     /// `others`: windows that a gesture may give it instead.
     fn press(&self, request: &PressRequest, others: &[Window]) -> Result<PressAck, PressError>;
@@ -43,19 +42,19 @@ pub(crate) trait Hands: Send + Sync {
     fn stop(&self);
 }
 
-pub(crate) struct InHouse {
-    pub door: Arc<Doorway>,
+pub(crate) struct ServiceHands {
+    pub gate: Arc<PressGate>,
     pub panel: Arc<Panel>,
     pub stopper: Stopper,
 }
 
-impl Hands for InHouse {
+impl Hands for ServiceHands {
     fn press(&self, request: &PressRequest, others: &[Window]) -> Result<PressAck, PressError> {
-        self.door.take(request, others)
+        self.gate.take(request, others)
     }
 
     fn decide(&self, press: &PressId, window: Window) {
-        self.door.decide(press, window);
+        self.gate.decide(press, window);
     }
 
     fn again(&self) {
@@ -151,7 +150,7 @@ fn serve(ear: &Mutex<Listener>) {
         // A button that works no more after an error would be pressed in vain.
         let done = catch_unwind(AssertUnwindSafe(|| taker.act(wish)));
         let answer = done.unwrap_or_else(|_| taker.failed(wish));
-        // Nobody listens at the end of the house.
+        // Nobody listens at the end of the service.
         let _ = back.send(Back { taker, answer });
     }
 }
@@ -277,7 +276,7 @@ impl Listener {
         }
     }
 
-    /// Hears what was said until now: the door refuses presses by now, and says so.
+    /// Hears what was said until now: the gate refuses presses by now, and says so.
     fn end(&mut self) {
         self.hear_all();
         self.heard = crossbeam_channel::never();

@@ -1,11 +1,12 @@
 //! The service inside another program: for tests and benches that have their hand on
 //! its simulated board. It hears no signals.
 //!
-//! Not here: what the service is made of (`house`).
+//! Not here: what the service is made of (`composition`).
 
 use std::net::SocketAddr;
 
-use super::house::{House, Port};
+use super::composition::{ApiPort, Service};
+use super::error::ServiceError;
 use super::signals::Stopper;
 use crate::base::StopLevel;
 use crate::board::lights::Lights;
@@ -13,24 +14,24 @@ use crate::board::sim::SimHandle;
 use crate::config::Config;
 
 /// A running service. Dropping it stops it at once.
-pub struct Service {
-    house: Option<House>,
+pub struct EmbeddedService {
+    service: Option<Service>,
     stopper: Stopper,
     sim: Option<SimHandle>,
     lights: Lights,
     addr: SocketAddr,
 }
 
-impl Service {
-    /// All of it; the error is for people.
-    pub fn start(config: &Config) -> Result<Service, String> {
+impl EmbeddedService {
+    /// All of it.
+    pub fn start(config: &Config) -> Result<EmbeddedService, ServiceError> {
         let stopper = Stopper::deaf();
-        let house = House::start(config, Port::Fixed, &stopper).map_err(|e| e.to_string())?;
-        Ok(Service {
-            sim: house.board.sim.clone(),
-            lights: house.board.panel.lights.clone(),
-            addr: house.addr(),
-            house: Some(house),
+        let service = Service::start(config, ApiPort::Fixed, &stopper)?;
+        Ok(EmbeddedService {
+            sim: service.board.sim.clone(),
+            lights: service.board.panel.lights.clone(),
+            addr: service.addr(),
+            service: Some(service),
             stopper,
         })
     }
@@ -58,18 +59,18 @@ impl Service {
     /// Lets open windows run to their end, as the first signal does; the exit code.
     pub fn stop(mut self) -> u8 {
         self.stopper.stop.raise(StopLevel::Finish);
-        if let Some(house) = self.house.take() {
-            house.drain(|_| {});
-            house.leave();
+        if let Some(service) = self.service.take() {
+            service.drain(|_| {});
+            service.leave();
         }
         self.stopper.exit_code()
     }
 }
 
-impl Drop for Service {
+impl Drop for EmbeddedService {
     fn drop(&mut self) {
-        if let Some(house) = self.house.take() {
-            house.leave();
+        if let Some(service) = self.service.take() {
+            service.leave();
         }
     }
 }

@@ -1,7 +1,6 @@
 //! What the lights are told, and when: presses, clips, the monitor's verdict, the stop.
 //!
 //! Not here: what a light shows (`board::patterns`), the pins (`panel`).
-//! Called by: port, house.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -19,7 +18,7 @@ pub(crate) struct Feed {
     lights: Lights,
     windows: Mutex<Windows>,
     boot: Mutex<Boot>,
-    /// What of the house was told last.
+    /// What was told last.
     told: Mutex<Option<Shows>>,
 }
 
@@ -60,12 +59,12 @@ impl Feed {
     }
 
     /// What the monitor saw. Wakes the lights only when that is something new.
-    pub fn look(&self, house: &health::House, verdict: &health::Verdict, now_mono_ns: u64) {
+    pub fn look(&self, inputs: &health::HealthInputs, verdict: &health::Verdict, now_mono_ns: u64) {
         let booted = {
             let mut boot = self.boot.lock().unwrap_or_else(PoisonError::into_inner);
-            boot.over_with(house, now_mono_ns)
+            boot.over_with(inputs, now_mono_ns)
         };
-        let shows = Shows::of(house, verdict, booted);
+        let shows = Shows::of(inputs, verdict, booted);
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.replace(shows) == Some(shows) {
             return;
@@ -84,7 +83,7 @@ impl Feed {
     }
 }
 
-/// A house in the lights' words.
+/// The state in the lights' words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Shows {
     booted: bool,
@@ -95,8 +94,8 @@ struct Shows {
 }
 
 impl Shows {
-    fn of(house: &health::House, verdict: &health::Verdict, booted: bool) -> Shows {
-        let down = house
+    fn of(inputs: &health::HealthInputs, verdict: &health::Verdict, booted: bool) -> Shows {
+        let down = inputs
             .cameras
             .iter()
             .filter(|camera| camera.pictures != Pictures::Coming);
@@ -104,8 +103,8 @@ impl Shows {
             booted,
             // Being called for the first time is no trouble yet.
             cameras_missing: if booted { down.count() } else { 0 },
-            disk_nearly_full: health::disk_nearly_full(&house.storage),
-            box_trouble: house.notices.iter().any(|notice| notice.fault),
+            disk_nearly_full: health::disk_nearly_full(&inputs.storage),
+            box_trouble: inputs.notices.iter().any(|notice| notice.fault),
             fault: booted && verdict.status == Status::Unhealthy,
         }
     }
@@ -119,8 +118,8 @@ struct Boot {
 }
 
 impl Boot {
-    fn over_with(&mut self, house: &health::House, now_mono_ns: u64) -> bool {
-        let calling = house
+    fn over_with(&mut self, inputs: &health::HealthInputs, now_mono_ns: u64) -> bool {
+        let calling = inputs
             .cameras
             .iter()
             .any(|camera| camera.pictures == Pictures::Connecting);
@@ -165,7 +164,7 @@ impl Windows {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::health::{CameraFacts, House, StorageFacts, judge};
+    use crate::health::{CameraFacts, HealthInputs, StorageFacts, judge};
 
     const S: u64 = 1_000_000_000;
 
@@ -173,14 +172,14 @@ mod tests {
         PressId::try_from(format!("0123abcd-00000000abc-{n:08x}")).unwrap()
     }
 
-    fn house(pictures: [Pictures; 2]) -> House {
+    fn inputs(pictures: [Pictures; 2]) -> HealthInputs {
         let camera = |pictures| CameraFacts {
             id: "a".to_owned(),
             name: "A".to_owned(),
             pictures,
             warnings: Vec::new(),
         };
-        House {
+        HealthInputs {
             cameras: pictures.map(camera).to_vec(),
             storage: StorageFacts {
                 path: "/data".to_owned(),
@@ -204,23 +203,23 @@ mod tests {
         }
     }
 
-    fn shows(house: &House) -> (usize, bool, bool) {
-        let shows = Shows::of(house, &judge(house), true);
+    fn shows(inputs: &HealthInputs) -> (usize, bool, bool) {
+        let shows = Shows::of(inputs, &judge(inputs), true);
         (shows.cameras_missing, shows.disk_nearly_full, shows.fault)
     }
 
     #[test]
     fn one_camera_is_missing_all_are_a_fault_and_so_is_a_full_disk() {
         assert_eq!(
-            shows(&house([Pictures::Coming, Pictures::Coming])),
+            shows(&inputs([Pictures::Coming, Pictures::Coming])),
             (0, false, false)
         );
         assert_eq!(
-            shows(&house([Pictures::Coming, missing()])),
+            shows(&inputs([Pictures::Coming, missing()])),
             (1, false, false)
         );
-        assert_eq!(shows(&house([missing(), missing()])), (2, false, true));
-        let mut full = house([Pictures::Coming, Pictures::Coming]);
+        assert_eq!(shows(&inputs([missing(), missing()])), (2, false, true));
+        let mut full = inputs([Pictures::Coming, Pictures::Coming]);
         full.storage.free_bytes = 1_500_000_000;
         assert_eq!(shows(&full), (0, true, false));
         full.storage.free_bytes = 0;
@@ -230,14 +229,14 @@ mod tests {
     #[test]
     fn a_fault_of_the_box_is_shown_and_a_warning_is_not() {
         use crate::base::Notice;
-        let mut house = house([Pictures::Coming, Pictures::Coming]);
-        house.notices = vec![Notice::warning("it goes to the card", "SSD", "plug one in")];
-        let shows = |house: &House| Shows::of(house, &judge(house), true);
-        assert!(!shows(&house).box_trouble);
-        house
+        let mut inputs = inputs([Pictures::Coming, Pictures::Coming]);
+        inputs.notices = vec![Notice::warning("it goes to the card", "SSD", "plug one in")];
+        let shows = |inputs: &HealthInputs| Shows::of(inputs, &judge(inputs), true);
+        assert!(!shows(&inputs).box_trouble);
+        inputs
             .notices
             .push(Notice::new("wrong", "hindsight.toml", "line 3"));
-        assert!(shows(&house).box_trouble && !shows(&house).fault);
+        assert!(shows(&inputs).box_trouble && !shows(&inputs).fault);
     }
 
     #[test]
@@ -246,17 +245,17 @@ mod tests {
             started_mono_ns: S,
             over: false,
         };
-        let calling = house([Pictures::Coming, Pictures::Connecting]);
+        let calling = inputs([Pictures::Coming, Pictures::Connecting]);
         assert!(!boot.over_with(&calling, 2 * S));
         let fault = Shows::of(
-            &house([missing(), Pictures::Connecting]),
+            &inputs([missing(), Pictures::Connecting]),
             &judge(&calling),
             false,
         );
         assert!(!fault.fault && fault.cameras_missing == 0);
         let mut late = boot;
         assert!(late.over_with(&calling, S + BOOT_NS));
-        assert!(boot.over_with(&house([Pictures::Coming, missing()]), 3 * S));
+        assert!(boot.over_with(&inputs([Pictures::Coming, missing()]), 3 * S));
         assert!(boot.over_with(&calling, 4 * S));
     }
 

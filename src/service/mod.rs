@@ -1,23 +1,28 @@
 //! Composition root: builds, starts, watches and stops everything, in order. With
 //! `commands`, the only place that knows all rooms.
 //!
-//! * `house` builds the service, `port` is its door for `web`, `signals` ends it
-//! * `buttons`, `panel`, `lights`: the board's hands and lamps; `work`: what is done with clips
+//! * `composition` builds the service, starts and stops it; `signals` ends it
+//! * `press_gate` takes presses from any trigger, `monitor` looks at everything, `status_view` is
+//!   what `web` sees; `delivery`: what is done with clips
+//! * `buttons`, `panel`, `lights`: the board's buttons and lights
 //! * `watchdog`, `report`, [`logging`]: what becomes known of it outside
 //! * [`embedded`]: the service inside a test
 //!
 //! Not here: what a command prints and returns (`commands`), reading the configuration (`config`).
 
 pub(crate) mod buttons;
+pub(crate) mod composition;
+pub(crate) mod delivery;
 pub mod embedded;
-pub(crate) mod house;
+pub mod error;
 pub(crate) mod lights;
 pub mod logging;
+pub(crate) mod monitor;
 pub(crate) mod panel;
-pub(crate) mod port;
+pub(crate) mod press_gate;
 pub(crate) mod report;
 pub(crate) mod say;
 pub(crate) mod signals;
+pub(crate) mod status_view;
 pub(crate) mod watchdog;
 pub(crate) mod words;
-pub(crate) mod work;

@@ -1,11 +1,9 @@
-//! Feeds systemd's watchdog by progress: as long as every loop of the house turns
+//! Feeds systemd's watchdog by progress: as long as every loop of the service turns
 //! (`health::progress`), and not by a timer. Where one stands, it says so, keeps a report, and feeds no
 //! more: systemd ends the process and starts another, and what the rings hold is adopted. A loop may stand as long
 //! as systemd waits for a word, so it is ended after twice `WatchdogSec` at the latest.
 //!
 //! While the service stops, loops end one after the other; then `TimeoutStopSec` watches instead.
-//!
-//! Called by: run.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,8 +12,8 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::house::House;
-use super::port::Doorway;
+use super::composition::Service;
+use super::monitor::Monitor;
 use super::report::{self, Weight};
 use crate::base::{Clock, Pulse, RealClock, Stop, StopLevel};
 use crate::health::progress::{self, Progress, Seen, Stands};
@@ -34,7 +32,7 @@ pub(crate) struct Watchdog {
 
 struct Watching {
     systemd: Option<Systemd>,
-    door: Arc<Doorway>,
+    monitor: Arc<Monitor>,
     pulses: Vec<Arc<Pulse>>,
     stop: Stop,
     progress: Progress,
@@ -44,8 +42,8 @@ struct Watching {
     stands: bool,
 }
 
-/// Tells systemd that the house has started, and watches over it from now on.
-pub(crate) fn start(house: &House, stop: &Stop) -> io::Result<Watchdog> {
+/// Tells systemd that the service has started, and watches over it from now on.
+pub(crate) fn start(service: &Service, stop: &Stop) -> io::Result<Watchdog> {
     let env: BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
@@ -54,8 +52,8 @@ pub(crate) fn start(house: &House, stop: &Stop) -> io::Result<Watchdog> {
     let limit_ns = limit.and_then(|limit| u64::try_from(limit.as_nanos()).ok());
     let watching = Watching {
         systemd,
-        door: house.door.clone(),
-        pulses: house.pulses(),
+        monitor: service.monitor.clone(),
+        pulses: service.pulses(),
         stop: stop.clone(),
         progress: Progress::new(limit_ns.unwrap_or(progress::LIMIT_NS)),
         told: String::new(),
@@ -114,7 +112,7 @@ impl Watching {
         }
         // Not asked where something stands: it may hold what the answer needs.
         let line = match standing.first() {
-            None => health_line(self.door.last_verdict().as_ref()),
+            None => health_line(self.monitor.last_verdict().as_ref()),
             Some(first) => status_line(&format!("{} stands still", first.name)),
         };
         if self.told != line {

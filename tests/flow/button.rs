@@ -10,7 +10,7 @@ use hindsight::base::{Clock, RealClock};
 use hindsight::board::sim::SimHandle;
 use hindsight::config::{self, Sources};
 use hindsight::demo::{Camera, Script};
-use hindsight::service::embedded::Service;
+use hindsight::service::embedded::EmbeddedService;
 use serde_json::{Value, json};
 
 use crate::gst::Peer;
@@ -40,7 +40,7 @@ fn button(id: &str, pin: u32, more: &str) -> String {
 /// A service whose rings hold so much of every camera.
 struct Court {
     place: Place,
-    service: Service,
+    service: EmbeddedService,
     sim: SimHandle,
 }
 
@@ -62,7 +62,7 @@ impl Court {
             ..Sources::default()
         };
         let config = config::load(&sources).unwrap().config;
-        let service = Service::start(&config).unwrap();
+        let service = EmbeddedService::start(&config).unwrap();
         let sim = service.sim().unwrap().clone();
         let court = Court {
             place,

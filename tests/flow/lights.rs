@@ -7,7 +7,7 @@ use hindsight::base::{Clock, RealClock};
 use hindsight::board::patterns::{self, ROLES};
 use hindsight::config::{self, Sources};
 use hindsight::demo::{Camera, Script};
-use hindsight::service::embedded::Service;
+use hindsight::service::embedded::EmbeddedService;
 use serde_json::{Value, json};
 
 use crate::service::{PATIENCE, Place, Told, camera};
@@ -20,7 +20,7 @@ const STATUS: usize = 3;
 const SOUND: usize = 4;
 
 /// A service with one camera and a light of each role.
-fn open(url: &str) -> (Place, Service) {
+fn open(url: &str) -> (Place, EmbeddedService) {
     let told = Told {
         more: "[board]\nbackend = \"sim\"".to_owned(),
         ..Told::default()
@@ -36,11 +36,11 @@ fn open(url: &str) -> (Place, Service) {
         file: Some(place.config.clone()),
         ..Sources::default()
     };
-    let service = Service::start(&config::load(&sources).unwrap().config).unwrap();
+    let service = EmbeddedService::start(&config::load(&sources).unwrap().config).unwrap();
     (place, service)
 }
 
-fn status(service: &Service) -> Value {
+fn status(service: &EmbeddedService) -> Value {
     let url = format!("http://{}/status", service.addr());
     ureq::get(url)
         .call()
@@ -51,7 +51,7 @@ fn status(service: &Service) -> Value {
 }
 
 /// Waits until every light of `/status` that is named tells what is said of it.
-fn until(service: &Service, wanted: &[(usize, &str)]) {
+fn until(service: &EmbeddedService, wanted: &[(usize, &str)]) {
     let limit = Instant::now() + PATIENCE;
     loop {
         let status = status(service);

@@ -25,11 +25,10 @@ use crate::highlight::sidecar::{self, Sidecar};
 use crate::highlight::{Event, Outcome, verify::verify};
 use crate::ingest::Phase;
 use crate::queue;
-use crate::service::house::{House, Port};
+use crate::service::composition::{ApiPort, Service};
 use crate::service::say::{self, say};
 use crate::service::signals::Stopper;
 use crate::service::words;
-use crate::web::Port as _;
 
 mod claim;
 mod config;
@@ -65,18 +64,19 @@ fn try_demo(options: &DemoOptions) -> Result<ExitCode, String> {
     .map_err(|e| format!("cannot start the built-in camera: {e}"))?;
     let marking = look_for_ffmpeg(&stopper);
     let config = config::config(&storage.path, &ring.path, &camera, marking.is_ok())?;
-    let house = House::start(&config, Port::OrAnother, &stopper).map_err(|e| e.to_string())?;
-    introduce(&config, &house, options);
+    let service =
+        Service::start(&config, ApiPort::OrAnother, &stopper).map_err(|e| e.to_string())?;
+    introduce(&config, &service, options);
     if let Err(why) = marking {
         say(format!(
             "FFmpeg is left out, so clips get neither logo nor thumbnail: {why}\n"
         ));
     }
     let code = match options.exit {
-        true => press_once(&config, &house, &stopper, options.press_after),
-        false => let_people_press(&config, &house, &stopper),
+        true => press_once(&config, &service, &stopper, options.press_after),
+        false => let_people_press(&config, &service, &stopper),
     };
-    house.leave();
+    service.leave();
     camera.stop();
     ring.remove();
     Ok(ExitCode::from(code))
@@ -94,9 +94,9 @@ fn look_for_ffmpeg(stopper: &Stopper) -> Result<String, String> {
     maker.describe(&stopper.stop).map_err(|e| e.to_string())
 }
 
-fn introduce(config: &Config, house: &House, options: &DemoOptions) {
+fn introduce(config: &Config, service: &Service, options: &DemoOptions) {
     let camera = &config.cameras[0];
-    let url = format!("http://{}", house.addr());
+    let url = format!("http://{}", service.addr());
     say(format!(
         "Hindsight demo: press the button after it happened.\n\n  \
          camera   {} (built in: a test pattern with numbered frames and beeps)\n  \
@@ -127,9 +127,9 @@ fn introduce(config: &Config, house: &House, options: &DemoOptions) {
 }
 
 /// ENTER presses until somebody has seen enough.
-fn let_people_press(config: &Config, house: &House, stopper: &Stopper) -> u8 {
+fn let_people_press(config: &Config, service: &Service, stopper: &Stopper) -> u8 {
     let mut hint_given = false;
-    let listening = house.on_events(move |event| {
+    let listening = service.on_events(move |event| {
         let Some(text) = words::told(&event) else {
             return;
         };
@@ -139,18 +139,18 @@ fn let_people_press(config: &Config, house: &House, stopper: &Stopper) -> u8 {
             hint_given = true;
         }
     });
-    let working = house.on_work(|event| {
+    let working = service.on_work(|event| {
         if let Some(text) = words::worked(&event) {
             say(text);
         }
     });
-    let row = row::show(&house.board);
-    let keyboard = keys(config, Source::Demo, house, stopper, say);
+    let row = row::show(&service.board);
+    let keyboard = keys(config, Source::Demo, service, stopper, say);
     while !stopper
         .stop
         .wait(StopLevel::Finish, Duration::from_secs(3600))
     {}
-    house.drain(|what| say(what));
+    service.drain(|what| say(what));
     drop((keyboard, listening, working, row));
     stopper.exit_code()
 }
@@ -161,28 +161,28 @@ fn how_to_play(path: &Path) -> String {
 }
 
 /// `--exit`: 0 only if a press became a clip that `verify` finds whole.
-fn press_once(config: &Config, house: &House, stopper: &Stopper, press_after: Duration) -> u8 {
-    let listening = house.on_events(|event| {
+fn press_once(config: &Config, service: &Service, stopper: &Stopper, press_after: Duration) -> u8 {
+    let listening = service.on_events(|event| {
         if let Some(text) = words::told(&event) {
             say(text);
         }
     });
     let (heard, ends) = bounded(64);
-    let working = house.on_work(move |event| {
+    let working = service.on_work(move |event| {
         if let Some(text) = words::worked(&event) {
             say(text);
         }
         // Only the end of one press is waited for.
         let _ = heard.try_send(event);
     });
-    let row = row::show(&house.board);
-    let made = make_one(config, house, stopper, press_after);
+    let row = row::show(&service.board);
+    let made = make_one(config, service, stopper, press_after);
     let made = made.and_then(|outcome| {
         delivered(&outcome.press_id, &ends, stopper)?;
         Ok(outcome)
     });
     stopper.stop.raise(StopLevel::Finish);
-    house.drain(|_| ());
+    service.drain(|_| ());
     drop((listening, working, row));
     match made.and_then(|outcome| verified(&outcome, press_after)) {
         Ok(text) => {
@@ -221,7 +221,7 @@ fn delivered(
 
 fn make_one(
     config: &Config,
-    house: &House,
+    service: &Service,
     stopper: &Stopper,
     press_after: Duration,
 ) -> Result<Outcome, String> {
@@ -229,9 +229,8 @@ fn make_one(
     let interrupted = || "it was interrupted".to_owned();
     let clock = RealClock;
     let give_up_mono_ns = clock.mono_ns() + ns(PATIENCE);
-    while !house
-        .door
-        .states()
+    while !service
+        .cameras()
         .iter()
         .all(|s| s.state == Phase::Streaming)
     {
@@ -257,10 +256,10 @@ fn make_one(
         source: Source::Demo,
         button: None,
     };
-    let answer = house.door.press(&request);
+    let answer = service.gate.press(&request);
     say(words::answered(&answer, POST_MS));
     let ack = answer.map_err(|error| error.to_string())?;
-    let outcomes = house.highlights.wait(&ack.press.id, PATIENCE);
+    let outcomes = service.highlights.wait(&ack.press.id, PATIENCE);
     let outcomes = outcomes.ok_or("its clip was not written in time")?;
     outcomes
         .into_iter()

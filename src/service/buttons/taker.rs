@@ -1,7 +1,6 @@
-//! One button's presses through the door, and what became of them.
+//! One button's presses through the gate, and what became of them.
 //!
 //! Not here: what its edges mean, who does it when (`buttons`).
-//! Called by: buttons.
 
 use std::sync::Arc;
 
@@ -25,7 +24,7 @@ pub(super) enum Answer {
     Refused { at_mono_ns: u64 },
 }
 
-/// Takes the presses of one button through the door, one after the other.
+/// Takes the presses of one button through the gate, one after the other.
 pub(super) struct Taker {
     /// Of its button.
     pub(super) index: usize,
@@ -95,7 +94,7 @@ impl Taker {
             true => [button.long, button.double].into_iter().flatten().collect(),
             false => Vec::new(),
         };
-        // The door has told.
+        // The gate has told.
         let taken = self.hands.press(&request, &others);
         let id = taken.ok().map(|ack| ack.press.id);
         let answer = match id {

@@ -1,11 +1,10 @@
 //! What is done with a clip, put together: the queue, who finishes, where to.
 //!
-//! Not here: any of it (`queue`, `finish`, `upload`). Called by: house.
+//! Not here: any of it (`queue`, `finish`, `upload`).
 
 use std::sync::Arc;
 
-use super::house::HouseError;
-use super::port::Facts;
+use super::error::ServiceError;
 use crate::base::{BootId, Clock, Stop};
 use crate::config::Config;
 use crate::finish::{self, Maker};
@@ -15,17 +14,24 @@ use crate::queue::{self, Mail, Queue};
 use crate::upload;
 
 /// The running queue, and who finishes for it.
-pub(crate) struct Work {
+pub(crate) struct Delivery {
     pub queue: Queue,
     maker: Arc<Maker>,
 }
 
-/// Below so many free bytes presses are refused: two windows of every camera.
-pub(crate) fn reserve_bytes(config: &Config) -> u64 {
-    Facts::of(config).press_bytes.saturating_mul(2)
+/// What one press of all cameras needs at most.
+pub(crate) fn press_bytes(config: &Config) -> u64 {
+    let window_ms = config.longest_window_ms();
+    let cameras = config.cameras.len() as u64;
+    (window_ms / 1000 + 1) * config.ring.max_bitrate_bps * cameras / 8
 }
 
-impl Work {
+/// Below so many free bytes presses are refused: two windows of every camera.
+pub(crate) fn reserve_bytes(config: &Config) -> u64 {
+    press_bytes(config).saturating_mul(2)
+}
+
+impl Delivery {
     /// Its threads begin when highlights have opened the storage.
     pub fn start(
         config: &Config,
@@ -33,7 +39,7 @@ impl Work {
         mail: Mail,
         clock: &Arc<dyn Clock>,
         stop: &Stop,
-    ) -> Result<Work, HouseError> {
+    ) -> Result<Delivery, ServiceError> {
         let targets = upload::targets(config, clock.clone())?;
         let maker = Arc::new(Maker::new(finish::Settings {
             finish: config.finish.clone(),
@@ -41,7 +47,7 @@ impl Work {
             timezone: config.venue.timezone.clone(),
             // One press may be on its way to the disk; what waits is finished while
             // presses are refused already, so that it can leave the box.
-            reserve_bytes: Facts::of(config).press_bytes,
+            reserve_bytes: press_bytes(config),
             limits: finish::Limits::default(),
         }));
         let queue = Queue::start(
@@ -52,8 +58,8 @@ impl Work {
             clock.clone(),
             stop.clone(),
         )
-        .map_err(HouseError::Thread)?;
-        Ok(Work { queue, maker })
+        .map_err(ServiceError::Thread)?;
+        Ok(Delivery { queue, maker })
     }
 
     /// What health judges.

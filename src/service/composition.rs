@@ -9,54 +9,41 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, select};
 
-use super::buttons::{self, Buttons, InHouse};
+use super::buttons::{self, Buttons, ServiceHands};
+use super::delivery::{Delivery, reserve_bytes};
+use super::error::ServiceError;
+use super::monitor::{Monitor, Rooms};
 use super::panel::{self, Opened};
-use super::port::{Doorway, Facts};
+use super::press_gate::PressGate;
 use super::signals::Stopper;
-use super::work::{Work, reserve_bytes};
+use super::status_view::StatusView;
 use crate::base::{BootId, Clock, Pulse, RealClock, Stop, StopLevel};
 use crate::config::Config;
-use crate::highlight::{CameraSettings, Event, Highlights, Settings, StartError};
-use crate::ingest::{self, Ingest, IngestError};
+use crate::highlight::{CameraSettings, Event, Highlights, Settings};
+use crate::ingest::{self, CameraState, Ingest};
 use crate::queue;
-use crate::upload::UploadError;
-use crate::web::{self, Limits, Server, WebError};
-
-/// Why the service cannot start; each says what to do.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum HouseError {
-    #[error("cannot read this boot's id: {0}")]
-    Boot(std::io::Error),
-    #[error("{0}")]
-    Ingest(#[from] IngestError),
-    #[error("{0}")]
-    Highlights(#[from] StartError),
-    #[error("{0}")]
-    Upload(#[from] UploadError),
-    #[error("{0}")]
-    Web(#[from] WebError),
-    #[error("cannot start a thread: {0}")]
-    Thread(std::io::Error),
-}
+use crate::web::{self, Limits, Server};
 
 /// What to do where another listens on the API's port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Port {
+pub(crate) enum ApiPort {
     Fixed,
     OrAnother,
 }
 
 /// The running service.
-pub(crate) struct House {
-    pub door: Arc<Doorway>,
+pub(crate) struct Service {
+    pub gate: Arc<PressGate>,
+    pub status: Arc<StatusView>,
+    pub monitor: Arc<Monitor>,
     pub highlights: Arc<Highlights>,
-    pub work: Arc<Work>,
+    pub delivery: Arc<Delivery>,
     /// From the start on: also of what earlier runs left.
     events: Receiver<Event>,
     worked: Receiver<queue::Event>,
     ingest: Arc<Ingest>,
     server: Server,
-    monitor: JoinHandle<()>,
+    watching: JoinHandle<()>,
     /// Buttons and lights.
     pub board: Opened,
     buttons: Buttons,
@@ -64,12 +51,16 @@ pub(crate) struct House {
     stopper: Stopper,
 }
 
-impl House {
+impl Service {
     /// Starts all rooms. After an error nothing of them is left.
-    pub fn start(config: &Config, port: Port, stopper: &Stopper) -> Result<House, HouseError> {
+    pub fn start(
+        config: &Config,
+        port: ApiPort,
+        stopper: &Stopper,
+    ) -> Result<Service, ServiceError> {
         let clock: Arc<dyn Clock> = Arc::new(RealClock);
-        let boot_id = BootId::of_this_boot().map_err(HouseError::Boot)?;
-        let board = panel::open(config, &clock).map_err(HouseError::Thread)?;
+        let boot_id = BootId::of_this_boot().map_err(ServiceError::Boot)?;
+        let board = panel::open(config, &clock).map_err(ServiceError::Thread)?;
         let mut ingest = ingest::start(
             ingest_settings(config, boot_id),
             clock.clone(),
@@ -87,7 +78,7 @@ impl House {
             mail,
             board,
         };
-        let started = House::start_behind(config, begun, port, &clock, &ingest, stopper);
+        let started = Service::start_behind(config, begun, port, &clock, &ingest, stopper);
         started.inspect_err(|_| {
             stopper.stop.raise(StopLevel::Now);
             leave(ingest);
@@ -98,11 +89,11 @@ impl House {
     fn start_behind(
         config: &Config,
         begun: Begun,
-        port: Port,
+        port: ApiPort,
         clock: &Arc<dyn Clock>,
         ingest: &Arc<Ingest>,
         stopper: &Stopper,
-    ) -> Result<House, HouseError> {
+    ) -> Result<Service, ServiceError> {
         let Begun {
             highlights,
             mail,
@@ -110,42 +101,60 @@ impl House {
         } = begun;
         let stop = &stopper.stop;
         // Waits for the storage that highlights open.
-        let work = Arc::new(Work::start(config, highlights.boot_id, mail, clock, stop)?);
-        let worked = work.queue.events();
+        let delivery = Arc::new(Delivery::start(
+            config,
+            highlights.boot_id,
+            mail,
+            clock,
+            stop,
+        )?);
+        let worked = delivery.queue.events();
         let highlights = Highlights::start(highlights, clock.clone(), stop.clone())?;
         let highlights = Arc::new(highlights);
         let events = highlights.events();
-        let door = Arc::new(Doorway::new(
-            Facts::of(config),
-            ingest.clone(),
+        let gate = Arc::new(PressGate::new(
+            config,
             highlights.clone(),
-            work.clone(),
             board.panel.clone(),
             clock.clone(),
-            stop.clone(),
         ));
-        let feeding = feed_lights(&board, &highlights, stop).map_err(HouseError::Thread)?;
-        let buttons = start_buttons(config, &board, &door, clock, stopper)?;
+        let rooms = Rooms {
+            ingest: ingest.clone(),
+            highlights: highlights.clone(),
+            delivery: delivery.clone(),
+            panel: board.panel.clone(),
+            clock: clock.clone(),
+            stop: stop.clone(),
+        };
+        let monitor = Arc::new(Monitor::new(config, rooms.clone()));
+        let status = StatusView::new(config, gate.clone(), monitor.clone(), rooms);
+        let status = Arc::new(status);
+        let feeding = feed_lights(&board, &highlights, stop).map_err(ServiceError::Thread)?;
+        let buttons = start_buttons(config, &board, &gate, clock, stopper)?;
         let server = web::serve(
             web_settings(config, port),
-            door.clone(),
+            status.clone(),
             clock.clone(),
             stop.clone(),
         )?;
-        let watching = door.clone();
-        let monitor = std::thread::Builder::new()
+        let watching = std::thread::Builder::new()
             .name("monitor".to_owned())
-            .spawn(move || watching.watch())
-            .map_err(HouseError::Thread)?;
-        Ok(House {
-            door,
+            .spawn({
+                let monitor = monitor.clone();
+                move || monitor.watch()
+            })
+            .map_err(ServiceError::Thread)?;
+        Ok(Service {
+            gate,
+            status,
+            monitor,
             highlights,
-            work,
+            delivery,
             events,
             worked,
             ingest: ingest.clone(),
             server,
-            monitor,
+            watching,
             board,
             buttons,
             feeding,
@@ -160,9 +169,14 @@ impl House {
 
     /// Every loop that must turn while the service runs.
     pub fn pulses(&self) -> Vec<Arc<Pulse>> {
-        let mut pulses = self.door.pulses();
+        let mut pulses = self.monitor.pulses();
         pulses.push(self.server.pulse());
         pulses
+    }
+
+    /// What ingest knows of each camera.
+    pub fn cameras(&self) -> Vec<CameraState> {
+        self.ingest.states()
     }
 
     /// Calls `act` for every event, on a thread of its own.
@@ -188,15 +202,15 @@ impl House {
     pub fn leave(self) {
         self.stopper.stop.raise(StopLevel::Now);
         self.server.join();
-        let _ = self.monitor.join();
+        let _ = self.watching.join();
         drop(self.buttons);
         // It works on the storage that is highlights' to lock.
-        self.work.queue.join();
+        self.delivery.queue.join();
         self.board.panel.close();
         drop(self.feeding);
         // The last word of the lights: dead.
         drop(self.board);
-        drop(self.door);
+        drop((self.gate, self.status, self.monitor));
         leave(self.ingest);
     }
 }
@@ -212,17 +226,17 @@ struct Begun {
 fn start_buttons(
     config: &Config,
     board: &Opened,
-    door: &Arc<Doorway>,
+    gate: &Arc<PressGate>,
     clock: &Arc<dyn Clock>,
     stopper: &Stopper,
-) -> Result<Buttons, HouseError> {
-    let hands = Arc::new(InHouse {
-        door: door.clone(),
+) -> Result<Buttons, ServiceError> {
+    let hands = Arc::new(ServiceHands {
+        gate: gate.clone(),
         panel: board.panel.clone(),
         stopper: stopper.clone(),
     });
     let heard = board.heard.clone();
-    buttons::start(&config.buttons, heard, hands, clock.clone()).map_err(HouseError::Thread)
+    buttons::start(&config.buttons, heard, hands, clock.clone()).map_err(ServiceError::Thread)
 }
 
 /// The lights hear of clips and of the stop.
@@ -277,10 +291,10 @@ fn highlight_settings(config: &Config, boot_id: BootId) -> Settings {
     }
 }
 
-fn web_settings(config: &Config, port: Port) -> web::Settings {
+fn web_settings(config: &Config, port: ApiPort) -> web::Settings {
     web::Settings {
         listen: config.http.listen,
-        or_any_port: port == Port::OrAnother,
+        or_any_port: port == ApiPort::OrAnother,
         token: config.http.token.clone(),
         cameras: config.cameras.iter().map(|c| c.id.clone()).collect(),
         pre_ms: config.highlight.pre_ms,
