@@ -18,6 +18,7 @@
 //! * [`config`]: what people write, and what the program trusts
 //! * [`media`]: access units, tracks, parameter sets, the 90 kHz timeline
 //! * [`mp4`]: the muxer, pure: sample facts in, bytes and offsets out
+//! * [`cut`]: pure: footage in, an exact plan of samples and edits out
 //! * [`disk`]: temp → write → sync → rename → sync directory; free space
 //! * [`access`]: who may sign in: users, sessions, shared links; their files
 //! * [`ring`]: the shared-memory ring: one writer, any number of readers
@@ -26,7 +27,7 @@
 //! * [`board`]: buttons and lights: rppal on a Pi, the character device elsewhere, a simulated board
 //! * [`trigger`]: turns edges and keys into presses: gestures, cooldown, opening hours
 //! * [`queue`]: durable jobs: what is still to be done with a clip, kept in its sidecar
-//! * [`highlight`]: journal, window, export, commit, sidecar, verify
+//! * [`highlight`]: journal, export, commit, sidecar, verify
 //! * [`finish`]: watermark, vertical format and thumbnail, by FFmpeg
 //! * [`upload`]: folder, S3, signed URL
 //! * [`health`]: snapshots → one verdict
@@ -43,6 +44,7 @@ pub mod base;
 pub mod board;
 pub mod commands;
 pub mod config;
+pub mod cut;
 pub mod demo;
 pub mod disk;
 pub mod finish;

@@ -52,7 +52,7 @@ fn code_of(path: &Path) -> String {
 
 /// Rooms that a room may import. `lib.rs` and `main.rs` see all.
 fn may_import() -> BTreeMap<&'static str, Vec<&'static str>> {
-    let ground = ["base", "config", "media", "mp4", "disk", "access"];
+    let ground = ["base", "config", "media", "mp4", "cut", "disk", "access"];
     let with = |more: &[&'static str]| [&ground[..], more].concat();
     BTreeMap::from([
         ("base", vec![]),
@@ -60,6 +60,7 @@ fn may_import() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("media", vec!["base"]),
         ("disk", vec!["base"]),
         ("mp4", vec!["base", "media"]),
+        ("cut", vec!["base", "media", "mp4"]),
         ("access", vec!["base", "disk"]),
         ("ring", with(&[])),
         ("trigger", with(&[])),

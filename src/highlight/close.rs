@@ -11,7 +11,6 @@ use std::path::Path;
 
 use crossbeam_channel::{Receiver, bounded};
 
-use super::cut::{CutReport, Finished};
 use super::export::{Attempt, Exported, Trouble};
 use super::inside;
 use super::recover::file_name;
@@ -19,6 +18,7 @@ use super::sidecar::{About, FileFacts, Sidecar};
 use super::state::Job;
 use super::{Event, Outcome, Phase};
 use crate::base::Press;
+use crate::cut::{CutReport, FinishedCut};
 use crate::disk::{Disk, File};
 use crate::mp4::{self, Mp4Error};
 use crate::queue::store::{hash_file, hash_of};
@@ -82,7 +82,7 @@ impl Attempt<'_> {
         file: &File,
         reserve: u64,
         written: u64,
-        finished: &Finished,
+        finished: &FinishedCut,
     ) -> Result<u64, Trouble> {
         let unwritable = |e: Mp4Error| Trouble::Nothing(e.to_string());
         let failed = |e: io::Error| Trouble::disk("writing the clip's index", &e);
@@ -218,7 +218,7 @@ fn sync_and_read_back(
     file: &File,
     size: u64,
     reserve: u64,
-    finished: &Finished,
+    finished: &FinishedCut,
 ) -> Result<Option<String>, Trouble> {
     let failed = |e: io::Error| Trouble::disk("syncing the finished clip", &e);
     let disk_said = Cell::new(None);

@@ -9,13 +9,13 @@
 use std::sync::Arc;
 
 use super::engine::Core;
-use super::estimate::estimate;
 use super::journal::{NotDurable, Taken, TakenCamera};
 use super::source::witnesses;
 use super::state::Job;
-use super::window::{self, NoFootage, Window};
 use crate::base::{Press, PressId};
 use crate::config::board;
+use crate::cut::estimate;
+use crate::cut::{self, NoFootage, Window};
 
 /// Why a press keeps its plain window.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -122,7 +122,7 @@ fn planned(job: &Job, window: board::Window) -> (TakenCamera, u64) {
         ..camera.plan.window
     };
     let ring = job.ring.as_ref().ok_or(NoFootage::Empty);
-    let planned = ring.and_then(|ring| Ok((ring, window::plan(ring, &wanted)?)));
+    let planned = ring.and_then(|ring| Ok((ring, cut::plan(ring, &wanted)?)));
     match planned {
         Ok((ring, plan)) => {
             let expected = estimate(ring, plan.first_pos, plan.window.end_mono_ns());

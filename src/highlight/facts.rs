@@ -10,9 +10,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::cut::Fact;
-use super::window::Plan;
 use crate::base::{CameraId, PressId};
+use crate::cut::Fact;
+use crate::cut::Plan;
 use crate::disk::{Disk, File};
 
 const VERSION: u32 = 1;

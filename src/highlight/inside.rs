@@ -6,7 +6,7 @@
 
 use std::io;
 
-use super::cut::CutReport;
+use crate::cut::CutReport;
 use crate::disk::File;
 
 const MAGIC: &[u8; 8] = b"HINDSRPT";

@@ -9,7 +9,9 @@
 
 use std::collections::VecDeque;
 
-use super::window::{Held, Index, NoFootage, Plan, Window, planned};
+use std::borrow::Cow;
+
+use crate::cut::{FootageError, Index, NoFootage, TrackIndex};
 use crate::media::AuMeta;
 use crate::ring::{ReadError, RingReader};
 
@@ -20,7 +22,7 @@ pub struct KnownIndex {
     first: u64,
     entries: VecDeque<AuMeta>,
     /// The same, as plans are made of it.
-    held: Held,
+    held: TrackIndex,
 }
 
 impl KnownIndex {
@@ -29,7 +31,7 @@ impl KnownIndex {
             ring,
             first: 0,
             entries: VecDeque::new(),
-            held: Held::default(),
+            held: TrackIndex::default(),
         }
     }
 
@@ -78,7 +80,7 @@ impl KnownIndex {
 
     fn forget_until(&mut self, pos: u64) {
         self.entries.clear();
-        self.held = Held::default();
+        self.held = TrackIndex::default();
         self.first = pos;
     }
 }
@@ -92,24 +94,24 @@ impl Index for KnownIndex {
         self.next()
     }
 
-    fn meta(&self, pos: u64) -> Result<AuMeta, ReadError> {
+    fn meta(&self, pos: u64) -> Result<AuMeta, FootageError> {
         let oldest = self.first;
         let at = pos
             .checked_sub(oldest)
-            .ok_or(ReadError::Overtaken { oldest })?;
+            .ok_or(FootageError::Overtaken { oldest })?;
         let entry = usize::try_from(at).ok().and_then(|at| self.entries.get(at));
-        entry.copied().ok_or(ReadError::NotYet)
+        entry.copied().ok_or(FootageError::NotYet)
     }
 
-    fn each(&self, from: u64, mut each: impl FnMut(u64, Result<AuMeta, ReadError>)) {
+    fn each(&self, from: u64, mut each: impl FnMut(u64, Result<AuMeta, FootageError>)) {
         let from = from.max(self.first);
         let at = usize::try_from(from - self.first).unwrap_or(usize::MAX);
         let held = self.entries.range(at.min(self.entries.len())..);
         (from..).zip(held).for_each(|(pos, au)| each(pos, Ok(*au)));
     }
 
-    fn plan(&self, window: &Window) -> Result<Plan, NoFootage> {
-        planned(&self.held, window)
+    fn by_track(&self) -> Result<Cow<'_, TrackIndex>, NoFootage> {
+        Ok(Cow::Borrowed(&self.held))
     }
 }
 
@@ -120,6 +122,7 @@ mod tests {
 
     use super::*;
     use crate::base::{BootId, CameraId};
+    use crate::cut::{Window, plan};
     use crate::media::{Alignment, AuFlags, Track};
     use crate::ring::{RingSpec, RingWriter, layout};
 
@@ -208,13 +211,13 @@ mod tests {
                     pre_ms: 4_000,
                     post_ms: 1_000,
                 };
-                assert_eq!(known.plan(&window), ring.plan(&window));
-                planned += usize::from(known.plan(&window).is_ok());
+                assert_eq!(plan(&known, &window), plan(ring, &window));
+                planned += usize::from(plan(&known, &window).is_ok());
             }
         }
         assert!(known.oldest() > 0, "nothing was overwritten");
         assert!(planned > 20, "{planned} plans");
-        let gone = ReadError::Overtaken {
+        let gone = FootageError::Overtaken {
             oldest: known.oldest(),
         };
         assert_eq!(known.meta(known.oldest() - 1), Err(gone));

@@ -5,11 +5,9 @@
 //! Called by: app.
 
 mod close;
-pub mod cut;
 mod day;
 mod decide;
 mod engine;
-mod estimate;
 mod export;
 mod facts;
 mod inside;
@@ -17,9 +15,9 @@ pub mod journal;
 mod keeper;
 mod known;
 mod list;
-pub mod mapping;
 mod names;
 mod recover;
+mod ring_footage;
 pub mod sidecar;
 mod source;
 mod stage;
@@ -27,7 +25,6 @@ mod state;
 mod store;
 mod take;
 pub mod verify;
-pub mod window;
 mod writing;
 
 use std::path::PathBuf;
@@ -41,9 +38,9 @@ use crate::base::{
     BootId, CameraId, Clock, Press, PressAck, PressError, PressId, PressRequest, Pulse, Stop,
 };
 use crate::config::board;
+use crate::cut::Ended;
 use crate::queue::Inbox;
 use crate::ring::RingReader;
-use cut::Ended;
 pub use decide::NotDecided;
 use engine::Core;
 use sidecar::Sidecar;

@@ -16,7 +16,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::close::{Clip, outcome};
-use super::cut::{CutReport, Ended};
 use super::engine::Core;
 use super::export::{Attempt, Trouble};
 use super::journal::{Held, Taken, TakenCamera, Witness};
@@ -25,8 +24,9 @@ use super::sidecar::Sidecar;
 use super::source::witnesses;
 use super::state::{Job, Stage};
 use super::store::{NotOpen, Store};
-use super::window::{self, Plan};
 use super::{Outcome, StartError, inside};
+use crate::cut::Plan;
+use crate::cut::{self, CutReport, Ended};
 use crate::media::Codec;
 use crate::mp4::{self, Inspected};
 pub use crate::queue::place::{LARGEST_SIDECAR, file_name, sidecars_in, subfolders};
@@ -179,7 +179,7 @@ impl Core {
         // The oldest first: it was written when the button was pressed.
         let mut of_this_boot = rings.filter(|ring| ring.boot_id() == self.settings.boot_id);
         of_this_boot.find_map(|ring| {
-            let plan = window::plan(&ring, &camera.plan.window).ok()?;
+            let plan = cut::plan(&ring, &camera.plan.window).ok()?;
             let witnesses = witnesses(&ring, plan.first_pos);
             Some((plan, witnesses))
         })

@@ -5,8 +5,8 @@
 
 use jiff::tz::TimeZone;
 
-use super::cut::CutReport;
 use crate::base::{CameraId, Press};
+use crate::cut::CutReport;
 pub use crate::queue::sidecar::*;
 
 /// What the exporter knows of a press and a camera.

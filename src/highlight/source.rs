@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex};
 use super::engine::lock;
 use super::journal::Witness;
 use super::known::KnownIndex;
-use super::window::Index;
 use crate::base::{BootId, CameraId};
+use crate::cut::Index;
 use crate::media::{AuMeta, TrackParams};
 use crate::ring::{ReadError, RingReader};
 

@@ -9,17 +9,17 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::CameraSettings;
 use super::engine::{Core, lock};
-use super::estimate::estimate;
 use super::journal::{NotDurable, Noted, Taken, TakenCamera, Witness};
 use super::names::UNDATED;
 use super::source::witnesses;
 use super::state::{Job, Progress, Stage};
 use super::store::Store;
-use super::window::{self, Index, NoFootage, Plan, Window};
 use crate::base::{
     CameraId, Press, PressAck, PressError, PressId, PressRequest, Refusal, StopLevel,
 };
 use crate::config::board;
+use crate::cut::estimate;
+use crate::cut::{self, Index, NoFootage, Plan, Window};
 use crate::ring::RingReader;
 
 /// Besides the clips: journal, sidecars, folders.
@@ -304,7 +304,7 @@ fn decide(
     window: &Window,
     others: &[board::Window],
 ) -> Result<Decided, NoFootage> {
-    let plan = window::plan(index, window)?;
+    let plan = cut::plan(index, window)?;
     Ok(Decided {
         witnesses: witnesses(index, plan.first_pos),
         bytes: most_bytes(index, &plan, others),
@@ -320,7 +320,7 @@ fn most_bytes(index: &impl Index, plan: &Plan, others: &[board::Window]) -> u64 
         post_ms: widest.post_ms.max(other.post_ms),
         ..widest
     });
-    let wider = (widest != plain).then(|| window::plan(index, &widest).ok());
+    let wider = (widest != plain).then(|| cut::plan(index, &widest).ok());
     let wider = wider.flatten().map_or(0, |plan| bytes(&plan));
     bytes(plan).max(wider)
 }

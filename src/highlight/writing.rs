@@ -7,11 +7,11 @@
 use std::io;
 use std::path::Path;
 
-use super::cut::{Cut, Fact, Offer};
 use super::export::Trouble;
 use super::facts::FactsFile;
 use super::source::Source;
 use super::state::Tuning;
+use crate::cut::{Cut, Fact, Offer};
 use crate::disk::File;
 use crate::media::AuMeta;
 use crate::mp4;

@@ -8,84 +8,8 @@ use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
 use crate::base::{BootId, CameraId, PressId, Source, Wall};
-use crate::media::{Alignment, Codec, Track};
-
-/// How far a mapping can be trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Certainty {
-    /// At least 2 s of access units of the 30 s before the press.
-    Certain,
-    /// Fewer than 2 s of access units.
-    Uncertain,
-    /// The camera's epoch had ended, or not begun, at the press: its clock was
-    /// carried on over the hole.
-    Extrapolated,
-}
-
-/// Why a clip ends where it ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ended {
-    /// At the end of its window.
-    Complete,
-    /// The camera's picture ended before, and did not return in time.
-    Camera,
-    /// The camera changed its picture's parameters in a way that one clip cannot hold.
-    ParametersChanged,
-    /// The service was told to stop.
-    Stopped,
-    /// The service was restarted, and the ring held no more.
-    Restart,
-    /// The power went; this is what had reached the disk.
-    Power,
-}
-
-/// Why something is missing from a clip.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GapReason {
-    /// Packets were lost between camera and box.
-    Lost,
-    /// The camera sent nothing.
-    Silent,
-    /// The connection or the camera's clock began anew.
-    Reconnected,
-    /// The exporter was slower than the ring.
-    Overtaken,
-    /// A frame was too large for the ring.
-    TooLarge,
-    /// Parameters of the picture or the sound changed.
-    ParametersChanged,
-    /// The ring did not reach back that far.
-    NotHeld,
-}
-
-/// A hole. Times in seconds from the clip's first frame, as played; what lies
-/// outside the clip is before 0 or after its end.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Gap {
-    pub track: Track,
-    pub start_sec: f64,
-    pub end_sec: f64,
-    pub reason: GapReason,
-    /// RTP packets, as far as known.
-    pub lost_packets: u64,
-    /// Ring entries that a slow reader missed, or frames left out.
-    pub lost_access_units: u64,
-    /// With `too_large`: size of the frame that was left out.
-    pub dropped_bytes: u64,
-}
-
-/// Frames that are shown but perhaps smeared.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Damaged {
-    pub start_sec: f64,
-    pub end_sec: f64,
-    pub frames: u64,
-}
+pub use crate::cut::{Certainty, Damaged, Ended, Gap, GapReason};
+use crate::media::{Alignment, Codec};
 
 /// How far the highlight is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

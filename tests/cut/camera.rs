@@ -1,10 +1,9 @@
 //! A camera on paper: frames with their references, sent over a jittery
 //! network into a ring that is a list. It knows the truth; the cut does not.
 
-use hindsight::highlight::cut::{Cut, Ended, Fact, Finished, Offer};
-use hindsight::highlight::window::{Index, NoFootage, Plan, Window, plan};
+use hindsight::cut::{Cut, Ended, Fact, FinishedCut, FootageError, Offer, Payload};
+use hindsight::cut::{Index, NoFootage, Plan, Window, plan};
 use hindsight::media::{Alignment, AuFlags, AuMeta, Codec, Track, TrackParams};
-use hindsight::ring::ReadError;
 
 pub const SECOND_NS: u64 = 1_000_000_000;
 /// The camera was switched on.
@@ -86,16 +85,38 @@ impl Index for Ring {
     fn head(&self) -> u64 {
         self.head
     }
-    fn meta(&self, pos: u64) -> Result<AuMeta, ReadError> {
+    fn meta(&self, pos: u64) -> Result<AuMeta, FootageError> {
         if pos < self.oldest {
-            return Err(ReadError::Overtaken {
+            return Err(FootageError::Overtaken {
                 oldest: self.oldest,
             });
         }
         if pos >= self.head {
-            return Err(ReadError::NotYet);
+            return Err(FootageError::NotYet);
         }
         Ok(self.stored(pos).au)
+    }
+}
+
+impl Payload for Ring {
+    fn read(&self, pos: u64, into: &mut Vec<u8>) -> Result<AuMeta, FootageError> {
+        let au = self.meta(pos)?;
+        let byte = au.pts_90k.rem_euclid(251).to_le_bytes()[0];
+        into.extend(std::iter::repeat_n(byte, usize::try_from(au.len).unwrap()));
+        Ok(au)
+    }
+
+    fn params(&self, generation: u32) -> Result<TrackParams, FootageError> {
+        let video = params_of(Codec::H264);
+        Ok(match generation {
+            AUDIO_PARAMS => params_of(Codec::Aac),
+            CHANGED_PARAMS => TrackParams {
+                width: 160,
+                ..video
+            },
+            OTHER_CODEC => params_of(Codec::H265),
+            _ => video,
+        })
     }
 }
 
@@ -359,7 +380,7 @@ pub enum Feed {
 /// What an exporter has at the end.
 #[derive(Clone, Debug)]
 pub struct Exported {
-    pub finished: Result<Finished, NoFootage>,
+    pub finished: Result<FinishedCut, NoFootage>,
     pub facts: Vec<Fact>,
     /// Position of the AU at each offset.
     pub placed: Vec<(u64, u64)>,
@@ -488,7 +509,7 @@ pub fn export(ring: &Ring, plan: &Plan, feed: Feed, open_gop: bool) -> Exported 
 }
 
 /// The same from the noted facts, gone through JSON as they do on a disk.
-pub fn salvage(plan: &Plan, facts: &[Fact], ended: Ended) -> Result<Finished, NoFootage> {
+pub fn salvage(plan: &Plan, facts: &[Fact], ended: Ended) -> Result<FinishedCut, NoFootage> {
     let plan: Plan = serde_json::from_str(&serde_json::to_string(plan).unwrap()).unwrap();
     let mut cut = Cut::new(&plan);
     for fact in facts {

@@ -1,7 +1,7 @@
 //! Which frames are shown, against brute force.
 
-use hindsight::highlight::mapping::Certainty;
-use hindsight::highlight::window::{Window, plan};
+use hindsight::cut::Certainty;
+use hindsight::cut::{Window, plan};
 use hindsight::media::Track;
 use proptest::prelude::*;
 
@@ -195,7 +195,7 @@ proptest! {
         let live = export(&ring, &plan, Feed::Live { every_ns: every_ms * 1_000_000 }, spec.open_gop);
         prop_assert!(at_once.finished == live.finished);
         prop_assert!(at_once.facts == live.facts);
-        let salvaged = salvage(&plan, &live.facts, hindsight::highlight::cut::Ended::Complete);
+        let salvaged = salvage(&plan, &live.facts, hindsight::cut::Ended::Complete);
         prop_assert!(salvaged == live.finished);
         // A process that was killed in the middle reads on where it had come to.
         let noted = usize::try_from(lost).unwrap_or(0) % (live.facts.len() + 1);
@@ -205,7 +205,7 @@ proptest! {
         }
         again.read_until(u64::MAX);
         prop_assert!(again.facts == at_once.facts);
-        prop_assert!(again.finish(hindsight::highlight::cut::Ended::Complete).finished == at_once.finished);
+        prop_assert!(again.finish(hindsight::cut::Ended::Complete).finished == at_once.finished);
     }
 }
 
@@ -262,7 +262,7 @@ fn starting_at(
     number: u32,
     ticks: u64,
     open_gop: bool,
-) -> (hindsight::highlight::window::Plan, Exported, Played) {
+) -> (hindsight::cut::Plan, Exported, Played) {
     let mut earliest: Vec<u64> = Vec::new();
     let press_near = ring.number(number).au;
     // Undelayed arrivals are 20 ms after capture; B-frames come later.

@@ -1,8 +1,8 @@
 //! Losses, reconnections, changes of parameters: holes keep their length and have names.
 
-use hindsight::highlight::cut::{Ended, Gap, GapReason};
-use hindsight::highlight::mapping::Certainty;
-use hindsight::highlight::window::{NoFootage, plan};
+use hindsight::cut::Certainty;
+use hindsight::cut::{Ended, Gap, GapReason};
+use hindsight::cut::{NoFootage, plan};
 use hindsight::media::Track;
 
 use super::camera::*;

@@ -1,8 +1,8 @@
 //! When a track is complete, how long anybody waits, and what damage does.
 
-use hindsight::highlight::cut::{Cut, Ended, GapReason, Offer};
-use hindsight::highlight::mapping::Certainty;
-use hindsight::highlight::window::plan;
+use hindsight::cut::Certainty;
+use hindsight::cut::plan;
+use hindsight::cut::{Cut, Ended, GapReason, Offer};
 use hindsight::media::{Alignment, AuFlags, AuMeta, Track};
 use proptest::prelude::*;
 

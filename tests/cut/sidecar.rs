@@ -1,9 +1,9 @@
 //! The sidecar against its schema, with real values.
 
 use hindsight::base::{BootId, CameraId, Press, PressId, Source, Wall};
-use hindsight::highlight::cut::Ended;
+use hindsight::cut::Ended;
+use hindsight::cut::plan;
 use hindsight::highlight::sidecar::{About, FileFacts, Sidecar, Status, rfc3339};
-use hindsight::highlight::window::plan;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! Sound: where it starts, one alignment, its own holes.
 
-use hindsight::highlight::cut::{Finished, GapReason};
+use hindsight::cut::{FinishedCut, GapReason};
 use hindsight::media::{Alignment, Codec, Track};
 
 use super::camera::*;
@@ -14,7 +14,7 @@ fn with_sound() -> Ring {
     })
 }
 
-fn sound_of(finished: &Finished) -> &hindsight::mp4::ClipTrack {
+fn sound_of(finished: &FinishedCut) -> &hindsight::mp4::ClipTrack {
     &finished.clip.tracks[1]
 }
 

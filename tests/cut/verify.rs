@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hindsight::base::{CameraId, Press};
+use hindsight::cut::Ended;
+use hindsight::cut::plan;
 use hindsight::disk::Disk;
-use hindsight::highlight::cut::Ended;
 use hindsight::highlight::journal::{Journal, Taken, TakenCamera};
 use hindsight::highlight::sidecar::{About, FileFacts, Sidecar};
 use hindsight::highlight::verify::{Report, verify};
-use hindsight::highlight::window::plan;
 use hindsight::media::Track;
 use hindsight::mp4;
 use jiff::tz::TimeZone;

@@ -1,7 +1,7 @@
 //! What an earlier run left behind, and what the next start makes of it.
 
 use hindsight::base::{BootId, CameraId, PressId};
-use hindsight::highlight::cut::Ended;
+use hindsight::cut::Ended;
 use hindsight::highlight::sidecar::{About, Sidecar, Status};
 use hindsight::highlight::{Highlights, Outcome, Tuning, journal};
 use hindsight::ring::RingReader;
@@ -333,9 +333,9 @@ fn committed_without_its_sidecar() -> (Place, PressId, Outcome, Vec<u8>) {
 
 /// Puts a retired press back, as if the service had died before its sidecar.
 fn press_again_into_the_journal(place: &Place, press: &PressId, sidecar: &Sidecar) {
+    use hindsight::cut::Certainty;
+    use hindsight::cut::{Plan, Window};
     use hindsight::highlight::journal::{Journal, Taken, TakenCamera};
-    use hindsight::highlight::mapping::Certainty;
-    use hindsight::highlight::window::{Plan, Window};
 
     let folder = sidecar.created_at[..10].to_owned();
     let window = Window {

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use hindsight::base::PressError;
+use hindsight::cut::Ended;
 use hindsight::highlight::Phase;
-use hindsight::highlight::cut::Ended;
 
 use crate::rig::{PATIENCE, Place, SECOND, now};
 

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hindsight::base::PressId;
+use hindsight::cut::Ended;
+use hindsight::cut::Plan;
 use hindsight::disk::Disk;
-use hindsight::highlight::cut::Ended;
 use hindsight::highlight::journal::{self, Journal, Taken};
 use hindsight::highlight::sidecar::{Sidecar, Status};
-use hindsight::highlight::window::Plan;
 
 use crate::left::{another_boot, left_in_the_middle, next_start, this_boot};
 use crate::rig::{Place, SECOND};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 use hindsight::base::PressError;
+use hindsight::cut::Ended;
 use hindsight::disk::{Call, Disk, Fault, Faults};
-use hindsight::highlight::cut::Ended;
 use hindsight::highlight::sidecar::{Sidecar, Status};
 use hindsight::highlight::{Phase, Tuning};
 use nix::errno::Errno;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 use hindsight::base::{PressError, StopLevel};
+use hindsight::cut::Ended;
 use hindsight::disk::{Call, Disk, Fault, Faults};
-use hindsight::highlight::cut::Ended;
 use hindsight::highlight::{StartError, Tuning, journal};
 use nix::errno::Errno;
 

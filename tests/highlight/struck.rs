@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use hindsight::base::{BootId, PressId, RealClock, Stop};
+use hindsight::cut::Ended;
 use hindsight::disk::{Call, Disk, Fault, Faults};
-use hindsight::highlight::cut::Ended;
 use hindsight::highlight::sidecar::Status;
 use hindsight::highlight::{Highlights, Tuning, journal};
 use nix::errno::Errno;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use hindsight::base::{PressError, PressId, PressRequest, Source};
 use hindsight::config::board::Window;
+use hindsight::cut::Ended;
 use hindsight::disk::{Call, Disk, Fault, Faults};
-use hindsight::highlight::cut::Ended;
 use hindsight::highlight::sidecar::{Sidecar, Status};
 use hindsight::highlight::{NotDecided, Outcome, Phase, Tuning, journal};
 use nix::errno::Errno;

@@ -1,7 +1,7 @@
 //! Presses that nothing disturbs.
 
 use hindsight::base::StopLevel;
-use hindsight::highlight::cut::Ended;
+use hindsight::cut::Ended;
 use hindsight::highlight::sidecar::Status;
 use hindsight::highlight::{Event, Outcome, Phase, Tuning};
 

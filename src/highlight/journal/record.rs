@@ -14,7 +14,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::{CameraId, Press, PressId};
-use crate::highlight::window::Plan;
+use crate::cut::Plan;
 
 pub const HEADER_LEN: usize = 64;
 const MAGIC: &[u8; 8] = b"HINDSJNL";
@@ -244,8 +244,8 @@ pub mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::base::{BootId, Source};
-    use crate::highlight::mapping::{Certainty, Mapping};
-    use crate::highlight::window::Window;
+    use crate::cut::Window;
+    use crate::cut::{Certainty, Mapping};
     use std::slice;
 
     /// A press of one camera.

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used)]
 use super::record::tests::taken;
 use super::*;
+use crate::cut::Plan;
 use crate::disk::{Call, Fault, Faults};
-use crate::highlight::window::Plan;
 use nix::errno::Errno;
 use std::sync::Condvar;
 

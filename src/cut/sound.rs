@@ -1,10 +1,10 @@
 //! The sound of a clip: one alignment, one set of parameters, its own gaps.
 //!
-//! Not here: the picture (`finish`). Called by: finish, cut.
+//! Not here: the picture (`finish`).
 
 use std::collections::BTreeMap;
 
-use super::report::{Gap, GapReason};
+use super::types::{Gap, GapReason};
 use crate::media::{Alignment, AuMeta, Codec, TICKS_90K, Track, TrackParams};
 use crate::mp4::{ClipTrack, Sample};
 
@@ -24,7 +24,7 @@ fn scale(ticks: i64, to: i64, from: i64) -> i64 {
 }
 
 /// What the picture decided.
-pub(super) struct Frame<'a> {
+pub(super) struct PictureTime<'a> {
     /// From an epoch's timeline to the reference.
     pub shifts: &'a BTreeMap<u32, i64>,
     /// `[start, end)` as played, on the reference timeline.
@@ -51,7 +51,7 @@ struct Placed {
 pub(super) fn sound(
     taken: &[(AuMeta, u64)],
     params: &BTreeMap<u32, TrackParams>,
-    frame: &Frame<'_>,
+    frame: &PictureTime<'_>,
 ) -> Option<Sound> {
     let near_press = |(au, _): &&(AuMeta, u64)| {
         let shift = frame.shifts.get(&au.epoch).copied().unwrap_or(0);
@@ -133,7 +133,7 @@ fn align(kept: &[(AuMeta, u64)], rate: u32) -> BTreeMap<u32, (Alignment, i64)> {
 fn place(
     kept: &[(AuMeta, u64)],
     alignments: &BTreeMap<u32, (Alignment, i64)>,
-    frame: &Frame<'_>,
+    frame: &PictureTime<'_>,
     rate: u32,
 ) -> Vec<Placed> {
     let mut placed: Vec<Placed> = Vec::with_capacity(kept.len());
@@ -192,7 +192,7 @@ fn trim(mut placed: Vec<Placed>, length: i64, end_ticks: i64) -> Vec<Placed> {
     placed.split_off(first.min(placed.len()))
 }
 
-fn gaps(shown: &[Placed], length: i64, rate: u32, frame: &Frame<'_>) -> Vec<Gap> {
+fn gaps(shown: &[Placed], length: i64, rate: u32, frame: &PictureTime<'_>) -> Vec<Gap> {
     let seconds = |ticks: i64| super::gaps::seconds(to_90k(ticks, rate));
     let end = from_90k(frame.end_90k - frame.start_90k, rate);
     let hole = |from: i64, to: i64, reason, lost_packets: u32| Gap {

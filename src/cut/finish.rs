@@ -1,15 +1,15 @@
 //! What was taken becomes a clip: where it starts and ends as played, its
 //! sample lists, and the report.
 //!
-//! Not here: which AUs are taken (`cut`). Called by: cut.
+//! Not here: which AUs are taken (`machine`).
 
 use super::gaps::{self, Span, seconds};
-use super::pictures::{Gathered, Picture, gather};
-use super::report::{CutReport, Ended, Finished, Gap, GapReason};
-use super::sound::{Frame, Sound, sound};
-use super::{Cut, NoFootage};
-use crate::highlight::mapping::{Certainty, Mapping};
-use crate::highlight::window::Plan;
+use super::mapping::Mapping;
+use super::pictures::{Gathered, PlacedPicture, gather};
+use super::sound::{PictureTime, Sound, sound};
+use super::taken::Told;
+use super::types::{Certainty, CutReport, Ended, FinishedCut, Gap, GapReason};
+use super::window::{NoFootage, Plan};
 use crate::media::{TICKS_90K, Track, TrackParams};
 use crate::mp4::{ClipIndex, ClipTrack, Sample};
 
@@ -21,29 +21,29 @@ const SNAP_90K: i64 = TICKS_90K;
 struct Shape {
     span: Span,
     /// Pictures shown, in the order of presentation; the first stands at the start.
-    shown: Vec<Picture>,
+    shown: Vec<PlacedPicture>,
     /// The picture reached the window's end (or a change that ends it).
     ended: Ended,
 }
 
-pub(super) fn finish(cut: &Cut, ended: Ended) -> Result<Finished, NoFootage> {
-    let plan = &cut.plan;
+pub(super) fn finish(told: &Told, ended: Ended) -> Result<FinishedCut, NoFootage> {
+    let plan = &told.plan;
     let reference = *plan.reference().ok_or(NoFootage::Empty)?;
-    let mut all = gather(cut);
-    all.keep_decodable(&cut.params, plan.press_90k);
+    let mut all = gather(told);
+    all.keep_decodable(&told.params, plan.press_90k);
     let shape = shape(plan, &mut all, ended)?;
-    let picture = video_track(&all.pictures, &shape, cut);
+    let picture = video_track(&all.pictures, &shape, told);
     let sound = sound(
         &all.audio,
-        &cut.params,
-        &Frame {
+        &told.params,
+        &PictureTime {
             shifts: &all.shifts,
             start_90k: shape.span.start_90k,
             end_90k: shape.span.end_90k,
             press_90k: plan.press_90k,
         },
     );
-    let report = report(cut, &reference, &all, &shape, sound.as_ref());
+    let report = report(told, &reference, &all, &shape, sound.as_ref());
     let mut tracks = vec![picture];
     tracks.extend(sound.map(|s| s.track));
     let data_len = tracks
@@ -52,7 +52,7 @@ pub(super) fn finish(cut: &Cut, ended: Ended) -> Result<Finished, NoFootage> {
         .map(|sample| sample.offset.saturating_add(u64::from(sample.size)))
         .max()
         .unwrap_or(0);
-    Ok(Finished {
+    Ok(FinishedCut {
         clip: ClipIndex {
             tracks,
             created_unix_s: 0,
@@ -98,7 +98,7 @@ fn shape(plan: &Plan, all: &mut Gathered, ended: Ended) -> Result<Shape, NoFoota
 }
 
 /// Median distance of pictures in the order of presentation.
-fn typical_distance(by_time: &[Picture]) -> i64 {
+fn typical_distance(by_time: &[PlacedPicture]) -> i64 {
     let mut distances: Vec<i64> = by_time
         .windows(2)
         .map(|pair| pair[1].t - pair[0].t)
@@ -117,7 +117,7 @@ fn typical_distance(by_time: &[Picture]) -> i64 {
 fn end(
     plan: &Plan,
     all: &Gathered,
-    shown: &mut Vec<Picture>,
+    shown: &mut Vec<PlacedPicture>,
     typical_90k: i64,
     ended: Ended,
 ) -> (i64, Ended) {
@@ -153,11 +153,11 @@ fn end(
     (from.saturating_add(typical_90k).min(plan.end_90k), why)
 }
 
-fn video_track(pictures: &[Picture], shape: &Shape, cut: &Cut) -> ClipTrack {
+fn video_track(pictures: &[PlacedPicture], shape: &Shape, told: &Told) -> ClipTrack {
     let span = &shape.span;
     let mut entries: Vec<TrackParams> = Vec::new();
     let mut entry_of = |generation: u32| {
-        let params = cut.params.get(&generation)?;
+        let params = told.params.get(&generation)?;
         let known = entries.iter().position(|e| e == params);
         let index = known.unwrap_or_else(|| {
             entries.push(params.clone());
@@ -190,22 +190,22 @@ fn video_track(pictures: &[Picture], shape: &Shape, cut: &Cut) -> ClipTrack {
 }
 
 fn report(
-    cut: &Cut,
+    told: &Told,
     reference: &Mapping,
     all: &Gathered,
     shape: &Shape,
     sound: Option<&Sound>,
 ) -> CutReport {
-    let (plan, span) = (&cut.plan, &shape.span);
+    let (plan, span) = (&told.plan, &shape.span);
     let mut gaps = gaps::video_gaps(&shape.shown, &all.evidence, span);
     gaps.extend(outside(plan, all, shape));
     gaps.extend(sound.iter().flat_map(|s| s.gaps.iter().cloned()));
     gaps.sort_by(|a, b| a.start_sec.total_cmp(&b.start_sec));
     let mut epochs: Vec<u32> = shape.shown.iter().map(|p| p.au.epoch).collect();
     epochs.dedup();
-    let sizes = sizes(cut, shape);
+    let sizes = sizes(told, shape);
     let first = shape.shown.first();
-    let first = first.and_then(|p| cut.params.get(&p.au.generation));
+    let first = first.and_then(|p| told.params.get(&p.au.generation));
     CutReport {
         codec: first.map_or(crate::media::Codec::H264, |p| p.codec),
         width: first.map_or(0, |p| p.width),
@@ -234,10 +234,10 @@ fn report(
 }
 
 /// Sizes of the shown pictures, in their order.
-fn sizes(cut: &Cut, shape: &Shape) -> Vec<(u16, u16)> {
+fn sizes(told: &Told, shape: &Shape) -> Vec<(u16, u16)> {
     let mut generations: Vec<u32> = shape.shown.iter().map(|p| p.au.generation).collect();
     generations.dedup();
-    let params = generations.iter().filter_map(|g| cut.params.get(g));
+    let params = generations.iter().filter_map(|g| told.params.get(g));
     let mut sizes: Vec<(u16, u16)> = params.map(|p| (p.width, p.height)).collect();
     sizes.dedup();
     sizes

@@ -4,13 +4,12 @@
 //! (arrival − presentation time): the least delayed access unit is believed,
 //! so network jitter moves nothing. An epoch has one mapping.
 //!
-//! Not here: which access units are asked (`window`), what is cut (`cut`).
-//! Called by: window, cut.
+//! Not here: which access units are asked (`plan`), what is cut (`machine`).
 
 use serde::{Deserialize, Serialize};
 
+use super::types::Certainty;
 use crate::media::AuMeta;
-pub use crate::queue::sidecar::Certainty;
 
 /// One epoch's clock against `CLOCK_MONOTONIC`: the access unit with
 /// presentation time `anchor_90k` is the one that came with the least delay.

@@ -2,14 +2,13 @@
 //! decodable from the first on; and what is known about the holes in them.
 //!
 //! Not here: where the clip starts and ends (`finish`), holes as a person reads them (`gaps`).
-//! Called by: finish.
 
 use std::collections::BTreeMap;
 
-use super::report::GapReason;
-use super::{Cut, Event, InForce, Leading};
-use crate::highlight::mapping::Envelope;
-use crate::highlight::window::is_sound_key;
+use super::mapping::Envelope;
+use super::taken::{Event, InForce, Leading, Told};
+use super::types::GapReason;
+use super::window::is_sound_key;
 use crate::media::reorder::Reorder;
 use crate::media::{AuMeta, Track, TrackParams};
 
@@ -20,7 +19,7 @@ const SECOND_SAMPLE_ENTRY: bool = true;
 
 /// One picture, on the clip's reference timeline.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Picture {
+pub(super) struct PlacedPicture {
     pub au: AuMeta,
     /// Of its own bytes; parameter sets of so many bytes stand in front of them.
     pub offset: u64,
@@ -44,7 +43,7 @@ pub(super) struct Evidence {
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     /// In decoding order.
-    pub pictures: Vec<Picture>,
+    pub pictures: Vec<PlacedPicture>,
     pub evidence: Vec<Evidence>,
     /// In ring order, with their offsets.
     pub audio: Vec<(AuMeta, u64)>,
@@ -76,9 +75,9 @@ struct Walk {
     reorder: Reorder,
 }
 
-pub(super) fn gather(cut: &Cut) -> Gathered {
+pub(super) fn gather(told: &Told) -> Gathered {
     let mut all = Gathered {
-        shifts: shifts(cut),
+        shifts: shifts(told),
         ..Gathered::default()
     };
     let mut walk = Walk {
@@ -87,9 +86,9 @@ pub(super) fn gather(cut: &Cut) -> Gathered {
         overtaken: 0,
         dirty: false,
         dirty_before_key: false,
-        reorder: Reorder::known(cut.plan.reorder_depth),
+        reorder: Reorder::known(told.plan.reorder_depth),
     };
-    for event in &cut.events {
+    for event in &told.events {
         match event {
             Event::Lost { entries } => {
                 walk.overtaken += entries;
@@ -99,7 +98,7 @@ pub(super) fn gather(cut: &Cut) -> Gathered {
                 all.audio.push((*au, *offset));
             }
             Event::Taken { au, offset } => {
-                let sets = walk.in_force.sets_before(au, &cut.params);
+                let sets = walk.in_force.sets_before(au, &told.params);
                 walk.in_force.follow(au);
                 let prefix = u32::try_from(sets.len()).unwrap_or(0);
                 all.take_picture(&mut walk, au, *offset, prefix);
@@ -114,12 +113,12 @@ pub(super) fn gather(cut: &Cut) -> Gathered {
 
 /// Every epoch's place: by the plan, and for those that began after the press
 /// by the lower envelope over their taken pictures.
-fn shifts(cut: &Cut) -> BTreeMap<u32, i64> {
-    let Some(reference) = cut.plan.reference() else {
+fn shifts(told: &Told) -> BTreeMap<u32, i64> {
+    let Some(reference) = told.plan.reference() else {
         return BTreeMap::new();
     };
     let mut later: BTreeMap<u32, Envelope> = BTreeMap::new();
-    for event in &cut.events {
+    for event in &told.events {
         let au = match event {
             Event::Taken { au, .. } | Event::Noted { au } => au,
             Event::Lost { .. } => continue,
@@ -130,7 +129,7 @@ fn shifts(cut: &Cut) -> BTreeMap<u32, i64> {
     }
     let later = later.values().filter_map(Envelope::mapping);
     later
-        .chain(cut.plan.mappings.iter().copied())
+        .chain(told.plan.mappings.iter().copied())
         .map(|mapping| (mapping.epoch, mapping.shift_to(reference)))
         .collect()
 }
@@ -159,7 +158,7 @@ impl Gathered {
         } else {
             walk.dirty |= broken || au.flags.tainted;
         }
-        self.pictures.push(Picture {
+        self.pictures.push(PlacedPicture {
             au: *au,
             offset,
             prefix,
@@ -251,7 +250,7 @@ impl Gathered {
             self.pictures.clear();
             return;
         };
-        let fits = |p: &Picture| {
+        let fits = |p: &PlacedPicture| {
             params.get(&p.au.generation).is_some_and(|own| {
                 own == chosen
                     || (SECOND_SAMPLE_ENTRY
@@ -284,7 +283,7 @@ impl Gathered {
     /// earlier piece are left out from the first one, in decoding order, that
     /// would be shown behind the seam.
     fn trim_seams(&mut self) {
-        let mut kept: Vec<Picture> = Vec::with_capacity(self.pictures.len());
+        let mut kept: Vec<PlacedPicture> = Vec::with_capacity(self.pictures.len());
         let mut seam = i64::MAX;
         let mut rest = self.pictures.as_slice();
         while let Some(last) = rest.last() {

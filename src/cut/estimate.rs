@@ -1,8 +1,8 @@
 //! How large a clip will be, from what the ring has held so far.
 //!
-//! Pure. Called by: take (is there room for it?), export (room for the index).
+//! Not here: how much room there is.
 
-use super::window::Index;
+use super::footage::Index;
 use crate::media::Track;
 
 /// Upper guesses for a window, and what it is made of.
@@ -83,8 +83,8 @@ fn scaled(value: u64, by: u64, of: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cut::footage::FootageError;
     use crate::media::{Alignment, AuFlags, AuMeta};
-    use crate::ring::ReadError;
 
     struct Steady(u64);
 
@@ -95,7 +95,7 @@ mod tests {
         fn head(&self) -> u64 {
             self.0
         }
-        fn meta(&self, pos: u64) -> Result<AuMeta, ReadError> {
+        fn meta(&self, pos: u64) -> Result<AuMeta, FootageError> {
             Ok(AuMeta {
                 track: Track::Video,
                 flags: AuFlags::default(),

@@ -1,9 +1,9 @@
 //! Holes and damage among shown pictures, as a person reads them.
 //!
-//! Not here: what is shown (`finish`). Called by: finish.
+//! Not here: what is shown (`finish`).
 
-use super::pictures::{Evidence, Picture};
-use super::report::{Damaged, Gap, GapReason};
+use super::pictures::{Evidence, PlacedPicture};
+use super::types::{Damaged, Gap, GapReason};
 use crate::media::{TICKS_90K, Track};
 
 /// Without any sign of a loss a camera's pause is a gap from here on.
@@ -45,7 +45,7 @@ impl Hole {
 
 /// Holes between the shown pictures (in the order of presentation), and signs
 /// of losses that left no hole.
-pub(super) fn video_gaps(shown: &[Picture], evidence: &[Evidence], span: &Span) -> Vec<Gap> {
+pub(super) fn video_gaps(shown: &[PlacedPicture], evidence: &[Evidence], span: &Span) -> Vec<Gap> {
     let mut holes = holes(shown, span);
     let mut alone = Vec::new();
     // A sign stands on the AU behind the loss in decoding order; on screen the
@@ -78,7 +78,7 @@ pub(super) fn video_gaps(shown: &[Picture], evidence: &[Evidence], span: &Span) 
     holes.iter().map(|hole| gap(hole, span)).collect()
 }
 
-fn holes(shown: &[Picture], span: &Span) -> Vec<Hole> {
+fn holes(shown: &[PlacedPicture], span: &Span) -> Vec<Hole> {
     let ends = shown
         .iter()
         .skip(1)
@@ -129,7 +129,7 @@ fn gap(hole: &Hole, span: &Span) -> Gap {
 }
 
 /// Runs of shown pictures that are perhaps smeared.
-pub(super) fn damaged(shown: &[Picture], span: &Span) -> Vec<Damaged> {
+pub(super) fn damaged(shown: &[PlacedPicture], span: &Span) -> Vec<Damaged> {
     let mut runs: Vec<Damaged> = Vec::new();
     let mut running = false;
     for (i, picture) in shown.iter().enumerate() {

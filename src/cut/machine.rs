@@ -6,25 +6,20 @@
 //! an exporter noted beside its temporary file, played back through
 //! [`Cut::replay`], give the same clip.
 //!
-//! Not here: bytes and files (`export`), boxes (`mp4`).
-//! Called by: export, writing, close.
-
-mod finish;
-mod gaps;
-mod pictures;
-mod report;
-mod sound;
+//! Not here: bytes and files (`highlight`), boxes (`mp4`).
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::report::{CutReport, Damaged, Ended, Finished, Gap, GapReason};
+use super::finish::finish;
 use super::mapping::{Envelope, Mapping};
+use super::sound;
+use super::taken::{Event, InForce, Leading, Told};
+use super::types::{Ended, FinishedCut};
 use super::window::{AUDIO_LEAD_90K, NoFootage, Plan, is_plausible, is_sound_key, ms_to_ns};
 use crate::media::reorder::Reorder;
 use crate::media::{Alignment, AuMeta, Codec, Track, TrackParams};
-use crate::mp4;
 
 /// What becomes of an offered access unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,86 +53,10 @@ const AFTER_ANOTHER_NS: u64 = ms_to_ns(300);
 /// No track is waited for longer than this behind the mapped end.
 const AFTER_THE_END_NS: u64 = ms_to_ns(3000);
 
-/// RASL pictures of the key frame that decoding begins with: they need what is
-/// not here. They come before every picture that is shown behind the key frame.
-#[derive(Clone, Copy, Debug, Default)]
-struct Leading {
-    key_90k: Option<i64>,
-}
-
-impl Leading {
-    fn of(key: &AuMeta) -> Leading {
-        Leading {
-            key_90k: key.flags.open_gop.then_some(key.pts_90k),
-        }
-    }
-
-    /// Whether the next AU in decoding order is one of them.
-    fn lacks_reference(&mut self, au: &AuMeta) -> bool {
-        let Some(key_90k) = self.key_90k else {
-            return false;
-        };
-        if au.flags.rasl && au.pts_90k <= key_90k {
-            return true;
-        }
-        if au.flags.key || au.pts_90k > key_90k {
-            self.key_90k = None;
-        }
-        false
-    }
-}
-
-/// The parameters that a decoder of the clip has: those of the last key frame.
-#[derive(Clone, Copy, Debug, Default)]
-struct InForce(Option<u32>);
-
-impl InForce {
-    /// Parameter sets that must stand in front of this AU: a key frame that
-    /// changes them. Chromium knows only the first sample entry of a clip.
-    fn sets_before(self, au: &AuMeta, params: &BTreeMap<u32, TrackParams>) -> Vec<u8> {
-        if !au.flags.key || self.fits(au, params) {
-            return Vec::new();
-        }
-        let new = params.get(&au.generation);
-        new.and_then(|new| mp4::parameter_sets(new).ok())
-            .unwrap_or_default()
-    }
-
-    fn fits(self, au: &AuMeta, params: &BTreeMap<u32, TrackParams>) -> bool {
-        let same =
-            |known| known == au.generation || params.get(&known) == params.get(&au.generation);
-        self.0.is_none_or(same)
-    }
-
-    fn follow(&mut self, au: &AuMeta) {
-        if au.flags.key {
-            self.0 = Some(au.generation);
-        }
-    }
-}
-
-/// What `finish` looks at, in the order of the ring.
-#[derive(Clone, Copy, Debug)]
-enum Event {
-    Taken {
-        au: AuMeta,
-        offset: u64,
-    },
-    /// A gap, or the proof that its track is complete.
-    Noted {
-        au: AuMeta,
-    },
-    Lost {
-        entries: u64,
-    },
-}
-
 /// The cut of one plan.
 #[derive(Clone, Debug)]
 pub struct Cut {
-    plan: Plan,
-    params: BTreeMap<u32, TrackParams>,
-    events: Vec<Event>,
+    told: Told,
     /// Clocks of the epochs that begin after the press, as far as seen.
     later: BTreeMap<u32, Envelope>,
     video: VideoState,
@@ -171,9 +90,11 @@ struct AudioState {
 impl Cut {
     pub fn new(plan: &Plan) -> Cut {
         Cut {
-            plan: plan.clone(),
-            params: BTreeMap::new(),
-            events: Vec::new(),
+            told: Told {
+                plan: plan.clone(),
+                params: BTreeMap::new(),
+                events: Vec::new(),
+            },
             later: BTreeMap::new(),
             video: VideoState {
                 started: false,
@@ -194,12 +115,12 @@ impl Cut {
 
     /// True if parameters of this generation must be told before its AUs are offered.
     pub fn needs_params(&self, generation: u32) -> bool {
-        !self.params.contains_key(&generation)
+        !self.told.params.contains_key(&generation)
     }
 
     /// Tells the parameters of a generation. AUs whose generation was never told are left.
     pub fn params(&mut self, generation: u32, params: &TrackParams) {
-        self.params.insert(generation, params.clone());
+        self.told.params.insert(generation, params.clone());
     }
 
     /// What must be written directly in front of the AU's bytes if it is taken:
@@ -208,14 +129,14 @@ impl Cut {
         if au.track != Track::Video || au.flags.gap {
             return Vec::new();
         }
-        self.video.in_force.sets_before(au, &self.params)
+        self.video.in_force.sets_before(au, &self.told.params)
     }
 
     /// Offers the AU at `pos`; AUs come in ring order, from `plan.first_pos`.
     /// `offset` is where its own bytes would lie in the clip's data, behind its
     /// [`Cut::prefix`].
     pub fn offer(&mut self, pos: u64, au: &AuMeta, offset: u64) -> Offer {
-        if pos < self.plan.first_pos || self.done() || !is_plausible(au) {
+        if pos < self.told.plan.first_pos || self.done() || !is_plausible(au) {
             return Offer::Leave;
         }
         if au.arrival_mono_ns > self.deadline_mono_ns() {
@@ -229,8 +150,8 @@ impl Cut {
             (false, Track::Audio) => self.offer_audio(au),
         };
         match offer {
-            Offer::Take => self.events.push(Event::Taken { au: *au, offset }),
-            Offer::Note => self.events.push(Event::Noted { au: *au }),
+            Offer::Take => self.told.events.push(Event::Taken { au: *au, offset }),
+            Offer::Note => self.told.events.push(Event::Noted { au: *au }),
             Offer::Leave => {}
         }
         offer
@@ -240,7 +161,7 @@ impl Cut {
     pub fn lost(&mut self, from_pos: u64, to_pos: u64) {
         if to_pos > from_pos && !self.done() {
             let entries = to_pos - from_pos;
-            self.events.push(Event::Lost { entries });
+            self.told.events.push(Event::Lost { entries });
         }
     }
 
@@ -250,7 +171,7 @@ impl Cut {
         match fact {
             Fact::Params { generation, params } => self.params(*generation, params),
             Fact::Taken { au, offset, .. } => {
-                self.events.push(Event::Taken {
+                self.told.events.push(Event::Taken {
                     au: *au,
                     offset: *offset,
                 });
@@ -266,7 +187,7 @@ impl Cut {
                 }
             }
             Fact::Noted { au, .. } => {
-                self.events.push(Event::Noted { au: *au });
+                self.told.events.push(Event::Noted { au: *au });
                 match au.track {
                     _ if au.flags.gap => {}
                     Track::Video => self.video.complete_mono_ns = Some(au.arrival_mono_ns),
@@ -291,7 +212,7 @@ impl Cut {
     /// picture (nobody is given up before the window itself has ended), and a picture that
     /// a camera collects before it sends it (few frames a second, B-frames).
     pub fn deadline_mono_ns(&self) -> u64 {
-        let end = self.plan.window.end_mono_ns();
+        let end = self.told.plan.window.end_mono_ns();
         let last = end.saturating_add(AFTER_THE_END_NS);
         let first_complete = [self.video.complete_mono_ns, self.audio.complete_mono_ns]
             .into_iter()
@@ -310,18 +231,18 @@ impl Cut {
 
     /// Expected instant of the window's end, `CLOCK_MONOTONIC` in nanoseconds: poll tightly near it.
     pub fn wake_hint_mono_ns(&self) -> u64 {
-        self.plan.window.end_mono_ns()
+        self.told.plan.window.end_mono_ns()
     }
 
     /// Decides the clip. `ended`: what made the exporter stop reading
     /// (`Complete` becomes `Camera` or `ParametersChanged` where that is so).
-    pub fn finish(self, ended: Ended) -> Result<Finished, NoFootage> {
-        finish::finish(&self, ended)
+    pub fn finish(self, ended: Ended) -> Result<FinishedCut, NoFootage> {
+        finish(&self.told, ended)
     }
 
     /// The epoch's clock: the plan's, or as far as seen.
     fn mapping(&self, epoch: u32) -> Option<Mapping> {
-        let planned = self.plan.mappings.iter().find(|m| m.epoch == epoch);
+        let planned = self.told.plan.mappings.iter().find(|m| m.epoch == epoch);
         planned
             .copied()
             .or_else(|| self.later.get(&epoch)?.mapping())
@@ -329,14 +250,14 @@ impl Cut {
 
     /// Ticks from an epoch's timeline to the clip's reference.
     fn shift(&self, epoch: u32) -> Option<i64> {
-        Some(self.mapping(epoch)?.shift_to(self.plan.reference()?))
+        Some(self.mapping(epoch)?.shift_to(self.told.plan.reference()?))
     }
 
     /// A hole that the ring knows of: too large an AU.
     fn offer_gap(&mut self, au: &AuMeta) -> Offer {
         let late = self
             .shift(au.epoch)
-            .is_none_or(|shift| au.pts_90k.saturating_add(shift) >= self.plan.end_90k);
+            .is_none_or(|shift| au.pts_90k.saturating_add(shift) >= self.told.plan.end_90k);
         if late || !self.video.started {
             return Offer::Leave;
         }
@@ -345,20 +266,20 @@ impl Cut {
 
     fn offer_video(&mut self, pos: u64, au: &AuMeta) -> Offer {
         // A key frame of an epoch that the plan did not know is none before the start.
-        let late_enough = pos >= self.plan.key_pos || self.began_later(au.epoch);
+        let late_enough = pos >= self.told.plan.key_pos || self.began_later(au.epoch);
         let begun = self.video.started || (late_enough && is_sound_key(au));
         if self.video.complete_mono_ns.is_some() || !begun || self.video.leading.lacks_reference(au)
         {
             return Offer::Leave;
         }
         let (seam, t) = self.learn_video(au);
-        let behind = t >= self.plan.end_90k;
+        let behind = t >= self.told.plan.end_90k;
         if behind && (seam || !self.video.started || self.proves_end(au)) {
             self.video.complete_mono_ns = Some(au.arrival_mono_ns);
             return Offer::Note;
         }
         // The key frame that brought these parameters was lost: no decoder knows them.
-        if !au.flags.key && !self.video.in_force.fits(au, &self.params) {
+        if !au.flags.key && !self.video.in_force.fits(au, &self.told.params) {
             return Offer::Leave;
         }
         self.took_video(au);
@@ -380,14 +301,14 @@ impl Cut {
         let t = self
             .shift(au.epoch)
             .map_or(i64::MAX, |shift| au.pts_90k.saturating_add(shift));
-        if t >= self.plan.end_90k {
+        if t >= self.told.plan.end_90k {
             self.video.beyond += 1;
         }
         (seam, t)
     }
 
     fn began_later(&self, epoch: u32) -> bool {
-        self.plan.mappings.iter().all(|m| m.epoch != epoch)
+        self.told.plan.mappings.iter().all(|m| m.epoch != epoch)
     }
 
     /// Learns the clock and the order of pictures; true if this AU begins
@@ -408,7 +329,7 @@ impl Cut {
     /// Whether an AU at or behind the end proves that every picture before the
     /// end was seen: its decode time is at or behind the end, too.
     fn proves_end(&self, au: &AuMeta) -> bool {
-        let codec = self.params.get(&au.generation).map(|p| p.codec);
+        let codec = self.told.params.get(&au.generation).map(|p| p.codec);
         // Nothing decoded behind an IDR of H.264 is shown before it. (In H.265 RADL pictures are.)
         let closed = au.flags.key && codec == Some(Codec::H264);
         closed || self.video.beyond > self.video.reorder.depth()
@@ -421,11 +342,11 @@ impl Cut {
         let Some(t) = self.place_audio(au) else {
             return Offer::Leave;
         };
-        if t >= self.plan.end_90k {
+        if t >= self.told.plan.end_90k {
             self.audio.complete_mono_ns = Some(au.arrival_mono_ns);
             return Offer::Note;
         }
-        if t < self.plan.start_90k.saturating_sub(AUDIO_LEAD_90K) {
+        if t < self.told.plan.start_90k.saturating_sub(AUDIO_LEAD_90K) {
             return Offer::Leave;
         }
         Offer::Take
@@ -434,7 +355,7 @@ impl Cut {
     /// On the clip's reference timeline, as far as known now.
     fn place_audio(&mut self, au: &AuMeta) -> Option<i64> {
         self.audio.expected = true;
-        let rate = self.params.get(&au.generation)?.timescale;
+        let rate = self.told.params.get(&au.generation)?.timescale;
         let offset = au.pts_90k.saturating_sub(sound::to_90k(au.pts, rate));
         let best = self
             .audio
@@ -448,7 +369,7 @@ impl Cut {
         match self.shift(au.epoch) {
             Some(shift) => Some(t.saturating_add(shift)),
             // Sound of an epoch whose picture has not come yet.
-            None => Some(self.plan.reference()?.media_90k(au.arrival_mono_ns)),
+            None => Some(self.told.plan.reference()?.media_90k(au.arrival_mono_ns)),
         }
     }
 }

@@ -1,0 +1,32 @@
+//! The cut: footage in, an exact plan of samples and edits out.
+//!
+//! A window on a camera's timeline becomes a plan ([`plan()`]), the access units that the
+//! plan wants go through [`Cut`], and what it finishes with is a clip's index and a report.
+//! What it reads is anything that is an [`Index`] and a [`Payload`]: a ring, a recording,
+//! or one behind the other.
+//!
+//! Pure: no file, no clock, no thread. Not here: rings (`ring`), bytes and files
+//! (`highlight`), boxes (`mp4`).
+
+mod estimate;
+mod finish;
+mod footage;
+mod gaps;
+mod machine;
+mod mapping;
+mod pictures;
+mod plan;
+mod sound;
+mod taken;
+mod track_index;
+mod types;
+mod window;
+
+pub use estimate::{Estimate, estimate};
+pub use footage::{FootageError, Index, Payload};
+pub use machine::{Cut, Fact, Offer};
+pub use mapping::{Envelope, Mapping};
+pub use plan::plan;
+pub use track_index::TrackIndex;
+pub use types::{Certainty, CutReport, Damaged, Ended, FinishedCut, Gap, GapReason};
+pub use window::{NoFootage, Plan, Window};
