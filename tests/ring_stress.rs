@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 
 use hindsight::base::{BootId, CameraId};
 use hindsight::media::{Alignment, AuFlags, AuMeta, Codec, Track, TrackParams};
-use hindsight::ring::{ReadError, RingError, RingOpened, RingReader, RingSpec, RingWriter};
+use hindsight::ring::{
+    Follower, ReadError, Resume, RingError, RingEvent, RingOpened, RingReader, RingSpec, RingWriter,
+};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -146,9 +148,10 @@ fn child() {
     let on = || !parent_left.load(SeqCst);
     match role.as_str() {
         "writer" => write(Path::new(&folder), number(SIZE, 0), on),
-        "follower" => read(Path::new(&folder), Reads::follow, on),
+        "follower" => follow(Path::new(&folder), on),
+        "sleeper" => sleep(Path::new(&folder), on),
         "cramped" => replace_without_room(Path::new(&folder)),
-        "peeker" => read(Path::new(&folder), Reads::peek, on),
+        "peeker" => peek(Path::new(&folder), on),
         _ => panic!("no such role: {role}"),
     }
 }
@@ -248,37 +251,84 @@ struct Reads {
     reopened: u64,
 }
 
-struct Reading {
+struct Peeking {
     reader: RingReader,
     bytes: Vec<u8>,
-    next: u64,
     random: u64,
 }
 
-fn read(folder: &Path, step: fn(&mut Reads, &mut Reading), on: impl Fn() -> bool) {
+fn peek(folder: &Path, on: impl Fn() -> bool) {
     let open = || RingReader::open(folder, &camera()).unwrap();
-    let mut reading = Reading {
+    let mut peeking = Peeking {
         reader: open(),
         bytes: Vec::new(),
-        next: 0,
         random: 1,
     };
     let mut reads = Reads::default();
-    let mut said = Instant::now();
     say("attached");
     while on() {
-        (0..50).for_each(|_| step(&mut reads, &mut reading));
-        if reading.reader.ended() {
-            reading.reader = open();
-            reading.next = 0;
-            reads.reopened += 1;
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_millis(50) {
+            (0..50).for_each(|_| reads.peek(&mut peeking));
+            if peeking.reader.ended() {
+                peeking.reader = open();
+                reads.reopened += 1;
+            }
         }
-        if said.elapsed() > Duration::from_millis(50) {
-            reads.report();
-            said = Instant::now();
+        reads.report();
+    }
+}
+
+fn follow(folder: &Path, on: impl Fn() -> bool) {
+    let mut follower = Follower::open(folder, &camera(), Resume::Oldest).unwrap();
+    let mut bytes = Vec::new();
+    let mut reads = Reads::default();
+    say("attached");
+    while on() {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_millis(50) {
+            (0..50).for_each(|_| reads.follow(&mut follower, &mut bytes));
+        }
+        reads.report();
+    }
+}
+
+/// One AU after the other, and says before which it sleeps and what woke it.
+fn sleep(folder: &Path, on: impl Fn() -> bool) {
+    let mut follower = Follower::open(folder, &camera(), Resume::Oldest).unwrap();
+    let mut woken = false;
+    while on() {
+        match follower.next_meta() {
+            RingEvent::NotYet => {
+                say(&format!("awaits {:03}", follower.pos()));
+                woken = follower.wait(PATIENCE);
+            }
+            RingEvent::AccessUnit { pos, .. } => say(&format!("got {pos:03} {woken}")),
+            RingEvent::Reopened { .. } => say(&format!("reopened {woken}")),
+            other => say(&format!("corrupt {other:?}")),
         }
     }
-    reads.report();
+}
+
+#[test]
+fn a_follower_in_another_process_is_woken_over_its_read_only_mapping() {
+    let folder = folder();
+    let (mut writer, _) = RingWriter::open(&spec(folder.path(), 256)).unwrap();
+    let sleeper = Running::start("sleeper", folder.path(), 0);
+    let mut woken = 0;
+    for pos in 0..20 {
+        sleeper.wait_for(&format!("awaits {pos:03}"));
+        writer.push(&meta(pos, 1, 1, b"data"), b"data");
+        let got = sleeper.wait_for(&format!("got {pos:03}"));
+        woken += usize::from(got.ends_with("true"));
+    }
+    // A second may pass on a busy machine; not each time.
+    assert!(woken >= 10, "woken {woken} of 20 times");
+    sleeper.wait_for("awaits 020");
+    drop(writer);
+    let _writer = RingWriter::open(&spec(folder.path(), 512)).unwrap();
+    sleeper.wait_for("reopened");
+    sleeper.finish();
 }
 
 impl Reads {
@@ -307,45 +357,52 @@ impl Reads {
     }
 
     /// One AU after the other.
-    fn follow(&mut self, reading: &mut Reading) {
-        let pos = reading.next;
-        match self.look(reading, pos) {
-            Ok(()) => reading.next += 1,
-            Err(ReadError::Overtaken { oldest }) if oldest > pos => reading.next = oldest,
-            Err(ReadError::Overtaken { oldest }) => self.wrong(&format!("{oldest} after {pos}")),
-            Err(_) => std::thread::yield_now(),
+    fn follow(&mut self, follower: &mut Follower, bytes: &mut Vec<u8>) {
+        bytes.clear();
+        let before = follower.pos();
+        match follower.next(bytes) {
+            RingEvent::AccessUnit { pos, meta } => self.judge(follower.reader(), pos, &meta, bytes),
+            RingEvent::Overtaken { lost } if follower.pos() == before + lost && lost > 0 => {
+                self.overtaken += 1;
+            }
+            RingEvent::Reopened { .. } => self.reopened += 1,
+            RingEvent::NotYet => drop(follower.wait(Duration::from_millis(10))),
+            wrong => self.wrong(&format!("{wrong:?} at {before}")),
         }
     }
 
     /// Where the writer is about to overwrite, mostly.
-    fn peek(&mut self, reading: &mut Reading) {
-        reading.random = mix(reading.random + 1);
-        let (oldest, head) = (reading.reader.oldest(), reading.reader.head());
-        let pos = match reading.random % 4 {
-            0 => oldest + reading.random / 4 % (head - oldest).max(1),
+    fn peek(&mut self, peeking: &mut Peeking) {
+        let Peeking {
+            reader,
+            bytes,
+            random,
+        } = peeking;
+        *random = mix(*random + 1);
+        let (oldest, head) = (reader.oldest(), reader.head());
+        let pos = match *random % 4 {
+            0 => oldest + *random / 4 % (head - oldest).max(1),
             1 => head.saturating_sub(1),
             _ => oldest,
         };
-        let _ = self.look(reading, pos);
-    }
-
-    fn look(&mut self, reading: &mut Reading, pos: u64) -> Result<(), ReadError> {
-        let Reading { reader, bytes, .. } = reading;
         bytes.clear();
-        let got = reader.read(pos, bytes);
-        match &got {
-            Ok(meta) if is_whole(pos, meta, bytes) => self.valid += 1,
-            Ok(meta) => self.wrong(&format!("position {pos}: {meta:?}")),
+        match reader.read(pos, bytes) {
+            Ok(meta) => self.judge(reader, pos, &meta, bytes),
             Err(ReadError::Overtaken { .. }) => self.overtaken += 1,
             Err(ReadError::NotYet | ReadError::Ended) => {}
             Err(ReadError::Damaged(why)) => self.wrong(&why.to_string()),
         }
-        if pos.is_multiple_of(16)
-            && let Ok(meta) = &got
-        {
+    }
+
+    fn judge(&mut self, reader: &RingReader, pos: u64, meta: &AuMeta, bytes: &[u8]) {
+        if is_whole(pos, meta, bytes) {
+            self.valid += 1;
+        } else {
+            self.wrong(&format!("position {pos}: {meta:?}"));
+        }
+        if pos.is_multiple_of(16) {
             self.look_at_params(reader, pos, meta.generation);
         }
-        got.map(|_| ())
     }
 
     /// They are held as long as the AU is.

@@ -1,5 +1,5 @@
 //! What stands where in a ring file. The format is public: other programs may
-//! read it. This is version 1; all numbers are little-endian.
+//! read it. This is version 2; all numbers are little-endian.
 //!
 //! ```text
 //! offset        bytes               what
@@ -9,7 +9,7 @@
 //! …             data_bytes          bytes of the AUs
 //! ```
 //!
-//! **RingHeader**, as 64-bit words. Words 0 to 17 never change once the file has its name.
+//! **Header**, as 64-bit words. Words 0 to 17 never change once the file has its name.
 //!
 //! ```text
 //! 0   magic "HINDSRNG"                 1   version (low half), header bytes (high half)
@@ -24,7 +24,14 @@
 //!     and 0 and 1 stay where they are in every version)
 //! 33  process id of the writer         34  newest epoch
 //! 40  head                             41  floor_entry        42  floor_byte
+//! 43  bell (low half; the high half is 0)
 //! ```
+//!
+//! The **bell** is raised by one, wrapping, after each AU, each epoch and the end.
+//! Who has read all sleeps by `FUTEX_WAIT` (not private) on these 32 bits, which works
+//! on a read-only mapping: load the bell, fence, look for news, sleep while the bell is
+//! that value; for at most a second, for a writer that was killed raises none.
+//! Version 1 is the same without it: word 43 stays 0, and nobody is woken.
 //!
 //! **Entry** `pos` stands in slot `pos mod entries`; eight words:
 //!
@@ -45,7 +52,8 @@
 //!
 //! ```text
 //! 0  generation, 0 while it is written
-//! 1  timescale (low), 16 bits channels, 8 bits codec (0 H.264, 1 H.265, 2 AAC)
+//! 1  timescale (low), 16 bits channels, 8 bits codec (0 H.264, 1 H.265, 2 AAC;
+//!    reserved, not written yet: 3 G.711 A-law, 4 G.711 µ-law, 5 L16)
 //! 2  four times 16 bits: width, height, pixel aspect (two)
 //! 3  bytes of the configuration         4… the configuration (`avcC`, `hvcC`, AudioSpecificConfig)
 //! ```
@@ -62,7 +70,9 @@ use crate::media::{Alignment, AuFlags, AuMeta, Codec, Track, TrackParams};
 use super::protocol::{LEN, START};
 
 pub const MAGIC: u64 = u64::from_le_bytes(*b"HINDSRNG");
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
+/// Still read, so that no press is lost over an update of a running service.
+const VERSION_WITHOUT_BELL: u64 = 1;
 
 pub const PAGE: u64 = 4096;
 pub const HEADER_BYTES: u64 = PAGE;
@@ -83,6 +93,8 @@ pub const WRITER_PID: usize = 33;
 pub const EPOCH: usize = 34;
 /// Where `protocol`'s control block starts.
 pub const CONTROL: usize = 40;
+/// Words of it.
+pub const CONTROL_WORDS: usize = 4;
 
 /// A ring of more than this is a scribbled number, not a ring.
 const MOST_BYTES: u64 = 1 << 46;
@@ -165,6 +177,7 @@ pub enum EntryFault {
 /// What the header says of its file, for good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RingHeader {
+    pub version: u64,
     pub layout: RingLayout,
     pub boot_id: BootId,
     pub camera: CameraId,
@@ -177,7 +190,7 @@ impl RingHeader {
         let layout = &self.layout;
         let mut words = [0; FIXED_WORDS + 1];
         words[0] = MAGIC;
-        words[1] = VERSION | HEADER_BYTES << 32;
+        words[1] = self.version | HEADER_BYTES << 32;
         words[2] = layout.file_bytes();
         words[3] = layout.params_at();
         words[4] = SLOTS as u64 | SLOT_BYTES << 32;
@@ -201,7 +214,7 @@ impl RingHeader {
             return Err(HeaderFault::NotARing);
         }
         let version = words[1] & 0xffff_ffff;
-        if version != VERSION {
+        if ![VERSION, VERSION_WITHOUT_BELL].contains(&version) {
             return Err(HeaderFault::Version(version));
         }
         if checksum(&words[..CRC]) != words[CRC] {
@@ -235,6 +248,7 @@ impl RingHeader {
         let end = camera.iter().position(|b| *b == 0).unwrap_or(camera.len());
         let camera = std::str::from_utf8(&camera[..end]).ok()?;
         Some(RingHeader {
+            version: words[1] & 0xffff_ffff,
             layout,
             boot_id: BootId(boot),
             camera: CameraId::new(camera).ok()?,

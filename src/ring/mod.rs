@@ -6,18 +6,21 @@
 //! Not here: RTSP (`ingest`), what a window is (`highlight`).
 
 mod error;
+mod follow;
 pub mod layout;
 pub mod picture;
 mod protocol;
 mod reader;
 mod shm;
 mod spec;
+mod sys;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
 pub use error::{Damage, ReadError, RingError, Unfit, Unreadable};
+pub use follow::{Follower, Resume, RingEvent};
 pub use picture::{Limit, RingStats, picture};
 pub use reader::RingReader;
 pub use shm::require_tmpfs;

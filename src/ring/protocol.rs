@@ -18,6 +18,17 @@
 //! the reader's acquire fence after the copy synchronises with that fence, so
 //! its loads of the floors see them raised, and the copy is thrown away.
 //!
+//! A fourth word, `bell`, counts what was published, for those who sleep.
+//!
+//! * Publishing: store `head` (or whatever else is news), then raise the bell
+//!   (release), then wake whoever sleeps on it.
+//! * Sleeping: load the bell, acquire fence, look for news; where there is
+//!   none, have the kernel let us sleep while the bell is still that value.
+//!
+//! Why nobody sleeps through news: who loads the bell that was raised for it
+//! sees the news. Who loads the one before sleeps on the one before, and the
+//! kernel compares once more, in one step with going to sleep.
+//!
 //! Readers load relaxed and then fence, never `load(Acquire)`: only relaxed
 //! atomic loads are defined on memory that is mapped read-only.
 //!
@@ -81,6 +92,8 @@ impl StoreWord for AtomicU64 {
 pub const HEAD: usize = 0;
 pub const FLOOR_ENTRY: usize = 1;
 pub const FLOOR_BYTE: usize = 2;
+/// A count in its low half, which wraps; the high half stays 0.
+pub const BELL: usize = 3;
 
 /// The words of an entry that the protocol itself needs. An entry names its
 /// own position; bytes of an AU start at the counter `START` and are `LEN`
@@ -143,6 +156,26 @@ impl<W: LoadWord, const E: usize> Ring<'_, W, E> {
             W::fence_acquire();
         }
         head
+    }
+
+    /// The bell, and that all is published to the caller for which it was raised.
+    pub fn bell(&self) -> u32 {
+        let bell = self.control[BELL].load();
+        if intact!("bell_acquire_fence") {
+            W::fence_acquire();
+        }
+        low_half(bell)
+    }
+
+    /// The bell to sleep on until `pos` may be there; `None` if it is.
+    pub fn bell_before(&self, pos: u64) -> Option<u32> {
+        if intact!("bell_before_head") {
+            let bell = self.bell();
+            (self.control[HEAD].load() <= pos).then_some(bell)
+        } else {
+            let awaited = self.control[HEAD].load() <= pos;
+            awaited.then(|| self.bell())
+        }
     }
 
     /// Lowest position that could be held; says nothing of its bytes.
@@ -222,6 +255,18 @@ impl<W: LoadWord, const E: usize> Ring<'_, W, E> {
     }
 }
 
+impl<W: StoreWord, const E: usize> Ring<'_, W, E> {
+    /// After news; whoever sleeps on the bell is to be woken after this.
+    pub fn raise_bell(&self) {
+        let bell = u64::from(low_half(self.control[BELL].load()).wrapping_add(1));
+        if intact!("bell_release") {
+            self.control[BELL].store_release(bell);
+        } else {
+            self.control[BELL].store(bell);
+        }
+    }
+}
+
 /// What the writer knows of its ring. The shared words are for the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WriteCursor {
@@ -233,7 +278,7 @@ pub struct WriteCursor {
 }
 
 impl WriteCursor {
-    /// Appends an AU and returns its position. `data` fits the ring; `POS`,
+    /// Appends an AU, raises the bell and returns the AU's position. `data` fits the ring; `POS`,
     /// `START` and the low half of `LEN` are filled in here.
     pub fn append<W: StoreWord, const E: usize>(
         &mut self,
@@ -264,10 +309,16 @@ impl WriteCursor {
         for (word, shared) in entry.iter().zip(ring.slot(pos)) {
             shared.store(*word);
         }
+        if !intact!("bell_after_head") {
+            ring.raise_bell();
+        }
         if intact!("head_release") {
             ring.control[HEAD].store_release(pos + 1);
         } else {
             ring.control[HEAD].store(pos + 1);
+        }
+        if intact!("bell_after_head") {
+            ring.raise_bell();
         }
         self.head = pos + 1;
         self.byte_head = end;
@@ -349,6 +400,10 @@ pub fn get_slot<W: LoadWord>(slot: &[W], name: u64, words: &mut [u64]) -> bool {
         W::fence_acquire();
     }
     !intact!("slot_second_look") || slot[0].load() == name
+}
+
+fn low_half(word: u64) -> u32 {
+    u32::try_from(word & 0xffff_ffff).unwrap_or(0)
 }
 
 fn widen(n: usize) -> u64 {

@@ -1,21 +1,28 @@
-//! Those who follow a ring, from any process, registered nowhere.
+//! One who reads a ring, from any process, registered nowhere.
 //!
-//! Not here: the order of loads (`protocol`), what stands where (`layout`).
+//! Not here: the order of loads (`protocol`), what stands where (`layout`), reading
+//! on and on (`follow`).
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::{BootId, CameraId};
-use crate::media::{AuMeta, TrackParams};
+use crate::media::{AuMeta, Track, TrackParams};
 
 use super::error::{Damage, ReadError, RingError, Unreadable};
 use super::layout::{self, ENTRY_WORDS, RingHeader, RingLayout};
 use super::protocol::{self, CopyFault, LoadWord, Ring, START};
 use super::shm::{self, ReadMapping, ReadWord};
 use super::spec::path_of;
+use super::sys;
 
-/// Follows a ring. Cheap to clone (one mapping behind it); `Send + Sync`.
+/// A writer that was killed wakes nobody: so soon a sleeper looks again by himself.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+const SLEEP_WITHOUT_BELL: Duration = Duration::from_millis(100);
+
+/// A ring open for reading. Cheap to clone (one mapping behind it); `Send + Sync`.
 #[derive(Clone, Debug)]
 pub struct RingReader(Arc<Inner>);
 
@@ -31,7 +38,15 @@ struct Inner {
 impl RingReader {
     /// By camera; works on the ring of a dead process.
     pub fn open(dir: &Path, camera: &CameraId) -> Result<RingReader, RingError> {
-        let path = path_of(dir, camera);
+        RingReader::open_at(path_of(dir, camera))
+    }
+
+    /// Whichever ring has this one's name now.
+    pub(super) fn by_name(&self) -> Result<RingReader, RingError> {
+        RingReader::open_at(self.0.path.clone())
+    }
+
+    fn open_at(path: PathBuf) -> Result<RingReader, RingError> {
         let file = shm::open_existing(&path, false).map_err(|source| RingError::Io {
             path: path.clone(),
             what: "cannot open the ring",
@@ -108,25 +123,85 @@ impl RingReader {
         self.ring().oldest()
     }
 
+    /// What is loaded after this is not older than the end.
     pub(super) fn marked_ended(&self) -> bool {
-        self.words()[layout::ENDED].load() != 0
+        let ended = self.words()[layout::ENDED].load() != 0;
+        ReadWord::fence_acquire();
+        ended
+    }
+
+    pub(super) fn bell(&self) -> u32 {
+        self.ring().bell()
+    }
+
+    /// The bell to sleep on until `pos` may be there; `None` if it is.
+    pub(super) fn bell_before(&self, pos: u64) -> Option<u32> {
+        self.ring().bell_before(pos)
+    }
+
+    /// Sleeps until the bell is no longer `bell`, at most `limit`; whether it was woken.
+    pub(super) fn sleep(&self, bell: u32, limit: Duration) -> bool {
+        // Nobody raises the bell of a ring that has none.
+        let has_bell = self.header().version == layout::VERSION;
+        let most = if has_bell {
+            LONGEST_SLEEP
+        } else {
+            SLEEP_WITHOUT_BELL
+        };
+        sys::sleep(&self.ring().control[protocol::BELL], bell, limit.min(most))
+    }
+
+    pub(super) fn wake_sleepers(&self) {
+        sys::wake_read_only(&self.ring().control[protocol::BELL]);
     }
 
     /// True once a writer replaced the file, or somebody removed it. What is
     /// held stays readable; what comes next is in the file that has the name
     /// now (for an instant, or after a kill, that can be this one still).
     pub fn ended(&self) -> bool {
+        self.marked_ended() || self.lost_its_name()
+    }
+
+    pub(super) fn lost_its_name(&self) -> bool {
         // Without a file descriptor of our own, so that a reader per camera
         // does not cost one. The mapping keeps the inode's number from reuse.
-        self.marked_ended()
-            || match std::fs::symlink_metadata(&self.0.path) {
-                Ok(of) => shm::identity(&of) != self.0.identity,
-                Err(e) => e.kind() == std::io::ErrorKind::NotFound,
-            }
+        match std::fs::symlink_metadata(&self.0.path) {
+            Ok(of) => shm::identity(&of) != self.0.identity,
+            Err(e) => e.kind() == std::io::ErrorKind::NotFound,
+        }
+    }
+
+    /// The newest AU held that is `wanted`, and its position.
+    pub fn newest(&self, wanted: impl Fn(&AuMeta) -> bool) -> Option<(u64, AuMeta)> {
+        let mut back = (self.oldest()..self.head()).rev();
+        back.find_map(|pos| {
+            let meta = self.meta_held(pos).ok()?;
+            wanted(&meta).then_some((pos, meta))
+        })
+    }
+
+    /// The newest AU held at which decoding can start.
+    pub fn newest_key(&self) -> Option<(u64, AuMeta)> {
+        self.newest(|au| au.track == Track::Video && au.flags.key && !au.flags.gap)
+    }
+
+    /// Position of the first AU held that arrived at `mono_ns` or later; the head if none did.
+    pub fn arrived_since(&self, mono_ns: u64) -> u64 {
+        let head = self.head();
+        let since = |pos: &u64| {
+            self.meta_held(*pos)
+                .is_ok_and(|au| au.arrival_mono_ns >= mono_ns)
+        };
+        (self.oldest()..head).find(since).unwrap_or(head)
     }
 
     /// The entry at `pos` without its bytes.
     pub fn meta(&self, pos: u64) -> Result<AuMeta, ReadError> {
+        self.meta_held(pos).map_err(|e| self.or_ended(pos, e))
+    }
+
+    /// As [`RingReader::meta`], without asking whether the ring has ended.
+    pub(super) fn meta_held(&self, pos: u64) -> Result<AuMeta, ReadError> {
         self.entry(pos).map(|(meta, _)| meta)
     }
 
@@ -155,6 +230,11 @@ impl RingReader {
 
     /// The entry at `pos`; its bytes are appended to `into` (left as it was on error).
     pub fn read(&self, pos: u64, into: &mut Vec<u8>) -> Result<AuMeta, ReadError> {
+        self.read_held(pos, into).map_err(|e| self.or_ended(pos, e))
+    }
+
+    /// As [`RingReader::read`], without asking whether the ring has ended.
+    pub(super) fn read_held(&self, pos: u64, into: &mut Vec<u8>) -> Result<AuMeta, ReadError> {
         let (meta, start) = self.entry(pos)?;
         // At most a quarter of the ring: `meta_of` has checked it.
         let len = usize::try_from(meta.len).unwrap_or(usize::MAX);
@@ -164,9 +244,17 @@ impl RingReader {
         Ok(meta)
     }
 
+    /// What is not there yet never comes, once the ring has ended; but what came just
+    /// before the end is there now.
+    fn or_ended(&self, pos: u64, error: ReadError) -> ReadError {
+        match error {
+            ReadError::NotYet if self.ended() && self.head() <= pos => ReadError::Ended,
+            other => other,
+        }
+    }
+
     fn error(&self, pos: u64, fault: CopyFault) -> ReadError {
         match fault {
-            CopyFault::NotYet if self.ended() => ReadError::Ended,
             CopyFault::NotYet => ReadError::NotYet,
             CopyFault::Overtaken => ReadError::Overtaken {
                 oldest: self.oldest(),
@@ -198,7 +286,7 @@ pub(super) fn parts_of<'a, W>(words: &'a [W], layout: &RingLayout) -> Ring<'a, W
     let index = word_at(layout.index_at());
     let entries = word_at(layout.entries * layout::ENTRY_BYTES);
     Ring {
-        control: &words[layout::CONTROL..layout::CONTROL + 3],
+        control: &words[layout::CONTROL..layout::CONTROL + layout::CONTROL_WORDS],
         index: &words[index..index + entries],
         data: &words[word_at(layout.data_at())..],
     }

@@ -1,7 +1,7 @@
-//! Shared memory: the only unsafe code of the ring, and every call into the
-//! kernel that it makes.
+//! Shared memory: files, mappings, locks, and every call into the kernel that they need.
 //!
-//! Not here: what the bytes mean (`layout`), the order of accesses (`protocol`).
+//! Not here: what the bytes mean (`layout`), the order of accesses (`protocol`),
+//! sleeping and waking (`sys`).
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
@@ -38,6 +38,13 @@ impl LoadWord for ReadWord {
     #[inline]
     fn fence_acquire() {
         AtomicU64::fence_acquire();
+    }
+}
+
+impl ReadWord {
+    /// For the kernel to compare; not to be stored to.
+    pub(super) fn as_ptr(&self) -> *const u64 {
+        self.0.as_ptr()
     }
 }
 

@@ -16,6 +16,7 @@ use super::protocol::{self, Ring, WriteCursor};
 use super::reader::{self, RingReader};
 use super::shm::{self, WriteMapping};
 use super::spec::RingSpec;
+use super::sys;
 
 /// How a writer found its ring.
 #[derive(Debug)]
@@ -118,6 +119,9 @@ impl RingWriter {
     /// Starts the next epoch and returns its number; the first call after `open` must precede `push`.
     pub fn begin_epoch(&mut self) -> u32 {
         self.set_epoch(self.epoch.wrapping_add(1));
+        let ring = parts(self.mapping.words(), &self.layout);
+        ring.raise_bell();
+        sys::wake(&ring.control[protocol::BELL]);
         self.epoch
     }
 
@@ -199,7 +203,9 @@ impl RingWriter {
 
     fn append(&mut self, meta: &AuMeta, data: &[u8]) -> u64 {
         let ring = parts(self.mapping.words(), &self.layout);
-        self.cursor.append(&ring, layout::entry_of(meta), data)
+        let pos = self.cursor.append(&ring, layout::entry_of(meta), data);
+        sys::wake(&ring.control[protocol::BELL]);
+        pos
     }
 
     fn note_named(&mut self, meta: &AuMeta) {
@@ -301,6 +307,11 @@ fn fits(spec: &RingSpec, old: &RingReader) -> Result<(), Unfit> {
     let (header, wanted) = (old.header(), spec.layout());
     if old.marked_ended() {
         Err(Unfit::Ended)
+    } else if header.version != layout::VERSION {
+        Err(Unfit::OtherVersion {
+            found: header.version,
+            expected: layout::VERSION,
+        })
     } else if header.boot_id != spec.boot_id {
         Err(Unfit::OtherBoot)
     } else if header.camera != spec.camera {
@@ -391,6 +402,7 @@ fn make(spec: &RingSpec) -> Result<WriteMapping, RingError> {
         source,
     })?;
     let header = RingHeader {
+        version: layout::VERSION,
         layout: spec.layout(),
         boot_id: spec.boot_id,
         camera: spec.camera.clone(),
@@ -425,6 +437,7 @@ fn replace(
         {
             mark_ended(file.as_ref());
             let _ = std::fs::remove_file(spec.path());
+            raise_last_bell(file.as_ref(), old.as_ref());
             // Its pages are free once nobody has it open or mapped.
             (file, old) = (None, None);
             make(spec)?
@@ -433,6 +446,8 @@ fn replace(
     };
     mark_ended(file.as_ref());
     give_name(&spec.new_path(), &spec.path())?;
+    // Not before: who is woken opens by name again.
+    raise_last_bell(file.as_ref(), old.as_ref());
     Ok((mapping, old))
 }
 
@@ -443,5 +458,14 @@ fn mark_ended(file: Option<&File>) {
         && shm::read_words::<WORDS>(file).is_ok_and(|words| words[0] == layout::MAGIC)
     {
         let _ = shm::write_word(file, layout::ENDED, 1);
+    }
+}
+
+/// Through the file: nobody maps an ended ring for writing.
+fn raise_last_bell(file: Option<&File>, old: Option<&RingReader>) {
+    if let (Some(file), Some(old)) = (file, old) {
+        let bell = u64::from(old.bell().wrapping_add(1));
+        let _ = shm::write_word(file, layout::CONTROL + protocol::BELL, bell);
+        old.wake_sleepers();
     }
 }

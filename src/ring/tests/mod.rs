@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod against_a_model;
+mod following;
 mod scribbled;
 
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
@@ -436,7 +437,7 @@ fn a_ring_file_is_what_the_published_format_says() {
     let index_at = 4096 + 32 * 2048;
     let data_at = index_at + 8192;
     assert_eq!(&file[..8], b"HINDSRNG");
-    let fixed = [1 | 4096 << 32, data_at + 4096, 4096, 32 | 2048 << 32];
+    let fixed = [2 | 4096 << 32, data_at + 4096, 4096, 32 | 2048 << 32];
     assert_eq!([1, 2, 3, 4].map(|n| word(n * 8)), fixed);
     let sizes = [index_at, 70, data_at, 4096];
     assert_eq!([5, 6, 7, 8].map(|n| word(n * 8)), sizes);
@@ -447,7 +448,8 @@ fn a_ring_file_is_what_the_published_format_says() {
     assert_eq!(word(17 * 8), u64::from(crc32fast::hash(&file[..17 * 8])));
     let pid = u64::from(std::process::id());
     assert_eq!([32, 33, 34].map(|n| word(n * 8)), [0, pid, 1]);
-    assert_eq!([40, 41, 42].map(|n| word(n * 8)), [71, 1, 0]);
+    // 71 AUs and one epoch.
+    assert_eq!([40, 41, 42, 43].map(|n| word(n * 8)), [71, 1, 0, 72]);
     // Position 70 stands in slot 0.
     let at = usize::try_from(index_at).unwrap();
     let time = 70 * 3600;

@@ -22,7 +22,7 @@ fn place() -> impl Strategy<Value = u64> {
     let index = spec(Path::new("/"), 4096, 16).layout().index_at() / 8;
     prop_oneof![
         2 => 0..18u64,
-        2 => 32..43u64,
+        2 => 32..44u64,
         2 => 512..520u64,
         6 => index..index + 16 * 8,
         1 => 0..(index + 512),
@@ -57,6 +57,15 @@ fn read_all(reader: &RingReader) {
         let _ = reader.params(generation);
     }
     let _ = picture(&reader.stats(), 80);
+    for resume in [Resume::Oldest, Resume::NewestKey] {
+        let mut follower = Follower::at(reader.clone(), 0, resume);
+        let events = std::iter::from_fn(|| {
+            bytes.clear();
+            Some(follower.next(&mut bytes)).filter(|event| *event != RingEvent::NotYet)
+        });
+        // A head that was scribbled on is not followed position by position.
+        assert!(events.take(1000).count() < 100);
+    }
 }
 
 proptest! {

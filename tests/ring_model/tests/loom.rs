@@ -4,10 +4,12 @@
 //! A break of the protocol (see `../run`) must make one of these fail.
 #![cfg(not(miri))]
 
-use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU64, Ordering, fence};
+use loom::sync::{Arc, Condvar, Mutex};
 
-use ring_model::protocol::{self, WriteCursor, CopyFault, LEN, LoadWord, Ring, START, StoreWord};
+use ring_model::protocol::{
+    self, BELL, CopyFault, LEN, LoadWord, Ring, START, StoreWord, WriteCursor,
+};
 
 struct Word(AtomicU64);
 
@@ -49,7 +51,7 @@ fn zeroes(n: usize) -> Vec<Word> {
 impl Memory {
     fn new(data_words: usize) -> Memory {
         Memory {
-            control: zeroes(3),
+            control: zeroes(4),
             index: zeroes(ENTRIES * E),
             data: zeroes(data_words),
         }
@@ -273,5 +275,97 @@ fn parameters_are_there_before_the_first_au_that_names_them() {
         protocol::put_slot(&memory.0, 1, &[11, 11]);
         push(&mut WriteCursor::default(), &memory.1, 1);
         reader.join().unwrap();
+    });
+}
+
+/// As the kernel's futex does it: to compare and to fall asleep is one step.
+struct Kernel {
+    queue: Mutex<()>,
+    woken: Condvar,
+}
+
+impl Kernel {
+    fn new() -> Kernel {
+        Kernel {
+            queue: Mutex::new(()),
+            woken: Condvar::new(),
+        }
+    }
+
+    fn sleep(&self, bell: &Word, value: u32) {
+        let queue = self.queue.lock().unwrap();
+        if bell.load() == u64::from(value) {
+            drop(self.woken.wait(queue).unwrap());
+        }
+    }
+
+    fn wake(&self) {
+        let _queue = self.queue.lock().unwrap();
+        self.woken.notify_all();
+    }
+}
+
+/// The follower sleeps without a limit: what it sleeps through, it sleeps for ever.
+fn follow_sleeping(words: usize, filled: u64, more: u64) {
+    explore(move || {
+        let memory = Arc::new((Memory::new(16), Kernel::new()));
+        let mut cursor = WriteCursor::default();
+        for _ in 0..filled {
+            push(&mut cursor, &memory.0, words);
+        }
+        let follower = {
+            let memory = memory.clone();
+            loom::thread::spawn(move || {
+                let ring = memory.0.ring();
+                let mut pos = filled;
+                while pos < filled + more {
+                    match check(&ring, pos, words) {
+                        None => pos += 1,
+                        Some(CopyFault::NotYet) => {
+                            if let Some(bell) = ring.bell_before(pos) {
+                                memory.1.sleep(&memory.0.control[BELL], bell);
+                            }
+                        }
+                        Some(fault) => panic!("position {pos}: {fault:?}"),
+                    }
+                }
+            })
+        };
+        for _ in 0..more {
+            push(&mut cursor, &memory.0, words);
+            memory.1.wake();
+        }
+        follower.join().unwrap();
+    });
+}
+
+#[test]
+fn a_follower_sleeps_through_no_au() {
+    follow_sleeping(1, 0, 1);
+    follow_sleeping(0, 0, 2);
+    follow_sleeping(1, 4, 1);
+}
+
+#[test]
+fn nobody_sleeps_through_the_end_of_a_ring() {
+    explore(|| {
+        let memory = Arc::new((zeroes(1), Memory::new(4), Kernel::new()));
+        let sleeper = {
+            let memory = memory.clone();
+            loom::thread::spawn(move || {
+                let ring = memory.1.ring();
+                loop {
+                    let bell = ring.bell();
+                    if memory.0[0].load() == 1 {
+                        return;
+                    }
+                    memory.2.sleep(&memory.1.control[BELL], bell);
+                }
+            })
+        };
+        memory.0[0].store(1);
+        memory.1.ring().raise_bell();
+        memory.2.wake();
+        sleeper.join().unwrap();
     });
 }

@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use ring_model::protocol::{self, WriteCursor, CopyFault, LEN, Ring, START};
+use ring_model::protocol::{self, CopyFault, LEN, Ring, START, WriteCursor};
 
 /// As the real ring has it.
 const E: usize = 8;
@@ -24,7 +24,7 @@ fn zeroes(n: usize) -> Vec<AtomicU64> {
 impl Memory {
     fn new(entries: usize, data_words: usize) -> Memory {
         Memory {
-            control: zeroes(3),
+            control: zeroes(4),
             index: zeroes(entries * E),
             data: zeroes(data_words),
         }
