@@ -4,7 +4,7 @@
 //! repeated; at most so many jobs are at work at once, the others wait, and the one
 //! whose footage is overtaken first goes first.
 //!
-//! Not here: taking a press (`take`), the stages (`stage`), what an earlier run left (`recover`).
+//! Not here: taking a press (`admission`), the stages (`steps`), what an earlier run left (`recover`).
 //! Called by: the room's face (`mod`), take, recover, keeper; the stages, to tell how far they are.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,16 +15,17 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::day::Days;
-use super::export::{Attempt, Trouble, slack_ns};
-use super::journal::Taken;
+use super::export::{ExportAttempt, StepError, slack_ns};
+use super::jobs::{
+    ExportJob, ExportState, PressState, PressTable, Step, Tuning, export_of, forget_the_oldest,
+    set_phase,
+};
+use super::journal::PressRecord;
 use super::names::Names;
 use super::source::Rings;
-use super::stage::Stepped;
-use super::state::{
-    ExportState, Job, PressState, Stage, State, Tuning, export_of, forget_the_oldest, set_phase,
-};
-use super::store::Store;
-use super::{Event, Outcome, Phase, Settings, sidecar};
+use super::steps::StepResult;
+use super::store::OpenStorage;
+use super::{Event, ExportPhase, Outcome, Settings, sidecar};
 use crate::base::{Clock, Press, PressId, Pulse, Stop, StopLevel};
 
 /// Failures after which a clip is given up whose footage the ring has lost: 6 s,
@@ -35,7 +36,7 @@ const AFRESH: u32 = 3;
 const EVENTS: usize = 1024;
 
 /// Shared by everybody who works on presses.
-pub struct Core {
+pub struct Engine {
     pub settings: Settings,
     pub rings: Rings,
     pub days: Days,
@@ -45,8 +46,8 @@ pub struct Core {
     /// Of the one who looks after the room.
     pub pulse: Arc<Pulse>,
     /// Set once the storage could be opened.
-    pub store: OnceLock<Store>,
-    state: Mutex<State>,
+    pub store: OnceLock<OpenStorage>,
+    state: Mutex<PressTable>,
     changed: Condvar,
     listeners: Mutex<Vec<Sender<Event>>>,
     quit: AtomicBool,
@@ -61,10 +62,15 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Core {
-    pub fn new(mut settings: Settings, tuning: Tuning, clock: Arc<dyn Clock>, stop: Stop) -> Core {
+impl Engine {
+    pub fn new(
+        mut settings: Settings,
+        tuning: Tuning,
+        clock: Arc<dyn Clock>,
+        stop: Stop,
+    ) -> Engine {
         let old_rings = std::mem::take(&mut settings.old_rings);
-        Core {
+        Engine {
             rings: Rings::new(settings.ring_dir.clone(), old_rings),
             days: Days::new(settings.timezone.clone()),
             settings,
@@ -83,7 +89,7 @@ impl Core {
         }
     }
 
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub fn state(&self) -> MutexGuard<'_, PressTable> {
         lock(&self.state)
     }
 
@@ -95,9 +101,9 @@ impl Core {
     /// Waits for a change, at most `limit`.
     pub fn wait_for_change<'a>(
         &self,
-        state: MutexGuard<'a, State>,
+        state: MutexGuard<'a, PressTable>,
         limit: Duration,
-    ) -> MutexGuard<'a, State> {
+    ) -> MutexGuard<'a, PressTable> {
         let waited = self.changed.wait_timeout(state, limit);
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
@@ -171,16 +177,16 @@ impl Core {
 
     /// Takes a press among those that are brought to their end.
     pub fn register(
-        self: &Arc<Core>,
-        taken: Arc<Taken>,
-        jobs: Vec<Job>,
+        self: &Arc<Engine>,
+        taken: Arc<PressRecord>,
+        jobs: Vec<ExportJob>,
         done: Vec<(usize, Outcome)>,
     ) {
         let mut exports: Vec<ExportState> = taken
             .cameras
             .iter()
             .map(|_| ExportState {
-                phase: Phase::Waiting,
+                phase: ExportPhase::Waiting,
                 trouble: None,
                 outcome: None,
                 progress: Arc::default(),
@@ -190,7 +196,7 @@ impl Core {
             exports[job.camera].progress = job.progress.clone();
         }
         for (camera, outcome) in done {
-            exports[camera].phase = Phase::Done;
+            exports[camera].phase = ExportPhase::Done;
             exports[camera].outcome = Some(outcome);
         }
         let id = taken.press.id.clone();
@@ -208,7 +214,7 @@ impl Core {
     }
 
     /// Gives free places to jobs that wait, the most urgent first.
-    pub fn kick(self: &Arc<Core>) {
+    pub fn kick(self: &Arc<Engine>) {
         let mut state = self.state();
         while state.active < self.tuning.writers && !self.told_to_leave() {
             let Some(next) = self.most_urgent(&state.waiting) else {
@@ -217,8 +223,8 @@ impl Core {
             let mut job = state.waiting.swap_remove(next);
             job.undecided = false;
             state.active += 1;
-            set_phase(&mut state, &job, Phase::Writing, None);
-            let (send, receive) = bounded::<Job>(1);
+            set_phase(&mut state, &job, ExportPhase::Writing, None);
+            let (send, receive) = bounded::<ExportJob>(1);
             let core = self.clone();
             let spawned = std::thread::Builder::new()
                 .name(format!("export {}", job.about().id))
@@ -241,7 +247,7 @@ impl Core {
         self.notify();
     }
 
-    fn most_urgent(&self, waiting: &[Job]) -> Option<usize> {
+    fn most_urgent(&self, waiting: &[ExportJob]) -> Option<usize> {
         let now = self.clock.mono_ns();
         waiting
             .iter()
@@ -252,18 +258,18 @@ impl Core {
     }
 
     /// Nanoseconds until its footage begins to be overtaken; what needs no ring first.
-    fn urgency(&self, job: &Job) -> u64 {
+    fn urgency(&self, job: &ExportJob) -> u64 {
         match (&job.stage, &job.ring) {
-            (Stage::Export, Some(ring)) => {
+            (Step::Export, Some(ring)) => {
                 slack_ns(ring, job.about().plan.first_pos).map_or(1, |slack| slack.max(2))
             }
-            (Stage::Export, None) => 1,
+            (Step::Export, None) => 1,
             _ => 0,
         }
     }
 
     /// Works on a job until it is done, has to wait, or is told to leave.
-    fn work(self: &Arc<Core>, mut job: Job) {
+    fn work(self: &Arc<Engine>, mut job: ExportJob) {
         let left = loop {
             match self.step(&mut job) {
                 Ok(None) => {}
@@ -271,9 +277,9 @@ impl Core {
                     self.done(&job, outcome);
                     break None;
                 }
-                Err(Trouble::Left) => break None,
-                Err(Trouble::Nothing(reason)) => self.next_stage(&mut job, Stage::Explain(reason)),
-                Err(Trouble::Disk { what, full }) => {
+                Err(StepError::Left) => break None,
+                Err(StepError::Nothing(reason)) => self.next_stage(&mut job, Step::Explain(reason)),
+                Err(StepError::Disk { what, full }) => {
                     // Where the disk is gone, that is what happened, not "no such file".
                     let gone = self.store.get().and_then(|store| store.check().err());
                     if !self.failed(&mut job, gone.unwrap_or(what), full) {
@@ -289,34 +295,34 @@ impl Core {
         self.kick();
     }
 
-    fn next_stage(&self, job: &mut Job, stage: Stage) {
+    fn next_stage(&self, job: &mut ExportJob, stage: Step) {
         job.stage = stage;
         job.failures = 0;
     }
 
     /// One stage. `Ok(None)`: on to the next.
-    fn step(self: &Arc<Core>, job: &mut Job) -> Result<Option<Outcome>, Trouble> {
+    fn step(self: &Arc<Engine>, job: &mut ExportJob) -> Result<Option<Outcome>, StepError> {
         let Some(store) = self.store.get() else {
-            return Err(Trouble::Left);
+            return Err(StepError::Left);
         };
         if self.told_to_leave() {
-            return Err(Trouble::Left);
+            return Err(StepError::Left);
         }
         let names = Names::of(&store.root, &job.taken.press, &job.about().id);
-        let mut stage = std::mem::replace(&mut job.stage, Stage::Export);
-        let attempt = Attempt {
+        let mut stage = std::mem::replace(&mut job.stage, Step::Export);
+        let attempt = ExportAttempt {
             core: self,
             store,
             job,
             names: &names,
         };
         let done = catch_unwind(AssertUnwindSafe(|| attempt.stage(&mut stage)));
-        match done.unwrap_or_else(|_| Err(Trouble::in_program())) {
-            Ok(Stepped::To(next)) => {
+        match done.unwrap_or_else(|_| Err(StepError::in_program())) {
+            Ok(StepResult::To(next)) => {
                 self.next_stage(job, next);
                 Ok(None)
             }
-            Ok(Stepped::Done(outcome)) => Ok(Some(*outcome)),
+            Ok(StepResult::Done(outcome)) => Ok(Some(*outcome)),
             Err(trouble) => {
                 job.stage = stage;
                 Err(trouble)
@@ -325,7 +331,7 @@ impl Core {
     }
 
     /// Notes a failure of the disk; true if the job goes on at once with another stage.
-    fn failed(&self, job: &mut Job, what: String, full: bool) -> bool {
+    fn failed(&self, job: &mut ExportJob, what: String, full: bool) -> bool {
         job.failures += 1;
         job.was_full = full;
         job.trouble = Some(what.clone());
@@ -340,7 +346,7 @@ impl Core {
             );
         }
         let held = self.still_held(job);
-        let exporting = matches!(job.stage, Stage::Export);
+        let exporting = matches!(job.stage, Step::Export);
         job.afresh = exporting && !full && held && job.failures >= AFRESH;
         let delay_ms = match full {
             true => 500 * u64::from(job.failures.min(4)),
@@ -350,10 +356,10 @@ impl Core {
         let mut state = self.state();
         state.counts.disk_errors += 1;
         state.counts.last_disk_error = Some(what.clone());
-        set_phase(&mut state, job, Phase::Retrying, Some(what.clone()));
+        set_phase(&mut state, job, ExportPhase::Retrying, Some(what.clone()));
         drop(state);
         if exporting && !full && !held && job.failures >= GIVE_UP {
-            job.stage = Stage::Explain(format!("the disk failed: {what}"));
+            job.stage = Step::Explain(format!("the disk failed: {what}"));
             job.failures = 0;
             return true;
         }
@@ -362,7 +368,7 @@ impl Core {
 
     /// Whether a ring still holds the beginning of what the job wants: the ring in
     /// which its positions were counted, for another's say nothing.
-    fn still_held(&self, job: &Job) -> bool {
+    fn still_held(&self, job: &ExportJob) -> bool {
         let camera = job.about();
         let found = || self.rings.known_to(&camera.id, &camera.witnesses);
         let ring = match &job.ring {
@@ -373,12 +379,12 @@ impl Core {
         held && camera.plan.is_made()
     }
 
-    pub fn phase(&self, job: &Job, phase: Phase, trouble: Option<String>) {
+    pub fn phase(&self, job: &ExportJob, phase: ExportPhase, trouble: Option<String>) {
         set_phase(&mut self.state(), job, phase, trouble);
         self.notify();
     }
 
-    fn done(&self, job: &Job, outcome: Outcome) {
+    fn done(&self, job: &ExportJob, outcome: Outcome) {
         if let Some(queue) = &self.settings.queue {
             queue.new_job(&outcome.sidecar);
         }
@@ -388,7 +394,7 @@ impl Core {
             sidecar::Status::None => state.counts.none += 1,
             _ => {}
         }
-        set_phase(&mut state, job, Phase::Done, None);
+        set_phase(&mut state, job, ExportPhase::Done, None);
         let reason = outcome.reason.clone().filter(|_| outcome.clip.is_none());
         if let Some(export) = export_of(&mut state, job) {
             export.outcome = Some(outcome);
@@ -434,7 +440,7 @@ impl Core {
     }
 
     /// (at work, waiting for a place or an attempt, waiting after an error).
-    pub fn unfinished(&self, state: &State) -> (usize, usize, usize) {
+    pub fn unfinished(&self, state: &PressTable) -> (usize, usize, usize) {
         let retrying = state.waiting.iter().filter(|job| job.failures > 0).count();
         let active = state.active + state.taking;
         (active, state.waiting.len() - retrying, retrying)

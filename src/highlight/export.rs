@@ -6,19 +6,19 @@
 //! taken up again: by the next attempt, the next start, or as it stands after
 //! a power cut.
 //!
-//! Not here: which AUs are taken (`cut`), how the clip gets its name (`close`).
+//! Not here: which AUs are taken (`cut`), how the clip gets its name (`commit`).
 //! Called by: engine.
 
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::engine::Core;
-use super::facts::{self, FactsFile, Noted};
+use super::engine::Engine;
+use super::jobs::ExportJob;
 use super::names::Names;
-use super::source::{From, Next, Source};
-use super::state::Job;
-use super::store::Store;
+use super::sample_log::{self, LoggedSamples, SampleLog};
+use super::source::{ReadFrom, RingSource, SourceItem};
+use super::store::OpenStorage;
 use super::writing::Running;
 use crate::base::StopLevel;
 use crate::cut::Plan;
@@ -36,7 +36,7 @@ pub const REPORT_ROOM: u64 = 8192;
 
 /// Why an attempt did not give a clip.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum StepError {
     /// Told to leave; the next start goes on.
     Left,
     /// The disk refused.
@@ -45,17 +45,17 @@ pub enum Trouble {
     Nothing(String),
 }
 
-impl Trouble {
-    pub fn disk(what: &str, error: &io::Error) -> Trouble {
-        Trouble::Disk {
+impl StepError {
+    pub fn disk(what: &str, error: &io::Error) -> StepError {
+        StepError::Disk {
             what: format!("{what}: {error}"),
             full: crate::disk::files::is_full(error),
         }
     }
 
     /// To be tried again, as what the disk refused is.
-    pub fn in_program() -> Trouble {
-        Trouble::Disk {
+    pub fn in_program() -> StepError {
+        StepError::Disk {
             what: "the export was interrupted by an error in the program".to_owned(),
             full: false,
         }
@@ -73,27 +73,27 @@ pub struct Exported {
 }
 
 /// Everything that one attempt needs to know.
-pub struct Attempt<'a> {
-    pub core: &'a Core,
-    pub store: &'a Store,
-    pub job: &'a Job,
+pub struct ExportAttempt<'a> {
+    pub core: &'a Engine,
+    pub store: &'a OpenStorage,
+    pub job: &'a ExportJob,
     pub names: &'a Names,
 }
 
-impl Attempt<'_> {
+impl ExportAttempt<'_> {
     fn plan(&self) -> &Plan {
         &self.job.about().plan
     }
 
     /// Reads the window to its end, as long as that takes.
-    pub fn run(&self) -> Result<Exported, Trouble> {
+    pub fn run(&self) -> Result<Exported, StepError> {
         let noted = self.noted()?;
         let source = self.source(noted.as_ref());
         self.is_there_room(source.as_ref())?;
         let (mut running, mut source) = match (noted, source) {
             (Some(noted), source) => (self.go_on(noted)?, source),
             (None, Some(source)) => (self.begin(&source)?, Some(source)),
-            (None, None) => return Err(Trouble::Nothing(self.why_nothing())),
+            (None, None) => return Err(StepError::Nothing(self.why_nothing())),
         };
         let ended = match &mut source {
             Some(source) => self.follow(&mut running, source)?,
@@ -112,7 +112,7 @@ impl Attempt<'_> {
 
     /// After the disk was full: not before there is room for what is left,
     /// unless the ring is about to lose it.
-    fn is_there_room(&self, source: Option<&Source>) -> Result<(), Trouble> {
+    fn is_there_room(&self, source: Option<&RingSource>) -> Result<(), StepError> {
         let Some(source) = source.filter(|_| self.job.was_full) else {
             return Ok(());
         };
@@ -123,7 +123,7 @@ impl Attempt<'_> {
         if urgent || free >= needed {
             return Ok(());
         }
-        Err(Trouble::Disk {
+        Err(StepError::Disk {
             what: format!(
                 "no room on {}: {} MB are free, this clip needs {} MB more",
                 self.store.root.display(),
@@ -143,13 +143,13 @@ impl Attempt<'_> {
     }
 
     /// What an earlier attempt left behind, if it can be taken up.
-    fn noted(&self) -> Result<Option<(Noted, File, u64)>, Trouble> {
-        let failed = |e: io::Error| Trouble::disk("reading the unfinished clip", &e);
+    fn noted(&self) -> Result<Option<(LoggedSamples, File, u64)>, StepError> {
+        let failed = |e: io::Error| StepError::disk("reading the unfinished clip", &e);
         let disk = &self.store.disk;
         if self.job.afresh {
             return Ok(None);
         }
-        let Some(mut noted) = facts::read(disk, &self.names.facts).map_err(failed)? else {
+        let Some(mut noted) = sample_log::read(disk, &self.names.facts).map_err(failed)? else {
             return Ok(None);
         };
         let (press, camera) = (&self.job.taken.press.id, &self.job.about().id);
@@ -167,12 +167,15 @@ impl Attempt<'_> {
         Ok((named > 0).then_some((noted, file, named)))
     }
 
-    fn go_on(&self, (noted, file, written): (Noted, File, u64)) -> Result<Running, Trouble> {
-        let failed = |e: io::Error| Trouble::disk("taking up the unfinished clip", &e);
+    fn go_on(
+        &self,
+        (noted, file, written): (LoggedSamples, File, u64),
+    ) -> Result<Running, StepError> {
+        let failed = |e: io::Error| StepError::disk("taking up the unfinished clip", &e);
         let mut cut = Cut::new(&noted.begin.plan);
         noted.facts.iter().for_each(|fact| cut.replay(fact));
         let facts =
-            FactsFile::go_on(&self.store.disk, &self.names.facts, &noted).map_err(failed)?;
+            SampleLog::go_on(&self.store.disk, &self.names.facts, &noted).map_err(failed)?;
         let reserve = noted.begin.reserve;
         file.set_len(mp4::data_offset(reserve) + written)
             .map_err(failed)?;
@@ -189,8 +192,8 @@ impl Attempt<'_> {
         ))
     }
 
-    fn begin(&self, source: &Source) -> Result<Running, Trouble> {
-        let failed = |e: io::Error| Trouble::disk("beginning the clip", &e);
+    fn begin(&self, source: &RingSource) -> Result<Running, StepError> {
+        let failed = |e: io::Error| StepError::disk("beginning the clip", &e);
         let found = self.estimate(source);
         self.job.progress.expect(found.bytes);
         let reserve = self.reserve(source, &found);
@@ -203,7 +206,7 @@ impl Attempt<'_> {
             disk.sync_dir(folder).map_err(failed)?;
         }
         let file = disk.create(&self.names.part).map_err(failed)?;
-        let facts = FactsFile::create(disk, &self.names.facts, press, camera, reserve, self.plan())
+        let facts = SampleLog::create(disk, &self.names.facts, press, camera, reserve, self.plan())
             .map_err(failed)?;
         // Room for the index, now: at the end it is only written over.
         let front = usize::try_from(mp4::data_offset(reserve)).unwrap_or(0);
@@ -222,12 +225,12 @@ impl Attempt<'_> {
         ))
     }
 
-    fn estimate(&self, source: &Source) -> Estimate {
+    fn estimate(&self, source: &RingSource) -> Estimate {
         let end = self.plan().window.end_mono_ns();
         estimate(source.ring(), source.own_pos(), end)
     }
 
-    fn reserve(&self, source: &Source, found: &Estimate) -> u64 {
+    fn reserve(&self, source: &RingSource, found: &Estimate) -> u64 {
         let params: Vec<_> = found
             .generations
             .iter()
@@ -240,12 +243,12 @@ impl Attempt<'_> {
     }
 
     /// The ring to read on in; `None` where no ring can hold more of the window.
-    fn source(&self, noted: Option<&(Noted, File, u64)>) -> Option<Source> {
+    fn source(&self, noted: Option<&(LoggedSamples, File, u64)>) -> Option<RingSource> {
         let dir = &self.core.settings.ring_dir;
         let camera = self.job.about();
         let known = noted.map(|(noted, _, _)| Known::of(&noted.facts));
         if let (Some(ring), None) = (&self.job.ring, &known) {
-            return Some(Source::on(dir, ring.clone(), camera.plan.first_pos));
+            return Some(RingSource::on(dir, ring.clone(), camera.plan.first_pos));
         }
         if !self.job.of_this_boot(self.core) || !camera.plan.is_made() {
             return None;
@@ -257,7 +260,7 @@ impl Attempt<'_> {
             pos,
             arrival_mono_ns: au.arrival_mono_ns,
         }));
-        let from = From {
+        let from = ReadFrom {
             pos: known
                 .next_pos
                 .unwrap_or(camera.plan.first_pos)
@@ -267,7 +270,7 @@ impl Attempt<'_> {
             generation: known.generation,
             after_mono_ns: known.newest.map_or(0, |(_, au)| au.arrival_mono_ns),
         };
-        Source::find(
+        RingSource::find(
             dir,
             self.core.rings.all_of(&camera.id),
             self.core.settings.boot_id,
@@ -275,7 +278,7 @@ impl Attempt<'_> {
         )
     }
 
-    fn follow(&self, running: &mut Running, source: &mut Source) -> Result<Ended, Trouble> {
+    fn follow(&self, running: &mut Running, source: &mut RingSource) -> Result<Ended, StepError> {
         let clock = &self.core.clock;
         loop {
             let drained_mono_ns = clock.mono_ns();
@@ -302,13 +305,13 @@ impl Attempt<'_> {
     }
 
     /// Takes all that the ring has now.
-    fn drain(&self, running: &mut Running, source: &mut Source) -> Result<(), Trouble> {
+    fn drain(&self, running: &mut Running, source: &mut RingSource) -> Result<(), StepError> {
         while !running.cut.done() {
             let before = running.buffer.len();
             match source.next(&mut running.buffer) {
-                Next::NotYet => break,
-                Next::Lost { from, to } => running.lost(from, to),
-                Next::Au { pos, au } => {
+                SourceItem::NotYet => break,
+                SourceItem::Lost { from, to } => running.lost(from, to),
+                SourceItem::Au { pos, au } => {
                     running.know_params(source, &au);
                     running.offer(pos, &au, before);
                 }
@@ -325,15 +328,15 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    fn leave_if_told(&self) -> Result<(), Trouble> {
+    fn leave_if_told(&self) -> Result<(), StepError> {
         if self.core.told_to_leave() {
-            return Err(Trouble::Left);
+            return Err(StepError::Left);
         }
         Ok(())
     }
 
     /// Sleeps until it is worth looking again.
-    fn nap(&self, left_ns: u64, end_mono_ns: u64) -> Result<(), Trouble> {
+    fn nap(&self, left_ns: u64, end_mono_ns: u64) -> Result<(), StepError> {
         let late_ns = self.core.clock.mono_ns().saturating_sub(end_mono_ns);
         let nap_ms = match (left_ns, late_ns) {
             (60_000_000.., _) => 20,

@@ -5,16 +5,16 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::engine::Core;
+use super::engine::Engine;
+use super::jobs::PressState;
 use super::names;
 use super::recover::{LARGEST_SIDECAR, file_name, sidecars_in, subfolders};
 use super::sidecar::Sidecar;
-use super::state::PressState;
-use super::{Listed, PendingExport, PendingPress, Phase, Status, StorageState};
+use super::{ExportPhase, ListedHighlight, PendingExport, PendingPress, Status, StorageState};
 use crate::disk::Disk;
 
 /// The newest highlights below a storage, newest first.
-pub fn newest(storage: &Path, limit: usize) -> Vec<Listed> {
+pub fn newest(storage: &Path, limit: usize) -> Vec<ListedHighlight> {
     let root = names::highlights(storage);
     let (mut days, others): (Vec<PathBuf>, Vec<PathBuf>) = subfolders(&root)
         .into_iter()
@@ -30,7 +30,7 @@ pub fn newest(storage: &Path, limit: usize) -> Vec<Listed> {
         presses.extend(subfolders(day));
     }
     presses.sort_by_cached_key(|press| std::cmp::Reverse(touched(press)));
-    let mut found: Vec<Listed> = Vec::new();
+    let mut found: Vec<ListedHighlight> = Vec::new();
     for press in presses {
         if found.len() >= limit {
             break;
@@ -50,11 +50,11 @@ fn touched(folder: &Path) -> SystemTime {
     modified.unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-fn listed(root: &Path, path: &Path) -> Option<Listed> {
+fn listed(root: &Path, path: &Path) -> Option<ListedHighlight> {
     let bytes = Disk::default().read_file(path, LARGEST_SIDECAR).ok()?;
     let sidecar = Sidecar::from_bytes(&bytes).ok()?;
     let below = |path: &Path| Some(path.strip_prefix(root).ok()?.to_str()?.to_owned());
-    Some(Listed {
+    Some(ListedHighlight {
         clip: sidecar
             .file_name
             .as_ref()
@@ -65,7 +65,7 @@ fn listed(root: &Path, path: &Path) -> Option<Listed> {
     })
 }
 
-impl Core {
+impl Engine {
     pub fn status(&self) -> Status {
         let storage = self.storage_state();
         let now = self.clock.mono_ns();
@@ -92,7 +92,7 @@ impl Core {
             camera_id: camera.id.clone(),
             phase: export.phase,
             written_bytes: export.progress.written(),
-            window_ends_in_ms: if ours && export.phase != Phase::Done {
+            window_ends_in_ms: if ours && export.phase != ExportPhase::Done {
                 let end = camera.plan.window.end_mono_ns();
                 end.saturating_sub(now_mono_ns) / 1_000_000
             } else {

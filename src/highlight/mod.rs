@@ -4,26 +4,26 @@
 //! primitives (`disk`).
 //! Called by: app.
 
-mod close;
+mod admission;
+mod commit;
 mod day;
-mod decide;
+mod embedded_report;
 mod engine;
 mod export;
-mod facts;
-mod inside;
+mod gesture_window;
+mod housekeeping;
+mod index_cache;
+mod jobs;
 pub mod journal;
-mod keeper;
-mod known;
 mod list;
 mod names;
 mod recover;
 mod ring_footage;
+mod sample_log;
 pub mod sidecar;
 mod source;
-mod stage;
-mod state;
+mod steps;
 mod store;
-mod take;
 pub mod verify;
 mod writing;
 
@@ -41,10 +41,10 @@ use crate::config::board;
 use crate::cut::Ended;
 use crate::queue::Inbox;
 use crate::ring::RingReader;
-pub use decide::NotDecided;
-use engine::Core;
+use engine::Engine;
+pub use gesture_window::NotDecided;
+pub use jobs::Tuning;
 use sidecar::Sidecar;
-pub use state::Tuning;
 
 /// What the room must know of a camera.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,7 +144,7 @@ pub enum Event {
 /// How far one camera of a pending press is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Phase {
+pub enum ExportPhase {
     /// For one of the places among those who write.
     Waiting,
     /// Its window runs, or its data is being written.
@@ -160,7 +160,7 @@ pub enum Phase {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PendingExport {
     pub camera_id: CameraId,
-    pub phase: Phase,
+    pub phase: ExportPhase,
     pub written_bytes: u64,
     /// Milliseconds until its window has ended; 0 where it has.
     pub window_ends_in_ms: u64,
@@ -202,7 +202,7 @@ pub struct Status {
 
 /// A highlight on the disk.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Listed {
+pub struct ListedHighlight {
     /// Below `highlights/`, with `/`; `None` without clip.
     pub clip: Option<String>,
     /// Below `highlights/`, with `/`.
@@ -212,7 +212,7 @@ pub struct Listed {
 
 /// The press that cannot get lost: takes presses, brings each to an end.
 pub struct Highlights {
-    core: Arc<Core>,
+    core: Arc<Engine>,
     keeper: Option<std::thread::JoinHandle<()>>,
 }
 
@@ -240,7 +240,7 @@ impl Highlights {
         tuning: Tuning,
     ) -> Result<Highlights, StartError> {
         let path = settings.storage.clone();
-        let core = Arc::new(Core::new(settings, tuning, clock, stop));
+        let core = Arc::new(Engine::new(settings, tuning, clock, stop));
         for camera in &core.settings.cameras {
             // Known from now on; a ring that is not there yet is asked for again.
             let _ = core.rings.of(&camera.id);
@@ -250,7 +250,7 @@ impl Highlights {
             .name("highlights".to_owned())
             .spawn({
                 let core = core.clone();
-                move || keeper::keep(&core)
+                move || housekeeping::keep(&core)
             })
             .map_err(|source| StartError::Io {
                 path,
@@ -320,7 +320,7 @@ impl Highlights {
     }
 
     /// The newest highlights on the disk, newest first.
-    pub fn list(&self, limit: usize) -> Vec<Listed> {
+    pub fn list(&self, limit: usize) -> Vec<ListedHighlight> {
         list::newest(&self.core.settings.storage, limit)
     }
 
@@ -332,7 +332,7 @@ impl Highlights {
     /// After `Stop` was raised: returns when the exports have ended or left;
     /// tells `say` what it waits for.
     pub fn drain(&self, say: impl FnMut(&str)) {
-        keeper::drain(&self.core, say);
+        housekeeping::drain(&self.core, say);
     }
 }
 
@@ -344,7 +344,7 @@ impl Drop for Highlights {
             // A keeper that panicked has said so.
             let _ = keeper.join();
         }
-        keeper::leave(&self.core, LEAVING);
+        housekeeping::leave(&self.core, LEAVING);
         // The storage's lock goes with the last thread that knows the storage.
         let until = Instant::now() + LEAVING;
         while Arc::strong_count(&self.core) > 1 && Instant::now() < until {

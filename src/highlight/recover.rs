@@ -15,29 +15,29 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::close::{Clip, outcome};
-use super::engine::Core;
-use super::export::{Attempt, Trouble};
-use super::journal::{Held, Taken, TakenCamera, Witness};
+use super::commit::{NamedClip, outcome};
+use super::engine::Engine;
+use super::export::{ExportAttempt, StepError};
+use super::jobs::{ExportJob, Step};
+use super::journal::{CameraRecord, JournalContents, PressRecord, Witness};
 use super::names::{self, Names};
 use super::sidecar::Sidecar;
 use super::source::witnesses;
-use super::state::{Job, Stage};
-use super::store::{NotOpen, Store};
-use super::{Outcome, StartError, inside};
+use super::store::{NotOpen, OpenStorage};
+use super::{Outcome, StartError, embedded_report};
 use crate::cut::Plan;
 use crate::cut::{self, CutReport, Ended};
 use crate::media::Codec;
 use crate::mp4::{self, Inspected};
 pub use crate::queue::place::{LARGEST_SIDECAR, file_name, sidecars_in, subfolders};
 
-impl Core {
+impl Engine {
     /// Opens the storage and takes up what is pending. False if it must be tried again.
-    pub fn open_store(self: &Arc<Core>) -> Result<bool, StartError> {
+    pub fn open_store(self: &Arc<Engine>) -> Result<bool, StartError> {
         if self.store.get().is_some() {
             return Ok(true);
         }
-        let (store, held) = match Store::open(&self.tuning.disk, &self.settings.storage) {
+        let (store, held) = match OpenStorage::open(&self.tuning.disk, &self.settings.storage) {
             Ok(opened) => opened,
             Err(NotOpen::Never(error)) => return Err(error),
             Err(NotOpen::Trouble(text)) => {
@@ -62,7 +62,7 @@ impl Core {
     }
 
     /// From here on sidecars are the queue's.
-    fn tell_queue(self: &Arc<Core>, store: &Store) {
+    fn tell_queue(self: &Arc<Engine>, store: &OpenStorage) {
         let Some(queue) = &self.settings.queue else {
             return;
         };
@@ -105,7 +105,7 @@ impl Core {
         }
     }
 
-    fn sidecars_of_this_boot(&self, store: &Store) -> Vec<PathBuf> {
+    fn sidecars_of_this_boot(&self, store: &OpenStorage) -> Vec<PathBuf> {
         let boot = self.settings.boot_id.to_string();
         let presses = subfolders(&names::highlights(&store.root))
             .into_iter()
@@ -115,7 +115,7 @@ impl Core {
     }
 
     /// As a change among those of the queue, which may be at work on it.
-    fn correct(&self, store: &Store, path: &Path) -> io::Result<bool> {
+    fn correct(&self, store: &OpenStorage, path: &Path) -> io::Result<bool> {
         let mut corrected = false;
         store.sidecars.change(path, |sidecar| {
             let ours = sidecar.clock.boot_id == self.settings.boot_id;
@@ -131,10 +131,14 @@ impl Core {
 }
 
 /// A press of an earlier run: what is left to do, and what is done.
-type TakenUp = (Arc<Taken>, Vec<Job>, Vec<(usize, Outcome)>);
+type TakenUp = (Arc<PressRecord>, Vec<ExportJob>, Vec<(usize, Outcome)>);
 
-impl Core {
-    fn take_up(&self, store: &Store, held: Held) -> (Vec<TakenUp>, HashSet<PathBuf>) {
+impl Engine {
+    fn take_up(
+        &self,
+        store: &OpenStorage,
+        held: JournalContents,
+    ) -> (Vec<TakenUp>, HashSet<PathBuf>) {
         let mut needed = HashSet::new();
         let mut presses = Vec::new();
         for taken in held.pending {
@@ -148,8 +152,13 @@ impl Core {
                     // What could not be read is looked for again by the export.
                     Ok(None) | Err(_) => {
                         needed.extend([names.part, names.facts]);
-                        let job =
-                            Job::new(taken.clone(), camera, None, Arc::default(), Stage::Export);
+                        let job = ExportJob::new(
+                            taken.clone(),
+                            camera,
+                            None,
+                            Arc::default(),
+                            Step::Export,
+                        );
                         jobs.push(job);
                     }
                 }
@@ -162,7 +171,7 @@ impl Core {
     /// A press that was noted and not written down further: its cameras are asked now. Where
     /// they have no answer it stays without a plan, and its end says why; or goes on by the
     /// plan that stands beside what was written of its clip.
-    fn planned(&self, mut taken: Taken) -> Taken {
+    fn planned(&self, mut taken: PressRecord) -> PressRecord {
         let ours = taken.press.boot_id == self.settings.boot_id;
         let cameras = taken.cameras.iter_mut();
         for camera in cameras.filter(|camera| ours && !camera.plan.is_made()) {
@@ -174,7 +183,7 @@ impl Core {
     }
 
     /// What the camera's rings say of a window that was wished for before this start.
-    fn asked_again(&self, camera: &TakenCamera) -> Option<(Plan, Vec<Witness>)> {
+    fn asked_again(&self, camera: &CameraRecord) -> Option<(Plan, Vec<Witness>)> {
         let rings = self.rings.all_of(&camera.id).into_iter();
         // The oldest first: it was written when the button was pressed.
         let mut of_this_boot = rings.filter(|ring| ring.boot_id() == self.settings.boot_id);
@@ -188,7 +197,7 @@ impl Core {
 
 /// What became of one camera of a press, if its sidecar is there; durable on return:
 /// who wrote it may have died, or failed, between its rename and the directory's sync.
-pub fn its_sidecar(store: &Store, names: &Names) -> io::Result<Option<Outcome>> {
+pub fn its_sidecar(store: &OpenStorage, names: &Names) -> io::Result<Option<Outcome>> {
     let bytes = match store.disk.read_file(&names.sidecar, LARGEST_SIDECAR) {
         Ok(bytes) => bytes,
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::InvalidData) => {
@@ -204,7 +213,7 @@ pub fn its_sidecar(store: &Store, names: &Names) -> io::Result<Option<Outcome>> 
     Ok(Some(outcome(&sidecar, &names.folder, &names.sidecar)))
 }
 
-fn say_damage(held: &Held) {
+fn say_damage(held: &JournalContents) {
     if held.unread_bytes > 0 {
         log::warn!(
             target: "hindsight", event = "error_journal";
@@ -214,7 +223,7 @@ fn say_damage(held: &Held) {
     }
 }
 
-fn say_taken_up(taken: &Taken, unfinished: usize) {
+fn say_taken_up(taken: &PressRecord, unfinished: usize) {
     if unfinished > 0 {
         log::info!(
             target: "hindsight", event = "clip_taken_up", press = taken.press.id.as_str();
@@ -224,17 +233,17 @@ fn say_taken_up(taken: &Taken, unfinished: usize) {
     }
 }
 
-impl Attempt<'_> {
+impl ExportAttempt<'_> {
     /// A committed clip whose sidecar was not written: from what it says about
     /// itself, else from its index.
-    pub fn rebuild(&self, suspect: bool) -> Result<Clip, Trouble> {
+    pub fn rebuild(&self, suspect: bool) -> Result<NamedClip, StepError> {
         let path = self.names.clip_as(suspect);
-        let failed = |e: io::Error| Trouble::disk("reading the finished clip", &e);
+        let failed = |e: io::Error| StepError::disk("reading the finished clip", &e);
         let file = self.store.disk.open_read(path).map_err(failed)?;
         let size_bytes = file.len().map_err(failed)?;
         let lost = "in which way was lost in a restart";
         let mut reason = suspect.then(|| format!("two readers disagree about this clip; {lost}"));
-        let report = match inside::extract(&file).map_err(failed)? {
+        let report = match embedded_report::extract(&file).map_err(failed)? {
             Some(report) => report,
             None => {
                 let reader = io::BufReader::new(file.reader().map_err(failed)?);
@@ -246,7 +255,7 @@ impl Attempt<'_> {
                     })
             }
         };
-        Ok(Clip {
+        Ok(NamedClip {
             report,
             // One that cannot be read keeps its name: it is committed.
             suspect: reason,
@@ -258,7 +267,7 @@ impl Attempt<'_> {
 }
 
 /// What is certain of a clip of which nothing else is left.
-fn from_plan(camera: &TakenCamera) -> CutReport {
+fn from_plan(camera: &CameraRecord) -> CutReport {
     let plan = &camera.plan;
     let anchor = plan.mappings.first();
     CutReport {
@@ -286,7 +295,7 @@ fn from_plan(camera: &TakenCamera) -> CutReport {
     }
 }
 
-fn from_index(seen: &Inspected, camera: &TakenCamera) -> CutReport {
+fn from_index(seen: &Inspected, camera: &CameraRecord) -> CutReport {
     let video = seen.tracks.first();
     let entry = video.and_then(|track| track.entries.first());
     let shown = video.map_or(0, |track| track.shown().count());

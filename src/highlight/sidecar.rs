@@ -1,6 +1,6 @@
 //! How a cut is described in its clip's sidecar, or that there is no clip.
 //!
-//! Not here: the sidecar itself (`queue`), when it is written (`close`).
+//! Not here: the sidecar itself (`queue`), when it is written (`commit`).
 //! Called by: those.
 
 use jiff::tz::TimeZone;

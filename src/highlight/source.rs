@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use super::engine::lock;
+use super::index_cache::IndexCache;
 use super::journal::Witness;
-use super::known::KnownIndex;
 use crate::base::{BootId, CameraId};
 use crate::cut::Index;
 use crate::media::{AuMeta, TrackParams};
@@ -22,16 +22,16 @@ use crate::ring::{ReadError, RingReader};
 pub struct Rings {
     dir: PathBuf,
     /// Those that have their cameras' names now; each opened once.
-    named: Mutex<HashMap<CameraId, Named>>,
+    named: Mutex<HashMap<CameraId, NamedRing>>,
     /// Those that were replaced at this start: unlinked, and memory for as long
     /// as they stand here.
     old: Mutex<Vec<(CameraId, RingReader)>>,
 }
 
 #[derive(Clone)]
-struct Named {
+struct NamedRing {
     ring: RingReader,
-    known: Arc<Mutex<KnownIndex>>,
+    known: Arc<Mutex<IndexCache>>,
 }
 
 impl Rings {
@@ -51,11 +51,11 @@ impl Rings {
     }
 
     /// Of the ring that [`Rings::of`] gives.
-    pub fn known(&self, camera: &CameraId) -> Result<Arc<Mutex<KnownIndex>>, String> {
+    pub fn known(&self, camera: &CameraId) -> Result<Arc<Mutex<IndexCache>>, String> {
         self.named(camera).map(|named| named.known)
     }
 
-    fn named(&self, camera: &CameraId) -> Result<Named, String> {
+    fn named(&self, camera: &CameraId) -> Result<NamedRing, String> {
         let mut all = lock(&self.named);
         let known = all.get(camera);
         if let Some(named) = known
@@ -65,9 +65,9 @@ impl Rings {
         }
         match (RingReader::open(&self.dir, camera), known) {
             (Ok(ring), _) => {
-                let named = Named {
+                let named = NamedRing {
                     ring: ring.clone(),
-                    known: Arc::new(Mutex::new(KnownIndex::of(ring))),
+                    known: Arc::new(Mutex::new(IndexCache::of(ring))),
                 };
                 all.insert(camera.clone(), named.clone());
                 Ok(named)
@@ -79,7 +79,7 @@ impl Rings {
 
     /// Reads on in every index that a press may be decided on, so that it finds little new.
     pub fn follow(&self) {
-        let all: Vec<Named> = lock(&self.named).values().cloned().collect();
+        let all: Vec<NamedRing> = lock(&self.named).values().cloned().collect();
         for named in all {
             // What is wrong with it is told to the press that meets it.
             let _ = lock(&named.known).follow();
@@ -109,7 +109,7 @@ impl Rings {
 
 /// The next thing that a ring has to say.
 #[derive(Debug, PartialEq)]
-pub enum Next {
+pub enum SourceItem {
     /// Its bytes were appended.
     Au { pos: u64, au: AuMeta },
     /// `[from, to)` will never be read.
@@ -119,7 +119,7 @@ pub enum Next {
 }
 
 /// A run of access units over one ring or several.
-pub struct Source {
+pub struct RingSource {
     dir: PathBuf,
     camera: CameraId,
     ring: RingReader,
@@ -147,7 +147,7 @@ struct Newest {
 }
 
 /// Where to begin.
-pub struct From<'a> {
+pub struct ReadFrom<'a> {
     /// First position wanted.
     pub pos: u64,
     /// What says that a ring is the one in which `pos` was counted.
@@ -189,10 +189,10 @@ fn testified(ring: &RingReader, witnesses: &[Witness]) -> bool {
     seen.unwrap_or_else(|| witnesses.iter().all(|w| ring.oldest() > w.pos))
 }
 
-impl Source {
+impl RingSource {
     /// A ring that is known to be the one in which `pos` was counted.
-    pub fn on(dir: &Path, ring: RingReader, pos: u64) -> Source {
-        Source {
+    pub fn on(dir: &Path, ring: RingReader, pos: u64) -> RingSource {
+        RingSource {
             dir: dir.to_owned(),
             camera: ring.camera().clone(),
             ring,
@@ -208,8 +208,8 @@ impl Source {
         dir: &Path,
         rings: Vec<RingReader>,
         boot_id: BootId,
-        from: &From<'_>,
-    ) -> Option<Source> {
+        from: &ReadFrom<'_>,
+    ) -> Option<RingSource> {
         let rings = || rings.iter().filter(|ring| ring.boot_id() == boot_id);
         let newest = Newest {
             arrival_mono_ns: from.after_mono_ns,
@@ -217,17 +217,17 @@ impl Source {
             generation: from.generation,
         };
         if let Some(known) = rings().find(|ring| testified(ring, from.witnesses)) {
-            let mut source = Source::on(dir, known.clone(), from.pos);
+            let mut source = RingSource::on(dir, known.clone(), from.pos);
             source.newest = newest;
             return Some(source);
         }
-        let mut source = Source::on(dir, rings().next()?.clone(), 0);
+        let mut source = RingSource::on(dir, rings().next()?.clone(), 0);
         source.newest = newest;
         source.begin(from.pos);
         Some(source)
     }
 
-    /// Counts on from `pos` at the oldest entry of the ring.
+    /// PressCounts on from `pos` at the oldest entry of the ring.
     fn begin(&mut self, pos: u64) {
         self.pos = self.ring.oldest();
         let first_epoch = self.ring.meta(self.pos).map_or(0, |au| au.epoch);
@@ -253,7 +253,7 @@ impl Source {
     }
 
     /// The next entry; its bytes are appended to `into`.
-    pub fn next(&mut self, into: &mut Vec<u8>) -> Next {
+    pub fn next(&mut self, into: &mut Vec<u8>) -> SourceItem {
         loop {
             match self.ring.read(self.pos, into) {
                 Ok(au) => {
@@ -263,18 +263,18 @@ impl Source {
                         into.truncate(into.len() - usize::try_from(au.len).unwrap_or(0));
                         continue;
                     }
-                    return Next::Au {
+                    return SourceItem::Au {
                         pos,
                         au: self.counted_on(au),
                     };
                 }
-                Err(ReadError::NotYet) => return Next::NotYet,
+                Err(ReadError::NotYet) => return SourceItem::NotYet,
                 Err(ReadError::Overtaken { oldest }) => return self.skip_to(oldest),
                 // One entry that makes no sense, or a ring scribbled all over.
                 Err(ReadError::Damaged(_)) => return self.skip_to(self.ring.oldest()),
                 Err(ReadError::Ended) => {
                     if !self.move_on() {
-                        return Next::NotYet;
+                        return SourceItem::NotYet;
                     }
                 }
             }
@@ -282,10 +282,10 @@ impl Source {
     }
 
     /// To `pos`, at least by one.
-    fn skip_to(&mut self, pos: u64) -> Next {
+    fn skip_to(&mut self, pos: u64) -> SourceItem {
         let from = self.pos();
         self.pos = pos.max(self.pos + 1);
-        Next::Lost {
+        SourceItem::Lost {
             from,
             to: self.pos(),
         }
@@ -319,7 +319,7 @@ impl Source {
         }
     }
 
-    /// Parameters of a generation as told by [`Source::next`].
+    /// Parameters of a generation as told by [`RingSource::next`].
     pub fn params(&self, generation: u32) -> Result<TrackParams, ReadError> {
         self.ring
             .params(generation.wrapping_sub(self.offset.generation))
@@ -370,9 +370,9 @@ mod tests {
             .unwrap();
 
         let ring = RingReader::open(dir.path(), &camera).unwrap();
-        let mut source = Source::on(dir.path(), ring, 0);
+        let mut source = RingSource::on(dir.path(), ring, 0);
         let said = std::iter::from_fn(|| match source.next(&mut Vec::new()) {
-            Next::NotYet => None,
+            SourceItem::NotYet => None,
             said => Some(said),
         });
         assert!(said.take(1_000).count() < 10);

@@ -1,6 +1,6 @@
 //! An open storage: locked, its folders made, its journal read.
 //!
-//! Not here: what is done with it (`engine`, `close`, `recover`).
+//! Not here: what is done with it (`engine`, `commit`, `recover`).
 //! Called by: engine, recover.
 
 use std::collections::HashSet;
@@ -12,13 +12,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use nix::unistd::{AccessFlags, access};
 
 use super::StartError;
-use super::journal::{self, Held, Journal, OpenError};
+use super::journal::{self, Journal, JournalContents, OpenError};
 use super::names::{self, Names};
 use crate::disk::{Disk, Lock, Space, files::for_people, mounted};
 use crate::queue::store::Sidecars;
 
 /// The storage of this service, and nobody else's.
-pub struct Store {
+pub struct OpenStorage {
     pub disk: Disk,
     pub root: PathBuf,
     pub journal: Journal,
@@ -56,8 +56,8 @@ fn not_mounted(root: &Path) -> Option<String> {
     ))
 }
 
-impl Store {
-    pub fn open(disk: &Disk, root: &Path) -> Result<(Store, Held), NotOpen> {
+impl OpenStorage {
+    pub fn open(disk: &Disk, root: &Path) -> Result<(OpenStorage, JournalContents), NotOpen> {
         if let Some(text) = not_mounted(root) {
             return Err(NotOpen::Trouble(text));
         }
@@ -89,7 +89,7 @@ impl Store {
             identity(&root).map_err(|e| trouble(&root, "cannot find the storage folder", &e))?;
         let sidecars = Sidecars::new(disk.clone(), root.clone(), Arc::new(lock));
         Ok((
-            Store {
+            OpenStorage {
                 disk: disk.clone(),
                 root,
                 sidecars: Arc::new(sidecars),

@@ -21,7 +21,7 @@ use crate::base::PressId;
 
 /// Something that must not be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Fault {
+pub struct Finding {
     pub path: PathBuf,
     /// What is wrong, and what to do if something can be done.
     pub what: String,
@@ -34,9 +34,9 @@ pub struct Report {
     pub sidecars: u64,
     /// Presses that the journal still holds.
     pub presses: u64,
-    pub faults: Vec<Fault>,
+    pub faults: Vec<Finding>,
     /// What is worth knowing and no fault.
-    pub notes: Vec<Fault>,
+    pub notes: Vec<Finding>,
 }
 
 /// Checks every clip, sidecar and press at or below each path. A clip that is
@@ -73,14 +73,14 @@ impl Listing {
 
 impl Checker {
     fn fault(&mut self, path: &Path, what: impl Into<String>) {
-        self.report.faults.push(Fault {
+        self.report.faults.push(Finding {
             path: path.to_owned(),
             what: what.into(),
         });
     }
 
     fn note(&mut self, path: &Path, what: impl Into<String>) {
-        self.report.notes.push(Fault {
+        self.report.notes.push(Finding {
             path: path.to_owned(),
             what: what.into(),
         });

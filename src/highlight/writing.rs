@@ -7,10 +7,10 @@
 use std::io;
 use std::path::Path;
 
-use super::export::Trouble;
-use super::facts::FactsFile;
-use super::source::Source;
-use super::state::Tuning;
+use super::export::StepError;
+use super::jobs::Tuning;
+use super::sample_log::SampleLog;
+use super::source::RingSource;
 use crate::cut::{Cut, Fact, Offer};
 use crate::disk::File;
 use crate::media::AuMeta;
@@ -25,7 +25,7 @@ const SMALL_BLOCK: usize = 1 << 15;
 pub struct Running {
     pub cut: Cut,
     pub file: File,
-    facts: FactsFile,
+    facts: SampleLog,
     pub reserve: u64,
     /// Data that is not written yet.
     pub buffer: Vec<u8>,
@@ -47,7 +47,7 @@ impl Running {
     pub fn new(
         cut: Cut,
         file: File,
-        facts: FactsFile,
+        facts: SampleLog,
         reserve: u64,
         written: u64,
         tuning: &Tuning,
@@ -83,7 +83,7 @@ impl Running {
         self.note(Fact::Lost { from_pos, to_pos });
     }
 
-    pub fn know_params(&mut self, source: &Source, au: &AuMeta) {
+    pub fn know_params(&mut self, source: &RingSource, au: &AuMeta) {
         if au.flags.gap || !self.cut.needs_params(au.generation) {
             return;
         }
@@ -118,12 +118,12 @@ impl Running {
     }
 
     /// Hands the buffer to the kernel; with `push` the kernel begins to write.
-    pub fn write(&mut self, push: bool) -> Result<(), Trouble> {
+    pub fn write(&mut self, push: bool) -> Result<(), StepError> {
         if !self.buffer.is_empty() {
             let at = mp4::data_offset(self.reserve) + self.written;
             self.file
                 .write_all_at(&self.buffer, at)
-                .map_err(|e| Trouble::disk("writing the clip", &e))?;
+                .map_err(|e| StepError::disk("writing the clip", &e))?;
             self.written += self.buffer.len() as u64;
             self.buffer.clear();
         }
@@ -136,7 +136,7 @@ impl Running {
     }
 
     /// While nothing happens: a block, or near the end whatever there is.
-    pub fn write_out(&mut self, left_ns: u64) -> Result<(), Trouble> {
+    pub fn write_out(&mut self, left_ns: u64) -> Result<(), StepError> {
         let enough = if left_ns < NEAR_NS {
             SMALL_BLOCK
         } else {
@@ -154,7 +154,7 @@ impl Running {
         now_mono_ns: u64,
         left_ns: u64,
         now: impl Fn() -> u64,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), StepError> {
         let due = now_mono_ns.saturating_sub(self.last_sync_mono_ns) >= self.sync_every_ns;
         let late = left_ns < NEAR_NS.max(2 * self.last_sync_took_ns);
         // The end itself may be late, too: then it is waited for no longer than this.
@@ -163,7 +163,7 @@ impl Running {
             return Ok(());
         }
         self.write(false)?;
-        let failed = |e: io::Error| Trouble::disk("syncing the clip", &e);
+        let failed = |e: io::Error| StepError::disk("syncing the clip", &e);
         self.file.sync().map_err(failed)?;
         if !self.named {
             let folder = self.file.path().parent().unwrap_or(Path::new("/"));

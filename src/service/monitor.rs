@@ -200,7 +200,7 @@ fn late(status: &highlight::Status, now_mono_ns: u64) -> (usize, Option<String>)
         now_mono_ns / 1_000_000 > due_ms
     });
     let exports = late.flat_map(|pending| &pending.exports);
-    let unfinished = exports.filter(|export| export.phase != highlight::Phase::Done);
+    let unfinished = exports.filter(|export| export.phase != highlight::ExportPhase::Done);
     let unfinished: Vec<_> = unfinished.collect();
     let trouble = unfinished.iter().find_map(|export| export.trouble.clone());
     (unfinished.len(), trouble)

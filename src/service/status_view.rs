@@ -12,7 +12,7 @@ use super::monitor::{Monitor, Rooms};
 use super::press_gate::PressGate;
 use crate::base::{CameraId, PressAck, PressError, PressId, PressRequest, Sentence, StopLevel};
 use crate::config::Config;
-use crate::highlight::{self, Listed, Outcome};
+use crate::highlight::{self, ListedHighlight, Outcome};
 use crate::queue::{QueueError, Which};
 use crate::ring::RingReader;
 use crate::web::{Parts, Port, QueueCommand, QueueRefusal};
@@ -93,7 +93,8 @@ fn readers(status: &highlight::Status, camera: &CameraId) -> Value {
     let mut readers = Vec::new();
     for pending in &status.pending {
         let exports = pending.exports.iter();
-        let here = exports.filter(|e| e.camera_id == *camera && e.phase != highlight::Phase::Done);
+        let here =
+            exports.filter(|e| e.camera_id == *camera && e.phase != highlight::ExportPhase::Done);
         readers.extend(here.map(|export| {
             json!({
                 "kind": "export",
@@ -127,7 +128,7 @@ fn outcome(outcome: &Outcome) -> Value {
     })
 }
 
-fn listed(listed: Listed) -> Value {
+fn listed(listed: ListedHighlight) -> Value {
     let below = |name: &Option<String>| {
         let (folder, _) = listed.sidecar_file.rsplit_once('/')?;
         Some(format!("/highlights/{folder}/{}", name.as_ref()?))

@@ -8,7 +8,7 @@ use hindsight::base::{CameraId, Press};
 use hindsight::cut::Ended;
 use hindsight::cut::plan;
 use hindsight::disk::Disk;
-use hindsight::highlight::journal::{Journal, Taken, TakenCamera};
+use hindsight::highlight::journal::{CameraRecord, Journal, PressRecord};
 use hindsight::highlight::sidecar::{About, FileFacts, Sidecar};
 use hindsight::highlight::verify::{Report, verify};
 use hindsight::media::Track;
@@ -24,7 +24,7 @@ const AT: u64 = ON_MONO_NS + 30 * SECOND_NS;
 struct Storage {
     root: tempfile::TempDir,
     press: Press,
-    taken: Taken,
+    taken: PressRecord,
 }
 
 impl Storage {
@@ -39,9 +39,9 @@ impl Storage {
         let plan = plan(&ring.at(AT), &window(AT, 3_000, 1_000)).unwrap();
         let storage = Storage {
             root: tempfile::tempdir().unwrap(),
-            taken: Taken {
+            taken: PressRecord {
                 press: press.clone(),
-                cameras: vec![TakenCamera {
+                cameras: vec![CameraRecord {
                     id: press.cameras[0].clone(),
                     name: "Court 1".to_owned(),
                     court: None,

@@ -335,7 +335,7 @@ fn committed_without_its_sidecar() -> (Place, PressId, Outcome, Vec<u8>) {
 fn press_again_into_the_journal(place: &Place, press: &PressId, sidecar: &Sidecar) {
     use hindsight::cut::Certainty;
     use hindsight::cut::{Plan, Window};
-    use hindsight::highlight::journal::{Journal, Taken, TakenCamera};
+    use hindsight::highlight::journal::{CameraRecord, Journal, PressRecord};
 
     let folder = sidecar.created_at[..10].to_owned();
     let window = Window {
@@ -344,7 +344,7 @@ fn press_again_into_the_journal(place: &Place, press: &PressId, sidecar: &Sideca
         pre_ms: 3_000,
         post_ms: 0,
     };
-    let taken = Taken {
+    let taken = PressRecord {
         press: hindsight::base::Press {
             id: press.clone(),
             boot_id: sidecar.clock.boot_id,
@@ -364,7 +364,7 @@ fn press_again_into_the_journal(place: &Place, press: &PressId, sidecar: &Sideca
                 .unwrap(),
             wall_synchronised: sidecar.clock.wall_synchronised,
         },
-        cameras: vec![TakenCamera {
+        cameras: vec![CameraRecord {
             id: sidecar.camera.id.clone(),
             name: sidecar.camera.name.clone(),
             court: sidecar.court.clone(),

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use hindsight::base::PressError;
 use hindsight::cut::Ended;
-use hindsight::highlight::Phase;
+use hindsight::highlight::ExportPhase;
 
 use crate::rig::{PATIENCE, Place, SECOND, now};
 
@@ -74,7 +74,7 @@ fn a_full_disk_refuses_and_what_was_taken_is_finished_when_there_is_room() {
     let limit = std::time::Instant::now() + PATIENCE;
     loop {
         let export = service.highlights.status().pending[0].exports[0].clone();
-        if export.phase == Phase::Retrying {
+        if export.phase == ExportPhase::Retrying {
             let trouble = export.trouble.unwrap();
             assert!(
                 trouble.contains("No space") || trouble.contains("no room"),

@@ -8,21 +8,21 @@ use hindsight::base::PressId;
 use hindsight::cut::Ended;
 use hindsight::cut::Plan;
 use hindsight::disk::Disk;
-use hindsight::highlight::journal::{self, Journal, Taken};
+use hindsight::highlight::journal::{self, Journal, PressRecord};
 use hindsight::highlight::sidecar::{Sidecar, Status};
 
 use crate::left::{another_boot, left_in_the_middle, next_start, this_boot};
 use crate::rig::{Place, SECOND};
 
 /// The press that is pending.
-fn pending(place: &Place) -> Taken {
+fn pending(place: &Place) -> PressRecord {
     let mut held = journal::pending(&place.storage()).unwrap().pending;
     assert_eq!(held.len(), 1);
     held.remove(0)
 }
 
 /// As it stands between the note and what the cameras answered.
-fn only_noted(place: &Place, taken: &Taken) {
+fn only_noted(place: &Place, taken: &PressRecord) {
     let mut noted = taken.clone();
     for camera in &mut noted.cameras {
         camera.plan = Plan::unmade(camera.plan.window);

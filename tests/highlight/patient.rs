@@ -8,7 +8,7 @@ use hindsight::base::PressError;
 use hindsight::cut::Ended;
 use hindsight::disk::{Call, Disk, Fault, Faults};
 use hindsight::highlight::sidecar::{Sidecar, Status};
-use hindsight::highlight::{Phase, Tuning};
+use hindsight::highlight::{ExportPhase, Tuning};
 use nix::errno::Errno;
 
 use crate::rig::{Place, Running, SECOND, now, until};
@@ -52,7 +52,10 @@ fn without_room_a_press_stays_pending_and_is_finished_when_there_is_room() {
     until("three attempts", || faults.asked.load(SeqCst) >= 3);
     let status = service.highlights.status();
     let export = &status.pending[0].exports[0];
-    assert!(matches!(export.phase, Phase::Retrying | Phase::Writing));
+    assert!(matches!(
+        export.phase,
+        ExportPhase::Retrying | ExportPhase::Writing
+    ));
     assert!(status.last_disk_error.unwrap().contains("No space left"));
     faults.refused.store(false, SeqCst);
     let outcome = &service.outcomes(&press)[0];

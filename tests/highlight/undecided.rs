@@ -10,7 +10,7 @@ use hindsight::config::board::Window;
 use hindsight::cut::Ended;
 use hindsight::disk::{Call, Disk, Fault, Faults};
 use hindsight::highlight::sidecar::{Sidecar, Status};
-use hindsight::highlight::{NotDecided, Outcome, Phase, Tuning, journal};
+use hindsight::highlight::{ExportPhase, NotDecided, Outcome, Tuning, journal};
 use nix::errno::Errno;
 
 use crate::rig::{PATIENCE, Place, Running, SECOND, until};
@@ -83,7 +83,7 @@ fn an_undecided_press_waits_and_gets_the_window_of_its_gesture_on_every_camera()
         assert_eq!(none, None);
         let pending = &service.highlights.status().pending;
         let exports = &pending[0].exports;
-        assert!(exports.iter().all(|e| e.phase == Phase::Waiting));
+        assert!(exports.iter().all(|e| e.phase == ExportPhase::Waiting));
         service.highlights.decide(&press, window).unwrap();
         let outcomes = service.outcomes(&press);
         assert_eq!(outcomes.len(), 2);

@@ -3,7 +3,7 @@
 use hindsight::base::StopLevel;
 use hindsight::cut::Ended;
 use hindsight::highlight::sidecar::Status;
-use hindsight::highlight::{Event, Outcome, Phase, Tuning};
+use hindsight::highlight::{Event, ExportPhase, Outcome, Tuning};
 
 use crate::rig::{PATIENCE, Place, SECOND, now};
 
@@ -109,7 +109,7 @@ fn of_twenty_open_windows_sixteen_are_written_and_the_others_wait_for_their_turn
     loop {
         let pending = service.highlights.status().pending;
         let exports = pending.iter().flat_map(|press| &press.exports);
-        let waits_or_is_done = |phase| matches!(phase, Phase::Waiting | Phase::Done);
+        let waits_or_is_done = |phase| matches!(phase, ExportPhase::Waiting | ExportPhase::Done);
         let writing = exports.filter(|e| !waits_or_is_done(e.phase)).count();
         assert!(writing <= 16, "{writing} are written at once");
         most = most.max(writing);
@@ -231,8 +231,8 @@ fn of_those_that_wait_the_one_whose_footage_is_overtaken_first_goes_first() {
     let young = service.press(&place.request(now(), 1_000, 0));
     let old = service.press(&place.request(now() - 2 * SECOND, 8_000, 0));
     let status = service.highlights.status();
-    let phases: Vec<Phase> = status.pending.iter().map(|p| p.exports[0].phase).collect();
-    assert_eq!(phases[1..], [Phase::Waiting, Phase::Waiting]);
+    let phases: Vec<ExportPhase> = status.pending.iter().map(|p| p.exports[0].phase).collect();
+    assert_eq!(phases[1..], [ExportPhase::Waiting, ExportPhase::Waiting]);
     let committed = std::iter::from_fn(|| events.recv_timeout(PATIENCE).ok())
         .filter_map(|event| match event {
             Event::Committed { press_id, .. } => Some(press_id),

@@ -43,8 +43,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::base::PressId;
 use crate::disk::{Disk, File, files::for_people, files::is_full};
+pub use record::{CameraRecord, PressRecord, Witness};
 use record::{Encoded, HEADER_LEN, Record, Written};
-pub use record::{Taken, TakenCamera, Witness};
 
 /// Bytes of a new journal; more where what is pending needs it.
 const CAPACITY: usize = 1 << 20;
@@ -73,9 +73,9 @@ pub enum OpenError {
 
 /// What a journal held when it was read.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Held {
+pub struct JournalContents {
     /// Taken and not retired, in the order of their taking.
-    pub pending: Vec<Taken>,
+    pub pending: Vec<PressRecord>,
     /// Torn or damaged bytes.
     pub unread_bytes: u64,
 }
@@ -86,18 +86,18 @@ pub fn path_in(storage: &Path) -> PathBuf {
 }
 
 /// Reads a journal and leaves it alone; also beside a running service. No file: nothing.
-pub fn pending(storage: &Path) -> Result<Held, OpenError> {
+pub fn pending(storage: &Path) -> Result<JournalContents, OpenError> {
     read(&Disk::default(), &path_in(storage))
 }
 
-fn read(disk: &Disk, path: &Path) -> Result<Held, OpenError> {
+fn read(disk: &Disk, path: &Path) -> Result<JournalContents, OpenError> {
     let bytes = match disk.read_file(path, LARGEST) {
         Ok(bytes) => bytes,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Held::default()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(JournalContents::default()),
         Err(e) => return Err(OpenError::Io(e)),
     };
     let found = record::scan(&bytes).map_err(OpenError::Foreign)?;
-    Ok(Held {
+    Ok(JournalContents {
         unread_bytes: found.unread_bytes,
         pending: found.pending(),
     })
@@ -109,7 +109,7 @@ pub struct Journal {
     path: PathBuf,
     /// Up to where the disk has it. Held by the one who syncs, without `writer`; taken
     /// before `writer`, never behind it.
-    synced: Mutex<Noted>,
+    synced: Mutex<DraftRecord>,
     writer: Mutex<Writer>,
     /// Why no press can be written down at present. Not below `writer`, whose lock is
     /// held while the disk works.
@@ -118,10 +118,10 @@ pub struct Journal {
 
 /// Something that was written, and is perhaps not on the disk yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Noted {
+pub struct DraftRecord {
     /// Which of the files that were the journal.
     file: u64,
-    /// Counts what was written.
+    /// PressCounts what was written.
     count: u64,
 }
 
@@ -131,12 +131,12 @@ pub struct Whole(Encoded);
 struct Writer {
     /// `None` after a failure: to be written anew before anything is taken.
     file: Option<Arc<File>>,
-    last: Noted,
+    last: DraftRecord,
     /// Behind what was pending when the file was written.
     begins: usize,
     at: usize,
     capacity: usize,
-    held: Vec<Arc<Taken>>,
+    held: Vec<Arc<PressRecord>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -145,7 +145,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Journal {
     /// Reads what is there and writes it anew, so that nothing is ever appended behind a torn tail.
-    pub fn open(disk: &Disk, storage: &Path) -> Result<(Journal, Held), OpenError> {
+    pub fn open(disk: &Disk, storage: &Path) -> Result<(Journal, JournalContents), OpenError> {
         let path = path_in(storage);
         let held = read(disk, &path)?;
         let journal = Journal {
@@ -155,7 +155,7 @@ impl Journal {
             broken: Mutex::default(),
             writer: Mutex::new(Writer {
                 file: None,
-                last: Noted::default(),
+                last: DraftRecord::default(),
                 begins: 0,
                 at: 0,
                 capacity: 0,
@@ -170,12 +170,12 @@ impl Journal {
 
     /// Writes a press down, and lets the disk begin with it. It is no press yet: that is for
     /// [`Journal::take`], or [`Journal::retire`], to say.
-    pub fn note(&self, taken: &Taken) -> Result<Noted, NotDurable> {
+    pub fn note(&self, taken: &PressRecord) -> Result<DraftRecord, NotDurable> {
         self.put(self.encoded(&Record::Taken(taken))?)
     }
 
     /// Returns when the press that was noted is on the disk; held as `taken`.
-    pub fn take(&self, noted: Noted, taken: Arc<Taken>) -> Result<Whole, NotDurable> {
+    pub fn take(&self, noted: DraftRecord, taken: Arc<PressRecord>) -> Result<Whole, NotDurable> {
         // The disk works meanwhile.
         let whole = self.encoded(&Record::Decided(&taken))?;
         let synced = self.sync_to(noted);
@@ -200,7 +200,7 @@ impl Journal {
 
     /// Replaces a press that was taken; returns when that is on the disk. After an error
     /// it stands as it was taken.
-    pub fn decide(&self, taken: Arc<Taken>) -> Result<(), NotDurable> {
+    pub fn decide(&self, taken: Arc<PressRecord>) -> Result<(), NotDurable> {
         let noted = self.put(self.encoded(&Record::Decided(&taken))?)?;
         self.take(noted, taken).map(drop)
     }
@@ -210,7 +210,7 @@ impl Journal {
     }
 
     /// One sync for all who wait for one.
-    fn sync_to(&self, noted: Noted) -> io::Result<()> {
+    fn sync_to(&self, noted: DraftRecord) -> io::Result<()> {
         let mut synced = lock(&self.synced);
         if *synced >= noted {
             return Ok(());
@@ -294,7 +294,7 @@ impl Journal {
     }
 
     /// Writes a record, and lets the disk begin with it.
-    fn put(&self, record: Encoded) -> Result<Noted, NotDurable> {
+    fn put(&self, record: Encoded) -> Result<DraftRecord, NotDurable> {
         let mut writer = lock(&self.writer);
         let put = self.try_put(&mut writer, record);
         let (file, at) = put.map_err(|error| self.failed(&mut writer, &error))?;
@@ -378,7 +378,7 @@ impl Journal {
 
 impl Writer {
     /// Whether the file in which that was written is the journal still.
-    fn is_in(&self, noted: Noted) -> bool {
+    fn is_in(&self, noted: DraftRecord) -> bool {
         self.file.is_some() && self.last.file == noted.file
     }
 
@@ -398,7 +398,7 @@ impl Writer {
     }
 
     /// In place of what it was, where it was held before.
-    fn hold(&mut self, taken: Arc<Taken>) {
+    fn hold(&mut self, taken: Arc<PressRecord>) {
         let id = &taken.press.id;
         match self.held.iter_mut().find(|held| held.press.id == *id) {
             Some(held) => *held = taken,

@@ -37,7 +37,7 @@ pub struct Witness {
 
 /// A camera that took a press, with what its export needs after a restart.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TakenCamera {
+pub struct CameraRecord {
     pub id: CameraId,
     pub name: String,
     /// What people call the place it looks at.
@@ -49,15 +49,15 @@ pub struct TakenCamera {
 
 /// A press as it was taken.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Taken {
+pub struct PressRecord {
     pub press: Press,
-    pub cameras: Vec<TakenCamera>,
+    pub cameras: Vec<CameraRecord>,
 }
 
-/// As it is written, `&Taken` and `&PressId`, and as it is read, `Taken` and `PressId`.
+/// As it is written, `&PressRecord` and `&PressId`, and as it is read, `PressRecord` and `PressId`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Record<T = Taken, P = PressId> {
+pub enum Record<T = PressRecord, P = PressId> {
     Taken(T),
     /// A press that was taken before, with the window that its gesture gave it: the last counts.
     Decided(T),
@@ -66,7 +66,7 @@ pub enum Record<T = Taken, P = PressId> {
 }
 
 /// What is written is somebody else's.
-pub type Written<'a> = Record<&'a Taken, &'a PressId>;
+pub type Written<'a> = Record<&'a PressRecord, &'a PressId>;
 
 /// What a journal's bytes hold.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -78,8 +78,8 @@ pub struct Scanned {
 
 impl Scanned {
     /// Presses taken and not retired, in their order.
-    pub fn pending(self) -> Vec<Taken> {
-        let mut held: Vec<Taken> = Vec::new();
+    pub fn pending(self) -> Vec<PressRecord> {
+        let mut held: Vec<PressRecord> = Vec::new();
         for record in self.records {
             match record {
                 Record::Taken(taken) => held.push(taken),
@@ -249,7 +249,7 @@ pub mod tests {
     use std::slice;
 
     /// A press of one camera.
-    pub fn taken(instant_mono_ns: u64) -> Taken {
+    pub fn taken(instant_mono_ns: u64) -> PressRecord {
         let boot_id = BootId([7; 16]);
         let camera = CameraId::new("court1").unwrap();
         let plan = Plan {
@@ -275,7 +275,7 @@ pub mod tests {
             short_90k: 0,
             stale_ms: None,
         };
-        Taken {
+        PressRecord {
             press: Press {
                 id: PressId::new(boot_id, instant_mono_ns),
                 boot_id,
@@ -289,7 +289,7 @@ pub mod tests {
                 wall_unix_ns: 0,
                 wall_synchronised: false,
             },
-            cameras: vec![TakenCamera {
+            cameras: vec![CameraRecord {
                 id: camera,
                 name: "Court 1, \"north\" ü".into(),
                 court: Some("Court 1".into()),
@@ -302,8 +302,8 @@ pub mod tests {
         }
     }
 
-    fn three() -> (Vec<Taken>, Vec<u8>, Vec<usize>) {
-        let presses: Vec<Taken> = (1..=3).map(|n| taken(n * 1_000_000_000)).collect();
+    fn three() -> (Vec<PressRecord>, Vec<u8>, Vec<usize>) {
+        let presses: Vec<PressRecord> = (1..=3).map(|n| taken(n * 1_000_000_000)).collect();
         let mut bytes = header().to_vec();
         let mut starts = Vec::new();
         for press in &presses {
@@ -351,7 +351,7 @@ pub mod tests {
             .unwrap()
             .remove("court")
             .unwrap();
-        let Record::<Taken>::Taken(old) = serde_json::from_value(old).unwrap() else {
+        let Record::<PressRecord>::Taken(old) = serde_json::from_value(old).unwrap() else {
             panic!("another record");
         };
         assert_eq!((old.press.button, &old.cameras[0].court), (None, &None));

@@ -25,28 +25,28 @@ impl Faults for Strike {
     }
 }
 
-fn take(journal: &Journal, press: Arc<Taken>) -> Result<(), NotDurable> {
+fn take(journal: &Journal, press: Arc<PressRecord>) -> Result<(), NotDurable> {
     let noted = journal.note(&press)?;
     journal.take(noted, press).map(drop)
 }
 
-fn ids(held: &[Taken]) -> Vec<PressId> {
+fn ids(held: &[PressRecord]) -> Vec<PressId> {
     held.iter().map(|t| t.press.id.clone()).collect()
 }
 
 #[test]
 fn acknowledged_presses_survive_and_retired_ones_do_not_come_back() {
     let dir = tempfile::tempdir().unwrap();
-    let presses: Vec<Arc<Taken>> = (1..=5).map(|n| Arc::new(taken(n))).collect();
+    let presses: Vec<Arc<PressRecord>> = (1..=5).map(|n| Arc::new(taken(n))).collect();
     let (journal, held) = Journal::open(&Disk::default(), dir.path()).unwrap();
-    assert_eq!(held, Held::default());
+    assert_eq!(held, JournalContents::default());
     for press in &presses {
         take(&journal, press.clone()).unwrap();
     }
     journal.retire(&presses[2].press.id);
     // The kernel has it all; no goodbye is needed.
     std::mem::forget(journal);
-    let expected: Vec<Taken> = [0, 1, 3, 4].map(|n| (*presses[n]).clone()).to_vec();
+    let expected: Vec<PressRecord> = [0, 1, 3, 4].map(|n| (*presses[n]).clone()).to_vec();
     assert_eq!(pending(dir.path()).unwrap().pending, expected);
     let (_, held) = Journal::open(&Disk::default(), dir.path()).unwrap();
     assert_eq!(held.pending, expected);
@@ -54,7 +54,7 @@ fn acknowledged_presses_survive_and_retired_ones_do_not_come_back() {
 }
 
 /// Before its camera was asked.
-fn unasked(taken: &Taken) -> Taken {
+fn unasked(taken: &PressRecord) -> PressRecord {
     let mut noted = taken.clone();
     noted.cameras[0].plan = Plan::unmade(noted.cameras[0].plan.window);
     noted.cameras[0].witnesses.clear();
@@ -132,7 +132,7 @@ fn a_full_journal_makes_room_and_forgets_nothing_that_is_pending() {
     assert_eq!(len, CAPACITY as u64);
 }
 
-/// Counts the files that take the journal's place.
+/// PressCounts the files that take the journal's place.
 #[derive(Default)]
 struct Renames(Mutex<usize>);
 
@@ -149,7 +149,7 @@ fn a_half_full_journal_is_written_anew_before_a_press_has_to_wait_for_that() {
     let renames = Arc::new(Renames::default());
     let disk = Disk::with_faults(renames.clone());
     let (journal, _) = Journal::open(&disk, dir.path()).unwrap();
-    let kept: Vec<Arc<Taken>> = (1..=3).map(|n| Arc::new(taken(n))).collect();
+    let kept: Vec<Arc<PressRecord>> = (1..=3).map(|n| Arc::new(taken(n))).collect();
     for press in &kept {
         take(&journal, press.clone()).unwrap();
     }
@@ -164,7 +164,7 @@ fn a_half_full_journal_is_written_anew_before_a_press_has_to_wait_for_that() {
     }
     // One at the start. Presses alone would need three more, each with somebody waiting.
     assert_eq!(*lock(&renames.0), 1 + 3);
-    let kept: Vec<Taken> = kept.iter().map(|press| (**press).clone()).collect();
+    let kept: Vec<PressRecord> = kept.iter().map(|press| (**press).clone()).collect();
     assert_eq!(pending(dir.path()).unwrap().pending, kept);
     journal.mend().unwrap();
     journal.mend().unwrap();
@@ -222,7 +222,7 @@ fn with_many_presses_pending_it_is_not_written_anew_again_and_again() {
 fn no_press_stands_in_a_block_with_another() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, _) = Journal::open(&Disk::default(), dir.path()).unwrap();
-    let presses: Vec<Arc<Taken>> = (1..=4).map(|n| Arc::new(taken(n))).collect();
+    let presses: Vec<Arc<PressRecord>> = (1..=4).map(|n| Arc::new(taken(n))).collect();
     for press in &presses {
         take(&journal, press.clone()).unwrap();
         if press.press.instant_mono_ns == 2 {
@@ -236,7 +236,7 @@ fn no_press_stands_in_a_block_with_another() {
     };
     let held: Vec<usize> = bytes.chunks(BLOCK).map(held).take(6).collect();
     assert_eq!(held, [0, 1, 1, 1, 1, 0]);
-    let expected: Vec<Taken> = [1, 2, 3].map(|n: usize| (*presses[n]).clone()).to_vec();
+    let expected: Vec<PressRecord> = [1, 2, 3].map(|n: usize| (*presses[n]).clone()).to_vec();
     assert_eq!(pending(dir.path()).unwrap().pending, expected);
 }
 

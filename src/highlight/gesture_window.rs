@@ -4,14 +4,14 @@
 //! Until then its exports wait; what is in the journal is the plain window, and that is
 //! what holds if the decision does not come, comes too late or cannot be written down.
 //!
-//! Not here: gestures (`trigger`), the taking (`take`). Called by: the room's face (`mod`).
+//! Not here: gestures (`trigger`), the taking (`admission`). Called by: the room's face (`mod`).
 
 use std::sync::Arc;
 
-use super::engine::Core;
-use super::journal::{NotDurable, Taken, TakenCamera};
+use super::engine::Engine;
+use super::jobs::ExportJob;
+use super::journal::{CameraRecord, NotDurable, PressRecord};
 use super::source::witnesses;
-use super::state::Job;
 use crate::base::{Press, PressId};
 use crate::config::board;
 use crate::cut::estimate;
@@ -27,14 +27,14 @@ pub enum NotDecided {
 }
 
 /// The exports of an undecided press, out of everybody's reach. Dropped, they begin.
-struct Held<'a> {
-    core: &'a Arc<Core>,
-    taken: Arc<Taken>,
+struct PendingJobs<'a> {
+    core: &'a Arc<Engine>,
+    taken: Arc<PressRecord>,
     /// One for each camera, in their order.
-    jobs: Vec<Job>,
+    jobs: Vec<ExportJob>,
 }
 
-impl Drop for Held<'_> {
+impl Drop for PendingJobs<'_> {
     fn drop(&mut self) {
         let mut state = self.core.state();
         state.taking -= 1;
@@ -47,8 +47,12 @@ impl Drop for Held<'_> {
     }
 }
 
-impl Core {
-    pub fn decide(self: &Arc<Core>, id: &PressId, window: board::Window) -> Result<(), NotDecided> {
+impl Engine {
+    pub fn decide(
+        self: &Arc<Engine>,
+        id: &PressId,
+        window: board::Window,
+    ) -> Result<(), NotDecided> {
         let too_late = || NotDecided::TooLate(id.clone());
         let mut held = self.hold(id).ok_or_else(too_late)?;
         let plain = &held.taken.press;
@@ -64,21 +68,22 @@ impl Core {
     }
 
     /// Takes the exports of an undecided press; `None` if one of them has begun.
-    fn hold(self: &Arc<Core>, id: &PressId) -> Option<Held<'_>> {
+    fn hold(self: &Arc<Engine>, id: &PressId) -> Option<PendingJobs<'_>> {
         let mut state = self.state();
-        let is_its = |job: &Job| job.undecided && job.taken.press.id == *id;
+        let is_its = |job: &ExportJob| job.undecided && job.taken.press.id == *id;
         let taken = state.waiting.iter().find(|job| is_its(job))?.taken.clone();
         let waiting = state.waiting.iter().filter(|job| is_its(job)).count();
         if waiting < taken.cameras.len() {
             return None;
         }
-        let (mut jobs, others): (Vec<Job>, Vec<Job>) = std::mem::take(&mut state.waiting)
-            .into_iter()
-            .partition(is_its);
+        let (mut jobs, others): (Vec<ExportJob>, Vec<ExportJob>) =
+            std::mem::take(&mut state.waiting)
+                .into_iter()
+                .partition(is_its);
         state.waiting = others;
         state.taking += 1;
         jobs.sort_by_key(|job| job.camera);
-        Some(Held {
+        Some(PendingJobs {
             core: self,
             taken,
             jobs,
@@ -86,19 +91,19 @@ impl Core {
     }
 }
 
-impl Held<'_> {
+impl PendingJobs<'_> {
     /// The press with that window, and the bytes that each clip will need.
-    fn with(&self, window: board::Window) -> (Taken, Vec<u64>) {
+    fn with(&self, window: board::Window) -> (PressRecord, Vec<u64>) {
         let press = Press {
             pre_ms: window.pre_ms,
             post_ms: window.post_ms,
             ..self.taken.press.clone()
         };
         let (cameras, bytes) = self.jobs.iter().map(|job| planned(job, window)).unzip();
-        (Taken { press, cameras }, bytes)
+        (PressRecord { press, cameras }, bytes)
     }
 
-    fn replace(&mut self, decided: &Arc<Taken>, bytes: &[u64]) {
+    fn replace(&mut self, decided: &Arc<PressRecord>, bytes: &[u64]) {
         for (job, bytes) in self.jobs.iter_mut().zip(bytes) {
             job.taken = decided.clone();
             job.progress.expect(*bytes);
@@ -114,7 +119,7 @@ impl Held<'_> {
 
 /// One camera with another window. It was asked at the press, so it keeps what it has
 /// where it has nothing for this one.
-fn planned(job: &Job, window: board::Window) -> (TakenCamera, u64) {
+fn planned(job: &ExportJob, window: board::Window) -> (CameraRecord, u64) {
     let camera = job.about();
     let wanted = Window {
         pre_ms: window.pre_ms,
@@ -126,7 +131,7 @@ fn planned(job: &Job, window: board::Window) -> (TakenCamera, u64) {
     match planned {
         Ok((ring, plan)) => {
             let expected = estimate(ring, plan.first_pos, plan.window.end_mono_ns());
-            let camera = TakenCamera {
+            let camera = CameraRecord {
                 witnesses: witnesses(ring, plan.first_pos),
                 plan,
                 ..camera.clone()

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::CameraSettings;
-use super::engine::{Core, lock};
-use super::journal::{NotDurable, Noted, Taken, TakenCamera, Witness};
+use super::engine::{Engine, lock};
+use super::jobs::{ExportJob, ExportProgress, Step};
+use super::journal::{CameraRecord, DraftRecord, NotDurable, PressRecord, Witness};
 use super::names::UNDATED;
 use super::source::witnesses;
-use super::state::{Job, Progress, Stage};
-use super::store::Store;
+use super::store::OpenStorage;
 use crate::base::{
     CameraId, Press, PressAck, PressError, PressId, PressRequest, Refusal, StopLevel,
 };
@@ -27,7 +27,7 @@ const MARGIN_BYTES: u64 = 1 << 20;
 
 /// A camera that can take the press.
 struct Ready {
-    camera: TakenCamera,
+    camera: CameraRecord,
     ring: RingReader,
     bytes: u64,
 }
@@ -40,11 +40,11 @@ struct Answers {
     notes: Vec<Refusal>,
 }
 
-impl Core {
+impl Engine {
     /// `others`: the windows that its gesture may give the press instead of the
     /// request's; empty: it is decided. `durable` is told before anything else is done.
     pub fn press(
-        self: &Arc<Core>,
+        self: &Arc<Engine>,
         request: &PressRequest,
         others: &[board::Window],
         durable: &dyn Fn(&PressAck),
@@ -63,7 +63,7 @@ impl Core {
     }
 
     fn take(
-        self: &Arc<Core>,
+        self: &Arc<Engine>,
         request: &PressRequest,
         others: &[board::Window],
         durable: &dyn Fn(&PressAck),
@@ -84,7 +84,7 @@ impl Core {
         self.refusing.store(answers.is_err(), Relaxed);
         let answers = answers.inspect_err(|_| store.journal.retire(&press.id))?;
         press.cameras = answers.ready.iter().map(|r| r.camera.id.clone()).collect();
-        let taken = Arc::new(Taken {
+        let taken = Arc::new(PressRecord {
             cameras: answers.ready.iter().map(|r| r.camera.clone()).collect(),
             press: press.clone(),
         });
@@ -101,9 +101,9 @@ impl Core {
         Ok(ack)
     }
 
-    fn note(&self, store: &Store, press: &Press) -> Result<Noted, PressError> {
+    fn note(&self, store: &OpenStorage, press: &Press) -> Result<DraftRecord, PressError> {
         let known = press.cameras.iter().filter_map(|id| self.camera(id));
-        let noted = Taken {
+        let noted = PressRecord {
             cameras: known
                 .map(|camera| {
                     let window =
@@ -126,7 +126,7 @@ impl Core {
     /// Is there footage, is there room.
     fn answers(
         &self,
-        store: &Store,
+        store: &OpenStorage,
         request: &PressRequest,
         others: &[board::Window],
     ) -> Result<Answers, PressError> {
@@ -144,14 +144,14 @@ impl Core {
         self.settings.cameras.iter().find(|c| c.id == *id)
     }
 
-    fn usable_store(&self) -> Result<&Store, PressError> {
+    fn usable_store(&self) -> Result<&OpenStorage, PressError> {
         self.store.get().ok_or_else(|| {
             let trouble = self.state().trouble.clone();
             PressError::Storage(trouble.unwrap_or_else(|| "the storage is not open".to_owned()))
         })
     }
 
-    fn room(&self, store: &Store, free: u64, needed: u64) -> Result<(), PressError> {
+    fn room(&self, store: &OpenStorage, free: u64, needed: u64) -> Result<(), PressError> {
         let promised = self.promised_bytes();
         let wanted = needed.saturating_add(promised).saturating_add(MARGIN_BYTES);
         let wanted = wanted.max(self.settings.reserve_bytes);
@@ -245,16 +245,21 @@ impl Core {
         }
     }
 
-    fn set_to_work(self: &Arc<Core>, taken: &Arc<Taken>, ready: Vec<Ready>, undecided: bool) {
+    fn set_to_work(
+        self: &Arc<Engine>,
+        taken: &Arc<PressRecord>,
+        ready: Vec<Ready>,
+        undecided: bool,
+    ) {
         let limit_mono_ns = self
             .clock
             .mono_ns()
             .saturating_add(self.tuning.undecided_ns);
         let jobs = ready.into_iter().enumerate().map(|(camera, ready)| {
-            let progress = Arc::new(Progress::default());
+            let progress = Arc::new(ExportProgress::default());
             progress.expect(ready.bytes);
             let ring = Some(ready.ring);
-            let mut job = Job::new(taken.clone(), camera, ring, progress, Stage::Export);
+            let mut job = ExportJob::new(taken.clone(), camera, ring, progress, Step::Export);
             if undecided {
                 (job.undecided, job.not_before_mono_ns) = (true, limit_mono_ns);
             }
@@ -272,8 +277,8 @@ fn not_taken(not: &NotDurable) -> PressError {
     }
 }
 
-fn taken_camera(camera: &CameraSettings, plan: Plan, witnesses: Vec<Witness>) -> TakenCamera {
-    TakenCamera {
+fn taken_camera(camera: &CameraSettings, plan: Plan, witnesses: Vec<Witness>) -> CameraRecord {
+    CameraRecord {
         id: camera.id.clone(),
         name: camera.name.clone(),
         court: Some(camera.court.clone()),

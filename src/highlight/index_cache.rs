@@ -16,7 +16,7 @@ use crate::media::AuMeta;
 use crate::ring::{ReadError, RingReader};
 
 /// The index of one ring.
-pub struct KnownIndex {
+pub struct IndexCache {
     ring: RingReader,
     /// Position of the first of `entries`.
     first: u64,
@@ -25,9 +25,9 @@ pub struct KnownIndex {
     held: TrackIndex,
 }
 
-impl KnownIndex {
-    pub fn of(ring: RingReader) -> KnownIndex {
-        KnownIndex {
+impl IndexCache {
+    pub fn of(ring: RingReader) -> IndexCache {
+        IndexCache {
             ring,
             first: 0,
             entries: VecDeque::new(),
@@ -85,7 +85,7 @@ impl KnownIndex {
     }
 }
 
-impl Index for KnownIndex {
+impl Index for IndexCache {
     fn oldest(&self) -> u64 {
         self.first
     }
@@ -176,10 +176,10 @@ mod tests {
             }
         }
 
-        fn known(&self) -> KnownIndex {
+        fn known(&self) -> IndexCache {
             let camera = CameraId::new("court1").unwrap();
             let dir = self.spec.path();
-            KnownIndex::of(RingReader::open(dir.parent().unwrap(), &camera).unwrap())
+            IndexCache::of(RingReader::open(dir.parent().unwrap(), &camera).unwrap())
         }
     }
 

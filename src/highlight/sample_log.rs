@@ -53,7 +53,7 @@ fn decoded(line: &[u8]) -> Option<Line> {
 
 /// The facts beside a temporary file, up to the first that is not whole.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Noted {
+pub struct LoggedSamples {
     pub begin: Begin,
     pub facts: Vec<Fact>,
     /// Where the next line belongs.
@@ -61,7 +61,7 @@ pub struct Noted {
 }
 
 /// Reads facts. `None`: there are none that can be used.
-pub fn read(disk: &Disk, path: &Path) -> io::Result<Option<Noted>> {
+pub fn read(disk: &Disk, path: &Path) -> io::Result<Option<LoggedSamples>> {
     match disk.read_file(path, LARGEST) {
         Ok(bytes) => Ok(parse(&bytes)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -70,7 +70,7 @@ pub fn read(disk: &Disk, path: &Path) -> io::Result<Option<Noted>> {
     }
 }
 
-fn parse(bytes: &[u8]) -> Option<Noted> {
+fn parse(bytes: &[u8]) -> Option<LoggedSamples> {
     let mut lines = bytes.split_inclusive(|b| *b == b'\n');
     let first = lines.next()?;
     let Some(Line::Begin(begin)) = decoded(first) else {
@@ -85,14 +85,14 @@ fn parse(bytes: &[u8]) -> Option<Noted> {
         facts.push(fact);
         end += line.len();
     }
-    (begin.version == VERSION).then_some(Noted {
+    (begin.version == VERSION).then_some(LoggedSamples {
         begin,
         facts,
         end: u64::try_from(end).ok()?,
     })
 }
 
-impl Noted {
+impl LoggedSamples {
     /// Forgets the facts whose data does not lie within `data_len` bytes, and
     /// all behind the first of them. Returns how much data is named.
     pub fn keep_within(&mut self, data_len: u64) -> u64 {
@@ -117,7 +117,7 @@ impl Noted {
 }
 
 /// Appends facts as the data that they name becomes durable.
-pub struct FactsFile {
+pub struct SampleLog {
     file: File,
     at: u64,
     /// Facts whose data is not synced yet, with the end of the data named.
@@ -125,7 +125,7 @@ pub struct FactsFile {
     unsynced: Vec<(u64, Fact)>,
 }
 
-impl FactsFile {
+impl SampleLog {
     /// A new file that begins with `begin`; what stood there is gone.
     pub fn create(
         disk: &Disk,
@@ -134,7 +134,7 @@ impl FactsFile {
         camera_id: &CameraId,
         reserve: u64,
         plan: &Plan,
-    ) -> io::Result<FactsFile> {
+    ) -> io::Result<SampleLog> {
         let begin = Begin {
             version: VERSION,
             press_id: press_id.clone(),
@@ -145,7 +145,7 @@ impl FactsFile {
         let file = disk.create(path)?;
         let line = encoded(&Line::Begin(begin))?;
         file.write_all_at(&line, 0)?;
-        Ok(FactsFile {
+        Ok(SampleLog {
             file,
             at: line.len() as u64,
             unsynced: Vec::new(),
@@ -153,9 +153,9 @@ impl FactsFile {
     }
 
     /// Goes on behind `noted`, which stands at `path`.
-    pub fn go_on(disk: &Disk, path: &Path, noted: &Noted) -> io::Result<FactsFile> {
+    pub fn go_on(disk: &Disk, path: &Path, noted: &LoggedSamples) -> io::Result<SampleLog> {
         let file = disk.open_rw(path)?;
-        let mut this = FactsFile {
+        let mut this = SampleLog {
             file,
             at: noted.end,
             unsynced: Vec::new(),
@@ -237,7 +237,7 @@ mod tests {
         let plan = &taken(1).cameras[0].plan;
         let disk = Disk::default();
         let mut file =
-            FactsFile::create(&disk, &path, &press.id, &press.cameras[0], 4096, plan).unwrap();
+            SampleLog::create(&disk, &path, &press.id, &press.cameras[0], 4096, plan).unwrap();
         for pos in 0..facts {
             file.note(fact(pos), pos * 100 + 100);
         }
@@ -251,7 +251,7 @@ mod tests {
         let path = written(dir.path(), 3);
         let noted = read(&Disk::default(), &path).unwrap().unwrap();
         assert_eq!(noted.facts, [fact(0), fact(1), fact(2)]);
-        let mut file = FactsFile::go_on(&Disk::default(), &path, &noted).unwrap();
+        let mut file = SampleLog::go_on(&Disk::default(), &path, &noted).unwrap();
         file.note(fact(3), 400);
         file.note(fact(4), 500);
         file.synced(499).unwrap();
@@ -280,7 +280,7 @@ mod tests {
         let disk = Disk::default();
         let mut noted = read(&disk, &path).unwrap().unwrap();
         assert_eq!(noted.keep_within(350), 300);
-        let mut file = FactsFile::go_on(&disk, &path, &noted).unwrap();
+        let mut file = SampleLog::go_on(&disk, &path, &noted).unwrap();
         file.note(fact(9), 400);
         file.synced(400).unwrap();
         let facts = read(&disk, &path).unwrap().unwrap().facts;

@@ -1,49 +1,49 @@
 //! The stages of a job: export → commit → sidecar, or straight to a sidecar where
 //! there is no clip. Each can be repeated, by this run or the next.
 //!
-//! Not here: what each does (`export`, `close`, `recover`), who is tried when (`engine`).
+//! Not here: what each does (`export`, `commit`, `recover`), who is tried when (`engine`).
 //! Called by: engine.
 
 use std::io;
 
 use super::Outcome;
-use super::export::{Attempt, Exported, Trouble};
+use super::export::{ExportAttempt, Exported, StepError};
+use super::jobs::Step;
 use super::recover::its_sidecar;
-use super::state::Stage;
 
 /// What came of a stage.
-pub enum Stepped {
-    To(Stage),
+pub enum StepResult {
+    To(Step),
     Done(Box<Outcome>),
 }
 
-impl Attempt<'_> {
+impl ExportAttempt<'_> {
     /// Brings one stage to its end; after an error it can be tried again.
-    pub fn stage(&self, stage: &mut Stage) -> Result<Stepped, Trouble> {
+    pub fn stage(&self, stage: &mut Step) -> Result<StepResult, StepError> {
         match stage {
-            Stage::Export => {
+            Step::Export => {
                 if let Some(there) = self.what_is_there()? {
                     return Ok(there);
                 }
                 let exported = self.run_beside(|| self.store.make_folder(self.names))?;
                 let clip = self.close(exported)?;
-                Ok(Stepped::To(Stage::Settle(Box::new(clip))))
+                Ok(StepResult::To(Step::Settle(Box::new(clip))))
             }
-            Stage::Settle(clip) => {
+            Step::Settle(clip) => {
                 self.settle(clip)?;
-                match std::mem::replace(stage, Stage::Export) {
-                    Stage::Settle(clip) => Ok(Stepped::To(Stage::Describe(clip))),
-                    other => Ok(Stepped::To(other)),
+                match std::mem::replace(stage, Step::Export) {
+                    Step::Settle(clip) => Ok(StepResult::To(Step::Describe(clip))),
+                    other => Ok(StepResult::To(other)),
                 }
             }
-            Stage::Describe(clip) => Ok(Stepped::Done(Box::new(self.describe(clip)?))),
-            Stage::Rebuild { suspect } => self
+            Step::Describe(clip) => Ok(StepResult::Done(Box::new(self.describe(clip)?))),
+            Step::Rebuild { suspect } => self
                 .rebuild(*suspect)
-                .map(|clip| Stepped::To(Stage::Settle(Box::new(clip)))),
+                .map(|clip| StepResult::To(Step::Settle(Box::new(clip)))),
             // A press has one end: whoever gave up may not have been able to look.
-            Stage::Explain(reason) => match self.what_is_there()? {
+            Step::Explain(reason) => match self.what_is_there()? {
                 Some(there) => Ok(there),
-                None => Ok(Stepped::Done(Box::new(self.explain(reason)?))),
+                None => Ok(StepResult::Done(Box::new(self.explain(reason)?))),
             },
         }
     }
@@ -53,7 +53,7 @@ impl Attempt<'_> {
     fn run_beside(
         &self,
         make_folder: impl FnOnce() -> io::Result<()> + Send,
-    ) -> Result<Exported, Trouble> {
+    ) -> Result<Exported, StepError> {
         let (made, exported) = std::thread::scope(|scope| {
             let folder = scope.spawn(make_folder);
             let exported = self.run();
@@ -61,20 +61,20 @@ impl Attempt<'_> {
             (made, exported)
         });
         let made = made.unwrap_or_else(|_| Err(io::Error::other("interrupted")));
-        made.map_err(|e| Trouble::disk("making the highlight's folder", &e))?;
+        made.map_err(|e| StepError::disk("making the highlight's folder", &e))?;
         exported
     }
 
     /// What an earlier attempt, or an earlier run, has brought to its final name.
-    fn what_is_there(&self) -> Result<Option<Stepped>, Trouble> {
-        let failed = |e: io::Error| Trouble::disk("looking for what is there already", &e);
+    fn what_is_there(&self) -> Result<Option<StepResult>, StepError> {
+        let failed = |e: io::Error| StepError::disk("looking for what is there already", &e);
         if let Some(outcome) = its_sidecar(self.store, self.names).map_err(failed)? {
-            return Ok(Some(Stepped::Done(Box::new(outcome))));
+            return Ok(Some(StepResult::Done(Box::new(outcome))));
         }
         for suspect in [false, true] {
             let clip = self.names.clip_as(suspect);
             if self.store.disk.exists(clip).map_err(failed)? {
-                return Ok(Some(Stepped::To(Stage::Rebuild { suspect })));
+                return Ok(Some(StepResult::To(Step::Rebuild { suspect })));
             }
         }
         Ok(None)

@@ -5,10 +5,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::close::Clip;
-use super::engine::Core;
-use super::journal::{Taken, TakenCamera};
-use super::{Outcome, Phase};
+use super::commit::NamedClip;
+use super::engine::Engine;
+use super::journal::{CameraRecord, PressRecord};
+use super::{ExportPhase, Outcome};
 use crate::disk::Disk;
 use crate::ring::RingReader;
 
@@ -44,21 +44,21 @@ impl Default for Tuning {
 }
 
 #[derive(Default)]
-pub struct State {
+pub struct PressTable {
     /// Pending ones, and the last that were retired, in the order of taking.
     pub presses: Vec<PressState>,
-    pub waiting: Vec<Job>,
+    pub waiting: Vec<ExportJob>,
     /// Jobs at work.
     pub active: usize,
     /// Presses between their first look and their answer, also to their gesture.
     pub taking: usize,
-    pub counts: Counts,
+    pub counts: PressCounts,
     /// Why the storage is not open.
     pub trouble: Option<String>,
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct Counts {
+pub struct PressCounts {
     pub taken: u64,
     pub refused: u64,
     pub committed: u64,
@@ -69,7 +69,7 @@ pub struct Counts {
 }
 
 pub struct PressState {
-    pub taken: Arc<Taken>,
+    pub taken: Arc<PressRecord>,
     pub exports: Vec<ExportState>,
     pub retired: bool,
     /// Something of it was left to this run.
@@ -77,20 +77,20 @@ pub struct PressState {
 }
 
 pub struct ExportState {
-    pub phase: Phase,
+    pub phase: ExportPhase,
     pub trouble: Option<String>,
     pub outcome: Option<Outcome>,
-    pub progress: Arc<Progress>,
+    pub progress: Arc<ExportProgress>,
 }
 
 /// How far an export is, without a lock.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub struct ExportProgress {
     written: AtomicU64,
     expected: AtomicU64,
 }
 
-impl Progress {
+impl ExportProgress {
     pub fn expect(&self, bytes: u64) {
         self.expected.store(bytes, Relaxed);
     }
@@ -107,12 +107,12 @@ impl Progress {
 }
 
 /// What is left to do for one camera of a press.
-pub enum Stage {
+pub enum Step {
     Export,
     /// The clip has its name; its directory is to be synced.
-    Settle(Box<Clip>),
+    Settle(Box<NamedClip>),
     /// The clip is committed; its sidecar is to be written.
-    Describe(Box<Clip>),
+    Describe(Box<NamedClip>),
     /// An earlier run committed the clip; the sidecar is to be made from it.
     Rebuild {
         suspect: bool,
@@ -121,15 +121,15 @@ pub enum Stage {
     Explain(String),
 }
 
-pub struct Job {
-    pub taken: Arc<Taken>,
+pub struct ExportJob {
+    pub taken: Arc<PressRecord>,
     /// Index into `taken.cameras`.
     pub camera: usize,
     /// As planned with; `None` for what an earlier run left.
     pub ring: Option<RingReader>,
     pub recovered: bool,
-    pub progress: Arc<Progress>,
-    pub stage: Stage,
+    pub progress: Arc<ExportProgress>,
+    pub stage: Step,
     /// What the disk said when it refused last.
     pub trouble: Option<String>,
     /// It had no room.
@@ -143,15 +143,15 @@ pub struct Job {
     pub undecided: bool,
 }
 
-impl Job {
+impl ExportJob {
     pub fn new(
-        taken: Arc<Taken>,
+        taken: Arc<PressRecord>,
         camera: usize,
         ring: Option<RingReader>,
-        progress: Arc<Progress>,
-        stage: Stage,
-    ) -> Job {
-        Job {
+        progress: Arc<ExportProgress>,
+        stage: Step,
+    ) -> ExportJob {
+        ExportJob {
             taken,
             camera,
             recovered: ring.is_none(),
@@ -167,16 +167,16 @@ impl Job {
         }
     }
 
-    pub fn about(&self) -> &TakenCamera {
+    pub fn about(&self) -> &CameraRecord {
         &self.taken.cameras[self.camera]
     }
 
-    pub fn of_this_boot(&self, core: &Core) -> bool {
+    pub fn of_this_boot(&self, core: &Engine) -> bool {
         self.taken.press.boot_id == core.settings.boot_id
     }
 }
 
-pub fn export_of<'a>(state: &'a mut State, job: &Job) -> Option<&'a mut ExportState> {
+pub fn export_of<'a>(state: &'a mut PressTable, job: &ExportJob) -> Option<&'a mut ExportState> {
     let press = state
         .presses
         .iter_mut()
@@ -185,7 +185,12 @@ pub fn export_of<'a>(state: &'a mut State, job: &Job) -> Option<&'a mut ExportSt
     press.exports.get_mut(job.camera)
 }
 
-pub fn set_phase(state: &mut State, job: &Job, phase: Phase, trouble: Option<String>) {
+pub fn set_phase(
+    state: &mut PressTable,
+    job: &ExportJob,
+    phase: ExportPhase,
+    trouble: Option<String>,
+) {
     if let Some(export) = export_of(state, job) {
         export.phase = phase;
         export.trouble = trouble;

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::engine::Core;
+use super::engine::Engine;
 use crate::base::StopLevel;
 
 /// While somebody waits for another attempt.
@@ -15,7 +15,7 @@ const BUSY: Duration = Duration::from_millis(100);
 const IDLE: Duration = Duration::from_secs(1);
 
 /// Runs until it is told to leave.
-pub fn keep(core: &Arc<Core>) {
+pub fn keep(core: &Arc<Engine>) {
     let mut synchronised = false;
     while !core.told_to_leave() {
         core.pulse.beat();
@@ -52,7 +52,7 @@ pub fn keep(core: &Arc<Core>) {
 }
 
 /// Sleeps in short pieces, so that a room that is dropped does not wait for it.
-fn rest(core: &Core, next: StopLevel, nap: Duration) {
+fn rest(core: &Engine, next: StopLevel, nap: Duration) {
     let until = Instant::now() + nap;
     while !core.told_to_leave() {
         let left = until.saturating_duration_since(Instant::now());
@@ -66,7 +66,7 @@ fn rest(core: &Core, next: StopLevel, nap: Duration) {
 }
 
 /// Returns when nobody works any more, or nobody can go on in time.
-pub fn drain(core: &Arc<Core>, mut say: impl FnMut(&str)) {
+pub fn drain(core: &Arc<Engine>, mut say: impl FnMut(&str)) {
     let mut said = String::new();
     // A clip that the disk refuses is at work now and then: it is told as refused.
     let mut refused = 0;
@@ -109,7 +109,7 @@ fn clips(count: usize) -> String {
     }
 }
 
-fn what_is_waited_for(core: &Core, all: usize, refused: usize) -> String {
+fn what_is_waited_for(core: &Engine, all: usize, refused: usize) -> String {
     let status = core.status();
     let exports = status.pending.iter().flat_map(|press| &press.exports);
     let longest_ms = exports.map(|e| e.window_ends_in_ms).max().unwrap_or(0);
@@ -136,7 +136,7 @@ fn round_up(seconds: u64) -> u64 {
 }
 
 /// Waits until everybody has left, at most `limit`.
-pub fn leave(core: &Core, limit: Duration) {
+pub fn leave(core: &Engine, limit: Duration) {
     let until = Instant::now() + limit;
     let mut state = core.state();
     loop {

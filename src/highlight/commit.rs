@@ -11,12 +11,12 @@ use std::path::Path;
 
 use crossbeam_channel::{Receiver, bounded};
 
-use super::export::{Attempt, Exported, Trouble};
-use super::inside;
+use super::embedded_report;
+use super::export::{ExportAttempt, Exported, StepError};
+use super::jobs::ExportJob;
 use super::recover::file_name;
 use super::sidecar::{About, FileFacts, Sidecar};
-use super::state::Job;
-use super::{Event, Outcome, Phase};
+use super::{Event, ExportPhase, Outcome};
 use crate::base::Press;
 use crate::cut::{CutReport, FinishedCut};
 use crate::disk::{Disk, File};
@@ -25,7 +25,7 @@ use crate::queue::store::{hash_file, hash_of};
 
 /// A clip under its final name.
 #[derive(Debug)]
-pub struct Clip {
+pub struct NamedClip {
     pub report: CutReport,
     /// The difference where two readers disagree about it.
     pub suspect: Option<String>,
@@ -36,11 +36,11 @@ pub struct Clip {
     pub hash: Option<Receiver<io::Result<String>>>,
 }
 
-impl Attempt<'_> {
+impl ExportAttempt<'_> {
     /// Index, sync, read back, rename. After it the clip has its name, and only the
-    /// directory's sync ([`Attempt::settle`]) is left of the commit.
-    pub fn close(&self, exported: Exported) -> Result<Clip, Trouble> {
-        self.core.phase(self.job, Phase::Closing, None);
+    /// directory's sync ([`ExportAttempt::settle`]) is left of the commit.
+    pub fn close(&self, exported: Exported) -> Result<NamedClip, StepError> {
+        self.core.phase(self.job, ExportPhase::Closing, None);
         let Exported {
             cut,
             ended,
@@ -50,14 +50,14 @@ impl Attempt<'_> {
         } = exported;
         let mut finished = cut
             .finish(ended)
-            .map_err(|nothing| Trouble::Nothing(nothing.to_string()))?;
+            .map_err(|nothing| StepError::Nothing(nothing.to_string()))?;
         finished.clip.created_unix_s = self.created_unix_s(&finished.report);
         if let Some(trouble) = &self.job.trouble {
             let note = format!("the disk refused while this clip was written: {trouble}");
             finished.report.notes.push(note);
         }
         let size_bytes = self.write_index(&file, reserve, written, &finished)?;
-        let failed = |e: io::Error| Trouble::disk("finishing the clip", &e);
+        let failed = |e: io::Error| StepError::disk("finishing the clip", &e);
         // The bytes are final: they can be hashed while they are synced.
         let hash = hash_aside(file.disk().clone(), &file).map_err(failed)?;
         let suspect = sync_and_read_back(&file, size_bytes, reserve, &finished)?;
@@ -66,8 +66,8 @@ impl Attempt<'_> {
         self.store
             .disk
             .rename(&self.names.part, to)
-            .map_err(|e| Trouble::disk("giving the clip its name", &e))?;
-        Ok(Clip {
+            .map_err(|e| StepError::disk("giving the clip its name", &e))?;
+        Ok(NamedClip {
             report: finished.report,
             named_suspect: suspect.is_some(),
             suspect,
@@ -83,12 +83,12 @@ impl Attempt<'_> {
         reserve: u64,
         written: u64,
         finished: &FinishedCut,
-    ) -> Result<u64, Trouble> {
-        let unwritable = |e: Mp4Error| Trouble::Nothing(e.to_string());
-        let failed = |e: io::Error| Trouble::disk("writing the clip's index", &e);
+    ) -> Result<u64, StepError> {
+        let unwritable = |e: Mp4Error| StepError::Nothing(e.to_string());
+        let failed = |e: io::Error| StepError::disk("writing the clip's index", &e);
         // Also what is not shown stays: facts name it, and somebody may have to read on from them.
         let mut placed = mp4::place(reserve, written, &finished.clip).map_err(unwritable)?;
-        inside::embed(&mut placed.front, &finished.report);
+        embedded_report::embed(&mut placed.front, &finished.report);
         let data_end = mp4::data_offset(reserve) + written;
         file.write_all_at(&placed.front, 0).map_err(failed)?;
         file.write_all_at(&placed.tail, data_end).map_err(failed)?;
@@ -107,11 +107,11 @@ impl Attempt<'_> {
     }
 
     /// Syncs the directory: from here on the clip is committed.
-    pub fn settle(&self, clip: &Clip) -> Result<(), Trouble> {
+    pub fn settle(&self, clip: &NamedClip) -> Result<(), StepError> {
         self.store
             .disk
             .sync_dir(&self.names.folder)
-            .map_err(|e| Trouble::disk("making the clip's name durable", &e))?;
+            .map_err(|e| StepError::disk("making the clip's name durable", &e))?;
         let press = &self.job.taken.press;
         let end = clip.report.end_of_window_mono_ns;
         self.core.tell(Event::Committed {
@@ -127,9 +127,9 @@ impl Attempt<'_> {
     }
 
     /// Hash and sidecar of a committed clip.
-    pub fn describe(&self, clip: &mut Clip) -> Result<Outcome, Trouble> {
+    pub fn describe(&self, clip: &mut NamedClip) -> Result<Outcome, StepError> {
         let path = self.names.clip_as(clip.named_suspect);
-        let failed = |e: io::Error| Trouble::disk("reading the clip to hash it", &e);
+        let failed = |e: io::Error| StepError::disk("reading the clip to hash it", &e);
         let taken = clip.hash.take().and_then(|hash| hash.recv().ok());
         let sha256 = match taken {
             Some(hash) => hash.map_err(failed)?,
@@ -146,12 +146,15 @@ impl Attempt<'_> {
     }
 
     /// The sidecar of a press that has no clip of this camera.
-    pub fn explain(&self, reason: &str) -> Result<Outcome, Trouble> {
+    pub fn explain(&self, reason: &str) -> Result<Outcome, StepError> {
         self.write_sidecar(|about| Sidecar::without_clip(about, reason.to_owned()))
     }
 
-    fn write_sidecar(&self, make: impl FnOnce(&About<'_>) -> Sidecar) -> Result<Outcome, Trouble> {
-        let failed = |e: io::Error| Trouble::disk("writing the sidecar", &e);
+    fn write_sidecar(
+        &self,
+        make: impl FnOnce(&About<'_>) -> Sidecar,
+    ) -> Result<Outcome, StepError> {
+        let failed = |e: io::Error| StepError::disk("writing the sidecar", &e);
         self.store.make_folder(self.names).map_err(failed)?;
         // Nobody corrects clocks between our look at ours and the rename.
         let correcting = self.core.correcting();
@@ -173,7 +176,7 @@ impl Attempt<'_> {
     }
 }
 
-fn about<'a>(job: &'a Job, press: &'a Press, timezone: &'a jiff::tz::TimeZone) -> About<'a> {
+fn about<'a>(job: &'a ExportJob, press: &'a Press, timezone: &'a jiff::tz::TimeZone) -> About<'a> {
     let camera = job.about();
     About {
         press,
@@ -219,8 +222,8 @@ fn sync_and_read_back(
     size: u64,
     reserve: u64,
     finished: &FinishedCut,
-) -> Result<Option<String>, Trouble> {
-    let failed = |e: io::Error| Trouble::disk("syncing the finished clip", &e);
+) -> Result<Option<String>, StepError> {
+    let failed = |e: io::Error| StepError::disk("syncing the finished clip", &e);
     let disk_said = Cell::new(None);
     let reader = Listening {
         reader: file.reader().map_err(failed)?,
@@ -241,9 +244,9 @@ fn sync_and_read_back(
         synced.map_err(failed)?;
         // What cannot be read is no disagreement about it: the disk gets another try.
         if let Some(error) = disk_said.take() {
-            return Err(Trouble::disk("reading the clip back", &error));
+            return Err(StepError::disk("reading the clip back", &error));
         }
-        difference.map_err(|e| Trouble::Disk {
+        difference.map_err(|e| StepError::Disk {
             what: format!("reading the clip back: {e}"),
             full: false,
         })
