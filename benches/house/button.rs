@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use hindsight::base::{Clock, RealClock};
 use hindsight::board::sim::SimHandle;
 use hindsight::config::{self, Sources};
-use hindsight::demo::{Camera, Script};
+use hindsight::demo::{DemoCamera, Script};
 use hindsight::service::embedded::EmbeddedService;
 
 use crate::Row;
@@ -42,7 +42,7 @@ pub fn bench() -> Vec<Row> {
     std::fs::create_dir_all(dir.join("storage")).unwrap();
     let rings = format!("/dev/shm/hindsight-bench-button-{}", std::process::id());
     std::fs::create_dir_all(&rings).unwrap();
-    let camera = Camera::start(Script {
+    let camera = DemoCamera::start(Script {
         keep_log: false,
         ..Script::default()
     })

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use hindsight::base::{BootId, CameraId, RealClock, Stop};
 use hindsight::config::checked::{Camera as CameraConfig, Reconnect, RingSettings, Transport};
-use hindsight::demo::{Camera, Footage, Script, StartAt};
+use hindsight::demo::{DemoCamera, Footage, Script, StartAt};
 use hindsight::ingest;
 
 use crate::Row;
@@ -35,7 +35,7 @@ pub fn play(name: &str, arguments: &[String]) {
 
 /// A camera of real footage for any number of clients; prints its URL.
 fn sender() {
-    let camera = Camera::start(Script {
+    let camera = DemoCamera::start(Script {
         footage: Footage::from_mp4(&footage_file()).unwrap(),
         keep_log: false,
         audio: false,
@@ -186,7 +186,7 @@ fn ingest_only(url: &str, count: usize, ring_dir: &str) {
         let sum = |f: fn(&ingest::CameraState) -> u64| states.iter().map(f).sum::<u64>();
         let streaming = states
             .iter()
-            .filter(|s| s.state == ingest::Phase::Streaming)
+            .filter(|s| s.state == ingest::ConnectionPhase::Streaming)
             .count();
         println!(
             "{streaming} {} {} {} {}",

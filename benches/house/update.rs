@@ -11,8 +11,8 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use hindsight::disk::Disk;
-use hindsight::update::install::{Rules, Step};
-use hindsight::update::{Image, Layout, Slot, State, Store, Update};
+use hindsight::update::install::{Step, UpdateRules};
+use hindsight::update::{Image, Layout, Slot, SlotState, SlotStore, Updater};
 use sha2::{Digest, Sha256};
 
 use crate::Row;
@@ -127,8 +127,8 @@ fn empty_box(place: &Path, disk: &Disk) -> Layout {
     };
     fs::create_dir_all(place).unwrap();
     File::create(&layout.b).unwrap().set_len(BYTES).unwrap();
-    let store = Store::new(disk, place);
-    store.write(State::settled(Slot::A)).unwrap();
+    let store = SlotStore::new(disk, place);
+    store.write(SlotState::settled(Slot::A)).unwrap();
     layout
 }
 
@@ -144,7 +144,7 @@ fn install(dir: &Path, update: &Path, beside_s: f64) -> Vec<Row> {
     let memory = rss_anon_mb(pid);
     let (mut ends, mut most_mb) = ([now(); 4], 0_f64);
     let image = Image::open(update).unwrap();
-    let rules = Rules {
+    let rules = UpdateRules {
         key: dir.join("update.pub"),
         running: semver::Version::new(1, 0, 0),
         allow_older: false,
@@ -160,7 +160,7 @@ fn install(dir: &Path, update: &Path, beside_s: f64) -> Vec<Row> {
             most_mb = most_mb.max(rss_anon_mb(pid) - memory);
         }
     };
-    let begin = Update::begin(&layout, &disk).unwrap();
+    let begin = Updater::begin(&layout, &disk).unwrap();
     begin.install(&image, &rules, &mut tell).unwrap();
     table(ends, image.len, most_mb, beside_s)
 }

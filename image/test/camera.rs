@@ -3,14 +3,14 @@
 //!
 //!     cargo run --example image_camera -- 8554
 
-use hindsight::demo::{Camera, Script};
+use hindsight::demo::{DemoCamera, Script};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let port = match std::env::args().nth(1) {
         Some(port) => port.parse()?,
         None => 0,
     };
-    let camera = Camera::start(Script {
+    let camera = DemoCamera::start(Script {
         port,
         keep_log: false,
         ..Script::default()

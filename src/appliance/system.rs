@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 
 /// How a program ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ended {
+pub struct CommandOutput {
     /// `None`: it was killed, at its limit or by somebody.
     pub code: Option<i32>,
     /// What it said, its end at most.
     pub said: String,
 }
 
-impl Ended {
+impl CommandOutput {
     pub fn well(&self) -> bool {
         self.code == Some(0)
     }
@@ -58,7 +58,12 @@ impl System {
     }
 
     /// Runs a program to its end, or kills it after `limit`. An error: it is not there.
-    pub fn run(&self, program: &str, arguments: &[&OsStr], limit: Duration) -> io::Result<Ended> {
+    pub fn run(
+        &self,
+        program: &str,
+        arguments: &[&OsStr],
+        limit: Duration,
+    ) -> io::Result<CommandOutput> {
         let mut child = Command::new(program)
             .args(arguments)
             .env("LC_ALL", "C")
@@ -88,7 +93,7 @@ impl System {
         let said: String = said
             .map(|reader| reader.join().unwrap_or_default())
             .collect();
-        Ok(Ended {
+        Ok(CommandOutput {
             code: status.code(),
             said,
         })

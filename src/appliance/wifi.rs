@@ -15,7 +15,7 @@ pub struct Wifi {
 
 /// What the file says.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Said {
+pub enum WifiFile {
     /// No network: the file as it comes, or empty.
     Nothing,
     /// A network, but its password is blank: it was taken over before.
@@ -39,12 +39,12 @@ struct Written {
 
 /// Reads `ssid = …`, `password = …`, `country = …`, `open = yes`; what else people write
 /// between key and value (`:`), and quotes around values, are understood.
-pub fn read(text: &str) -> Result<Said, String> {
+pub fn read(text: &str) -> Result<WifiFile, String> {
     let written = lines(text)?;
     let Some(ssid) = written.ssid.filter(|ssid| !ssid.is_empty()) else {
         return match written.password.filter(|p| !p.is_empty() && p != BLANK) {
             Some(_) => Err("there is a password but no ssid; add a line ssid = NAME".to_owned()),
-            None => Ok(Said::Nothing),
+            None => Ok(WifiFile::Nothing),
         };
     };
     if ssid.len() > 32 {
@@ -62,10 +62,10 @@ pub fn read(text: &str) -> Result<Said, String> {
                 "there is no password; add a line password = SECRET (or open = yes)".to_owned(),
             );
         }
-        Some("" | BLANK) => return Ok(Said::Blank { ssid }),
+        Some("" | BLANK) => return Ok(WifiFile::Blank { ssid }),
         Some(text) => Some(good_password(text)?),
     };
-    Ok(Said::Join(Wifi {
+    Ok(WifiFile::Join(Wifi {
         ssid,
         password,
         country,
@@ -182,7 +182,7 @@ mod tests {
 
     fn join(text: &str) -> Wifi {
         match read(text) {
-            Ok(Said::Join(wifi)) => wifi,
+            Ok(WifiFile::Join(wifi)) => wifi,
             Ok(_) => panic!("no network in {text:?}"),
             Err(why) => panic!("{text:?}: {why}"),
         }
@@ -201,8 +201,8 @@ mod tests {
         assert_eq!(wifi.password.as_deref(), Some("with = and \"quotes\""));
         assert_eq!(wifi.country.as_deref(), Some("BR"));
         assert_eq!(join("ssid=x\nopen=yes\n").password, None);
-        assert!(read("").ok() == Some(Said::Nothing));
-        assert!(read("# ssid = x\nssid =\npassword =\n").ok() == Some(Said::Nothing));
+        assert!(read("").ok() == Some(WifiFile::Nothing));
+        assert!(read("# ssid = x\nssid =\npassword =\n").ok() == Some(WifiFile::Nothing));
     }
 
     #[test]
@@ -244,7 +244,7 @@ mod tests {
                     "# hall\r\nssid = Quadra\r\npassword = (taken over)\r\ncountry = BR"
                 )
             );
-            let blank = Said::Blank {
+            let blank = WifiFile::Blank {
                 ssid: "Quadra".to_owned(),
             };
             assert!(read(&new).ok() == Some(blank));

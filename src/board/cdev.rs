@@ -15,8 +15,8 @@ use gpiocdev::line::{Bias, EdgeDetection, EdgeEvent, EdgeKind, EventClock, Value
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use super::chip::{CONSUMER, Chip, button_name, kernel_word, led_name, taken};
-use super::listen::{End, Listener, Sequence, Woken};
-use super::types::{BoardError, Edge, Edges, Fault, Heard, Levels, Part};
+use super::listen::{EndSignal, Listener, Sequence, Woken};
+use super::types::{BoardError, BoardEvent, BoardPart, Edge, Edges, Levels, PinFault};
 use crate::config::board::{Button, Input, Led, Level, Pull};
 
 /// A predecessor that was killed a moment ago may hold its lines a little longer.
@@ -46,16 +46,16 @@ pub struct CdevEdges {
 pub fn open_edges(
     chip: &Chip,
     buttons: &[(usize, &Button)],
-    heard: Sender<Heard>,
-) -> (CdevEdges, Vec<Fault>) {
+    heard: Sender<BoardEvent>,
+) -> (CdevEdges, Vec<PinFault>) {
     let mut lines = Vec::new();
     let mut faults = Vec::new();
     let until = Instant::now() + PATIENCE;
     for &(at, button) in buttons {
         match open_button(chip, at, button, until) {
             Ok(line) => lines.extend(line),
-            Err(error) => faults.push(Fault {
-                of: Part::Button(at),
+            Err(error) => faults.push(PinFault {
+                of: BoardPart::Button(at),
                 error,
             }),
         }
@@ -71,8 +71,8 @@ pub fn open_edges(
     let listener = listener.and_then(|started| {
         started
             .map_err(|error| {
-                faults.push(Fault {
-                    of: Part::Pins,
+                faults.push(PinFault {
+                    of: BoardPart::Pins,
                     error,
                 });
             })
@@ -164,7 +164,7 @@ fn watch_node(chip: &Chip) -> Option<Inotify> {
 }
 
 /// The thread: from the kernel's events to ours, until told to end.
-fn listen(lines: &[Line], node: Option<&Inotify>, end: &End, heard: &Sender<Heard>) {
+fn listen(lines: &[Line], node: Option<&Inotify>, end: &EndSignal, heard: &Sender<BoardEvent>) {
     let mut live: Vec<(&Line, Sequence)> = lines
         .iter()
         .map(|line| (line, Sequence::default()))
@@ -187,7 +187,7 @@ fn listen(lines: &[Line], node: Option<&Inotify>, end: &End, heard: &Sender<Hear
                 false => read(line, sequence, heard),
             };
             if let Err(what) = read {
-                let _ = heard.send(Heard::Trouble {
+                let _ = heard.send(BoardEvent::Trouble {
                     button: line.button,
                     what: Some(format!("{}: {what}", line.name)),
                 });
@@ -198,7 +198,7 @@ fn listen(lines: &[Line], node: Option<&Inotify>, end: &End, heard: &Sender<Hear
 }
 
 /// The events that one line has. Nobody listening any more is no error: we are about to be dropped.
-fn read(line: &Line, sequence: &mut Sequence, heard: &Sender<Heard>) -> Result<(), String> {
+fn read(line: &Line, sequence: &mut Sequence, heard: &Sender<BoardEvent>) -> Result<(), String> {
     let unread =
         |error: &gpiocdev::Error| format!("its edges cannot be read: {}", kernel_word(error));
     // Not `read_edge_event`: it takes eight events from the kernel and gives the first (gpiocdev 0.8.0).
@@ -218,16 +218,16 @@ fn read(line: &Line, sequence: &mut Sequence, heard: &Sender<Heard>) -> Result<(
     Ok(())
 }
 
-fn tell(line: &Line, sequence: &mut Sequence, event: &EdgeEvent, heard: &Sender<Heard>) {
+fn tell(line: &Line, sequence: &mut Sequence, event: &EdgeEvent, heard: &Sender<BoardEvent>) {
     let button = line.button;
     let lost = sequence.lost_before(event.line_seqno);
     if lost > 0 {
-        let _ = heard.send(Heard::Lost {
+        let _ = heard.send(BoardEvent::Lost {
             button,
             edges: lost,
         });
     }
-    let _ = heard.send(Heard::Edge(Edge {
+    let _ = heard.send(BoardEvent::Edge(Edge {
         button,
         held: event.kind == EdgeKind::Rising,
         at_mono_ns: touched_at(event.timestamp_ns, line.debounce_ns),
@@ -259,14 +259,14 @@ struct Light {
 }
 
 /// Opens the LEDs, unlit; one that may not be opened stays what it is.
-pub fn open_levels(chip: &Chip, leds: Vec<Result<Led, BoardError>>) -> (CdevLevels, Vec<Fault>) {
+pub fn open_levels(chip: &Chip, leds: Vec<Result<Led, BoardError>>) -> (CdevLevels, Vec<PinFault>) {
     let until = Instant::now() + PATIENCE;
     let open = |led: Result<Led, BoardError>| led.and_then(|led| open_led(chip, &led, until));
     let leds: Vec<_> = leds.into_iter().map(open).collect();
     let faults = leds.iter().enumerate().filter_map(|(at, led)| {
         let error = led.as_ref().err()?.clone();
-        Some(Fault {
-            of: Part::Led(at),
+        Some(PinFault {
+            of: BoardPart::Led(at),
             error,
         })
     });

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use super::patterns::{self, Answer, Meaning, State};
+use super::patterns::{self, LightState, Meaning, PressAnswer};
 use super::types::Levels;
 use crate::base::{Backoff, Clock, RealClock, lock};
 use crate::config::board::{Led, LedRole};
@@ -28,7 +28,7 @@ const RETRY: Backoff = Backoff {
 
 /// What is wrong for good: all must be over before the light goes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum LightFault {
     /// The house says that presses give no clips.
     House,
     /// A button is stuck.
@@ -45,7 +45,7 @@ enum Told {
     CamerasMissing(usize),
     Disk { nearly_full: bool },
     BoxTrouble(bool),
-    Fault(Fault, bool),
+    Fault(LightFault, bool),
     Ready,
     ShuttingDown,
     Dead,
@@ -77,7 +77,7 @@ pub struct Lights {
 /// What the thread leaves for those who ask.
 #[derive(Debug, Default)]
 struct Shown {
-    state: Option<State>,
+    state: Option<LightState>,
     /// LED, level, trouble.
     lights: Vec<(Led, Option<bool>, Option<String>)>,
 }
@@ -123,7 +123,7 @@ impl Lights {
         self.tell(Told::BoxTrouble(holds));
     }
 
-    pub fn set_fault(&self, fault: Fault, holds: bool) {
+    pub fn set_fault(&self, fault: LightFault, holds: bool) {
         self.tell(Told::Fault(fault, holds));
     }
 
@@ -211,7 +211,7 @@ pub fn start(
 /// The state and who is at fault, as told so far. Pure.
 #[derive(Clone, Copy, Debug)]
 struct Heard {
-    state: State,
+    state: LightState,
     house_fault: bool,
     button_fault: bool,
 }
@@ -219,7 +219,7 @@ struct Heard {
 impl Heard {
     fn new(now_mono_ns: u64) -> Heard {
         Heard {
-            state: State::booting(now_mono_ns),
+            state: LightState::booting(now_mono_ns),
             house_fault: false,
             button_fault: false,
         }
@@ -228,15 +228,15 @@ impl Heard {
     fn hear(&mut self, told: Told, now: u64) {
         let state = &mut self.state;
         match told {
-            Told::Taken => state.answer = Some((Answer::Taken, now)),
-            Told::Refused => state.answer = Some((Answer::Refused, now)),
+            Told::Taken => state.answer = Some((PressAnswer::Taken, now)),
+            Told::Refused => state.answer = Some((PressAnswer::Refused, now)),
             Told::ClipDone => state.clip_done = Some(now),
             Told::Windows(count) => holds(&mut state.window_running, count > 0, now),
             Told::CamerasMissing(count) => holds(&mut state.camera_missing, count > 0, now),
             Told::Disk { nearly_full } => holds(&mut state.disk_nearly_full, nearly_full, now),
             Told::BoxTrouble(on) => holds(&mut state.box_trouble, on, now),
-            Told::Fault(Fault::House, on) => self.house_fault = on,
-            Told::Fault(Fault::Button, on) => self.button_fault = on,
+            Told::Fault(LightFault::House, on) => self.house_fault = on,
+            Told::Fault(LightFault::Button, on) => self.button_fault = on,
             Told::Ready => state.booting = None,
             Told::ShuttingDown => holds(&mut state.shutting_down, true, now),
             Told::Dead => holds(&mut state.dead, true, now),
@@ -322,7 +322,7 @@ impl LightRow {
     }
 
     /// When there is something to do next.
-    fn next(&self, state: &State, now: u64) -> Option<u64> {
+    fn next(&self, state: &LightState, now: u64) -> Option<u64> {
         let lights = self.lights.iter();
         let next = lights.filter_map(|light| match light.set {
             Some(_) => patterns::next_change(state, light.led.role, now),
@@ -331,7 +331,7 @@ impl LightRow {
         next.min()
     }
 
-    fn show(&mut self, state: &State, now: u64) {
+    fn show(&mut self, state: &LightState, now: u64) {
         for (n, light) in self.lights.iter_mut().enumerate() {
             let lit = patterns::level(state, light.led.role, now);
             let due = light.failures == 0 || now >= light.retry_mono_ns;
@@ -343,7 +343,7 @@ impl LightRow {
         self.publish(state);
     }
 
-    fn publish(&self, state: &State) {
+    fn publish(&self, state: &LightState) {
         let lights = self.lights.iter().enumerate();
         let lights =
             lights.map(|(n, light)| (light.led, self.levels.lit(n), light.trouble.clone()));
@@ -522,10 +522,10 @@ mod tests {
     fn one_fault_that_is_over_does_not_hide_another() {
         let mut heard = Heard::new(0);
         for (told, since) in [
-            (Told::Fault(Fault::Button, true), Some(5)),
-            (Told::Fault(Fault::House, true), Some(5)),
-            (Told::Fault(Fault::Button, false), Some(5)),
-            (Told::Fault(Fault::House, false), None),
+            (Told::Fault(LightFault::Button, true), Some(5)),
+            (Told::Fault(LightFault::House, true), Some(5)),
+            (Told::Fault(LightFault::Button, false), Some(5)),
+            (Told::Fault(LightFault::House, false), None),
         ] {
             heard.hear(told, if since.is_some() { 5 } else { 9 });
             assert_eq!(heard.state.fault, since);
@@ -543,7 +543,7 @@ mod tests {
         assert_eq!(heard.state.window_running, Some(40));
         heard.hear(Told::Taken, 50);
         heard.hear(Told::Taken, 60);
-        assert_eq!(heard.state.answer, Some((Answer::Taken, 60)));
+        assert_eq!(heard.state.answer, Some((PressAnswer::Taken, 60)));
     }
 
     #[test]

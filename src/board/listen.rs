@@ -15,25 +15,25 @@ use super::types::BoardError;
 
 /// A listening thread; dropping this ends it, and waits for its end.
 pub struct Listener {
-    end: Arc<End>,
+    end: Arc<EndSignal>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// How the thread learns that it shall end.
-pub struct End(EventFd);
+pub struct EndSignal(EventFd);
 
 /// What woke the thread.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Woken {
     End,
     /// Indices of the descriptors that have something, or are gone.
-    Ready(Vec<Ready>),
+    Ready(Vec<ReadyFd>),
     /// The time is up.
     Late,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ready {
+pub struct ReadyFd {
     pub at: usize,
     /// The device behind it went away.
     pub gone: bool,
@@ -42,7 +42,7 @@ pub struct Ready {
 impl Listener {
     pub fn start(
         name: &str,
-        listen: impl FnOnce(&End) + Send + 'static,
+        listen: impl FnOnce(&EndSignal) + Send + 'static,
     ) -> Result<Listener, BoardError> {
         let cannot = |what: &str, why: &dyn std::fmt::Display| {
             BoardError::Pin(format!(
@@ -51,7 +51,7 @@ impl Listener {
         };
         let end = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
             .map_err(|why| cannot("eventfd", &why))?;
-        let end = Arc::new(End(end));
+        let end = Arc::new(EndSignal(end));
         let thread = {
             let end = end.clone();
             std::thread::Builder::new()
@@ -76,7 +76,7 @@ impl Drop for Listener {
     }
 }
 
-impl End {
+impl EndSignal {
     /// Sleeps until one of `fds` has something. No timeout: for ever.
     pub fn wait(&self, fds: &[BorrowedFd], timeout_ms: Option<u16>) -> Woken {
         let mut asked: Vec<PollFd> = std::iter::once(self.0.as_fd())
@@ -97,7 +97,7 @@ impl End {
         let broken = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
         let ready = asked[1..].iter().enumerate().filter_map(|(at, fd)| {
             let events = of(fd);
-            (!events.is_empty()).then(|| Ready {
+            (!events.is_empty()).then(|| ReadyFd {
                 at,
                 // What is left to read is read first.
                 gone: !events.contains(PollFlags::POLLIN) && events.intersects(broken),

@@ -22,4 +22,7 @@ mod usb;
 
 pub use open::{open, open_levels};
 pub use peek::{Peeked, peek};
-pub use types::{Board, BoardError, Edge, Edges, Fault, Heard, Levels, Outputs, Part, Settings};
+pub use types::{
+    BoardError, BoardEvent, BoardPart, Edge, Edges, LedOutputs, Levels, OpenBoard, PinFault,
+    Settings,
+};

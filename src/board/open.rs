@@ -7,7 +7,9 @@ use crossbeam_channel::Sender;
 
 use super::chip::{Chip, button_name, led_name};
 use super::pins::PinMap;
-use super::types::{Board, BoardError, Edges, Fault, Heard, Levels, Outputs, Part, Settings};
+use super::types::{
+    BoardError, BoardEvent, BoardPart, Edges, LedOutputs, Levels, OpenBoard, PinFault, Settings,
+};
 use super::{cdev, sim, usb};
 use crate::config::board::{Backend, Button, Input, Led};
 
@@ -16,9 +18,9 @@ use crate::config::board::{Backend, Button, Input, Led};
 ///
 /// The simulated board opened here is one without a hand on it; whoever wants
 /// its handle opens it by [`sim::open`].
-pub fn open(settings: &Settings, heard: Sender<Heard>) -> Board {
+pub fn open(settings: &Settings, heard: Sender<BoardEvent>) -> OpenBoard {
     let (keys, faults) = usb::open_edges(&settings.buttons, heard.clone());
-    let mut board = Board {
+    let mut board = OpenBoard {
         backend: "none",
         chip: None,
         edges: Box::new(Nothing),
@@ -35,8 +37,8 @@ pub fn open(settings: &Settings, heard: Sender<Heard>) -> Board {
                 board.notes.extend(note);
                 pins.open(&mut board, settings, heard);
             }
-            Err(error) => board.faults.push(Fault {
-                of: Part::Pins,
+            Err(error) => board.faults.push(PinFault {
+                of: BoardPart::Pins,
                 error,
             }),
         }
@@ -51,8 +53,8 @@ pub fn open(settings: &Settings, heard: Sender<Heard>) -> Board {
 }
 
 /// Opens the LEDs alone.
-pub fn open_levels(settings: &Settings) -> Outputs {
-    let mut outputs = Outputs {
+pub fn open_levels(settings: &Settings) -> LedOutputs {
+    let mut outputs = LedOutputs {
         backend: "none",
         levels: Box::new(Nothing),
         faults: Vec::new(),
@@ -65,8 +67,8 @@ pub fn open_levels(settings: &Settings) -> Outputs {
             outputs.backend = pins.backend();
             (outputs.levels, outputs.faults) = pins.levels(settings);
         }
-        Err(error) => outputs.faults.push(Fault {
-            of: Part::Pins,
+        Err(error) => outputs.faults.push(PinFault {
+            of: BoardPart::Pins,
             error,
         }),
     }
@@ -108,7 +110,7 @@ impl Pins {
         }
     }
 
-    fn open(&self, board: &mut Board, settings: &Settings, heard: Sender<Heard>) {
+    fn open(&self, board: &mut OpenBoard, settings: &Settings, heard: Sender<BoardEvent>) {
         board.backend = self.backend();
         board.chip = Some(self.chip.shown());
         let (buttons, reserved) = self.free_buttons(settings);
@@ -132,7 +134,10 @@ impl Pins {
     }
 
     /// The GPIO buttons on pins that may be used, and the faults of the others.
-    fn free_buttons<'a>(&self, settings: &'a Settings) -> (Vec<(usize, &'a Button)>, Vec<Fault>) {
+    fn free_buttons<'a>(
+        &self,
+        settings: &'a Settings,
+    ) -> (Vec<(usize, &'a Button)>, Vec<PinFault>) {
         let mut free = Vec::new();
         let mut faults = Vec::new();
         for (at, button) in settings.buttons.iter().enumerate() {
@@ -141,8 +146,8 @@ impl Pins {
             };
             match self.reserved(&button_name(button), pin) {
                 None => free.push((at, button)),
-                Some(error) => faults.push(Fault {
-                    of: Part::Button(at),
+                Some(error) => faults.push(PinFault {
+                    of: BoardPart::Button(at),
                     error,
                 }),
             }
@@ -159,7 +164,7 @@ impl Pins {
         )))
     }
 
-    fn levels(&self, settings: &Settings) -> (Box<dyn Levels>, Vec<Fault>) {
+    fn levels(&self, settings: &Settings) -> (Box<dyn Levels>, Vec<PinFault>) {
         let open = |led: &Led| match self.reserved(&led_name(led), led.pin) {
             Some(error) => Err(error),
             None => Ok(*led),

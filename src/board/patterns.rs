@@ -53,7 +53,7 @@ pub struct Pattern {
 
 /// One line of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct PatternRow {
     pub meaning: Meaning,
     pub name: &'static str,
     /// For a player or the staff.
@@ -127,8 +127,8 @@ const FLASHES_THRICE: Option<Pattern> = again(
 const FLASHES_ONCE: Option<Pattern> = again("one flash every 3 s", true, &[200, 2800]);
 
 /// The most urgent first.
-pub const TABLE: [Row; 12] = [
-    Row {
+pub const TABLE: [PatternRow; 12] = [
+    PatternRow {
         meaning: Meaning::Dead,
         name: "dead",
         says: "The service does not run: nothing is saved. Call the staff.",
@@ -139,7 +139,7 @@ pub const TABLE: [Row; 12] = [
         status: OFF,
         sound: QUIET,
     },
-    Row {
+    PatternRow {
         meaning: Meaning::Refused,
         name: "refused",
         says: "This press makes no clip: closed, no picture, no room on the disk, or stopping.",
@@ -150,7 +150,7 @@ pub const TABLE: [Row; 12] = [
         status: THREE_FLASHES,
         sound: once("three short beeps", true, &[100, 100, 100, 100, 100, 750]),
     },
-    Row {
+    PatternRow {
         meaning: Meaning::Taken,
         name: "press taken",
         says: "Got it. The moment is safe.",
@@ -161,7 +161,7 @@ pub const TABLE: [Row; 12] = [
         status: FLICKERS_FROM_LIT,
         sound: once("one short beep", true, &[80, 920]),
     },
-    Row {
+    PatternRow {
         meaning: Meaning::ClipDone,
         name: "clip done",
         says: "The clip is on the disk.",
@@ -172,7 +172,7 @@ pub const TABLE: [Row; 12] = [
         status: TWO_LONG,
         sound: once("two blips", true, &[40, 120, 40, 1050]),
     },
-    Row {
+    PatternRow {
         meaning: Meaning::ShuttingDown,
         name: "shutting down",
         says: "Clips that were begun are being finished; no more presses. Leave the power on.",
@@ -183,7 +183,7 @@ pub const TABLE: [Row; 12] = [
         status: BLIPS,
         sound: QUIET,
     },
-    Row {
+    PatternRow {
         meaning: Meaning::Fault,
         name: "fault",
         says: "Presses give no clips, or a button is stuck. Call the staff: `/health` says what it is.",
@@ -194,7 +194,7 @@ pub const TABLE: [Row; 12] = [
         status: again("blinks quickly without end", true, &[200, 200]),
         sound: None,
     },
-    Row {
+    PatternRow {
         meaning: Meaning::Booting,
         name: "booting",
         says: "Wait: the cameras are being called.",
@@ -205,7 +205,7 @@ pub const TABLE: [Row; 12] = [
         status: SLOW,
         sound: None,
     },
-    Row {
+    PatternRow {
         meaning: Meaning::WindowRunning,
         name: "window running",
         says: "A clip is being made. Press again whenever something happens.",
@@ -216,7 +216,7 @@ pub const TABLE: [Row; 12] = [
         status: PULSES,
         sound: None,
     },
-    Row {
+    PatternRow {
         meaning: Meaning::CameraMissing,
         name: "camera missing",
         says: "One of the cameras sends no picture; the others make clips.",
@@ -227,7 +227,7 @@ pub const TABLE: [Row; 12] = [
         status: WINKS_TWICE,
         sound: None,
     },
-    Row {
+    PatternRow {
         meaning: Meaning::BoxTrouble,
         name: "box trouble",
         says: "Presses still work. Its configuration or its disk is not as it should be: `/health` says what it is.",
@@ -238,7 +238,7 @@ pub const TABLE: [Row; 12] = [
         status: WINKS_THRICE,
         sound: None,
     },
-    Row {
+    PatternRow {
         meaning: Meaning::DiskNearlyFull,
         name: "disk nearly full",
         says: "Presses still work. The staff should make room.",
@@ -249,7 +249,7 @@ pub const TABLE: [Row; 12] = [
         status: WINKS_ONCE,
         sound: None,
     },
-    Row {
+    PatternRow {
         meaning: Meaning::Ready,
         name: "ready",
         says: "Press whenever something happens.",
@@ -262,7 +262,7 @@ pub const TABLE: [Row; 12] = [
     },
 ];
 
-impl Row {
+impl PatternRow {
     pub fn of(&self, role: LedRole) -> Option<&Pattern> {
         let pattern = match role {
             LedRole::Ready => &self.ready,
@@ -276,7 +276,7 @@ impl Row {
 }
 
 impl Meaning {
-    pub fn row(self) -> &'static Row {
+    pub fn row(self) -> &'static PatternRow {
         // Every meaning has its row: tested.
         TABLE
             .iter()
@@ -292,10 +292,10 @@ pub fn dead_level(role: LedRole) -> bool {
 
 /// What holds, and since when (`CLOCK_MONOTONIC`, nanoseconds). Plain: no lock, no clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct State {
+pub struct LightState {
     pub dead: Option<u64>,
     /// The last answer to a press.
-    pub answer: Option<(Answer, u64)>,
+    pub answer: Option<(PressAnswer, u64)>,
     pub clip_done: Option<u64>,
     pub shutting_down: Option<u64>,
     pub fault: Option<u64>,
@@ -308,24 +308,24 @@ pub struct State {
 
 /// How a press was answered; the last answer counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum PressAnswer {
     Taken,
     Refused,
 }
 
-impl State {
+impl LightState {
     /// Started, and not yet ready.
-    pub fn booting(now_mono_ns: u64) -> State {
+    pub fn booting(now_mono_ns: u64) -> LightState {
         let booting = Some(now_mono_ns);
-        State {
+        LightState {
             booting,
-            ..State::ready()
+            ..LightState::ready()
         }
     }
 
     /// All is well and nothing happens.
-    pub fn ready() -> State {
-        State {
+    pub fn ready() -> LightState {
+        LightState {
             dead: None,
             answer: None,
             clip_done: None,
@@ -344,8 +344,8 @@ impl State {
         let answered = |wanted| self.answer.filter(|(answer, _)| *answer == wanted);
         match meaning {
             Meaning::Dead => self.dead,
-            Meaning::Refused => answered(Answer::Refused).map(|(_, at)| at),
-            Meaning::Taken => answered(Answer::Taken).map(|(_, at)| at),
+            Meaning::Refused => answered(PressAnswer::Refused).map(|(_, at)| at),
+            Meaning::Taken => answered(PressAnswer::Taken).map(|(_, at)| at),
             Meaning::ClipDone => self.clip_done,
             Meaning::ShuttingDown => self.shutting_down,
             Meaning::Fault => self.fault,
@@ -361,14 +361,14 @@ impl State {
 
 /// What decides about a light now: the row, its pattern, and how long it has held.
 struct Shown {
-    row: &'static Row,
+    row: &'static PatternRow,
     pattern: &'static Pattern,
     for_ns: u64,
 }
 
 const MS: u64 = 1_000_000;
 
-fn shown(state: &State, role: LedRole, now_mono_ns: u64) -> Option<Shown> {
+fn shown(state: &LightState, role: LedRole, now_mono_ns: u64) -> Option<Shown> {
     TABLE.iter().find_map(|row| {
         let pattern = row.of(role)?;
         let for_ns = now_mono_ns.saturating_sub(state.since(row.meaning)?);
@@ -382,18 +382,18 @@ fn shown(state: &State, role: LedRole, now_mono_ns: u64) -> Option<Shown> {
 }
 
 /// What the light of `role` tells now.
-pub fn meaning(state: &State, role: LedRole, now_mono_ns: u64) -> Meaning {
+pub fn meaning(state: &LightState, role: LedRole, now_mono_ns: u64) -> Meaning {
     shown(state, role, now_mono_ns).map_or(Meaning::Ready, |shown| shown.row.meaning)
 }
 
 /// Whether the light of `role` is lit now.
-pub fn level(state: &State, role: LedRole, now_mono_ns: u64) -> bool {
+pub fn level(state: &LightState, role: LedRole, now_mono_ns: u64) -> bool {
     shown(state, role, now_mono_ns).is_some_and(|shown| shown.pattern.beat.turn(shown.for_ns).0)
 }
 
 /// The first instant after `now` at which the light of `role` changes if nothing else
 /// happens; `None`: never.
-pub fn next_change(state: &State, role: LedRole, now_mono_ns: u64) -> Option<u64> {
+pub fn next_change(state: &LightState, role: LedRole, now_mono_ns: u64) -> Option<u64> {
     let lit = level(state, role, now_mono_ns);
     let mut at = now_mono_ns;
     loop {
@@ -405,7 +405,7 @@ pub fn next_change(state: &State, role: LedRole, now_mono_ns: u64) -> Option<u64
 }
 
 /// The first instant after `now` at which there is anything to look at.
-fn next_look(state: &State, role: LedRole, now_mono_ns: u64) -> Option<u64> {
+fn next_look(state: &LightState, role: LedRole, now_mono_ns: u64) -> Option<u64> {
     let shown = shown(state, role, now_mono_ns)?;
     let turn = shown.pattern.beat.turn(shown.for_ns).1;
     let left = |ms: u32| (u64::from(ms) * MS).saturating_sub(shown.for_ns);
@@ -417,7 +417,7 @@ fn next_look(state: &State, role: LedRole, now_mono_ns: u64) -> Option<u64> {
 }
 
 impl Meaning {
-    fn starts_at(self, state: &State) -> u64 {
+    fn starts_at(self, state: &LightState) -> u64 {
         state.since(self).unwrap_or(0)
     }
 }

@@ -64,12 +64,12 @@ pub enum PinIs {
     Volts3,
     Volts5,
     Ground,
-    Line(Line),
+    Line(HeaderLine),
 }
 
 /// A pin that the processor drives or reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct HeaderLine {
     /// The BCM number: `pin` in the configuration, and the line's offset on the chip.
     pub bcm: u32,
     /// What else it can be.
@@ -194,12 +194,12 @@ impl PinMap {
     }
 
     /// Line `bcm`, where it is on the header.
-    pub fn line(&self, bcm: u32) -> Option<&Line> {
+    pub fn line(&self, bcm: u32) -> Option<&HeaderLine> {
         self.lines().find(|line| line.bcm == bcm)
     }
 
     /// All lines on the header, by their pins.
-    pub fn lines(&self) -> impl Iterator<Item = &Line> {
+    pub fn lines(&self) -> impl Iterator<Item = &HeaderLine> {
         self.pins.iter().filter_map(|pin| match &pin.is {
             PinIs::Line(line) => Some(line),
             _ => None,
@@ -339,7 +339,7 @@ fn pin_is(pin: WrittenPin) -> Result<PinIs, String> {
         Some("down") => false,
         other => return Err(format!("reset = \"up\" or \"down\", not {other:?}")),
     };
-    Ok(PinIs::Line(Line {
+    Ok(PinIs::Line(HeaderLine {
         bcm,
         names: pin.names,
         pulled_up,

@@ -17,8 +17,8 @@ use crossbeam_channel::Sender;
 
 use super::cdev::{self, CdevEdges, touched_at};
 use super::chip::{Chip, button_name, led_name, taken};
-use super::listen::{End, Listener, Sequence, Woken};
-use super::types::{BoardError, Edge, Edges, Fault, Heard, Levels, Part};
+use super::listen::{EndSignal, Listener, Sequence, Woken};
+use super::types::{BoardError, BoardEvent, BoardPart, Edge, Edges, Levels, PinFault};
 use crate::base::lock;
 use crate::config::board::{Button, Input, Led, Level, Pull};
 
@@ -80,8 +80,8 @@ pub fn open_edges(
     gpio: &Gpio,
     chip: &Chip,
     buttons: &[(usize, &Button)],
-    heard: Sender<Heard>,
-) -> (RppalEdges, Vec<Fault>) {
+    heard: Sender<BoardEvent>,
+) -> (RppalEdges, Vec<PinFault>) {
     let mut lines = Vec::new();
     let mut refused = Vec::new();
     for &(at, button) in buttons {
@@ -96,8 +96,8 @@ pub fn open_edges(
     let watch = match watch(chip, &lines, heard) {
         Ok(watch) => watch,
         Err(error) => {
-            let of = Part::Pins;
-            faults.push(Fault { of, error });
+            let of = BoardPart::Pins;
+            faults.push(PinFault { of, error });
             None
         }
     };
@@ -114,7 +114,7 @@ fn open_button(
     chip: &Chip,
     at: usize,
     button: &Button,
-    heard: &Sender<Heard>,
+    heard: &Sender<BoardEvent>,
 ) -> Option<Line> {
     let Input::Gpio {
         pin,
@@ -159,7 +159,7 @@ fn wait_until_free(chip: &Chip, pin: u32) {
 }
 
 /// Sets the interrupt, and sees whether the kernel really gave the line.
-fn arm(input: &mut InputPin, wanted: Wanted, heard: &Sender<Heard>, chip: &Chip) -> bool {
+fn arm(input: &mut InputPin, wanted: Wanted, heard: &Sender<BoardEvent>, chip: &Chip) -> bool {
     let debounce = Duration::from_millis(wanted.debounce_ms);
     let debounce = (!debounce.is_zero()).then_some(debounce);
     let mut sequence = Sequence::default();
@@ -191,16 +191,16 @@ fn arm(input: &mut InputPin, wanted: Wanted, heard: &Sender<Heard>, chip: &Chip)
 }
 
 /// From `rppal`'s event to ours.
-fn translate(wanted: Wanted, sequence: &mut Sequence, event: &Event) -> Vec<Heard> {
+fn translate(wanted: Wanted, sequence: &mut Sequence, event: &Event) -> Vec<BoardEvent> {
     let button = wanted.button;
     let lost = sequence.lost_before(event.seqno);
     let reported = u64::try_from(event.timestamp.as_nanos()).unwrap_or(u64::MAX);
-    let edge = Heard::Edge(Edge {
+    let edge = BoardEvent::Edge(Edge {
         button,
         held: (event.trigger == Trigger::RisingEdge) == (wanted.active == Level::High),
         at_mono_ns: touched_at(reported, wanted.debounce_ms.saturating_mul(1_000_000)),
     });
-    let lost = (lost > 0).then_some(Heard::Lost {
+    let lost = (lost > 0).then_some(BoardEvent::Lost {
         button,
         edges: lost,
     });
@@ -211,7 +211,7 @@ fn translate(wanted: Wanted, sequence: &mut Sequence, event: &Event) -> Vec<Hear
 fn watch(
     chip: &Chip,
     lines: &Arc<Mutex<Vec<Line>>>,
-    heard: Sender<Heard>,
+    heard: Sender<BoardEvent>,
 ) -> Result<Option<Listener>, BoardError> {
     let pins: Vec<u32> = lock(lines).iter().map(|line| line.wanted.pin).collect();
     if pins.is_empty() {
@@ -226,7 +226,7 @@ fn watch(
     Ok(Some(listener))
 }
 
-fn take_again(chip: &Chip, lines: &Mutex<Vec<Line>>, end: &End, heard: &Sender<Heard>) {
+fn take_again(chip: &Chip, lines: &Mutex<Vec<Line>>, end: &EndSignal, heard: &Sender<BoardEvent>) {
     let mut unread = 0;
     while unread < UNREAD {
         match end.wait(&[chip.as_fd()], None) {
@@ -255,8 +255,8 @@ fn take_again(chip: &Chip, lines: &Mutex<Vec<Line>>, end: &End, heard: &Sender<H
         });
         // Edges between the two interrupts were heard by nobody.
         let button = line.wanted.button;
-        let _ = heard.send(Heard::Lost { button, edges: 0 });
-        let _ = heard.send(Heard::Trouble { button, what });
+        let _ = heard.send(BoardEvent::Lost { button, edges: 0 });
+        let _ = heard.send(BoardEvent::Trouble { button, what });
     }
 }
 
@@ -283,13 +283,13 @@ pub fn open_levels(
     gpio: &Gpio,
     chip: &Chip,
     leds: Vec<Result<Led, BoardError>>,
-) -> (RppalLevels, Vec<Fault>) {
+) -> (RppalLevels, Vec<PinFault>) {
     let open = |led: Result<Led, BoardError>| led.and_then(|led| open_led(gpio, chip, &led));
     let leds: Vec<_> = leds.into_iter().map(open).collect();
     let faults = leds.iter().enumerate().filter_map(|(at, led)| {
         let error = led.as_ref().err()?.clone();
-        let of = Part::Led(at);
-        Some(Fault { of, error })
+        let of = BoardPart::Led(at);
+        Some(PinFault { of, error })
     });
     let faults = faults.collect();
     (RppalLevels { leds }, faults)
@@ -353,7 +353,7 @@ mod tests {
         let mut sequence = Sequence::default();
         let down = translate(wanted, &mut sequence, &event(1, 520, Trigger::FallingEdge));
         let edge = |held, at_ms: u64| {
-            Heard::Edge(Edge {
+            BoardEvent::Edge(Edge {
                 button: 3,
                 held,
                 at_mono_ns: at_ms * 1_000_000,
@@ -361,7 +361,7 @@ mod tests {
         };
         assert_eq!(down, [edge(true, 500)]);
         let up = translate(wanted, &mut sequence, &event(4, 720, Trigger::RisingEdge));
-        let lost = Heard::Lost {
+        let lost = BoardEvent::Lost {
             button: 3,
             edges: 2,
         };

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crossbeam_channel::Sender;
 
-use super::types::{BoardError, Edge, Edges, Heard, Levels};
+use super::types::{BoardError, BoardEvent, Edge, Edges, Levels};
 use crate::base::{Clock, RealClock, lock};
 
 /// A change of a light.
@@ -37,7 +37,7 @@ pub struct Sim {
 pub struct SimHandle(Arc<Shared>);
 
 struct Shared {
-    heard: Sender<Heard>,
+    heard: Sender<BoardEvent>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -54,7 +54,7 @@ struct State {
 }
 
 /// A board of so many buttons and LEDs that nobody ever sees.
-pub fn open(buttons: usize, leds: usize, heard: Sender<Heard>) -> Sim {
+pub fn open(buttons: usize, leds: usize, heard: Sender<BoardEvent>) -> Sim {
     let state = Mutex::new(State {
         held: vec![false; buttons],
         lit: vec![None; leds],
@@ -86,7 +86,7 @@ impl SimHandle {
             None => return,
         }
         // Nobody listens any more: the house is stopping.
-        let _ = self.0.heard.send(Heard::Edge(Edge {
+        let _ = self.0.heard.send(BoardEvent::Edge(Edge {
             button,
             held,
             at_mono_ns,
@@ -100,7 +100,7 @@ impl SimHandle {
     }
 
     /// Says what a backend can say besides edges.
-    pub fn say(&self, heard: Heard) {
+    pub fn say(&self, heard: BoardEvent) {
         let _ = self.0.heard.send(heard);
     }
 

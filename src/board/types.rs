@@ -17,7 +17,7 @@ pub struct Edge {
 
 /// What comes out of the inputs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum BoardEvent {
     Edge(Edge),
     /// The kernel dropped edges of this button: presses may have been among them.
     Lost {
@@ -68,7 +68,7 @@ pub enum BoardError {
 
 /// What a fault concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum BoardPart {
     /// All pins: there is no GPIO here, or it may not be used.
     Pins,
     /// Index into the buttons the board was opened with.
@@ -79,14 +79,14 @@ pub enum Part {
 
 /// Something that could not be opened. The rest works.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    pub of: Part,
+pub struct PinFault {
+    pub of: BoardPart,
     pub error: BoardError,
 }
 
 /// An open board. Dropping it releases the pins; LEDs keep their last level
 /// where the kernel lets them.
-pub struct Board {
+pub struct OpenBoard {
     /// `rppal`, `cdev`, `sim`, `none`.
     pub backend: &'static str,
     /// The chip with the pins, for people: `gpiochip0 (pinctrl-bcm2711)`.
@@ -94,14 +94,14 @@ pub struct Board {
     pub edges: Box<dyn Edges>,
     pub levels: Box<dyn Levels>,
     /// What did not open. One bad pin does not take the others.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<PinFault>,
     /// What an installer should know, though it works.
     pub notes: Vec<String>,
 }
 
 /// The LEDs alone, without a single input: for `hindsight board off`.
-pub struct Outputs {
+pub struct LedOutputs {
     pub backend: &'static str,
     pub levels: Box<dyn Levels>,
-    pub faults: Vec<Fault>,
+    pub faults: Vec<PinFault>,
 }

@@ -16,9 +16,9 @@ use crossbeam_channel::Sender;
 use evdev::{EventType, InputEvent, KeyCode, SynchronizationCode, raw_stream::RawDevice};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
-use super::listen::{End, Listener, Woken};
+use super::listen::{EndSignal, Listener, Woken};
 use super::sys;
-use super::types::{BoardError, Edge, Edges, Fault, Heard, Part};
+use super::types::{BoardError, BoardEvent, BoardPart, Edge, Edges, PinFault};
 use crate::base::{Clock, RealClock};
 use crate::config::board::{Button, Input};
 
@@ -46,14 +46,17 @@ pub struct UsbEdges {
 }
 
 /// Opens the USB buttons among `buttons`, each told by its index.
-pub fn open_edges(buttons: &[Button], heard: Sender<Heard>) -> (Option<UsbEdges>, Vec<Fault>) {
+pub fn open_edges(
+    buttons: &[Button],
+    heard: Sender<BoardEvent>,
+) -> (Option<UsbEdges>, Vec<PinFault>) {
     let mut faults = Vec::new();
     let mut wanted = Vec::new();
     for (at, button) in buttons.iter().enumerate() {
         match want(at, button) {
             Ok(want) => wanted.extend(want),
-            Err(error) => faults.push(Fault {
-                of: Part::Button(at),
+            Err(error) => faults.push(PinFault {
+                of: BoardPart::Button(at),
                 error,
             }),
         }
@@ -82,8 +85,8 @@ pub fn open_edges(buttons: &[Button], heard: Sender<Heard>) -> (Option<UsbEdges>
             (Some(edges), faults)
         }
         Err(error) => {
-            let of = |at: usize| Fault {
-                of: Part::Button(at),
+            let of = |at: usize| PinFault {
+                of: BoardPart::Button(at),
                 error: error.clone(),
             };
             faults.extend(mine.into_iter().map(of));
@@ -164,11 +167,11 @@ struct Keys {
     /// What was said last about each of `wanted`.
     said: Vec<Option<String>>,
     held: Arc<Vec<AtomicBool>>,
-    heard: Sender<Heard>,
+    heard: Sender<BoardEvent>,
 }
 
 impl Keys {
-    fn new(wanted: Vec<Wanted>, held: Arc<Vec<AtomicBool>>, heard: Sender<Heard>) -> Keys {
+    fn new(wanted: Vec<Wanted>, held: Arc<Vec<AtomicBool>>, heard: Sender<BoardEvent>) -> Keys {
         Keys {
             said: vec![None; wanted.len()],
             wanted,
@@ -179,7 +182,7 @@ impl Keys {
         }
     }
 
-    fn listen(mut self, inotify: &Inotify, mut watched: Watched, end: &End) {
+    fn listen(mut self, inotify: &Inotify, mut watched: Watched, end: &EndSignal) {
         self.look_around();
         loop {
             let waiting = self.refused.values().any(|(tries, _)| *tries < TRIES);
@@ -327,7 +330,7 @@ impl Keys {
             }
         }
         for heard in told {
-            if let Heard::Edge(edge) = heard {
+            if let BoardEvent::Edge(edge) = heard {
                 self.held[edge.button].store(edge.held, SeqCst);
             }
             // Nobody listens any more: we are about to be dropped.
@@ -337,7 +340,7 @@ impl Keys {
 
     fn tell(&self, button: usize, held: bool, at_mono_ns: u64) {
         self.held[button].store(held, SeqCst);
-        let _ = self.heard.send(Heard::Edge(Edge {
+        let _ = self.heard.send(BoardEvent::Edge(Edge {
             button,
             held,
             at_mono_ns,
@@ -354,7 +357,7 @@ impl Keys {
             };
             if what != self.said[at] {
                 self.said[at].clone_from(&what);
-                let _ = self.heard.send(Heard::Trouble {
+                let _ = self.heard.send(BoardEvent::Trouble {
                     button: want.button,
                     what,
                 });
@@ -392,7 +395,7 @@ fn mono_ns(event: &InputEvent) -> u64 {
 }
 
 /// What an event means to the buttons on its device.
-fn hear(keys: &mut [Key], event: &InputEvent) -> Vec<Heard> {
+fn hear(keys: &mut [Key], event: &InputEvent) -> Vec<BoardEvent> {
     let down = match event.value() {
         0 => false,
         1 => true,
@@ -408,7 +411,7 @@ fn hear(keys: &mut [Key], event: &InputEvent) -> Vec<Heard> {
         .filter(|key| key.code == code && key.held != down);
     ours.map(|key| {
         key.held = down;
-        Heard::Edge(Edge {
+        BoardEvent::Edge(Edge {
             button: key.button,
             held: down,
             at_mono_ns: mono_ns(event),
@@ -424,20 +427,24 @@ fn dropped(event: &InputEvent) -> bool {
 }
 
 /// After dropped events: the keys as they are now, and the loss.
-fn catch_up(keys: &mut [Key], event: &InputEvent, down: impl Fn(KeyCode) -> bool) -> Vec<Heard> {
+fn catch_up(
+    keys: &mut [Key],
+    event: &InputEvent,
+    down: impl Fn(KeyCode) -> bool,
+) -> Vec<BoardEvent> {
     let mut told = Vec::new();
     for key in keys.iter_mut() {
         let button = key.button;
         let held = down(key.code);
         if held != key.held {
             key.held = held;
-            told.push(Heard::Edge(Edge {
+            told.push(BoardEvent::Edge(Edge {
                 button,
                 held,
                 at_mono_ns: mono_ns(event),
             }));
         }
-        told.push(Heard::Lost { button, edges: 0 });
+        told.push(BoardEvent::Lost { button, edges: 0 });
     }
     told
 }
@@ -467,9 +474,9 @@ mod tests {
         vec![key(0, KeyCode::KEY_B), key(2, KeyCode::KEY_PAGEDOWN)]
     }
 
-    fn held(told: &[Heard]) -> Vec<(usize, bool)> {
-        let edge = |heard: &Heard| match heard {
-            Heard::Edge(edge) => Some((edge.button, edge.held)),
+    fn held(told: &[BoardEvent]) -> Vec<(usize, bool)> {
+        let edge = |heard: &BoardEvent| match heard {
+            BoardEvent::Edge(edge) => Some((edge.button, edge.held)),
             _ => None,
         };
         told.iter().filter_map(edge).collect()
@@ -497,7 +504,7 @@ mod tests {
         assert_eq!(held(&told), [(0, false), (2, true)]);
         let lost = told
             .iter()
-            .filter(|heard| matches!(heard, Heard::Lost { .. }));
+            .filter(|heard| matches!(heard, BoardEvent::Lost { .. }));
         assert_eq!(lost.count(), 2);
     }
 

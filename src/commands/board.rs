@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::client::Client;
 use crate::board::lights::role_name;
-use crate::board::pins::{Fit, Line, Pin, PinIs, PinMap};
+use crate::board::pins::{Fit, HeaderLine, Pin, PinIs, PinMap};
 use crate::board::{Peeked, Settings, peek};
 use crate::commands::exit::{NOT_DONE, WRONG};
 use crate::config::Config;
@@ -270,7 +270,7 @@ impl Picture<'_> {
         }
     }
 
-    fn does(&self, line: &Line) -> Painted {
+    fn does(&self, line: &HeaderLine) -> Painted {
         let part = self.parts.iter().find(|part| part.pin == Some(line.bcm));
         if let Some(part) = part {
             let now = match part.now {

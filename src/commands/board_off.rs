@@ -7,7 +7,7 @@
 use std::process::ExitCode;
 
 use crate::board::lights::role_name;
-use crate::board::{self, BoardError, Outputs, Part, patterns};
+use crate::board::{self, BoardError, BoardPart, LedOutputs, patterns};
 use crate::commands::exit::WRONG;
 use crate::config::Config;
 use crate::config::board::{Backend, Led};
@@ -33,13 +33,13 @@ pub(super) fn off(config: &Config) -> ExitCode {
 }
 
 /// Sets every light that there is; what is to be said, and whether all went well.
-fn put_out(mut outputs: Outputs, leds: &[Led]) -> (Vec<String>, bool) {
+fn put_out(mut outputs: LedOutputs, leds: &[Led]) -> (Vec<String>, bool) {
     let mut told = Vec::new();
     let mut all_well = true;
     for fault in &outputs.faults {
         match (&fault.of, &fault.error) {
             (_, BoardError::NoGpio(why)) => return (vec![why.clone()], true),
-            (Part::Pins, error) => return (vec![error.to_string()], false),
+            (BoardPart::Pins, error) => return (vec![error.to_string()], false),
             _ => {}
         }
     }
@@ -61,7 +61,7 @@ fn put_out(mut outputs: Outputs, leds: &[Led]) -> (Vec<String>, bool) {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::board::{Fault, sim};
+    use crate::board::{PinFault, sim};
     use crate::config::board::{LedRole, Level};
 
     fn leds() -> Vec<Led> {
@@ -73,8 +73,8 @@ mod tests {
         (17..).zip(patterns::ROLES).map(led).collect()
     }
 
-    fn outputs(sim: sim::Sim, faults: Vec<Fault>) -> Outputs {
-        Outputs {
+    fn outputs(sim: sim::Sim, faults: Vec<PinFault>) -> LedOutputs {
+        LedOutputs {
             backend: "sim",
             levels: sim.levels,
             faults,
@@ -112,8 +112,11 @@ mod tests {
     #[test]
     fn a_machine_without_pins_is_no_failure_but_pins_that_may_not_be_used_are() {
         let without = |error| {
-            let of = Part::Pins;
-            put_out(outputs(five_lights(), vec![Fault { of, error }]), &leds())
+            let of = BoardPart::Pins;
+            put_out(
+                outputs(five_lights(), vec![PinFault { of, error }]),
+                &leds(),
+            )
         };
         let none = without(BoardError::NoGpio("no GPIO here".to_owned()));
         assert_eq!(none, (vec!["no GPIO here".to_owned()], true));

@@ -17,7 +17,7 @@ use crate::base::{Clock, RealClock, StopLevel};
 use crate::board::lights::role_name;
 use crate::board::pins::PinMap;
 use crate::board::sim::{self, SimHandle};
-use crate::board::{self, BoardError, Edge, Heard, Levels, Part, patterns};
+use crate::board::{self, BoardError, BoardEvent, BoardPart, Edge, Levels, patterns};
 use crate::commands::exit::{NOT_DONE, WRONG};
 use crate::config::Config;
 use crate::config::board::{Backend, Button, Input, Led, LedRole};
@@ -109,13 +109,13 @@ fn map_of(config: &Config) -> &'static PinMap {
 }
 
 /// Why there is nothing to walk through: no pins at all, or all in other hands.
-fn cannot_start(faults: &[board::Fault], buttons: &[Button]) -> Option<String> {
-    let all = faults.iter().find(|fault| fault.of == Part::Pins);
+fn cannot_start(faults: &[board::PinFault], buttons: &[Button]) -> Option<String> {
+    let all = faults.iter().find(|fault| fault.of == BoardPart::Pins);
     let usb = buttons.iter().any(|b| pin_of(b).is_none());
     if let (Some(fault), false) = (all, usb) {
         return Some(fault.error.to_string());
     }
-    let ours = |fault: &&board::Fault| matches!(&fault.error, BoardError::Pin(why) if why.contains("another Hindsight"));
+    let ours = |fault: &&board::PinFault| matches!(&fault.error, BoardError::Pin(why) if why.contains("another Hindsight"));
     let taken = faults.iter().filter(ours).count();
     (taken > 0).then(|| {
         let lines: Vec<String> = faults.iter().map(|f| f.error.to_string()).collect();
@@ -201,9 +201,9 @@ struct Walk<'a, S: FnMut(&str)> {
     buttons: &'a [Button],
     leds: &'a [Led],
     levels: Box<dyn Levels>,
-    heard: Receiver<Heard>,
+    heard: Receiver<BoardEvent>,
     answers: Receiver<Answer>,
-    faults: Vec<board::Fault>,
+    faults: Vec<board::PinFault>,
     map: &'static PinMap,
     /// What was found, a line for each part, and whether it is well.
     found: Vec<(String, bool, String)>,
@@ -256,8 +256,9 @@ impl<S: FnMut(&str)> Walk<'_, S> {
     }
 
     /// Why a part did not open; one on a pin suffers from what all pins suffer from.
-    fn fault(&self, of: Part, on_pin: bool) -> Option<String> {
-        let concerns = |fault: &&board::Fault| fault.of == of || on_pin && fault.of == Part::Pins;
+    fn fault(&self, of: BoardPart, on_pin: bool) -> Option<String> {
+        let concerns =
+            |fault: &&board::PinFault| fault.of == of || on_pin && fault.of == BoardPart::Pins;
         let found = self.faults.iter().find(concerns);
         found.map(|fault| fault.error.to_string())
     }
@@ -271,7 +272,7 @@ impl<S: FnMut(&str)> Walk<'_, S> {
                 "light"
             };
             let name = format!("{} {thing}, {}", role_name(led.role), self.place(led.pin));
-            if let Some(why) = self.fault(Part::Led(n), true) {
+            if let Some(why) = self.fault(BoardPart::Led(n), true) {
                 self.tell(format!("{name}: {why}"));
                 self.note(&name, false, why);
                 continue;
@@ -347,7 +348,7 @@ impl<S: FnMut(&str)> Walk<'_, S> {
         let buttons = self.buttons;
         for (n, button) in buttons.iter().enumerate() {
             let name = self.button_name(button);
-            if let Some(why) = self.fault(Part::Button(n), pin_of(button).is_some()) {
+            if let Some(why) = self.fault(BoardPart::Button(n), pin_of(button).is_some()) {
                 self.tell(format!("\n{name}: {why}"));
                 self.note(&name, false, why);
                 continue;
@@ -400,16 +401,16 @@ impl<S: FnMut(&str)> Walk<'_, S> {
             };
             select! {
                 recv(self.heard) -> heard => match heard {
-                    Ok(Heard::Edge(edge)) if edge.button == button => {
+                    Ok(BoardEvent::Edge(edge)) if edge.button == button => {
                         edges.push(edge);
                         self.light_up(edge.held);
                     }
-                    Ok(Heard::Edge(edge)) => self.wrong_button(edge, &mut wrong),
-                    Ok(Heard::Lost { .. }) => {
+                    Ok(BoardEvent::Edge(edge)) => self.wrong_button(edge, &mut wrong),
+                    Ok(BoardEvent::Lost { .. }) => {
                         self.tell("  the kernel lost edges: this button bounces very much");
                     }
-                    Ok(Heard::Trouble { what: Some(what), .. }) => self.tell(format!("  {what}")),
-                    Ok(Heard::Trouble { what: None, .. }) => {}
+                    Ok(BoardEvent::Trouble { what: Some(what), .. }) => self.tell(format!("  {what}")),
+                    Ok(BoardEvent::Trouble { what: None, .. }) => {}
                     Err(_) => return Err(()),
                 },
                 recv(self.answers) -> answer => match answer {

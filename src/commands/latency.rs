@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::base::{BootId, CameraId, Clock, RealClock, Stop, StopLevel};
 use crate::commands::exit::{NOT_DONE, WRONG};
 use crate::config::{Camera, Config};
-use crate::ingest::{self, Ingest, Phase};
+use crate::ingest::{self, ConnectionPhase, Ingest};
 use crate::media::Track;
 use crate::ring::RingReader;
 use crate::service::signals::Stopper;
@@ -112,7 +112,11 @@ fn watch_in(
     };
     let ingest = ingest::start(settings, clock.clone(), stop.clone()).map_err(|e| e.to_string())?;
     let give_up_mono_ns = clock.mono_ns() + 1_000_000 * PATIENCE.as_millis() as u64;
-    while !ingest.states().iter().all(|s| s.state == Phase::Streaming) {
+    while !ingest
+        .states()
+        .iter()
+        .all(|s| s.state == ConnectionPhase::Streaming)
+    {
         if clock.mono_ns() > give_up_mono_ns {
             let reason = ingest.states().first().map(|s| s.reason.clone());
             return Err(format!("no picture: {}", reason.unwrap_or_default()));

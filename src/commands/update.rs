@@ -17,12 +17,12 @@ use crate::config::{Config, Http};
 use crate::disk::Disk;
 use crate::health;
 use crate::service::say::{self, say};
-use crate::update::confirm::{Decision, Errand, Look, Pace, Watch, confirm, errand};
+use crate::update::confirm::{ConfirmPace, ConfirmWatch, Decision, Errand, Look, confirm, errand};
 use crate::update::fetch::Fetch;
 use crate::update::image::Image;
-use crate::update::install::{Rules, Step, Written};
+use crate::update::install::{InstalledUpdate, Step, UpdateRules};
 use crate::update::layout::Kernel;
-use crate::update::{Layout, Slot, State, Store, Update, UpdateError};
+use crate::update::{Layout, Slot, SlotState, SlotStore, UpdateError, Updater};
 
 /// The new system did not become healthy: the box is to be restarted, so that U-Boot goes back.
 const RESTART: u8 = 11;
@@ -71,7 +71,7 @@ pub(super) fn update(
             allow_older,
             reboot,
         } => {
-            let rules = Rules {
+            let rules = UpdateRules {
                 key: key.clone(),
                 running: running_version(),
                 allow_older: *allow_older,
@@ -82,7 +82,7 @@ pub(super) fn update(
             healthy_for,
             patience,
         } => {
-            let pace = Pace {
+            let pace = ConfirmPace {
                 healthy_ns: ns(*healthy_for),
                 patience_ns: ns(*patience),
             };
@@ -110,13 +110,13 @@ fn running_version() -> Version {
 }
 
 enum Failure {
-    Update(UpdateError),
+    Updater(UpdateError),
     Config(String),
 }
 
 impl From<UpdateError> for Failure {
     fn from(error: UpdateError) -> Failure {
-        Failure::Update(error)
+        Failure::Updater(error)
     }
 }
 
@@ -125,10 +125,10 @@ fn install(
     layout: &Layout,
     disk: &Disk,
     from: &str,
-    rules: &Rules,
-) -> Result<Written, Failure> {
+    rules: &UpdateRules,
+) -> Result<InstalledUpdate, Failure> {
     // The box first: nobody should wait for a download that cannot be used.
-    let update = Update::begin(layout, disk)?;
+    let update = Updater::begin(layout, disk)?;
     let mut progress = Progress::default();
     let mut tell = |step| progress.tell(step);
     let image = match Fetch::is_address(from) {
@@ -170,10 +170,10 @@ impl Progress {
     }
 }
 
-fn installed(done: Result<Written, Failure>, reboot: bool) -> ExitCode {
-    let Written { version, slot } = match done {
+fn installed(done: Result<InstalledUpdate, Failure>, reboot: bool) -> ExitCode {
+    let InstalledUpdate { version, slot } = match done {
         Ok(written) => written,
-        Err(Failure::Update(error)) => return failed(&error),
+        Err(Failure::Updater(error)) => return failed(&error),
         Err(Failure::Config(error)) => {
             eprintln!(
                 "the configuration says where to put what is fetched, and cannot be used:\n{error}"
@@ -204,10 +204,10 @@ fn confirm_when_healthy(
     config: impl FnOnce() -> Result<Config, String>,
     layout: &Layout,
     disk: &Disk,
-    pace: Pace,
+    pace: ConfirmPace,
 ) -> ExitCode {
     let running = layout.running;
-    let errand = errand(&Store::new(disk, &layout.boot).read(), running);
+    let errand = errand(&SlotStore::new(disk, &layout.boot).read(), running);
     match &errand {
         Errand::Nothing(why) => {
             say(format!("{why}: nothing to confirm"));
@@ -259,11 +259,11 @@ fn after_this_try(tries_left: u8, running: Slot) -> String {
 }
 
 /// Until the service was healthy for long enough; else, what was wrong last.
-fn wait_for_health(http: &Http, pace: Pace) -> Result<(), String> {
+fn wait_for_health(http: &Http, pace: ConfirmPace) -> Result<(), String> {
     let client = Client::new(http, ANSWER);
     // Sixty looks: every 2 s for two minutes.
     let every = Duration::from_nanos(pace.healthy_ns / 60);
-    let mut watch = Watch::new(pace, RealClock.mono_ns());
+    let mut watch = ConfirmWatch::new(pace, RealClock.mono_ns());
     let mut last = None;
     loop {
         let look = look(&client);
@@ -305,7 +305,7 @@ fn look(client: &Client<'_>) -> Look {
 }
 
 fn status(layout: &Layout, disk: &Disk) -> ExitCode {
-    let state = match Store::new(disk, &layout.boot).read() {
+    let state = match SlotStore::new(disk, &layout.boot).read() {
         Ok(state) => state,
         Err(error) => {
             eprintln!(
@@ -321,7 +321,7 @@ fn status(layout: &Layout, disk: &Disk) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn told(state: &State, running: Slot, version: &Version) -> String {
+fn told(state: &SlotState, running: Slot, version: &Version) -> String {
     let tried = match state.tried {
         Some(tried) => format!(
             "{tried}, {} left",
@@ -339,7 +339,7 @@ fn told(state: &State, running: Slot, version: &Version) -> String {
 }
 
 /// What the table means, where it means something.
-fn meaning(state: &State, running: Slot) -> String {
+fn meaning(state: &SlotState, running: Slot) -> String {
     let other = running.other();
     match (state.tried, state.left) {
         (Some(tried), left) if tried == running && state.slot != running => format!(
@@ -366,7 +366,7 @@ mod tests {
 
     fn shown(slot: Slot, tried: Option<Slot>, left: u8) -> String {
         told(
-            &State { slot, tried, left },
+            &SlotState { slot, tried, left },
             Slot::A,
             &Version::new(0, 2, 0),
         )

@@ -14,16 +14,16 @@ use tokio::sync::mpsc as tokio_mpsc;
 use tokio::task::JoinSet;
 use url::Url;
 
-use super::fault::{Fault, When};
-use super::script::{Asked, Script, Sent};
+use super::fault::{CameraFault, When};
+use super::script::{LoggedRequest, Script, Sent};
 use super::session;
-use super::shared::{Order, Shared};
+use super::shared::{Order, ServerShared};
 use crate::base::lock;
 
 /// A running camera. It stops when dropped.
 #[derive(Debug)]
-pub struct Camera {
-    shared: Arc<Shared>,
+pub struct DemoCamera {
+    shared: Arc<ServerShared>,
     addr: SocketAddr,
     /// Its end tells the camera's task to stop.
     alive: Option<tokio_mpsc::Sender<()>>,
@@ -35,17 +35,17 @@ pub struct Camera {
 #[derive(Debug)]
 struct Thread(Mutex<Option<JoinHandle<()>>>);
 
-impl Camera {
+impl DemoCamera {
     /// Listens on loopback; returns when clients can connect.
-    pub fn start(script: Script) -> io::Result<Camera> {
-        let mut cameras = Camera::start_many(vec![script])?;
+    pub fn start(script: Script) -> io::Result<DemoCamera> {
+        let mut cameras = DemoCamera::start_many(vec![script])?;
         cameras
             .pop()
             .ok_or_else(|| io::Error::other("no camera was started"))
     }
 
     /// Many cameras in one thread: for benches.
-    pub fn start_many(scripts: Vec<Script>) -> io::Result<Vec<Camera>> {
+    pub fn start_many(scripts: Vec<Script>) -> io::Result<Vec<DemoCamera>> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -54,7 +54,7 @@ impl Camera {
         for script in scripts {
             let (camera, task) = {
                 let _inside = runtime.enter();
-                Camera::prepare(script, thread.clone())?
+                DemoCamera::prepare(script, thread.clone())?
             };
             cameras.push(camera);
             tasks.push(task);
@@ -75,17 +75,16 @@ impl Camera {
     fn prepare(
         script: Script,
         thread: Arc<Thread>,
-    ) -> io::Result<(Camera, impl Future<Output = ()> + Send + 'static)> {
+    ) -> io::Result<(DemoCamera, impl Future<Output = ()> + Send + 'static)> {
         let listener = listen(script.port)?;
         let addr = listener.local_addr()?;
-        let starts_closed = script
-            .faults
-            .iter()
-            .any(|(when, fault)| *when == When::Start && matches!(fault, Fault::CloseListener));
+        let starts_closed = script.faults.iter().any(|(when, fault)| {
+            *when == When::Start && matches!(fault, CameraFault::CloseListener)
+        });
         let (orders, orders_in) = tokio_mpsc::unbounded_channel();
         let (alive, alive_in) = tokio_mpsc::channel(1);
         let (gone_in, gone) = mpsc::channel();
-        let shared = Arc::new(Shared::new(script, orders));
+        let shared = Arc::new(ServerShared::new(script, orders));
         let server = Server {
             shared: shared.clone(),
             addr,
@@ -97,7 +96,7 @@ impl Camera {
             server.run(alive_in).await;
             drop(gone_in);
         };
-        let camera = Camera {
+        let camera = DemoCamera {
             shared,
             addr,
             alive: Some(alive),
@@ -126,7 +125,7 @@ impl Camera {
     }
 
     /// All requests so far.
-    pub fn asked(&self) -> Vec<Asked> {
+    pub fn asked(&self) -> Vec<LoggedRequest> {
         lock(&self.shared.asked).clone()
     }
 
@@ -147,7 +146,7 @@ impl Camera {
 
     /// Strikes now. When it returns, a fault of conversation is in force, and
     /// one of the stream has been told to all sessions.
-    pub fn inject(&self, fault: Fault) {
+    pub fn inject(&self, fault: CameraFault) {
         let (done, wait) = mpsc::channel();
         if self.shared.orders.send((fault, Some(done))).is_ok() {
             // An error means that the camera has ended: nothing to wait for.
@@ -159,7 +158,7 @@ impl Camera {
     pub fn stop(self) {}
 }
 
-impl Drop for Camera {
+impl Drop for DemoCamera {
     fn drop(&mut self) {
         self.alive = None;
         // Nothing is ever sent: this waits for the other end to go.
@@ -174,7 +173,7 @@ impl Drop for Camera {
 
 /// The camera's own task: accepts, obeys orders.
 struct Server {
-    shared: Arc<Shared>,
+    shared: Arc<ServerShared>,
     addr: SocketAddr,
     listener: Option<TcpListener>,
     orders: tokio_mpsc::UnboundedReceiver<Order>,
@@ -200,17 +199,19 @@ impl Server {
         }
     }
 
-    fn obey(&mut self, fault: Fault) {
+    fn obey(&mut self, fault: CameraFault) {
         lock(&self.shared.state).manners.learn(&fault);
         match fault {
-            Fault::CloseListener => self.listener = None,
-            Fault::OpenListener if self.listener.is_none() => match listen(self.addr.port()) {
-                Ok(listener) => self.listener = Some(listener),
-                Err(error) => {
-                    log::error!(target: "hindsight", event = "error_demo_camera"; "the built-in camera cannot listen on {}: {error}", self.addr)
+            CameraFault::CloseListener => self.listener = None,
+            CameraFault::OpenListener if self.listener.is_none() => {
+                match listen(self.addr.port()) {
+                    Ok(listener) => self.listener = Some(listener),
+                    Err(error) => {
+                        log::error!(target: "hindsight", event = "error_demo_camera"; "the built-in camera cannot listen on {}: {error}", self.addr)
+                    }
                 }
-            },
-            Fault::Switch(footage) => self.shared.switch(footage),
+            }
+            CameraFault::Switch(footage) => self.shared.switch(footage),
             // No session is no error.
             fault if !fault.is_of_camera() => drop(self.shared.strikes.send(fault)),
             _ => {}

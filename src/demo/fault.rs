@@ -8,7 +8,7 @@ use super::footage::Footage;
 
 /// A step of an RTSP conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stage {
+pub enum RtspStage {
     Connect,
     Options,
     Describe,
@@ -27,16 +27,16 @@ pub enum When {
 }
 
 /// One fault. Those of conversation hold for all requests from then on, until
-/// [`Fault::Behave`]; those of the stream strike the sessions that play.
+/// [`CameraFault::Behave`]; those of the stream strike the sessions that play.
 #[derive(Clone, Debug)]
-pub enum Fault {
+pub enum CameraFault {
     // --- the conversation ---
     /// Accepts and answers up to and including this stage, then nothing more
     /// (and sends no RTP either).
-    MuteAfter(Stage),
+    MuteAfter(RtspStage),
     /// Answers requests of this stage and all later ones with this status: 401
     /// (however often the password comes), 404, 503…
-    Refuse { from: Stage, status: u16 },
+    Refuse { from: RtspStage, status: u16 },
     /// Answers DESCRIBE with 302 to this place.
     Redirect(String),
     /// No longer listens: connections are refused. Open ones live on.
@@ -88,21 +88,21 @@ pub enum Fault {
     SenderReports(bool),
 }
 
-impl Fault {
+impl CameraFault {
     /// Whether it is the camera as a whole that has it, not a session that plays.
     pub(super) fn is_of_camera(&self) -> bool {
         matches!(
             self,
-            Fault::MuteAfter(_)
-                | Fault::Refuse { .. }
-                | Fault::Redirect(_)
-                | Fault::CloseListener
-                | Fault::OpenListener
-                | Fault::Nonsense
-                | Fault::EndlessHeaders
-                | Fault::SlowBytes { .. }
-                | Fault::Behave
-                | Fault::Switch(_)
+            CameraFault::MuteAfter(_)
+                | CameraFault::Refuse { .. }
+                | CameraFault::Redirect(_)
+                | CameraFault::CloseListener
+                | CameraFault::OpenListener
+                | CameraFault::Nonsense
+                | CameraFault::EndlessHeaders
+                | CameraFault::SlowBytes { .. }
+                | CameraFault::Behave
+                | CameraFault::Switch(_)
         )
     }
 }
@@ -110,8 +110,8 @@ impl Fault {
 /// How the camera answers at present: the sum of the faults of conversation.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Manners {
-    pub mute_after: Option<Stage>,
-    pub refuse: Option<(Stage, u16)>,
+    pub mute_after: Option<RtspStage>,
+    pub refuse: Option<(RtspStage, u16)>,
     pub redirect: Option<String>,
     pub nonsense: bool,
     pub endless_headers: bool,
@@ -120,15 +120,15 @@ pub(super) struct Manners {
 
 impl Manners {
     /// Takes a fault of conversation; leaves others alone.
-    pub fn learn(&mut self, fault: &Fault) {
+    pub fn learn(&mut self, fault: &CameraFault) {
         match fault {
-            Fault::MuteAfter(stage) => self.mute_after = Some(*stage),
-            Fault::Refuse { from, status } => self.refuse = Some((*from, *status)),
-            Fault::Redirect(to) => self.redirect = Some(to.clone()),
-            Fault::Nonsense => self.nonsense = true,
-            Fault::EndlessHeaders => self.endless_headers = true,
-            Fault::SlowBytes { ms } => self.slow_ms = Some(*ms),
-            Fault::Behave => *self = Manners::default(),
+            CameraFault::MuteAfter(stage) => self.mute_after = Some(*stage),
+            CameraFault::Refuse { from, status } => self.refuse = Some((*from, *status)),
+            CameraFault::Redirect(to) => self.redirect = Some(to.clone()),
+            CameraFault::Nonsense => self.nonsense = true,
+            CameraFault::EndlessHeaders => self.endless_headers = true,
+            CameraFault::SlowBytes { ms } => self.slow_ms = Some(*ms),
+            CameraFault::Behave => *self = Manners::default(),
             _ => {}
         }
     }

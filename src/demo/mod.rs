@@ -5,7 +5,7 @@
 //! Stands on ground only.
 //!
 //! * [`footage`]: what is served: coded frames of the bundled pattern, of an MP4, or made up
-//! * [`Script`]: what it does; [`Camera`]: the server, its log
+//! * [`Script`]: what it does; [`DemoCamera`]: the server, its log
 //! * [`fault`]: all that can go wrong, by name
 //! * [`picture`]: the frame number drawn in the pattern, and how to read it back
 //!
@@ -28,10 +28,10 @@ mod session;
 mod shared;
 mod stream;
 
-pub use camera::Camera;
-pub use fault::{Fault, Stage, When};
+pub use camera::DemoCamera;
+pub use fault::{CameraFault, RtspStage, When};
 pub use footage::{Footage, FootageError};
-pub use script::{Asked, Join, Login, Scheme, Script, Sent, StartAt};
+pub use script::{Join, LoggedRequest, Login, Scheme, Script, Sent, StartAt};
 
 /// Our own logo, a PNG with transparency: what the demo puts on its clips.
 pub static LOGO: &[u8] = include_bytes!("../../assets/logo.png");

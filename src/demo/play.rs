@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use tokio::net::{TcpStream, UdpSocket};
 
-use super::fault::{Fault, When};
+use super::fault::{CameraFault, When};
 use super::packet::Packets;
 use super::reel::Coding;
 use super::script::{Join, Sent, StartAt};
-use super::shared::{Shared, now_ns, signed};
-use super::stream::{Cursor, Item, Programme, Wire, ns, scale};
+use super::shared::{ServerShared, now_ns, signed};
+use super::stream::{DueFrame, Programme, RtpState, StreamCursor, ns, scale};
 use crate::base::lock;
 use crate::media::Track;
 
@@ -36,11 +36,11 @@ pub(super) enum Way {
 #[derive(Debug)]
 pub(super) struct Carried {
     pub way: Way,
-    pub wire: Wire,
+    pub wire: RtpState,
 }
 
 /// Video and audio, as far as they were set up.
-pub(super) type Tracks = [Option<Carried>; 2];
+pub(super) type PlayTracks = [Option<Carried>; 2];
 
 fn index(track: Track) -> usize {
     match track {
@@ -51,7 +51,7 @@ fn index(track: Track) -> usize {
 
 /// What becomes of the connection after a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum AfterStep {
     GoOn,
     Close,
     /// Neither read nor write, nor close.
@@ -61,10 +61,10 @@ pub(super) enum Next {
 /// A session that plays.
 #[derive(Debug)]
 pub(super) struct Play {
-    shared: Arc<Shared>,
+    shared: Arc<ServerShared>,
     session: u32,
     start_mono_ns: u64,
-    cursor: Cursor,
+    cursor: StreamCursor,
     last_frame: Option<u64>,
     reports_ms: Option<u64>,
     next_report_ns: u64,
@@ -84,7 +84,7 @@ pub(super) struct Play {
 type Outgoing<'a> = Vec<([u8; 16], &'a [u8])>;
 
 impl Play {
-    pub fn begin(shared: Arc<Shared>) -> Play {
+    pub fn begin(shared: Arc<ServerShared>) -> Play {
         let session = shared.sessions.fetch_add(1, Ordering::Relaxed);
         let now = now_ns();
         let (start_mono_ns, programme) = {
@@ -136,7 +136,7 @@ impl Play {
     }
 
     /// The first of what is to be sent next.
-    fn next(&mut self, tracks: &Tracks) -> Option<Item> {
+    fn next(&mut self, tracks: &PlayTracks) -> Option<DueFrame> {
         let programme = self.programme();
         let video = tracks[0]
             .is_some()
@@ -157,7 +157,7 @@ impl Play {
     }
 
     /// `CLOCK_MONOTONIC` at which to call `send_due`; `None`: nothing to send.
-    pub fn due_mono_ns(&mut self, tracks: &Tracks) -> Option<u64> {
+    pub fn due_mono_ns(&mut self, tracks: &PlayTracks) -> Option<u64> {
         if self.stalled {
             return None;
         }
@@ -170,68 +170,72 @@ impl Play {
     pub async fn strike_at_start(
         &mut self,
         stream: &TcpStream,
-        tracks: &mut Tracks,
-    ) -> io::Result<Next> {
+        tracks: &mut PlayTracks,
+    ) -> io::Result<AfterStep> {
         let shared = self.shared.clone();
         for (when, fault) in &shared.script.faults {
             if *when == When::Start && !fault.is_of_camera() {
                 match self.strike(fault, stream, tracks).await? {
-                    Next::GoOn => {}
+                    AfterStep::GoOn => {}
                     end => return Ok(end),
                 }
             }
         }
-        Ok(Next::GoOn)
+        Ok(AfterStep::GoOn)
     }
 
     /// A fault strikes this session.
     pub async fn strike(
         &mut self,
-        fault: &Fault,
+        fault: &CameraFault,
         stream: &TcpStream,
-        tracks: &mut Tracks,
-    ) -> io::Result<Next> {
+        tracks: &mut PlayTracks,
+    ) -> io::Result<AfterStep> {
         match fault {
-            Fault::Stall { ms: None } => self.stalled = true,
-            Fault::Stall { ms: Some(ms) } => {
+            CameraFault::Stall { ms: None } => self.stalled = true,
+            CameraFault::Stall { ms: Some(ms) } => {
                 let until_ns = self.shared.camera_ns(self.start_mono_ns) + signed(*ms) * 1_000_000;
                 self.cursor = self.programme().seek(until_ns, Join::NextKey);
             }
-            Fault::Hold { ms } => self.hold_until_ns = now_ns() + ms * 1_000_000,
-            Fault::HalfOpen => return Ok(Next::Freeze),
-            Fault::Close => return Ok(Next::Close),
-            Fault::CloseMidAu => self.close_mid_au = true,
-            Fault::Lose { packets } => self.lose += packets,
-            Fault::LoseAtRandom { per_mille } => self.lose_per_mille = *per_mille,
-            Fault::SequenceJump(by) => {
+            CameraFault::Hold { ms } => self.hold_until_ns = now_ns() + ms * 1_000_000,
+            CameraFault::HalfOpen => return Ok(AfterStep::Freeze),
+            CameraFault::Close => return Ok(AfterStep::Close),
+            CameraFault::CloseMidAu => self.close_mid_au = true,
+            CameraFault::Lose { packets } => self.lose += packets,
+            CameraFault::LoseAtRandom { per_mille } => self.lose_per_mille = *per_mille,
+            CameraFault::SequenceJump(by) => {
                 if let Some(video) = &mut tracks[0] {
                     video.wire.sequence = video.wire.sequence.wrapping_add(*by);
                 }
             }
-            Fault::Reorder => self.reorder = true,
-            Fault::Duplicate => self.duplicate = true,
-            Fault::TimestampJump { ticks_90k } => self.shift_90k += ticks_90k,
-            Fault::SsrcChange => {
+            CameraFault::Reorder => self.reorder = true,
+            CameraFault::Duplicate => self.duplicate = true,
+            CameraFault::TimestampJump { ticks_90k } => self.shift_90k += ticks_90k,
+            CameraFault::SsrcChange => {
                 for track in tracks.iter_mut().flatten() {
                     track.wire.ssrc ^= self.rng.u32(..) | 1;
                 }
             }
-            Fault::Garbage { bytes } => {
+            CameraFault::Garbage { bytes } => {
                 // Neither '$' nor a letter: no data and no message begins like this.
                 write_all(stream, &mut [IoSlice::new(&vec![0x01; *bytes])]).await?;
             }
-            Fault::HugeAu { bytes } => self.huge_bytes = *bytes,
-            Fault::SenderReports(on) => {
+            CameraFault::HugeAu { bytes } => self.huge_bytes = *bytes,
+            CameraFault::SenderReports(on) => {
                 self.reports_ms =
                     on.then_some(self.shared.script.sender_reports_ms.unwrap_or(2_000));
             }
             _ => {}
         }
-        Ok(Next::GoOn)
+        Ok(AfterStep::GoOn)
     }
 
     /// Sends what is due, but not for ever: requests want to be read in between.
-    pub async fn send_due(&mut self, stream: &TcpStream, tracks: &mut Tracks) -> io::Result<Next> {
+    pub async fn send_due(
+        &mut self,
+        stream: &TcpStream,
+        tracks: &mut PlayTracks,
+    ) -> io::Result<AfterStep> {
         for _ in 0..16 {
             if self.due_mono_ns(tracks).is_none_or(|due| due > now_ns()) {
                 break;
@@ -242,7 +246,7 @@ impl Play {
                 self.last_frame = Some(item.frame);
                 for fault in &faults {
                     match self.strike(fault, stream, tracks).await? {
-                        Next::GoOn => {}
+                        AfterStep::GoOn => {}
                         end => return Ok(end),
                     }
                 }
@@ -252,26 +256,26 @@ impl Play {
                 }
             }
             match self.send(&item, stream, tracks).await? {
-                Next::GoOn => {}
+                AfterStep::GoOn => {}
                 end => return Ok(end),
             }
         }
-        Ok(Next::GoOn)
+        Ok(AfterStep::GoOn)
     }
 
     async fn send(
         &mut self,
-        item: &Item,
+        item: &DueFrame,
         stream: &TcpStream,
-        tracks: &mut Tracks,
-    ) -> io::Result<Next> {
+        tracks: &mut PlayTracks,
+    ) -> io::Result<AfterStep> {
         self.report(item, stream, tracks).await?;
         match item.track {
             Track::Video => self.cursor.step_video(),
             Track::Audio => self.cursor.step_audio(),
         }
         let Some(carried) = &mut tracks[index(item.track)] else {
-            return Ok(Next::GoOn);
+            return Ok(AfterStep::GoOn);
         };
         let timestamp = carried
             .wire
@@ -293,11 +297,15 @@ impl Play {
                 send_udp(rtp, *rtp_to, &outgoing[..kept]).await;
             }
         }
-        Ok(if half { Next::Close } else { Next::GoOn })
+        Ok(if half {
+            AfterStep::Close
+        } else {
+            AfterStep::GoOn
+        })
     }
 
     /// Packets before the frame's own: parameter sets, filler.
-    fn extra(&mut self, item: &Item) -> Packets {
+    fn extra(&mut self, item: &DueFrame) -> Packets {
         let mut extra = Packets::default();
         if item.track != Track::Video {
             return extra;
@@ -324,13 +332,13 @@ impl Play {
     }
 
     /// The footage is not the one that the SDP told of: its parameters must come in band.
-    fn last_sets_differ(&self, item: &Item) -> bool {
+    fn last_sets_differ(&self, item: &DueFrame) -> bool {
         item.reel().coding != self.shared.script.footage.video.coding
     }
 
     fn outgoing<'a>(
         &mut self,
-        item: &'a Item,
+        item: &'a DueFrame,
         extra: &'a Packets,
         timestamp: u32,
         carried: &mut Carried,
@@ -374,7 +382,7 @@ impl Play {
         self.lose_per_mille > 0 && self.rng.u16(0..1_000) < self.lose_per_mille
     }
 
-    fn note(&self, item: &Item, pts_90k: i64, whole: bool) {
+    fn note(&self, item: &DueFrame, pts_90k: i64, whole: bool) {
         if item.track != Track::Video {
             return;
         }
@@ -395,7 +403,12 @@ impl Play {
     }
 
     /// Sender reports of both tracks, if it is time: what their clocks said when `item` was captured.
-    async fn report(&mut self, item: &Item, stream: &TcpStream, tracks: &Tracks) -> io::Result<()> {
+    async fn report(
+        &mut self,
+        item: &DueFrame,
+        stream: &TcpStream,
+        tracks: &PlayTracks,
+    ) -> io::Result<()> {
         let Some(interval_ms) = self.reports_ms else {
             return Ok(());
         };

@@ -4,13 +4,13 @@
 
 /// A request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Request {
+pub(super) struct RtspRequest {
     pub method: String,
     pub url: String,
     pub headers: Vec<(String, String)>,
 }
 
-impl Request {
+impl RtspRequest {
     pub fn header(&self, name: &str) -> Option<&str> {
         let same = |(key, _): &&(String, String)| key.eq_ignore_ascii_case(name);
         self.headers
@@ -26,7 +26,7 @@ pub(super) enum Front {
     /// Not yet whole.
     Partial,
     /// A request of so many bytes.
-    Request(Request, usize),
+    RtspRequest(RtspRequest, usize),
     /// Interleaved data (RTCP of the client), of so many bytes.
     Data(usize),
     /// Neither.
@@ -64,14 +64,14 @@ pub(super) fn front(bytes: &[u8]) -> Front {
         .map_or(Ok(0), |n| n.trim().parse::<usize>());
     match body {
         Ok(body) if body <= LONGEST && bytes.len() >= head + 4 + body => {
-            Front::Request(request, head + 4 + body)
+            Front::RtspRequest(request, head + 4 + body)
         }
         Ok(body) if body <= LONGEST => Front::Partial,
         _ => Front::Bad,
     }
 }
 
-fn parse(head: &str) -> Option<Request> {
+fn parse(head: &str) -> Option<RtspRequest> {
     let mut lines = head.split("\r\n");
     let mut words = lines.next()?.split(' ');
     let (method, url, version) = (words.next()?, words.next()?, words.next()?);
@@ -82,7 +82,7 @@ fn parse(head: &str) -> Option<Request> {
         let (key, value) = line.split_once(':')?;
         Some((key.trim().to_owned(), value.trim().to_owned()))
     });
-    Some(Request {
+    Some(RtspRequest {
         method: method.to_owned(),
         url: url.to_owned(),
         headers: headers.collect::<Option<_>>()?,
@@ -91,7 +91,7 @@ fn parse(head: &str) -> Option<Request> {
 
 /// An answer to `request`.
 pub(super) fn answer(
-    request: &Request,
+    request: &RtspRequest,
     status: u16,
     headers: &[(&str, String)],
     body: &str,
@@ -120,7 +120,7 @@ pub(super) fn answer(
 
 /// What a SETUP asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(super) enum TransportOffer {
     /// Channel of RTP; RTCP has the next one.
     Tcp(Option<u8>),
     /// The client's ports for RTP and RTCP.
@@ -128,7 +128,7 @@ pub(super) enum Asked {
 }
 
 /// The first transport of a `Transport` header that we can do.
-pub(super) fn transport(header: &str) -> Option<Asked> {
+pub(super) fn transport(header: &str) -> Option<TransportOffer> {
     header.split(',').find_map(|offer| {
         let fields: Vec<&str> = offer.split(';').map(str::trim).collect();
         let pair = |name: &str| {
@@ -138,11 +138,11 @@ pub(super) fn transport(header: &str) -> Option<Asked> {
             Some((first, second.parse().unwrap_or(first.wrapping_add(1))))
         };
         match fields.first().copied()? {
-            "RTP/AVP/TCP" => Some(Asked::Tcp(
+            "RTP/AVP/TCP" => Some(TransportOffer::Tcp(
                 pair("interleaved=").and_then(|(channel, _)| u8::try_from(channel).ok()),
             )),
             "RTP/AVP" | "RTP/AVP/UDP" if !fields.contains(&"multicast") => {
-                pair("client_port=").map(|(rtp, rtcp)| Asked::Udp(rtp, rtcp))
+                pair("client_port=").map(|(rtp, rtcp)| TransportOffer::Udp(rtp, rtcp))
             }
             _ => None,
         }
@@ -159,7 +159,7 @@ mod tests {
         for cut in 0..text.len() - 1 {
             assert_eq!(front(&text[..cut]), Front::Partial, "{cut} bytes");
         }
-        let Front::Request(request, len) = front(text) else {
+        let Front::RtspRequest(request, len) = front(text) else {
             panic!("not taken");
         };
         assert_eq!(
@@ -182,20 +182,20 @@ mod tests {
         for (text, asked) in [
             (
                 "RTP/AVP/TCP;unicast;interleaved=2-3",
-                Some(Asked::Tcp(Some(2))),
+                Some(TransportOffer::Tcp(Some(2))),
             ),
-            ("RTP/AVP/TCP;unicast", Some(Asked::Tcp(None))),
+            ("RTP/AVP/TCP;unicast", Some(TransportOffer::Tcp(None))),
             (
                 "RTP/AVP;unicast;client_port=5000-5001",
-                Some(Asked::Udp(5000, 5001)),
+                Some(TransportOffer::Udp(5000, 5001)),
             ),
             (
                 "RTP/AVP/UDP;unicast;client_port=5000",
-                Some(Asked::Udp(5000, 5001)),
+                Some(TransportOffer::Udp(5000, 5001)),
             ),
             (
                 "RTP/AVP;multicast,RTP/AVP/TCP;interleaved=0-1",
-                Some(Asked::Tcp(Some(0))),
+                Some(TransportOffer::Tcp(Some(0))),
             ),
             ("RAW/RAW/UDP", None),
         ] {

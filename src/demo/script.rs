@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::fault::{Fault, When};
+use super::fault::{CameraFault, When};
 use super::footage::Footage;
 
 /// When the camera's time (frame 0 of the first loop) begins.
@@ -75,7 +75,7 @@ pub struct Script {
     pub seed: u64,
     /// Whether to keep [`Sent`] entries; benches need none.
     pub keep_log: bool,
-    pub faults: Vec<(When, Fault)>,
+    pub faults: Vec<(When, CameraFault)>,
 }
 
 impl Default for Script {
@@ -123,7 +123,7 @@ pub struct Sent {
 
 /// A request that came, in the order of coming.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct LoggedRequest {
     pub method: String,
     /// Counts the camera's connections from 0.
     pub connection: u32,

@@ -10,22 +10,22 @@ use std::time::Duration;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::broadcast;
 
-use super::fault::{Fault, Manners, Stage};
-use super::play::{Carried, Next, Play, Tracks, Way, write_all};
-use super::rtsp::{self, Front, Request};
-use super::script::{Asked, Login, Scheme};
-use super::shared::{Shared, now_ns};
-use super::stream::{Wire, scale};
+use super::fault::{CameraFault, Manners, RtspStage};
+use super::play::{AfterStep, Carried, Play, PlayTracks, Way, write_all};
+use super::rtsp::{self, Front, RtspRequest};
+use super::script::{LoggedRequest, Login, Scheme};
+use super::shared::{ServerShared, now_ns};
+use super::stream::{RtpState, scale};
 use super::{auth, sdp};
 use crate::base::lock;
 
 /// Serves one connection until either side ends it.
-pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream, number: u32) {
+pub(super) async fn serve(shared: Arc<ServerShared>, stream: TcpStream, number: u32) {
     // Without it small packets wait for acknowledgements. No more than a pity if refused.
     let _ = stream.set_nodelay(true);
     let mut connection = Connection::new(shared, stream, number);
     match connection.run().await {
-        Ok(Next::Freeze) => std::future::pending().await,
+        Ok(AfterStep::Freeze) => std::future::pending().await,
         Ok(_) => {}
         Err(error) => {
             log::debug!(target: "hindsight", event = "camera_demo_connection"; "built-in camera: connection {number}: {error}")
@@ -34,26 +34,26 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream, number: u32) {
 }
 
 struct Connection {
-    shared: Arc<Shared>,
+    shared: Arc<ServerShared>,
     stream: TcpStream,
     number: u32,
     input: Vec<u8>,
-    strikes: broadcast::Receiver<Fault>,
+    strikes: broadcast::Receiver<CameraFault>,
     /// Of Digest, and the session's name.
     nonce: String,
     muted: bool,
-    tracks: Tracks,
+    tracks: PlayTracks,
     play: Option<Play>,
 }
 
 impl Connection {
-    fn new(shared: Arc<Shared>, stream: TcpStream, number: u32) -> Connection {
+    fn new(shared: Arc<ServerShared>, stream: TcpStream, number: u32) -> Connection {
         let mut rng =
             fastrand::Rng::with_seed(shared.script.seed.wrapping_mul(1_000) + u64::from(number));
         let mute_after = lock(&shared.state).manners.mute_after;
         Connection {
             strikes: shared.strikes.subscribe(),
-            muted: mute_after == Some(Stage::Connect),
+            muted: mute_after == Some(RtspStage::Connect),
             nonce: format!("{:016x}", rng.u64(..)),
             input: Vec::new(),
             tracks: [None, None],
@@ -64,11 +64,11 @@ impl Connection {
         }
     }
 
-    async fn run(&mut self) -> io::Result<Next> {
+    async fn run(&mut self) -> io::Result<AfterStep> {
         loop {
             while let Some(request) = self.take_request()? {
                 match self.handle(&request).await? {
-                    Next::GoOn => {}
+                    AfterStep::GoOn => {}
                     end => return Ok(end),
                 }
             }
@@ -82,7 +82,7 @@ impl Connection {
                 ready = self.stream.readable() => {
                     ready?;
                     if !self.read()? {
-                        return Ok(Next::Close);
+                        return Ok(AfterStep::Close);
                     }
                 }
                 struck = self.strikes.recv() => fault = struck.ok(),
@@ -92,9 +92,9 @@ impl Connection {
             let next = match fault {
                 Some(fault) => play.strike(&fault, &self.stream, &mut self.tracks).await?,
                 None if send => play.send_due(&self.stream, &mut self.tracks).await?,
-                None => Next::GoOn,
+                None => AfterStep::GoOn,
             };
-            if next != Next::GoOn {
+            if next != AfterStep::GoOn {
                 return Ok(next);
             }
         }
@@ -114,12 +114,12 @@ impl Connection {
         }
     }
 
-    fn take_request(&mut self) -> io::Result<Option<Request>> {
+    fn take_request(&mut self) -> io::Result<Option<RtspRequest>> {
         loop {
             match rtsp::front(&self.input) {
                 Front::Partial => return Ok(None),
                 Front::Data(len) => drop(self.input.drain(..len)),
-                Front::Request(request, len) => {
+                Front::RtspRequest(request, len) => {
                     self.input.drain(..len);
                     return Ok(Some(request));
                 }
@@ -128,8 +128,8 @@ impl Connection {
         }
     }
 
-    async fn handle(&mut self, request: &Request) -> io::Result<Next> {
-        lock(&self.shared.asked).push(Asked {
+    async fn handle(&mut self, request: &RtspRequest) -> io::Result<AfterStep> {
+        lock(&self.shared.asked).push(LoggedRequest {
             method: request.method.clone(),
             connection: self.number,
             mono_ns: now_ns(),
@@ -142,7 +142,7 @@ impl Connection {
             self.muted = true;
         }
         if self.muted {
-            return Ok(Next::GoOn);
+            return Ok(AfterStep::GoOn);
         }
         if !playing && manners.endless_headers {
             return self.write_headers_for_ever(request).await;
@@ -157,24 +157,24 @@ impl Connection {
         }
         match &mut self.play {
             Some(play) if !playing => play.strike_at_start(&self.stream, &mut self.tracks).await,
-            _ => Ok(Next::GoOn),
+            _ => Ok(AfterStep::GoOn),
         }
     }
 
-    async fn answer(&mut self, request: &Request, manners: &Manners) -> io::Result<Vec<u8>> {
+    async fn answer(&mut self, request: &RtspRequest, manners: &Manners) -> io::Result<Vec<u8>> {
         let stage = stage(&request.method);
         let refused = manners
             .refuse
-            .filter(|(from, _)| stage >= *from && stage <= Stage::Play);
+            .filter(|(from, _)| stage >= *from && stage <= RtspStage::Play);
         if let Some((_, status)) = refused {
             return Ok(self.refuse(request, status));
         }
-        if let (Stage::Describe, Some(to)) = (stage, &manners.redirect) {
+        if let (RtspStage::Describe, Some(to)) = (stage, &manners.redirect) {
             let headers = [("Location", to.clone())];
             return Ok(rtsp::answer(request, 302, &headers, ""));
         }
         if let Some(login) = &self.shared.script.login
-            && stage > Stage::Options
+            && stage > RtspStage::Options
             && !auth::opens(
                 login,
                 &self.nonce,
@@ -212,7 +212,7 @@ impl Connection {
         }
     }
 
-    fn refuse(&self, request: &Request, status: u16) -> Vec<u8> {
+    fn refuse(&self, request: &RtspRequest, status: u16) -> Vec<u8> {
         let nobody = Login {
             username: String::new(),
             password: String::new(),
@@ -228,7 +228,7 @@ impl Connection {
         )
     }
 
-    fn plain(&self, request: &Request) -> Vec<u8> {
+    fn plain(&self, request: &RtspRequest) -> Vec<u8> {
         rtsp::answer(request, 200, &[("Session", self.session())], "")
     }
 
@@ -236,7 +236,7 @@ impl Connection {
         format!("{};timeout=60", self.nonce)
     }
 
-    fn describe(&self, request: &Request) -> Vec<u8> {
+    fn describe(&self, request: &RtspRequest) -> Vec<u8> {
         let script = &self.shared.script;
         let footage = lock(&self.shared.state).programme.last().clone();
         let body = sdp::describe(&footage, script.audio, script.parameters_in_sdp);
@@ -250,7 +250,7 @@ impl Connection {
         rtsp::answer(request, 200, &headers, &body)
     }
 
-    async fn setup(&mut self, request: &Request) -> io::Result<Vec<u8>> {
+    async fn setup(&mut self, request: &RtspRequest) -> io::Result<Vec<u8>> {
         let footage = lock(&self.shared.state).programme.last().clone();
         let script = &self.shared.script;
         let (index, reel, offset) = match request.url.rsplit('/').next() {
@@ -268,10 +268,10 @@ impl Connection {
             .seed
             .wrapping_add(u64::from(self.number) * 2 + index as u64);
         let mut rng = fastrand::Rng::with_seed(seed);
-        let wire = Wire::new(&reel.coding, rng.u32(..), rng.u16(..), offset);
+        let wire = RtpState::new(&reel.coding, rng.u32(..), rng.u16(..), offset);
         let ssrc = wire.ssrc;
         let (way, transport) = match asked {
-            Some(rtsp::Asked::Tcp(channel)) => {
+            Some(rtsp::TransportOffer::Tcp(channel)) => {
                 let channel = channel.unwrap_or(if index == 0 { 0 } else { 2 });
                 let pair = format!("{channel}-{}", channel.wrapping_add(1));
                 (
@@ -279,7 +279,9 @@ impl Connection {
                     format!("RTP/AVP/TCP;unicast;interleaved={pair};ssrc={ssrc:08X}"),
                 )
             }
-            Some(rtsp::Asked::Udp(rtp, rtcp)) => udp(&self.stream, rtp, rtcp, ssrc).await?,
+            Some(rtsp::TransportOffer::Udp(rtp, rtcp)) => {
+                udp(&self.stream, rtp, rtcp, ssrc).await?
+            }
             None => return Ok(self.refuse(request, 461)),
         };
         self.tracks[index] = Some(Carried { way, wire });
@@ -287,7 +289,7 @@ impl Connection {
         Ok(rtsp::answer(request, 200, &headers, ""))
     }
 
-    fn start_playing(&mut self, request: &Request) -> Vec<u8> {
+    fn start_playing(&mut self, request: &RtspRequest) -> Vec<u8> {
         if self.tracks.iter().all(Option::is_none) {
             return self.refuse(request, 454);
         }
@@ -329,7 +331,7 @@ impl Connection {
         Ok(())
     }
 
-    async fn write_headers_for_ever(&mut self, request: &Request) -> io::Result<Next> {
+    async fn write_headers_for_ever(&mut self, request: &RtspRequest) -> io::Result<AfterStep> {
         let cseq = request.header("CSeq").unwrap_or("0");
         let mut text = format!("RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\n");
         for line in 0_u64.. {
@@ -341,16 +343,16 @@ impl Connection {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         }
-        Ok(Next::Close)
+        Ok(AfterStep::Close)
     }
 }
 
-fn stage(method: &str) -> Stage {
+fn stage(method: &str) -> RtspStage {
     match method {
-        "OPTIONS" => Stage::Options,
-        "DESCRIBE" => Stage::Describe,
-        "SETUP" => Stage::Setup,
-        _ => Stage::Play,
+        "OPTIONS" => RtspStage::Options,
+        "DESCRIBE" => RtspStage::Describe,
+        "SETUP" => RtspStage::Setup,
+        _ => RtspStage::Play,
     }
 }
 

@@ -7,24 +7,24 @@ use std::sync::{Arc, Mutex, mpsc};
 
 use tokio::sync::{broadcast, mpsc as tokio_mpsc};
 
-use super::fault::{Fault, Manners, When};
+use super::fault::{CameraFault, Manners, When};
 use super::footage::Footage;
-use super::script::{Asked, Script, Sent, StartAt};
+use super::script::{LoggedRequest, Script, Sent, StartAt};
 use super::stream::Programme;
 use crate::base::{Clock, RealClock, lock, sys};
 
 /// What a camera's connections share.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct ServerShared {
     pub script: Script,
-    pub state: Mutex<State>,
+    pub state: Mutex<ServerState>,
     pub log: Mutex<Vec<Sent>>,
-    pub asked: Mutex<Vec<Asked>>,
+    pub asked: Mutex<Vec<LoggedRequest>>,
     pub sessions: AtomicU32,
     pub connections: AtomicU32,
     pub frames: AtomicU32,
     /// Faults of sessions, to all that play.
-    pub strikes: broadcast::Sender<Fault>,
+    pub strikes: broadcast::Sender<CameraFault>,
     /// Orders to the camera itself.
     pub orders: tokio_mpsc::UnboundedSender<Order>,
     /// Which of the script's faults of the camera have struck.
@@ -34,14 +34,14 @@ pub(super) struct Shared {
 }
 
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct ServerState {
     pub manners: Manners,
     pub programme: Programme,
     /// Where the camera's time begins; `None` until the first PLAY.
     pub start_mono_ns: Option<u64>,
 }
 
-pub(super) type Order = (Fault, Option<mpsc::Sender<()>>);
+pub(super) type Order = (CameraFault, Option<mpsc::Sender<()>>);
 
 pub(super) fn now_ns() -> u64 {
     RealClock.mono_ns()
@@ -52,8 +52,8 @@ pub(super) fn signed(ns: u64) -> i64 {
     i64::try_from(ns).unwrap_or(i64::MAX)
 }
 
-impl Shared {
-    pub fn new(script: Script, orders: tokio_mpsc::UnboundedSender<Order>) -> Shared {
+impl ServerShared {
+    pub fn new(script: Script, orders: tokio_mpsc::UnboundedSender<Order>) -> ServerShared {
         let mut manners = Manners::default();
         let at_start = script
             .faults
@@ -62,8 +62,8 @@ impl Shared {
         at_start.for_each(|(_, fault)| manners.learn(fault));
         let wall_less_mono_ns =
             sys::realtime_ns() - signed(now_ns()) + script.wall_offset_ms * 1_000_000;
-        Shared {
-            state: Mutex::new(State {
+        ServerShared {
+            state: Mutex::new(ServerState {
                 manners,
                 programme: Programme::new(script.footage.clone()),
                 start_mono_ns: match script.start_at {
@@ -90,7 +90,7 @@ impl Shared {
 
     /// The script's faults that strike a session that goes from frame `last` to `next`.
     /// Those of the camera are carried out once, those of the session are returned.
-    pub fn strikes_between(&self, last: Option<u64>, next: u64) -> Vec<Fault> {
+    pub fn strikes_between(&self, last: Option<u64>, next: u64) -> Vec<CameraFault> {
         let mut of_session = Vec::new();
         for ((when, fault), struck) in self.script.faults.iter().zip(&self.struck) {
             let now = match when {

@@ -26,7 +26,7 @@ pub(super) struct Programme(Arc<[Piece]>);
 
 /// A frame with its times. Times of the camera, in nanoseconds or in the track's ticks.
 #[derive(Clone, Debug)]
-pub(super) struct Item {
+pub(super) struct DueFrame {
     pub track: Track,
     piece: Arc<Footage>,
     unit: usize,
@@ -40,7 +40,7 @@ pub(super) struct Item {
     pub frame: u64,
 }
 
-impl Item {
+impl DueFrame {
     pub fn reel(&self) -> &Reel {
         match (&self.piece.audio, self.track) {
             (Some(audio), Track::Audio) => audio,
@@ -55,7 +55,7 @@ impl Item {
 
 /// Where a session stands in the programme.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Cursor {
+pub(super) struct StreamCursor {
     piece: usize,
     /// Video: which loop of the piece, which unit of it.
     turn: i64,
@@ -101,8 +101,8 @@ impl Programme {
 
     /// Where a session that joins at camera time `now_ns` begins. Audio
     /// begins with the video's first frame.
-    pub fn seek(&self, now_ns: i64, join: Join) -> Cursor {
-        let mut cursor = Cursor::default();
+    pub fn seek(&self, now_ns: i64, join: Join) -> StreamCursor {
+        let mut cursor = StreamCursor::default();
         let mut key = None;
         // Whole turns in one step, then frame by frame.
         let begun = |p: &Piece| ns(p.from_90k, 90_000) <= now_ns;
@@ -131,7 +131,7 @@ impl Programme {
         }
     }
 
-    fn with_audio(&self, mut cursor: Cursor) -> Cursor {
+    fn with_audio(&self, mut cursor: StreamCursor) -> StreamCursor {
         let start_ns = self.video(&mut cursor).capture_ns;
         cursor.audio_piece = cursor.piece;
         let piece = &self.0[cursor.piece];
@@ -144,7 +144,7 @@ impl Programme {
     }
 
     /// The video frame at the cursor, which moves to the next piece where that begins.
-    pub fn video(&self, cursor: &mut Cursor) -> Item {
+    pub fn video(&self, cursor: &mut StreamCursor) -> DueFrame {
         loop {
             let piece = &self.0[cursor.piece];
             let video = &piece.footage.video;
@@ -159,7 +159,7 @@ impl Programme {
                 (cursor.piece, cursor.turn, cursor.unit) = (cursor.piece + 1, 0, 0);
                 continue;
             }
-            return Item {
+            return DueFrame {
                 track: Track::Video,
                 piece: piece.footage.clone(),
                 unit: cursor.unit,
@@ -173,7 +173,7 @@ impl Programme {
     }
 
     /// The audio frame at the cursor; `None` when this piece has none.
-    pub fn audio(&self, cursor: &mut Cursor) -> Option<Item> {
+    pub fn audio(&self, cursor: &mut StreamCursor) -> Option<DueFrame> {
         loop {
             let piece = &self.0[cursor.audio_piece];
             let audio = piece.footage.audio.as_ref()?;
@@ -183,7 +183,7 @@ impl Programme {
                 (cursor.audio_piece, cursor.slot) = (cursor.audio_piece + 1, 0);
                 continue;
             }
-            return Some(Item {
+            return Some(DueFrame {
                 track: Track::Audio,
                 piece: piece.footage.clone(),
                 unit: audio_unit(audio, piece.footage.video.span, cursor.slot),
@@ -197,7 +197,7 @@ impl Programme {
     }
 }
 
-impl Cursor {
+impl StreamCursor {
     pub fn step_video(&mut self) {
         self.unit += 1;
     }
@@ -238,7 +238,7 @@ pub(super) fn scale(ticks_90k: i64, rate: u32) -> i64 {
 
 /// One track of a session on the wire: what stands in its headers.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wire {
+pub(super) struct RtpState {
     pub payload_type: u8,
     pub ssrc: u32,
     pub sequence: u16,
@@ -250,9 +250,9 @@ pub(super) struct Wire {
     octets: u32,
 }
 
-impl Wire {
-    pub fn new(coding: &Coding, ssrc: u32, sequence: u16, offset: u32) -> Wire {
-        Wire {
+impl RtpState {
+    pub fn new(coding: &Coding, ssrc: u32, sequence: u16, offset: u32) -> RtpState {
+        RtpState {
             payload_type: super::sdp::payload_type(coding),
             ssrc,
             sequence,
@@ -410,7 +410,7 @@ mod tests {
 
     #[test]
     fn timestamps_wrap_on_the_wire_and_run_on_in_the_log() {
-        let mut wire = Wire::new(&Coding::Pcmu, 1, 0xffff, u32::MAX - 999);
+        let mut wire = RtpState::new(&Coding::Pcmu, 1, 0xffff, u32::MAX - 999);
         let mut seen = |ticks| {
             let timestamp = wire.timestamp(ticks);
             (timestamp, wire.extend(timestamp))

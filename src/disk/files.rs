@@ -18,7 +18,7 @@ use super::sys;
 
 /// A kind of call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Call {
+pub enum DiskCall {
     Open,
     Read,
     Write,
@@ -33,7 +33,7 @@ pub enum Call {
 
 /// What a test makes of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum DiskFault {
     /// It fails with this `errno` and does nothing.
     Error(Errno),
     /// A write takes only so many bytes; a file system has only so many left.
@@ -42,7 +42,7 @@ pub enum Fault {
 
 /// Asked before every call; `None` lets it through.
 pub trait Faults: Send + Sync {
-    fn before(&self, call: Call, path: &Path) -> Option<Fault>;
+    fn before(&self, call: DiskCall, path: &Path) -> Option<DiskFault>;
 }
 
 /// Room on a file system, in bytes.
@@ -68,19 +68,19 @@ impl Disk {
         }
     }
 
-    fn ask(&self, call: Call, path: &Path) -> io::Result<Option<usize>> {
+    fn ask(&self, call: DiskCall, path: &Path) -> io::Result<Option<usize>> {
         let Some(faults) = &self.faults else {
             return Ok(None);
         };
         match faults.before(call, path) {
             None => Ok(None),
-            Some(Fault::Short(n)) => Ok(Some(n)),
-            Some(Fault::Error(errno)) => Err(errno.into()),
+            Some(DiskFault::Short(n)) => Ok(Some(n)),
+            Some(DiskFault::Error(errno)) => Err(errno.into()),
         }
     }
 
     fn open_with(&self, path: &Path, options: &fs::OpenOptions) -> io::Result<File> {
-        self.ask(Call::Open, path)?;
+        self.ask(DiskCall::Open, path)?;
         Ok(File {
             file: options.open(path)?,
             path: path.to_owned(),
@@ -129,13 +129,13 @@ impl Disk {
     }
 
     pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.ask(Call::Rename, to)?;
+        self.ask(DiskCall::Rename, to)?;
         fs::rename(from, to)
     }
 
     /// Makes the names in a directory durable.
     pub fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.ask(Call::SyncDir, path)?;
+        self.ask(DiskCall::SyncDir, path)?;
         fs::File::open(path)?.sync_all()
     }
 
@@ -144,7 +144,7 @@ impl Disk {
         if path.is_dir() {
             return Ok(false);
         }
-        self.ask(Call::MakeDir, path)?;
+        self.ask(DiskCall::MakeDir, path)?;
         match fs::create_dir(path) {
             Err(e) if e.kind() == ErrorKind::AlreadyExists && path.is_dir() => return Ok(false),
             other => other?,
@@ -171,7 +171,7 @@ impl Disk {
 
     /// Removes a file; it need not be there.
     pub fn remove(&self, path: &Path) -> io::Result<()> {
-        self.ask(Call::Remove, path)?;
+        self.ask(DiskCall::Remove, path)?;
         match fs::remove_file(path) {
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
             other => other,
@@ -180,12 +180,12 @@ impl Disk {
 
     /// Whether a file (or anything else) has this name. An error is no "no".
     pub fn exists(&self, path: &Path) -> io::Result<bool> {
-        self.ask(Call::Open, path)?;
+        self.ask(DiskCall::Open, path)?;
         path.try_exists()
     }
 
     pub fn space(&self, path: &Path) -> io::Result<Space> {
-        let most = self.ask(Call::Space, path)?;
+        let most = self.ask(DiskCall::Space, path)?;
         let most = most.and_then(|bytes| u64::try_from(bytes).ok());
         let found = statvfs(path)?;
         // Narrower on a machine of 32 bits.
@@ -268,7 +268,7 @@ impl File {
     pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let mut done = 0;
         while done < bytes.len() {
-            let most = self.disk.ask(Call::Write, &self.path)?;
+            let most = self.disk.ask(DiskCall::Write, &self.path)?;
             let rest = &bytes[done..];
             let rest = &rest[..rest.len().min(most.unwrap_or(usize::MAX))];
             let at = offset + u64::try_from(done).unwrap_or(u64::MAX);
@@ -283,13 +283,13 @@ impl File {
     }
 
     pub fn read_exact_at(&self, into: &mut [u8], offset: u64) -> io::Result<()> {
-        self.disk.ask(Call::Read, &self.path)?;
+        self.disk.ask(DiskCall::Read, &self.path)?;
         self.file.read_exact_at(into, offset)
     }
 
     /// As much as one read gives; 0 at the end.
     pub fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.disk.ask(Call::Read, &self.path)?;
+        self.disk.ask(DiskCall::Read, &self.path)?;
         loop {
             match self.file.read_at(into, offset) {
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
@@ -299,13 +299,13 @@ impl File {
     }
 
     pub fn set_len(&self, len: u64) -> io::Result<()> {
-        self.disk.ask(Call::Truncate, &self.path)?;
+        self.disk.ask(DiskCall::Truncate, &self.path)?;
         self.file.set_len(len)
     }
 
     /// Data, and what of the metadata is needed to find it, is on the disk.
     pub fn sync(&self) -> io::Result<()> {
-        self.disk.ask(Call::Sync, &self.path)?;
+        self.disk.ask(DiskCall::Sync, &self.path)?;
         self.file.sync_data()
     }
 
@@ -324,7 +324,7 @@ impl File {
 
     /// A reader of its own, with its own position.
     pub fn reader(&self) -> io::Result<fs::File> {
-        self.disk.ask(Call::Open, &self.path)?;
+        self.disk.ask(DiskCall::Open, &self.path)?;
         fs::File::open(&self.path)
     }
 }
@@ -360,10 +360,10 @@ mod tests {
     use std::sync::Mutex;
 
     /// Strikes the n-th call.
-    struct Nth(Mutex<usize>, Fault);
+    struct Nth(Mutex<usize>, DiskFault);
 
     impl Faults for Nth {
-        fn before(&self, _: Call, _: &Path) -> Option<Fault> {
+        fn before(&self, _: DiskCall, _: &Path) -> Option<DiskFault> {
             let mut left = self.0.lock().unwrap();
             *left = left.checked_sub(1)?;
             (*left == 0).then_some(self.1)
@@ -380,7 +380,7 @@ mod tests {
                 Disk::default()
                     .write_atomically(&temp, &to, b"old")
                     .unwrap();
-                let disk = Disk::with_faults(Arc::new(Nth(Mutex::new(n), Fault::Error(errno))));
+                let disk = Disk::with_faults(Arc::new(Nth(Mutex::new(n), DiskFault::Error(errno))));
                 let result = disk.write_atomically(&temp, &to, b"newer");
                 let held = fs::read(&to).unwrap();
                 assert!(held == b"old" || held == b"newer", "call {n}: {held:?}");
@@ -397,8 +397,8 @@ mod tests {
     fn a_disk_that_takes_a_byte_at_a_time_still_gets_all() {
         struct Stingy;
         impl Faults for Stingy {
-            fn before(&self, call: Call, _: &Path) -> Option<Fault> {
-                (call == Call::Write).then_some(Fault::Short(1))
+            fn before(&self, call: DiskCall, _: &Path) -> Option<DiskFault> {
+                (call == DiskCall::Write).then_some(DiskFault::Short(1))
             }
         }
         let dir = tempfile::tempdir().unwrap();

@@ -12,5 +12,5 @@ pub mod lock;
 pub mod mounted;
 pub mod sys;
 
-pub use files::{Call, Disk, Fault, Faults, File, Space};
+pub use files::{Disk, DiskCall, DiskFault, Faults, File, Space};
 pub use lock::Lock;

@@ -26,7 +26,7 @@ use super::source::Rings;
 use super::steps::StepResult;
 use super::store::OpenStorage;
 use super::{Event, ExportPhase, Outcome, Settings, sidecar};
-use crate::base::{Clock, Press, PressId, Pulse, Stop, StopLevel};
+use crate::base::{Clock, Heartbeat, Press, PressId, Stop, StopLevel};
 
 /// Failures after which a clip is given up whose footage the ring has lost: 6 s,
 /// in which a disk that lost its cable for a moment is back.
@@ -44,7 +44,7 @@ pub struct Engine {
     pub clock: Arc<dyn Clock>,
     pub stop: Stop,
     /// Of the one who looks after the room.
-    pub pulse: Arc<Pulse>,
+    pub heartbeat: Arc<Heartbeat>,
     /// Set once the storage could be opened.
     pub store: OnceLock<OpenStorage>,
     state: Mutex<PressTable>,
@@ -77,7 +77,7 @@ impl Engine {
             tuning,
             clock,
             stop,
-            pulse: Arc::new(Pulse::new("highlights")),
+            heartbeat: Arc::new(Heartbeat::new("highlights")),
             store: OnceLock::new(),
             state: Mutex::default(),
             changed: Condvar::new(),

@@ -18,7 +18,7 @@ const IDLE: Duration = Duration::from_secs(1);
 pub fn keep(core: &Arc<Engine>) {
     let mut synchronised = false;
     while !core.told_to_leave() {
-        core.pulse.beat();
+        core.heartbeat.beat();
         core.rings.follow();
         // So that the first press of a day need not ask.
         core.days.date(core.clock.wall().unix_ns);

@@ -35,7 +35,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::base::{
-    BootId, CameraId, Clock, Press, PressAck, PressError, PressId, PressRequest, Pulse, Stop,
+    BootId, CameraId, Clock, Heartbeat, Press, PressAck, PressError, PressId, PressRequest, Stop,
 };
 use crate::config::board;
 use crate::cut::Ended;
@@ -311,8 +311,8 @@ impl Highlights {
     }
 
     /// It beats while the room is looked after and its state can be reached.
-    pub fn pulse(&self) -> Arc<Pulse> {
-        self.core.pulse.clone()
+    pub fn heartbeat(&self) -> Arc<Heartbeat> {
+        self.core.heartbeat.clone()
     }
 
     pub fn status(&self) -> Status {

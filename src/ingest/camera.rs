@@ -1,6 +1,6 @@
 //! One camera's task: call, stream, notice that nothing comes, call again.
 //!
-//! Not here: RTSP (`session`), what becomes of frames (`intake`).
+//! Not here: RTSP (`session`), what becomes of frames (`normalizer`).
 //! Called by: `super::start`, one task a camera.
 
 use std::collections::BTreeSet;
@@ -18,13 +18,13 @@ use crate::config::checked::Camera;
 use crate::media::{Codec, Track, TrackParams};
 use crate::ring::RingWriter;
 
-use super::gop::{Room, Topic};
-use super::intake::{Intake, Taken};
-use super::reason::Reason;
+use super::error_text::ConnectionError;
+use super::gop::{RingCapacity, Topic};
+use super::normalizer::{FrameOutcome, Normalizer};
 use super::reconnect::{ConnectionEnd, ReconnectPolicy};
-use super::session::{self, Item, Playing, StartTimes};
+use super::session::{self, Playing, StartTimes, StreamItem};
 use super::settings::{Limits, Settings};
-use super::state::{Phase, Shared, Words};
+use super::state::{CameraShared, ConnectionPhase, Words};
 
 /// Until the next try where even the telling of a fault is faulty.
 const LAST_RESORT: Duration = Duration::from_secs(30);
@@ -35,11 +35,11 @@ const NO_KEY_FRAME_NS: u64 = 15_000_000_000;
 pub(super) struct Task {
     config: Camera,
     writer: RingWriter,
-    room: Room,
+    room: RingCapacity,
     reconnect: ReconnectPolicy,
     limits: Limits,
     clock: Arc<dyn Clock>,
-    shared: Arc<Shared>,
+    shared: Arc<CameraShared>,
     group: Arc<SessionGroup>,
     start_times: StartTimes,
     words: Words,
@@ -61,7 +61,7 @@ impl Task {
     pub fn new(
         camera: &Camera,
         writer: RingWriter,
-        shared: Arc<Shared>,
+        shared: Arc<CameraShared>,
         settings: &Settings,
         clock: Arc<dyn Clock>,
         limits: Limits,
@@ -70,7 +70,7 @@ impl Task {
         Task {
             config: camera.clone(),
             writer,
-            room: Room::of(&settings.ring, settings.window_ms),
+            room: RingCapacity::of(&settings.ring, settings.window_ms),
             reconnect: ReconnectPolicy::new(settings.reconnect),
             limits,
             clock,
@@ -103,7 +103,7 @@ impl Task {
     /// A call, what comes of it, and the wait before the next.
     async fn round(&mut self) -> Go {
         self.words.attempts += 1;
-        self.enter(Phase::Connecting, String::new());
+        self.enter(ConnectionPhase::Connecting, String::new());
         let called = session::connect(
             &self.config,
             &self.group,
@@ -127,8 +127,8 @@ impl Task {
         };
         self.say_lost(ended, &reason, delay);
         let phase = match ended {
-            ConnectionEnd::WrongPassword => Phase::RefusedPassword,
-            _ => Phase::Waiting,
+            ConnectionEnd::WrongPassword => ConnectionPhase::RefusedPassword,
+            _ => ConnectionPhase::Waiting,
         };
         self.wait(phase, reason.text, delay).await;
         Go::On
@@ -136,77 +136,77 @@ impl Task {
 
     /// Takes what the camera sends until that ends. Also for how long it
     /// stored pictures, if at all.
-    async fn stream(&mut self, mut playing: Playing) -> (Reason, Option<u64>) {
+    async fn stream(&mut self, mut playing: Playing) -> (ConnectionError, Option<u64>) {
         self.say_left_out(&playing);
-        let mut intake = playing.intake();
-        let mut pulse = Pulse::new(self.clock.mono_ns());
+        let mut normalizer = playing.normalizer();
+        let mut stall = StallWatch::new(self.clock.mono_ns());
         let mut tick = tokio::time::interval(self.limits.tick);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let reason = loop {
             // Not biased: a camera that floods us must not starve the tick.
             let item = tokio::select! {
-                item = playing.next(&mut intake, &mut self.writer, &*self.clock, &self.config) => item,
+                item = playing.next(&mut normalizer, &mut self.writer, &*self.clock, &self.config) => item,
                 _ = tick.tick() => {
                     let now = self.clock.mono_ns();
-                    if let Some(reason) = pulse.stalled(now, self.limits.stall) {
+                    if let Some(reason) = stall.stalled(now, self.limits.stall) {
                         break reason;
                     }
-                    self.look(&intake, &mut pulse, now);
+                    self.look(&normalizer, &mut stall, now);
                     continue;
                 }
             };
             match item {
                 Ok(item) => {
                     self.count(&item);
-                    pulse.felt(&item);
-                    if intake.begun() && pulse.begun_mono_ns.is_none() {
-                        pulse.begun_mono_ns = Some(item.arrival_mono_ns);
+                    stall.felt(&item);
+                    if normalizer.begun() && stall.begun_mono_ns.is_none() {
+                        stall.begun_mono_ns = Some(item.arrival_mono_ns);
                         self.enter_streaming(&playing);
                     }
                 }
                 Err(reason) => break reason,
             }
         };
-        let streamed_ms = pulse
+        let streamed_ms = stall
             .begun_mono_ns
-            .map(|begun| pulse.video_mono_ns.saturating_sub(begun) / 1_000_000);
+            .map(|begun| stall.video_mono_ns.saturating_sub(begun) / 1_000_000);
         (reason, streamed_ms)
     }
 
-    fn count(&mut self, item: &Item) {
+    fn count(&mut self, item: &StreamItem) {
         let shared = &*self.shared;
         if item.lost_packets > 0 {
-            Shared::add(&shared.lost_packets, u64::from(item.lost_packets));
+            CameraShared::add(&shared.lost_packets, u64::from(item.lost_packets));
         }
         match (item.track, item.taken) {
             (None, _) => {}
-            (Some(_), Taken::Skipped) => Shared::add(&shared.skipped, 1),
-            (Some(_), Taken::TooLarge { limit }) => {
-                Shared::add(&shared.too_large, 1);
+            (Some(_), FrameOutcome::Skipped) => CameraShared::add(&shared.skipped, 1),
+            (Some(_), FrameOutcome::TooLarge { limit }) => {
+                CameraShared::add(&shared.too_large, 1);
                 self.say_too_large(item.len, limit);
             }
-            (Some(_), Taken::Stored) => {
-                Shared::add(&shared.access_units, 1);
-                Shared::add(&shared.bytes, u64::try_from(item.len).unwrap_or(0));
+            (Some(_), FrameOutcome::Stored) => {
+                CameraShared::add(&shared.access_units, 1);
+                CameraShared::add(&shared.bytes, u64::try_from(item.len).unwrap_or(0));
                 shared.last_au_mono_ns.store(item.arrival_mono_ns, Relaxed);
             }
         }
     }
 
     /// Once a second while connected: what is odd, and what could not be told before.
-    fn look(&mut self, intake: &Intake, pulse: &mut Pulse, now_mono_ns: u64) {
-        let watch = &intake.watch;
+    fn look(&mut self, normalizer: &Normalizer, stall: &mut StallWatch, now_mono_ns: u64) {
+        let watch = &normalizer.watch;
         self.shared
             .bitrate_bps
             .store(watch.bitrate_bps(now_mono_ns), Relaxed);
         self.shared
             .longest_gop_ms
             .store(watch.longest_gop_ms(), Relaxed);
-        self.shared.epochs.store(intake.epoch(), Relaxed);
-        if !intake.begun() {
-            self.look_for_a_key_frame(intake, pulse, now_mono_ns);
+        self.shared.epochs.store(normalizer.epoch(), Relaxed);
+        if !normalizer.begun() {
+            self.look_for_a_key_frame(normalizer, stall, now_mono_ns);
         }
-        if intake.audio_unusable() {
+        if normalizer.audio_unusable() {
             self.leave_audio_out();
         }
         let warnings = watch.warnings(&self.room, now_mono_ns);
@@ -228,14 +228,19 @@ impl Task {
         self.tell();
     }
 
-    fn look_for_a_key_frame(&mut self, intake: &Intake, pulse: &mut Pulse, now_mono_ns: u64) {
-        if pulse.complained || now_mono_ns.saturating_sub(pulse.since_mono_ns) < NO_KEY_FRAME_NS {
+    fn look_for_a_key_frame(
+        &mut self,
+        normalizer: &Normalizer,
+        stall: &mut StallWatch,
+        now_mono_ns: u64,
+    ) {
+        if stall.complained || now_mono_ns.saturating_sub(stall.since_mono_ns) < NO_KEY_FRAME_NS {
             return;
         }
-        pulse.complained = true;
-        let reason = if !intake.has_video_params() {
+        stall.complained = true;
+        let reason = if !normalizer.has_video_params() {
             "the camera sends pictures but no parameter sets: nothing can be decoded"
-        } else if intake.only_recovery_points() {
+        } else if normalizer.only_recovery_points() {
             "the camera sends recovery points (intra refresh) and no key frames: clips need key frames; set its I-frame interval (GOP) to 1 or 2 s and switch intra refresh off"
         } else {
             "the camera sends pictures but no key frame: set its I-frame interval (GOP) to 1 or 2 s"
@@ -251,7 +256,7 @@ impl Task {
         self.words.video = video.as_ref().map(describe);
         self.words.audio = audio.as_ref().map(describe);
         self.words.connections += 1;
-        self.enter(Phase::Streaming, String::new());
+        self.enter(ConnectionPhase::Streaming, String::new());
         let id = self.config.id.as_str();
         let sound = self.words.audio.as_deref().unwrap_or("no audio");
         let picture = self.words.video.as_deref().unwrap_or("video");
@@ -285,7 +290,7 @@ impl Task {
         }
     }
 
-    fn say_lost(&self, ended: ConnectionEnd, reason: &Reason, delay: Duration) {
+    fn say_lost(&self, ended: ConnectionEnd, reason: &ConnectionError, delay: Duration) {
         let id = self.config.id.as_str();
         let (event, text) = (
             match ended {
@@ -298,11 +303,11 @@ impl Task {
         log::warn!(target: "hindsight", event = event, camera = id; "{id}: {text}; next try in {delay_s:.0} s");
     }
 
-    fn give_up(&mut self, reason: &Reason) {
+    fn give_up(&mut self, reason: &ConnectionError) {
         let id = self.config.id.as_str();
         let text = format!("{}; given up after reconnect.max_attempts", reason.text);
         log::error!(target: "hindsight", event = "camera_given_up", camera = id; "{id}: {text}");
-        self.enter(Phase::GivenUp, text);
+        self.enter(ConnectionPhase::GivenUp, text);
         // Nobody comes by later to tell it.
         let mut tries = 0;
         while self.untold && tries < 1_000 {
@@ -321,10 +326,10 @@ impl Task {
             .after(ConnectionEnd::Failed, fastrand::u64(..))
             .unwrap_or(LAST_RESORT);
         let reason = "a fault in this program ended the connection".to_owned();
-        self.wait(Phase::Waiting, reason, delay).await;
+        self.wait(ConnectionPhase::Waiting, reason, delay).await;
     }
 
-    async fn wait(&mut self, phase: Phase, reason: String, delay: Duration) {
+    async fn wait(&mut self, phase: ConnectionPhase, reason: String, delay: Duration) {
         let until = tokio::time::Instant::now() + delay;
         let delay_ns = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
         let next = self.clock.mono_ns().saturating_add(delay_ns);
@@ -340,11 +345,11 @@ impl Task {
         }
     }
 
-    fn enter(&mut self, phase: Phase, reason: String) {
+    fn enter(&mut self, phase: ConnectionPhase, reason: String) {
         self.words.phase = phase;
         self.words.reason = reason;
         self.words.since_mono_ns = self.clock.mono_ns();
-        if phase != Phase::Streaming {
+        if phase != ConnectionPhase::Streaming {
             self.words.warnings.clear();
         }
         self.untold = true;
@@ -359,16 +364,16 @@ impl Task {
 }
 
 /// When something last came over one connection.
-struct Pulse {
+struct StallWatch {
     since_mono_ns: u64,
     video_mono_ns: u64,
     begun_mono_ns: Option<u64>,
     complained: bool,
 }
 
-impl Pulse {
-    fn new(now_mono_ns: u64) -> Pulse {
-        Pulse {
+impl StallWatch {
+    fn new(now_mono_ns: u64) -> StallWatch {
+        StallWatch {
             since_mono_ns: now_mono_ns,
             video_mono_ns: now_mono_ns,
             begun_mono_ns: None,
@@ -376,16 +381,16 @@ impl Pulse {
         }
     }
 
-    fn felt(&mut self, item: &Item) {
+    fn felt(&mut self, item: &StreamItem) {
         if item.track == Some(Track::Video) {
             self.video_mono_ns = item.arrival_mono_ns;
         }
     }
 
-    fn stalled(&self, now_mono_ns: u64, limit: Duration) -> Option<Reason> {
+    fn stalled(&self, now_mono_ns: u64, limit: Duration) -> Option<ConnectionError> {
         let silent_ns = now_mono_ns.saturating_sub(self.video_mono_ns);
         (u128::from(silent_ns) >= limit.as_nanos())
-            .then(|| Reason::new(format!("no picture for {} s", limit.as_secs().max(1))))
+            .then(|| ConnectionError::new(format!("no picture for {} s", limit.as_secs().max(1))))
     }
 }
 

@@ -12,7 +12,7 @@ const MARGIN_MS: u64 = 5_000;
 
 /// What the ring was built for.
 #[derive(Clone, Copy, Debug)]
-pub struct Room {
+pub struct RingCapacity {
     pub data_bytes: u64,
     pub seconds: u32,
     pub max_bitrate_bps: u64,
@@ -42,7 +42,7 @@ impl Warning {
 
 /// Counts of one connection.
 #[derive(Clone, Debug, Default)]
-pub struct Watch {
+pub struct StreamWatch {
     last_key_90k: Option<i64>,
     longest_gop_ms: u64,
     shortest_gop_ms: Option<u64>,
@@ -52,7 +52,7 @@ pub struct Watch {
     first_s: Option<u64>,
 }
 
-impl Watch {
+impl StreamWatch {
     /// A stored AU of any track.
     pub fn bytes(&mut self, len: usize, arrival_mono_ns: u64) {
         let second = arrival_mono_ns / 1_000_000_000;
@@ -116,15 +116,15 @@ impl Watch {
     }
 
     /// What to change; empty if the ring fits the stream.
-    pub fn warnings(&self, room: &Room, now_mono_ns: u64) -> Vec<Warning> {
+    pub fn warnings(&self, room: &RingCapacity, now_mono_ns: u64) -> Vec<Warning> {
         room.warnings(self.bitrate_bps(now_mono_ns), self.longest_gop_ms)
     }
 }
 
-impl Room {
+impl RingCapacity {
     /// What a ring of these settings holds, for a window of pre + post.
-    pub fn of(ring: &RingSettings, window_ms: u64) -> Room {
-        Room {
+    pub fn of(ring: &RingSettings, window_ms: u64) -> RingCapacity {
+        RingCapacity {
             // Entries and bytes are sized together: bytes are what runs out first.
             data_bytes: u64::from(ring.seconds).saturating_mul(ring.max_bitrate_bps) / 8,
             seconds: ring.seconds,
@@ -182,8 +182,8 @@ mod tests {
 
     const S: u64 = 1_000_000_000;
 
-    fn room() -> Room {
-        Room {
+    fn room() -> RingCapacity {
+        RingCapacity {
             data_bytes: 90 * 1_000_000,
             seconds: 90,
             max_bitrate_bps: 8_000_000,
@@ -192,8 +192,8 @@ mod tests {
     }
 
     /// 25 fps, a key frame each `gop` frames, `frame_bytes` each.
-    fn watched(frames: u64, gop: u64, frame_bytes: usize) -> (Watch, u64) {
-        let mut watch = Watch::default();
+    fn watched(frames: u64, gop: u64, frame_bytes: usize) -> (StreamWatch, u64) {
+        let mut watch = StreamWatch::default();
         for i in 0..frames {
             watch.bytes(frame_bytes, 5 * S + i * S / 25);
             watch.video(i64::try_from(i * 3_600).unwrap(), i % gop == 0);

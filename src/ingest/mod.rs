@@ -8,17 +8,17 @@
 //! Called by: app.
 //!
 //! Each camera is a task, many tasks share a thread with a runtime of its own:
-//! `session` (retina) → `intake` (flags, epochs; `timeline`) → the ring.
+//! `session` (retina) → `normalizer` (flags, epochs; `timeline`) → the ring.
 //!
 //! Limitations, each with a line in the log when it is met: H.264 streams that
 //! only have recovery points (intra refresh) and never a key frame are not
 //! stored; G.711 and all audio but AAC is left out.
 
 mod camera;
+mod error_text;
 mod gop;
-mod intake;
+mod normalizer;
 mod probe;
-mod reason;
 mod reconnect;
 mod session;
 mod settings;
@@ -34,17 +34,17 @@ use retina::client::SessionGroup;
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
-use crate::base::{CameraId, Clock, Pulse, Stop, StopLevel};
+use crate::base::{CameraId, Clock, Heartbeat, Stop, StopLevel};
 use crate::config::checked::Camera;
 use crate::ring::{RingError, RingOpened, RingReader, RingSpec, RingWriter};
 
 use camera::Task;
 use settings::POLITE;
-use state::Shared;
+use state::CameraShared;
 
 pub use probe::{Probe, ProbeError, probe};
 pub use settings::{Limits, Settings};
-pub use state::{CameraState, Phase};
+pub use state::{CameraState, ConnectionPhase};
 
 /// Cameras of 4 Mbit/s that one thread feeds with room to spare.
 const CAMERAS_PER_THREAD: usize = 120;
@@ -62,10 +62,10 @@ pub enum IngestError {
 /// Running ingest. Dropping it does not stop it; raise the `Stop` or call [`Ingest::stop`].
 #[derive(Debug)]
 pub struct Ingest {
-    shared: Vec<Arc<Shared>>,
+    shared: Vec<Arc<CameraShared>>,
     old_rings: Vec<(CameraId, RingReader)>,
     threads: Vec<JoinHandle<()>>,
-    pulses: Vec<Arc<Pulse>>,
+    heartbeats: Vec<Arc<Heartbeat>>,
     ending: Arc<Ending>,
     clock: SharedClock,
 }
@@ -125,7 +125,10 @@ pub fn start_with(
     let (mut old_rings, mut all_shared) = (Vec::new(), Vec::new());
     for (index, camera) in settings.cameras.iter().enumerate() {
         let (writer, found) = open_ring(&settings, camera)?;
-        let shared = Arc::new(Shared::new(camera.id.clone(), say_ring(&camera.id, &found)));
+        let shared = Arc::new(CameraShared::new(
+            camera.id.clone(),
+            say_ring(&camera.id, &found),
+        ));
         if let RingOpened::Replaced { old: Some(old), .. } = found {
             old_rings.push((camera.id.clone(), old));
         }
@@ -150,13 +153,13 @@ pub fn start_with(
     });
     let waking = Arc::downgrade(&ending);
     stop.tell(move || waking.upgrade().iter().for_each(|ending| ending.wake()));
-    let pulses = crews.iter().map(|crew| crew.pulse.clone()).collect();
+    let heartbeats = crews.iter().map(|crew| crew.heartbeat.clone()).collect();
     let threads = set_out(crews, &ending).map_err(IngestError::Thread)?;
     Ok(Ingest {
         shared: all_shared,
         old_rings,
         threads,
-        pulses,
+        heartbeats,
         ending,
         clock: SharedClock(clock),
     })
@@ -180,8 +183,8 @@ impl Ingest {
     }
 
     /// One for each thread of cameras: it beats while their tasks are got to.
-    pub fn pulses(&self) -> &[Arc<Pulse>] {
-        &self.pulses
+    pub fn heartbeats(&self) -> &[Arc<Heartbeat>] {
+        &self.heartbeats
     }
 
     /// Tells the cameras' threads to end; does not wait for them.
@@ -241,7 +244,7 @@ struct Crew {
     runtime: Runtime,
     wake: Arc<Notify>,
     group: Arc<SessionGroup>,
-    pulse: Arc<Pulse>,
+    heartbeat: Arc<Heartbeat>,
     tasks: Vec<Task>,
 }
 
@@ -253,7 +256,7 @@ impl Crew {
                 .build()?,
             wake: Arc::default(),
             group: Arc::new(SessionGroup::default()),
-            pulse: Arc::new(Pulse::new(format!("ingest-{index}"))),
+            heartbeat: Arc::new(Heartbeat::new(format!("ingest-{index}"))),
             tasks: Vec::new(),
         })
     }
@@ -263,7 +266,7 @@ impl Crew {
             runtime,
             wake,
             group,
-            pulse,
+            heartbeat,
             tasks,
         } = self;
         runtime.block_on(async {
@@ -272,7 +275,7 @@ impl Crew {
                 .map(|task| tokio::spawn(task.run()))
                 .collect();
             while !ending.due() {
-                pulse.beat();
+                heartbeat.beat();
                 // Woken, or time for the next beat.
                 let _ = tokio::time::timeout(BEAT, wake.notified()).await;
             }

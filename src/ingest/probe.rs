@@ -14,8 +14,8 @@ use crate::media::{AuMeta, Codec, Track, TrackParams};
 use crate::ring::Pushed;
 
 use super::camera::describe;
-use super::gop::Room;
-use super::intake::{Intake, Sink};
+use super::gop::RingCapacity;
+use super::normalizer::{Normalizer, Sink};
 use super::session::{self, Playing};
 use super::settings::{Limits, POLITE};
 
@@ -51,7 +51,7 @@ impl Probe {
     /// What to change at the camera or in the config so that clips come out
     /// whole: key frames too far apart for the ring, or too many bits.
     pub fn ring_warnings(&self, ring: &RingSettings, window_ms: u64) -> Vec<String> {
-        Room::of(ring, window_ms)
+        RingCapacity::of(ring, window_ms)
             .warnings(self.bitrate_bps, self.longest_gop_ms.unwrap_or(0))
             .into_iter()
             .map(|warning| warning.text)
@@ -98,14 +98,14 @@ async fn look(
     let mut playing = session::connect(camera, group, limits.connect, &mut start_times)
         .await
         .map_err(|reason| ProbeError(reason.text))?;
-    let mut intake = playing.intake();
+    let mut normalizer = playing.normalizer();
     let mut seen = Seen::default();
     let clock = RealClock;
     let start = clock.mono_ns();
     let until = tokio::time::Instant::now() + limit;
     let mut newest_video = start;
     let ended = loop {
-        let next = playing.next(&mut intake, &mut seen, &clock, camera);
+        let next = playing.next(&mut normalizer, &mut seen, &clock, camera);
         match tokio::time::timeout_at(until, next).await {
             Err(_) => break None,
             Ok(Err(reason)) => break Some(reason.text),
@@ -114,29 +114,29 @@ async fn look(
                 if item.track == Some(Track::Video) {
                     newest_video = item.arrival_mono_ns;
                 }
-                if seen.enough(&mut intake, clock.mono_ns().saturating_sub(start)) {
+                if seen.enough(&mut normalizer, clock.mono_ns().saturating_sub(start)) {
                     break None;
                 }
             }
         }
     };
     let now = clock.mono_ns();
-    if !intake.begun() {
+    if !normalizer.begun() {
         return Err(ProbeError(
-            ended.unwrap_or_else(|| nothing(&intake, newest_video > start)),
+            ended.unwrap_or_else(|| nothing(&normalizer, newest_video > start)),
         ));
     }
-    let mut probe = seen.report(&playing, &mut intake, now.saturating_sub(start));
-    probe.bitrate_bps = intake.watch.bitrate_bps(now);
+    let mut probe = seen.report(&playing, &mut normalizer, now.saturating_sub(start));
+    probe.bitrate_bps = normalizer.watch.bitrate_bps(now);
     probe.warnings.extend(ended);
     Ok(probe)
 }
 
-fn nothing(intake: &Intake, pictures: bool) -> String {
-    let text = match (pictures, intake.has_video_params()) {
+fn nothing(normalizer: &Normalizer, pictures: bool) -> String {
+    let text = match (pictures, normalizer.has_video_params()) {
         (false, _) => "the camera answers, but sends no pictures",
         (true, false) => "the camera sends pictures but no parameter sets: nothing can be decoded",
-        (true, true) if intake.only_recovery_points() => {
+        (true, true) if normalizer.only_recovery_points() => {
             "the camera sends recovery points (intra refresh) and no key frames: clips need key frames; set its I-frame interval (GOP) to 1 or 2 s"
         }
         _ => {
@@ -190,11 +190,11 @@ impl Sink for Seen {
 }
 
 impl Seen {
-    fn enough(&self, intake: &mut Intake, watched_ns: u64) -> bool {
-        let sound = intake.has_audio();
-        intake.watch.key_frames() >= 3
+    fn enough(&self, normalizer: &mut Normalizer, watched_ns: u64) -> bool {
+        let sound = normalizer.has_audio();
+        normalizer.watch.key_frames() >= 3
             && watched_ns >= SHORTEST_NS
-            && (intake.timeline().reported(sound) || watched_ns >= REPORTS_NS)
+            && (normalizer.timeline().reported(sound) || watched_ns >= REPORTS_NS)
     }
 
     /// Between the first and the newest key frame: elsewhere reordering blurs it.
@@ -209,14 +209,14 @@ impl Seen {
         }
     }
 
-    fn report(&self, playing: &Playing, intake: &mut Intake, watched_ns: u64) -> Probe {
+    fn report(&self, playing: &Playing, normalizer: &mut Normalizer, watched_ns: u64) -> Probe {
         let (video, audio) = playing.known();
-        let key_frames = intake.watch.key_frames();
+        let key_frames = normalizer.watch.key_frames();
         let mut warnings = playing.left_out.clone();
         if key_frames < 2 {
             warnings.push(format!(
                 "no second key frame came within {} s",
-                intake.watch.longest_gop_ms() / 1_000
+                normalizer.watch.longest_gop_ms() / 1_000
             ));
         }
         Probe {
@@ -227,11 +227,11 @@ impl Seen {
             width: video.as_ref().map_or(0, |video| video.width),
             height: video.as_ref().map_or(0, |video| video.height),
             fps: (self.fps() * 100.0).round() / 100.0,
-            shortest_gop_ms: intake.watch.shortest_gop_ms(),
-            longest_gop_ms: Some(intake.watch.longest_gop_ms()),
+            shortest_gop_ms: normalizer.watch.shortest_gop_ms(),
+            longest_gop_ms: Some(normalizer.watch.longest_gop_ms()),
             key_frames,
             audio: audio.as_ref().map(describe),
-            sender_reports: intake.timeline().reported(audio.is_some()),
+            sender_reports: normalizer.timeline().reported(audio.is_some()),
             b_frames: self.b_frames,
             lost_packets: self.lost_packets,
             watched_ms: watched_ns / 1_000_000,

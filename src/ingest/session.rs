@@ -1,6 +1,6 @@
 //! The retina adapter: one RTSP session, from the call to the next frame.
 //!
-//! Not here: what becomes of frames (`intake`), when to call again
+//! Not here: what becomes of frames (`normalizer`), when to call again
 //! (`reconnect`), stalls (`camera`).
 
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use crate::base::Clock;
 use crate::config::checked::{Camera, Transport};
 use crate::media::{Codec, TICKS_90K, Track, TrackParams};
 
-use super::intake::{Frame, Intake, Sink, Taken};
-use super::reason::Reason;
+use super::error_text::ConnectionError;
+use super::normalizer::{FrameOutcome, Normalizer, ReceivedFrame, Sink};
 use super::settings::POLITE;
 
 /// A camera that sends.
@@ -37,10 +37,10 @@ pub struct Playing {
 
 /// What one item from the camera came to.
 #[derive(Debug)]
-pub struct Item {
+pub struct StreamItem {
     /// `None` for a report.
     pub track: Option<Track>,
-    pub taken: Taken,
+    pub taken: FrameOutcome,
     pub len: usize,
     pub arrival_mono_ns: u64,
     pub lost_packets: u32,
@@ -62,7 +62,7 @@ pub async fn connect(
     group: &Arc<SessionGroup>,
     limit: Duration,
     start_times: &mut StartTimes,
-) -> Result<Playing, Reason> {
+) -> Result<Playing, ConnectionError> {
     let both = async {
         match call(camera, group, *start_times).await {
             Err(Unanswered::NoStartTimes) => {
@@ -76,9 +76,11 @@ pub async fn connect(
     };
     match tokio::time::timeout(limit, both).await {
         Ok(Ok(playing)) => Ok(playing),
-        Ok(Err(Unanswered::NoStartTimes)) => Err(Reason::new("the answer to PLAY makes no sense")),
+        Ok(Err(Unanswered::NoStartTimes)) => {
+            Err(ConnectionError::new("the answer to PLAY makes no sense"))
+        }
         Ok(Err(Unanswered::Failed(reason))) => Err(reason),
-        Err(_) => Err(Reason::new(format!(
+        Err(_) => Err(ConnectionError::new(format!(
             "no answer within {} s",
             limit.as_secs().max(1)
         ))),
@@ -89,11 +91,11 @@ pub async fn connect(
 enum Unanswered {
     /// It would play, but says not from when.
     NoStartTimes,
-    Failed(Reason),
+    Failed(ConnectionError),
 }
 
-impl From<Reason> for Unanswered {
-    fn from(reason: Reason) -> Unanswered {
+impl From<ConnectionError> for Unanswered {
+    fn from(reason: ConnectionError) -> Unanswered {
         Unanswered::Failed(reason)
     }
 }
@@ -103,7 +105,7 @@ async fn call(
     group: &Arc<SessionGroup>,
     start_times: StartTimes,
 ) -> Result<Playing, Unanswered> {
-    let fail = |what: &'static str| move |e: retina::Error| Reason::of(&e, what, camera);
+    let fail = |what: &'static str| move |e: retina::Error| ConnectionError::of(&e, what, camera);
     let mut session = Session::describe(camera.url.clone(), session_options(camera, group))
         .await
         .map_err(fail("connecting"))?;
@@ -170,7 +172,7 @@ struct Chosen {
 }
 
 /// The first H.264 or H.265, and the first AAC.
-fn choose(streams: &[Stream]) -> Result<Chosen, Reason> {
+fn choose(streams: &[Stream]) -> Result<Chosen, ConnectionError> {
     let codec_of = |stream: &Stream| match (stream.media(), stream.encoding_name()) {
         ("video", "h264") => Some(Codec::H264),
         ("video", "h265") => Some(Codec::H265),
@@ -185,7 +187,7 @@ fn choose(streams: &[Stream]) -> Result<Chosen, Reason> {
         })
     };
     let Some((video, codec)) = first(false) else {
-        return Err(Reason::new(no_video(streams)));
+        return Err(ConnectionError::new(no_video(streams)));
     };
     let audio = first(true).map(|(index, _)| index);
     let left_out = streams
@@ -235,14 +237,14 @@ fn plain(text: &str) -> String {
 }
 
 impl Playing {
-    pub fn intake(&self) -> Intake {
-        let mut intake = Intake::new(self.codec, self.audio_rate);
+    pub fn normalizer(&self) -> Normalizer {
+        let mut normalizer = Normalizer::new(self.codec, self.audio_rate);
         for index in [Some(self.video), self.audio].into_iter().flatten() {
             if let Some(params) = self.params(index) {
-                intake.set_params(params);
+                normalizer.set_params(params);
             }
         }
-        intake
+        normalizer
     }
 
     /// Parameters of both tracks, as far as they are known.
@@ -260,52 +262,52 @@ impl Playing {
     /// The next frame or report, already handed to `sink`. An error is final.
     pub async fn next<S: Sink>(
         &mut self,
-        intake: &mut Intake,
+        normalizer: &mut Normalizer,
         sink: &mut S,
         clock: &dyn Clock,
         camera: &Camera,
-    ) -> Result<Item, Reason> {
+    ) -> Result<StreamItem, ConnectionError> {
         match self.frames.next().await {
-            Some(Ok(item)) => Ok(self.take(&item, intake, sink, clock)),
-            Some(Err(e)) => Err(Reason::of(&e, "reading the stream", camera)),
-            None => Err(Reason::new("the camera closed the connection")),
+            Some(Ok(item)) => Ok(self.take(&item, normalizer, sink, clock)),
+            Some(Err(e)) => Err(ConnectionError::of(&e, "reading the stream", camera)),
+            None => Err(ConnectionError::new("the camera closed the connection")),
         }
     }
 
     fn take<S: Sink>(
         &mut self,
         item: &CodecItem,
-        intake: &mut Intake,
+        normalizer: &mut Normalizer,
         sink: &mut S,
         clock: &dyn Clock,
-    ) -> Item {
+    ) -> StreamItem {
         let (track, at, ctx, loss, data) = match item {
             CodecItem::VideoFrame(f) => {
-                let due = f.has_new_parameters() || !intake.has_video_params();
+                let due = f.has_new_parameters() || !normalizer.has_video_params();
                 if let Some(params) = due.then(|| self.params(self.video)).flatten() {
-                    intake.set_params(params);
+                    normalizer.set_params(params);
                 }
                 (Track::Video, f.timestamp(), f.end_ctx(), f.loss(), f.data())
             }
             CodecItem::AudioFrame(f) => (Track::Audio, f.timestamp(), f.ctx(), f.loss(), f.data()),
             CodecItem::Rtcp(report) => {
-                self.report(report, intake);
-                return Item::nothing();
+                self.report(report, normalizer);
+                return StreamItem::nothing();
             }
-            _ => return Item::nothing(),
+            _ => return StreamItem::nothing(),
         };
-        self.learn_start(track, at, intake);
-        let frame = Frame {
+        self.learn_start(track, at, normalizer);
+        let frame = ReceivedFrame {
             pts: at.timestamp(),
             arrival_mono_ns: mono_ns(ctx.received(), clock),
             lost_packets: u32::from(loss),
             data,
         };
         let taken = match track {
-            Track::Video => intake.video(sink, &frame),
-            Track::Audio => intake.audio(sink, &frame),
+            Track::Video => normalizer.video(sink, &frame),
+            Track::Audio => normalizer.audio(sink, &frame),
         };
-        Item {
+        StreamItem {
             track: Some(track),
             taken,
             len: data.len(),
@@ -315,7 +317,7 @@ impl Playing {
     }
 
     /// Retina hands the start time of a track out with each of its frames.
-    fn learn_start(&mut self, track: Track, at: retina::Timestamp, intake: &mut Intake) {
+    fn learn_start(&mut self, track: Track, at: retina::Timestamp, normalizer: &mut Normalizer) {
         let Some((video, audio)) = &mut self.starts else {
             return;
         };
@@ -325,12 +327,12 @@ impl Playing {
         };
         *slot = Some(i64::from(at.start()));
         if let (Some(video), Some(audio)) = (*video, *audio) {
-            intake.timeline().rtp_info(video, audio);
+            normalizer.timeline().rtp_info(video, audio);
             self.starts = None;
         }
     }
 
-    fn report(&self, report: &retina::rtcp::ReceivedCompoundPacket, intake: &mut Intake) {
+    fn report(&self, report: &retina::rtcp::ReceivedCompoundPacket, normalizer: &mut Normalizer) {
         let track = match report.stream_id() {
             id if id == self.video => Track::Video,
             id if Some(id) == self.audio => Track::Audio,
@@ -346,16 +348,16 @@ impl Playing {
             .map(|sender| sender.ntp_timestamp().0);
         // A camera without a clock reports zero.
         if let Some(ntp) = ntp.filter(|ntp| *ntp != 0) {
-            intake.timeline().report(track, at.timestamp(), ntp);
+            normalizer.timeline().report(track, at.timestamp(), ntp);
         }
     }
 }
 
-impl Item {
-    fn nothing() -> Item {
-        Item {
+impl StreamItem {
+    fn nothing() -> StreamItem {
+        StreamItem {
             track: None,
-            taken: Taken::Skipped,
+            taken: FrameOutcome::Skipped,
             len: 0,
             arrival_mono_ns: 0,
             lost_packets: 0,

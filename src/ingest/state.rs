@@ -12,7 +12,7 @@ use crate::base::{CameraId, lock};
 /// Where a camera's connection stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Phase {
+pub enum ConnectionPhase {
     /// Being called, or connected and not yet sending pictures.
     #[default]
     Connecting,
@@ -30,7 +30,7 @@ pub enum Phase {
 #[derive(Clone, Debug, Serialize)]
 pub struct CameraState {
     pub camera: CameraId,
-    pub state: Phase,
+    pub state: ConnectionPhase,
     /// Since when `state` holds, `CLOCK_MONOTONIC`.
     pub since_mono_ns: u64,
     /// Arrival of the newest stored access unit; `None` before the first.
@@ -73,7 +73,7 @@ pub struct CameraState {
 /// The part of a camera's state that is text or changes rarely.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Words {
-    pub phase: Phase,
+    pub phase: ConnectionPhase,
     pub since_mono_ns: u64,
     pub reason: String,
     pub attempts: u64,
@@ -87,7 +87,7 @@ pub(super) struct Words {
 /// task alone; `words` too, and it never waits for the lock: a reader that was
 /// put to sleep while it held it must not hold up a camera (law 1).
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct CameraShared {
     pub camera: CameraId,
     pub ring: String,
     pub last_au_mono_ns: AtomicU64,
@@ -103,9 +103,9 @@ pub(super) struct Shared {
     words: Mutex<Words>,
 }
 
-impl Shared {
-    pub fn new(camera: CameraId, ring: String) -> Shared {
-        Shared {
+impl CameraShared {
+    pub fn new(camera: CameraId, ring: String) -> CameraShared {
+        CameraShared {
             camera,
             ring,
             last_au_mono_ns: AtomicU64::new(0),
@@ -135,7 +135,10 @@ impl Shared {
     pub fn snapshot(&self, now_mono_ns: u64) -> CameraState {
         let words = lock(&self.words).clone();
         let some = |value: u64| (value > 0).then_some(value);
-        let waits = matches!(words.phase, Phase::Waiting | Phase::RefusedPassword);
+        let waits = matches!(
+            words.phase,
+            ConnectionPhase::Waiting | ConnectionPhase::RefusedPassword
+        );
         CameraState {
             camera: self.camera.clone(),
             state: words.phase,
@@ -175,8 +178,8 @@ mod tests {
 
     use super::*;
 
-    fn shared() -> Shared {
-        Shared::new(CameraId::new("court1").unwrap(), "created".to_owned())
+    fn shared() -> CameraShared {
+        CameraShared::new(CameraId::new("court1").unwrap(), "created".to_owned())
     }
 
     #[test]
@@ -186,18 +189,18 @@ mod tests {
         assert!(!shared.tell(&Words::default()));
         drop(reader);
         let words = Words {
-            phase: Phase::Streaming,
+            phase: ConnectionPhase::Streaming,
             ..Words::default()
         };
         assert!(shared.tell(&words));
-        assert_eq!(shared.snapshot(0).state, Phase::Streaming);
+        assert_eq!(shared.snapshot(0).state, ConnectionPhase::Streaming);
     }
 
     #[test]
     fn a_waiting_camera_says_when_it_is_tried_again() {
         let shared = shared();
         let words = Words {
-            phase: Phase::Waiting,
+            phase: ConnectionPhase::Waiting,
             ..Words::default()
         };
         shared.tell(&words);

@@ -3,7 +3,7 @@
 //!
 //! Not here: sockets, and the mapping of a press (`highlight`), which uses the
 //! same lower envelope but over what the ring holds.
-//! Called by: `intake`.
+//! Called by: `normalizer`.
 
 use crate::media::reorder::MAX_DEPTH;
 use crate::media::{Alignment, TICKS_90K, Track};
@@ -29,7 +29,7 @@ const NTP_STEP_NS: i64 = 50_000_000;
 
 /// Where an access unit belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct MediaPlace {
     /// On the video's timeline.
     pub pts_90k: i64,
     pub alignment: Alignment,
@@ -116,7 +116,7 @@ impl Timeline {
     }
 
     /// Places a video AU.
-    pub fn video(&mut self, pts: i64, arrival_mono_ns: u64) -> Place {
+    pub fn video(&mut self, pts: i64, arrival_mono_ns: u64) -> MediaPlace {
         let stepped = self.video.advance(pts, arrival_mono_ns);
         if stepped {
             self.audio.link = None;
@@ -124,7 +124,7 @@ impl Timeline {
         }
         let new_epoch = stepped || !self.begun;
         self.begun = true;
-        Place {
+        MediaPlace {
             pts_90k: pts,
             alignment: Alignment::Arrival,
             new_epoch,
@@ -133,7 +133,7 @@ impl Timeline {
 
     /// Places an audio AU; `None` before the first video AU, and where the
     /// audio has become unusable.
-    pub fn audio(&mut self, pts: i64, arrival_mono_ns: u64) -> Option<Place> {
+    pub fn audio(&mut self, pts: i64, arrival_mono_ns: u64) -> Option<MediaPlace> {
         let new_epoch = self.audio.advance(pts, arrival_mono_ns) && self.begun;
         if new_epoch {
             self.audio_steps.rotate_left(1);
@@ -150,7 +150,7 @@ impl Timeline {
             .saturating_add(self.audio.envelope.floor()?)
             .saturating_sub(self.video.envelope.floor()?);
         let (pts_90k, alignment) = self.align(pts, by_arrival_ns);
-        Some(Place {
+        Some(MediaPlace {
             pts_90k,
             alignment,
             new_epoch,

@@ -23,9 +23,9 @@ use super::panel::Panel;
 use super::press_gate::PressGate;
 use super::signals::Stopper;
 use crate::base::{Clock, PressAck, PressError, PressId, PressRequest};
-use crate::board::{Edge, Heard};
+use crate::board::{BoardEvent, Edge};
 use crate::config::board::{Button, Window};
-use crate::trigger::gesture::{Action, Machine, Rules};
+use crate::trigger::gesture::{Action, GestureRules, Machine};
 use taker::{Answer, Taker, Wish};
 
 /// What is done with what the buttons mean. The service; in tests something simpler.
@@ -98,7 +98,7 @@ impl Drop for Buttons {
 /// Starts to act on what is heard of `buttons`.
 pub(crate) fn start(
     buttons: &[Button],
-    heard: Receiver<Heard>,
+    heard: Receiver<BoardEvent>,
     hands: Arc<dyn Hands>,
     clock: Arc<dyn Clock>,
 ) -> io::Result<Buttons> {
@@ -184,7 +184,7 @@ impl OneButton {
     fn new(index: usize, button: &Button, hands: &Arc<dyn Hands>) -> OneButton {
         OneButton {
             id: button.id.clone(),
-            machine: Machine::new(Rules::of(button)),
+            machine: Machine::new(GestureRules::of(button)),
             broken: None,
             stuck: false,
             wishes: VecDeque::new(),
@@ -207,7 +207,7 @@ struct Listener {
     row: Vec<OneButton>,
     hands: Arc<dyn Hands>,
     clock: Arc<dyn Clock>,
-    heard: Receiver<Heard>,
+    heard: Receiver<BoardEvent>,
     over: Receiver<()>,
     /// What was begun is finished, and nothing is heard any more.
     ended: bool,
@@ -314,11 +314,11 @@ impl Listener {
         }
     }
 
-    fn hear(&mut self, said: &Heard) {
+    fn hear(&mut self, said: &BoardEvent) {
         match said {
-            Heard::Edge(edge) => self.edge(*edge),
-            Heard::Lost { button, edges } => self.lost(*button, *edges),
-            Heard::Trouble { button, what } => self.broken(*button, what.clone()),
+            BoardEvent::Edge(edge) => self.edge(*edge),
+            BoardEvent::Lost { button, edges } => self.lost(*button, *edges),
+            BoardEvent::Trouble { button, what } => self.broken(*button, what.clone()),
         }
     }
 

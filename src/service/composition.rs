@@ -17,7 +17,7 @@ use super::panel::{self, Opened};
 use super::press_gate::PressGate;
 use super::signals::Stopper;
 use super::status_view::StatusView;
-use crate::base::{BootId, Clock, Pulse, RealClock, Stop, StopLevel};
+use crate::base::{BootId, Clock, Heartbeat, RealClock, Stop, StopLevel};
 use crate::config::Config;
 use crate::highlight::{CameraSettings, Event, Highlights, Settings};
 use crate::ingest::{self, CameraState, Ingest};
@@ -168,10 +168,10 @@ impl Service {
     }
 
     /// Every loop that must turn while the service runs.
-    pub fn pulses(&self) -> Vec<Arc<Pulse>> {
-        let mut pulses = self.monitor.pulses();
-        pulses.push(self.server.pulse());
-        pulses
+    pub fn heartbeats(&self) -> Vec<Arc<Heartbeat>> {
+        let mut heartbeats = self.monitor.heartbeats();
+        heartbeats.push(self.server.heartbeat());
+        heartbeats
     }
 
     /// What ingest knows of each camera.

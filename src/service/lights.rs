@@ -6,7 +6,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use crate::base::{PressAck, PressId};
-use crate::board::lights::{Fault, Lights};
+use crate::board::lights::{LightFault, Lights};
 use crate::health::{self, Pictures, Status};
 use crate::highlight::Event;
 
@@ -75,7 +75,7 @@ impl Feed {
         self.lights.set_cameras_missing(shows.cameras_missing);
         self.lights.set_disk(shows.disk_nearly_full);
         self.lights.set_box_trouble(shows.box_trouble);
-        self.lights.set_fault(Fault::House, shows.fault);
+        self.lights.set_fault(LightFault::House, shows.fault);
     }
 
     fn windows(&self) -> std::sync::MutexGuard<'_, Windows> {

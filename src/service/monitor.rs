@@ -12,11 +12,11 @@ use std::time::Duration;
 use super::delivery::{Delivery, press_bytes};
 use super::panel::Panel;
 use super::report::{self, Weight};
-use crate::base::{CameraId, Clock, Notice, Pulse, Stop, StopLevel, lock, notice};
+use crate::base::{CameraId, Clock, Heartbeat, Notice, Stop, StopLevel, lock, notice};
 use crate::config::Config;
 use crate::health::{self, CameraFacts, HealthInputs, Pictures, StorageFacts, Verdict, WorkFacts};
 use crate::highlight::{self, Highlights};
-use crate::ingest::{CameraState, Ingest, Phase};
+use crate::ingest::{CameraState, ConnectionPhase, Ingest};
 
 /// A camera that sent nothing for so long has no pictures to give.
 const STALE_NS: u64 = 3_000_000_000;
@@ -37,7 +37,7 @@ pub(crate) struct Monitor {
     notices: Option<PathBuf>,
     rooms: Rooms,
     seen: Mutex<Seen>,
-    pulse: Arc<Pulse>,
+    heartbeat: Arc<Heartbeat>,
 }
 
 /// What is looked at.
@@ -78,7 +78,7 @@ impl Monitor {
             notices: config.notices.clone(),
             rooms,
             seen,
-            pulse: Arc::new(Pulse::new("monitor")),
+            heartbeat: Arc::new(Heartbeat::new("monitor")),
         }
     }
 
@@ -101,7 +101,7 @@ impl Monitor {
                 notices: notices.unwrap_or_default(),
                 verdict: None,
             };
-            self.pulse.beat();
+            self.heartbeat.beat();
             let inputs = self.inputs();
             let verdict = health::judge(&inputs);
             self.seen().verdict = Some(verdict.clone());
@@ -128,9 +128,9 @@ impl Monitor {
     }
 
     /// The loops that must turn: cameras, presses, and the monitor's own.
-    pub fn pulses(&self) -> Vec<Arc<Pulse>> {
-        let others = [self.rooms.highlights.pulse(), self.pulse.clone()];
-        let all = self.rooms.ingest.pulses().iter().cloned().chain(others);
+    pub fn heartbeats(&self) -> Vec<Arc<Heartbeat>> {
+        let others = [self.rooms.highlights.heartbeat(), self.heartbeat.clone()];
+        let all = self.rooms.ingest.heartbeats().iter().cloned().chain(others);
         all.collect()
     }
 
@@ -183,12 +183,14 @@ fn pictures(state: &CameraState, now_mono_ns: u64) -> Pictures {
         .last_au_mono_ns
         .map(|last| now_mono_ns.saturating_sub(last));
     match (state.state, silent_ns) {
-        (Phase::Streaming, Some(ns)) if ns >= STALE_NS => Pictures::Stale { ms: ns / 1_000_000 },
-        (Phase::Streaming, _) => Pictures::Coming,
-        (Phase::Connecting, _) => Pictures::Connecting,
-        (Phase::Waiting, _) => Pictures::Missing { why: why() },
-        (Phase::RefusedPassword, _) => Pictures::WrongPassword,
-        (Phase::GivenUp, _) => Pictures::GivenUp { why: why() },
+        (ConnectionPhase::Streaming, Some(ns)) if ns >= STALE_NS => {
+            Pictures::Stale { ms: ns / 1_000_000 }
+        }
+        (ConnectionPhase::Streaming, _) => Pictures::Coming,
+        (ConnectionPhase::Connecting, _) => Pictures::Connecting,
+        (ConnectionPhase::Waiting, _) => Pictures::Missing { why: why() },
+        (ConnectionPhase::RefusedPassword, _) => Pictures::WrongPassword,
+        (ConnectionPhase::GivenUp, _) => Pictures::GivenUp { why: why() },
     }
 }
 

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use super::lights::Feed;
 use crate::base::Clock;
-use crate::board::lights::{self, Fault, Lights, LightsThread};
+use crate::board::lights::{self, LightFault, Lights, LightsThread};
 use crate::board::sim::{self, SimHandle};
-use crate::board::{self, Board, BoardError, Edges, Heard, Part, Settings};
+use crate::board::{self, BoardError, BoardEvent, BoardPart, Edges, OpenBoard, Settings};
 use crate::config::Config;
 use crate::config::board::{Backend, Button, Input};
 use crate::health;
@@ -39,7 +39,7 @@ pub(crate) struct Panel {
 pub(crate) struct Opened {
     pub panel: Arc<Panel>,
     /// Edges and what else the buttons say.
-    pub heard: Receiver<Heard>,
+    pub heard: Receiver<BoardEvent>,
     /// The hand on a simulated board.
     pub sim: Option<SimHandle>,
     /// None without LEDs.
@@ -103,8 +103,8 @@ fn named(button: &Button) -> (String, Option<u32>) {
     (button.id.clone(), pin)
 }
 
-fn simulated(edges: Box<dyn Edges>, levels: Box<dyn board::Levels>) -> Board {
-    Board {
+fn simulated(edges: Box<dyn Edges>, levels: Box<dyn board::Levels>) -> OpenBoard {
+    OpenBoard {
         backend: "sim",
         chip: None,
         edges,
@@ -114,35 +114,35 @@ fn simulated(edges: Box<dyn Edges>, levels: Box<dyn board::Levels>) -> Board {
     }
 }
 
-fn without_pins(faults: &[board::Fault]) -> Option<&BoardError> {
-    let all = faults.iter().find(|fault| fault.of == Part::Pins);
+fn without_pins(faults: &[board::PinFault]) -> Option<&BoardError> {
+    let all = faults.iter().find(|fault| fault.of == BoardPart::Pins);
     all.map(|fault| &fault.error)
 }
 
-fn unopened(faults: &[board::Fault], buttons: usize) -> Vec<Option<String>> {
+fn unopened(faults: &[board::PinFault], buttons: usize) -> Vec<Option<String>> {
     let of = |button| {
-        let found = faults.iter().find(|f| f.of == Part::Button(button));
+        let found = faults.iter().find(|f| f.of == BoardPart::Button(button));
         found.map(|fault| fault.error.to_string())
     };
     (0..buttons).map(of).collect()
 }
 
 /// Once, at the start.
-fn tell_log(board: &Board, config: &Config) {
+fn tell_log(board: &OpenBoard, config: &Config) {
     for fault in &board.faults {
         let error = &fault.error;
         match (fault.of, error) {
             (_, BoardError::NoGpio(why)) => {
                 log::warn!(target: "hindsight::board", event = "system_board_missing"; "{why}");
             }
-            (Part::Pins, _) => {
+            (BoardPart::Pins, _) => {
                 log::warn!(target: "hindsight::board", event = "error_board"; "no button and no light works: {error}");
             }
-            (Part::Button(n), _) => {
+            (BoardPart::Button(n), _) => {
                 let id = config.buttons.get(n).map_or("?", |b| b.id.as_str());
                 log::warn!(target: "hindsight::board", event = "error_button", button = id; "button {id} does not work: {error}");
             }
-            (Part::Led(n), _) => {
+            (BoardPart::Led(n), _) => {
                 let role = config
                     .leds
                     .get(n)
@@ -169,7 +169,7 @@ impl Panel {
             *trouble = what;
         }
         let any = troubles.iter().any(Option::is_some);
-        self.lights.set_fault(Fault::Button, any);
+        self.lights.set_fault(LightFault::Button, any);
     }
 
     /// Ends the threads that listen to the buttons.

@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::composition::Service;
 use super::monitor::Monitor;
 use super::report::{self, Weight};
-use crate::base::{Clock, Pulse, RealClock, Stop, StopLevel};
+use crate::base::{Clock, Heartbeat, RealClock, Stop, StopLevel};
 use crate::health::progress::{self, Progress, Seen, Stands};
 use crate::health::systemd::{Systemd, status_line};
 use crate::health::{Status, Verdict};
@@ -33,7 +33,7 @@ pub(crate) struct Watchdog {
 struct Watching {
     systemd: Option<Systemd>,
     monitor: Arc<Monitor>,
-    pulses: Vec<Arc<Pulse>>,
+    heartbeats: Vec<Arc<Heartbeat>>,
     stop: Stop,
     progress: Progress,
     /// What was told of the health last.
@@ -53,7 +53,7 @@ pub(crate) fn start(service: &Service, stop: &Stop) -> io::Result<Watchdog> {
     let watching = Watching {
         systemd,
         monitor: service.monitor.clone(),
-        pulses: service.pulses(),
+        heartbeats: service.heartbeats(),
         stop: stop.clone(),
         progress: Progress::new(limit_ns.unwrap_or(progress::LIMIT_NS)),
         told: String::new(),
@@ -105,7 +105,9 @@ impl Watching {
             }
             return self.say("WATCHDOG=1");
         }
-        let standing = self.progress.look(&seen(&self.pulses), RealClock.mono_ns());
+        let standing = self
+            .progress
+            .look(&seen(&self.heartbeats), RealClock.mono_ns());
         self.tell_standing(&standing);
         if standing.is_empty() {
             self.say("WATCHDOG=1");
@@ -170,19 +172,19 @@ fn health_line(verdict: Option<&Verdict>) -> String {
     status_line(&text)
 }
 
-fn seen(pulses: &[Arc<Pulse>]) -> Vec<Seen> {
-    let look = |pulse: &Arc<Pulse>| {
-        let beats = pulse.beats();
-        let stat = pulse.thread().and_then(|thread| {
+fn seen(heartbeats: &[Arc<Heartbeat>]) -> Vec<Seen> {
+    let look = |heartbeat: &Arc<Heartbeat>| {
+        let beats = heartbeat.beats();
+        let stat = heartbeat.thread().and_then(|thread| {
             std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")).ok()
         });
         Seen {
-            name: pulse.name().to_owned(),
+            name: heartbeat.name().to_owned(),
             beats,
             held_by_kernel: stat.is_some_and(|stat| progress::held_by_kernel(&stat)),
         }
     };
-    pulses.iter().map(look).collect()
+    heartbeats.iter().map(look).collect()
 }
 
 impl Drop for Watchdog {

@@ -3,7 +3,7 @@
 //!
 //! Pure: who calls brings edges with the kernel's times, and the clock. All is decided
 //! by those times, not by when anybody woke; so that an edge which is still on its way
-//! counts, time is believed to have passed only [`Rules::late_ns`] later.
+//! counts, time is believed to have passed only [`GestureRules::late_ns`] later.
 //!
 //! * A press is made at its first edge. Where a gesture may give it another window, it
 //!   is undecided until the gesture is known.
@@ -28,7 +28,7 @@ pub const LATE_NS: u64 = 50_000_000;
 
 /// What a button's edges can mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rules {
+pub struct GestureRules {
     /// It makes presses; otherwise it only stops the box.
     pub presses: bool,
     /// A long press has a window of its own.
@@ -43,11 +43,11 @@ pub struct Rules {
     pub late_ns: u64,
 }
 
-impl Rules {
-    pub fn of(button: &Button) -> Rules {
+impl GestureRules {
+    pub fn of(button: &Button) -> GestureRules {
         let ns = |ms: u64| ms.saturating_mul(1_000_000);
         let presses = button.role == ButtonRole::Press;
-        Rules {
+        GestureRules {
             presses,
             long: presses && button.long.is_some(),
             double: presses && button.double.is_some(),
@@ -117,7 +117,7 @@ enum Due {
 /// One button.
 #[derive(Clone, Debug)]
 pub struct Machine {
-    rules: Rules,
+    rules: GestureRules,
     hold: Option<Hold>,
     open: Option<Open>,
     /// The last press that was not refused.
@@ -125,7 +125,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    pub fn new(rules: Rules) -> Machine {
+    pub fn new(rules: GestureRules) -> Machine {
         Machine {
             rules,
             hold: None,

@@ -11,8 +11,8 @@
 use super::error::UpdateError;
 use super::install::lock;
 use super::layout::Layout;
-use super::state::{Slot, State};
-use super::store::Store;
+use super::state::{Slot, SlotState};
+use super::store::SlotStore;
 use crate::disk::Disk;
 
 /// What there is to confirm.
@@ -27,7 +27,7 @@ pub enum Errand {
 }
 
 /// By what the files say. Pure.
-pub fn errand(state: &Result<State, UpdateError>, running: Slot) -> Errand {
+pub fn errand(state: &Result<SlotState, UpdateError>, running: Slot) -> Errand {
     let state = match state {
         Ok(state) => state,
         Err(error) => {
@@ -52,16 +52,16 @@ pub fn errand(state: &Result<State, UpdateError>, running: Slot) -> Errand {
 
 /// Nanoseconds of the monotonic clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pace {
+pub struct ConfirmPace {
     /// Healthy for so long: confirmed.
     pub healthy_ns: u64,
     /// A health that has not begun by then comes too late.
     pub patience_ns: u64,
 }
 
-impl Default for Pace {
-    fn default() -> Pace {
-        Pace {
+impl Default for ConfirmPace {
+    fn default() -> ConfirmPace {
+        ConfirmPace {
             healthy_ns: 120_000_000_000,
             patience_ns: 600_000_000_000,
         }
@@ -86,15 +86,15 @@ pub enum Decision {
 
 /// Looks in, decisions out. Pure.
 #[derive(Clone, Debug)]
-pub struct Watch {
-    pace: Pace,
+pub struct ConfirmWatch {
+    pace: ConfirmPace,
     begun_ns: u64,
     good_since_ns: Option<u64>,
 }
 
-impl Watch {
-    pub fn new(pace: Pace, now_ns: u64) -> Watch {
-        Watch {
+impl ConfirmWatch {
+    pub fn new(pace: ConfirmPace, now_ns: u64) -> ConfirmWatch {
+        ConfirmWatch {
             pace,
             begun_ns: now_ns,
             good_since_ns: None,
@@ -125,7 +125,7 @@ impl Watch {
 /// The running slot is the confirmed one from now on, and nothing is tried.
 pub fn confirm(layout: &Layout, disk: &Disk) -> Result<(), UpdateError> {
     let _lock = lock(layout)?;
-    Store::new(disk, &layout.boot).write(State::settled(layout.running))
+    SlotStore::new(disk, &layout.boot).write(SlotState::settled(layout.running))
 }
 
 #[cfg(test)]
@@ -142,7 +142,7 @@ mod tests {
     /// Looks every 2 s, `good` by the second; when it was decided, and what.
     fn decided(good: impl Fn(u64) -> bool) -> (u64, Decision) {
         let start = 77 * SECOND;
-        let mut watch = Watch::new(Pace::default(), start);
+        let mut watch = ConfirmWatch::new(ConfirmPace::default(), start);
         for second in (0..2_000).step_by(2) {
             let look = if good(second) { Look::Good } else { bad() };
             match watch.look(start + second * SECOND, &look) {
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn only_a_slot_that_runs_on_trial_is_confirmed() {
-        let of = |slot, tried, left| errand(&Ok(State { slot, tried, left }), Slot::B);
+        let of = |slot, tried, left| errand(&Ok(SlotState { slot, tried, left }), Slot::B);
         assert_eq!(
             of(Slot::A, Some(Slot::B), 1),
             Errand::NewSystem { tries_left: 1 }

@@ -18,9 +18,9 @@ use semver::Version;
 use super::error::UpdateError;
 use super::image::{Image, Proved};
 use super::layout::Layout;
-use super::state::{Slot, State};
-use super::store::Store;
-use super::unpack::{self, Trouble};
+use super::state::{Slot, SlotState};
+use super::store::SlotStore;
+use super::unpack::{self, UnpackError};
 use crate::disk::{Disk, File, Lock};
 
 /// How far it is, in bytes.
@@ -47,14 +47,14 @@ pub enum Step {
 
 /// What is written, and where to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
+pub struct InstalledUpdate {
     pub version: Version,
     pub slot: Slot,
 }
 
 /// What an update is measured against.
 #[derive(Clone, Debug)]
-pub struct Rules {
+pub struct UpdateRules {
     /// File of the public key.
     pub key: PathBuf,
     /// The version that runs.
@@ -63,20 +63,20 @@ pub struct Rules {
 }
 
 /// A box that can be updated now. Nobody else updates it while this lives.
-pub struct Update<'a> {
+pub struct Updater<'a> {
     layout: &'a Layout,
-    store: Store,
+    store: SlotStore,
     target: Slot,
     slot: File,
     room: u64,
     _lock: Lock,
 }
 
-impl<'a> Update<'a> {
+impl<'a> Updater<'a> {
     /// Looks at the box; changes nothing.
-    pub fn begin(layout: &'a Layout, disk: &Disk) -> Result<Update<'a>, UpdateError> {
+    pub fn begin(layout: &'a Layout, disk: &Disk) -> Result<Updater<'a>, UpdateError> {
         let lock = lock(layout)?;
-        let store = Store::new(disk, &layout.boot);
+        let store = SlotStore::new(disk, &layout.boot);
         let state = store.read()?;
         let target = layout.running.other();
         // One that is neither is what U-Boot took because the confirmed one could not be started:
@@ -97,7 +97,7 @@ impl<'a> Update<'a> {
         let slot = open(disk, target, device)?;
         let room = slot.device_len();
         let room = room.map_err(UpdateError::io("measuring", device))?;
-        Ok(Update {
+        Ok(Updater {
             layout,
             store,
             target,
@@ -111,19 +111,20 @@ impl<'a> Update<'a> {
     pub fn install(
         &self,
         image: &Image,
-        rules: &Rules,
+        rules: &UpdateRules,
         tell: &mut dyn FnMut(Step),
-    ) -> Result<Written, UpdateError> {
+    ) -> Result<InstalledUpdate, UpdateError> {
         let total = image.len;
         let proved = image.prove(&rules.key, &mut |done| tell(Step::Proving { done, total }))?;
         self.fits(image, &proved, rules)?;
         self.store.probe()?;
         // From here on the other slot is nothing that could be started.
-        self.store.write(State::settled(self.layout.running))?;
+        self.store.write(SlotState::settled(self.layout.running))?;
         self.fill(image, &proved, tell)?;
         self.check(&proved, tell)?;
-        self.store.write(State::trying_other(self.layout.running))?;
-        Ok(Written {
+        self.store
+            .write(SlotState::trying_other(self.layout.running))?;
+        Ok(InstalledUpdate {
             version: proved.header.version,
             slot: self.target,
         })
@@ -133,7 +134,7 @@ impl<'a> Update<'a> {
         self.layout.device(self.target)
     }
 
-    fn fits(&self, image: &Image, proved: &Proved, rules: &Rules) -> Result<(), UpdateError> {
+    fn fits(&self, image: &Image, proved: &Proved, rules: &UpdateRules) -> Result<(), UpdateError> {
         let header = &proved.header;
         let from = image.from.clone();
         if header.arch != self.layout.arch {
@@ -179,10 +180,14 @@ impl<'a> Update<'a> {
         let mut told = |done| tell(Step::Writing { done, total });
         let filled = unpack::unpack(&image.file, proved.body_at, &self.slot, total, &mut told);
         let (written, digest) = filled.map_err(|trouble| match trouble {
-            Trouble::TooMuch => other(format!("there is more than the {total} bytes it speaks of")),
-            Trouble::Packed(why) => UpdateError::Unpack { from: from(), why },
-            Trouble::Reading(error) => UpdateError::io("reading", Path::new(&image.from))(error),
-            Trouble::Writing(error) => UpdateError::io("writing", self.device())(error),
+            UnpackError::TooMuch => {
+                other(format!("there is more than the {total} bytes it speaks of"))
+            }
+            UnpackError::Packed(why) => UpdateError::Unpack { from: from(), why },
+            UnpackError::Reading(error) => {
+                UpdateError::io("reading", Path::new(&image.from))(error)
+            }
+            UnpackError::Writing(error) => UpdateError::io("writing", self.device())(error),
         })?;
         if written != total {
             return Err(other(format!("there are {written} bytes, not {total}")));

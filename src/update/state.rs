@@ -61,7 +61,7 @@ const MOST_TRIES: u8 = 3;
 
 /// What the files say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct State {
+pub struct SlotState {
     /// The confirmed one.
     pub slot: Slot,
     /// One that is not confirmed yet.
@@ -85,13 +85,13 @@ pub enum BadCopy {
     },
 }
 
-impl State {
+impl SlotState {
     /// Of a copy, in bytes.
     pub const LEN: usize = 512;
 
     /// Nothing is tried.
-    pub fn settled(slot: Slot) -> State {
-        State {
+    pub fn settled(slot: Slot) -> SlotState {
+        SlotState {
             slot,
             tried: None,
             left: 0,
@@ -99,8 +99,8 @@ impl State {
     }
 
     /// The other slot is tried.
-    pub fn trying_other(slot: Slot) -> State {
-        State {
+    pub fn trying_other(slot: Slot) -> SlotState {
+        SlotState {
             slot,
             tried: Some(slot.other()),
             left: TRIES,
@@ -115,20 +115,20 @@ impl State {
         }
     }
 
-    pub fn encode(&self) -> [u8; State::LEN] {
+    pub fn encode(&self) -> [u8; SlotState::LEN] {
         let tried = self
             .tried
             .map_or("none".to_owned(), |slot| slot.to_string());
         let text = format!("slot={}\0try={tried}\0left={}\0\0", self.slot, self.left);
-        let mut bytes = [0; State::LEN];
+        let mut bytes = [0; SlotState::LEN];
         bytes[4..4 + text.len()].copy_from_slice(text.as_bytes());
         let checksum = crc32fast::hash(&bytes[4..]);
         bytes[..4].copy_from_slice(&checksum.to_le_bytes());
         bytes
     }
 
-    pub fn decode(bytes: &[u8]) -> Result<State, BadCopy> {
-        if bytes.len() != State::LEN {
+    pub fn decode(bytes: &[u8]) -> Result<SlotState, BadCopy> {
+        if bytes.len() != SlotState::LEN {
             return Err(BadCopy::Length(bytes.len()));
         }
         let (checksum, entries) = bytes.split_at(4);
@@ -143,7 +143,7 @@ impl State {
             value: value.to_owned(),
             wanted,
         };
-        Ok(State {
+        Ok(SlotState {
             slot: Slot::named(&slot).ok_or_else(|| wrong("slot", &slot, "a or b"))?,
             tried: match tried.as_str() {
                 "none" => None,
@@ -157,7 +157,7 @@ impl State {
     }
 
     /// What the two copies say together.
-    pub fn of_copies(copies: &[Result<State, BadCopy>; 2]) -> Option<State> {
+    pub fn of_copies(copies: &[Result<SlotState, BadCopy>; 2]) -> Option<SlotState> {
         copies.iter().find_map(|copy| copy.clone().ok())
     }
 }
@@ -183,16 +183,16 @@ mod tests {
         prop_oneof![Just(Slot::A), Just(Slot::B)]
     }
 
-    fn states() -> impl Strategy<Value = State> {
+    fn states() -> impl Strategy<Value = SlotState> {
         (slots(), proptest::option::of(slots()), 0..=MOST_TRIES)
-            .prop_map(|(slot, tried, left)| State { slot, tried, left })
+            .prop_map(|(slot, tried, left)| SlotState { slot, tried, left })
     }
 
     /// As `mkenvimage` or U-Boot's `env export -c` would lay `text` out.
     fn laid_out(text: &str) -> Vec<u8> {
         let mut bytes = vec![0; 4];
         bytes.extend(text.as_bytes());
-        bytes.resize(State::LEN, 0);
+        bytes.resize(SlotState::LEN, 0);
         let checksum = crc32fast::hash(&bytes[4..]);
         bytes[..4].copy_from_slice(&checksum.to_le_bytes());
         bytes
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn the_bytes_are_those_that_u_boot_writes() {
         // Made with Python's zlib.crc32 over the same text.
-        let bytes = State::trying_other(Slot::A).encode();
+        let bytes = SlotState::trying_other(Slot::A).encode();
         assert!(bytes[4..].starts_with(b"slot=a\0try=b\0left=2\0\0"));
         assert!(bytes[25..].iter().all(|byte| *byte == 0));
         assert_eq!(&bytes[..4], &0x7490_25ac_u32.to_le_bytes());
@@ -210,19 +210,19 @@ mod tests {
     #[test]
     fn the_order_of_the_entries_and_strange_ones_do_not_matter() {
         let bytes = laid_out("filesize=200\0left=1\0slot=b\0try=a\0\0");
-        let wanted = State {
+        let wanted = SlotState {
             slot: Slot::B,
             tried: Some(Slot::A),
             left: 1,
         };
-        assert_eq!(State::decode(&bytes), Ok(wanted));
+        assert_eq!(SlotState::decode(&bytes), Ok(wanted));
     }
 
     #[test]
     fn what_stands_behind_the_end_is_not_read() {
         let bytes = laid_out("slot=a\0try=none\0\0left=1\0");
         assert_eq!(
-            State::decode(&bytes).unwrap_err().to_string(),
+            SlotState::decode(&bytes).unwrap_err().to_string(),
             "says left=\"\" and must say 0 to 3"
         );
     }
@@ -247,23 +247,23 @@ mod tests {
                 "says left=\"-1\" and must say 0 to 3",
             ),
         ] {
-            let error = State::decode(&laid_out(text)).unwrap_err();
+            let error = SlotState::decode(&laid_out(text)).unwrap_err();
             assert_eq!(error.to_string(), wanted);
         }
-        assert_eq!(State::decode(&[]), Err(BadCopy::Length(0)));
-        assert_eq!(State::decode(&[0; 513]), Err(BadCopy::Length(513)));
-        assert_eq!(State::decode(&[0; 512]), Err(BadCopy::Checksum));
+        assert_eq!(SlotState::decode(&[]), Err(BadCopy::Length(0)));
+        assert_eq!(SlotState::decode(&[0; 513]), Err(BadCopy::Length(513)));
+        assert_eq!(SlotState::decode(&[0; 512]), Err(BadCopy::Checksum));
     }
 
     #[test]
     fn u_boot_starts_the_tried_slot_while_tries_are_left() {
-        let trying = State::trying_other(Slot::A);
+        let trying = SlotState::trying_other(Slot::A);
         assert_eq!(trying.starts(), Slot::B);
-        assert_eq!(State { left: 0, ..trying }.starts(), Slot::A);
-        assert_eq!(State::settled(Slot::B).starts(), Slot::B);
-        let odd = State {
+        assert_eq!(SlotState { left: 0, ..trying }.starts(), Slot::A);
+        assert_eq!(SlotState::settled(Slot::B).starts(), Slot::B);
+        let odd = SlotState {
             left: 3,
-            ..State::settled(Slot::A)
+            ..SlotState::settled(Slot::A)
         };
         assert_eq!(odd.starts(), Slot::A, "nothing is tried");
     }
@@ -271,23 +271,23 @@ mod tests {
     proptest! {
         #[test]
         fn a_state_survives_its_bytes(state in states()) {
-            prop_assert_eq!(State::decode(&state.encode()), Ok(state));
+            prop_assert_eq!(SlotState::decode(&state.encode()), Ok(state));
         }
 
         #[test]
         fn a_copy_with_any_byte_changed_does_not_count(state in states(), at in 0_usize..512, by in 1_u8..) {
             let mut bytes = state.encode();
             bytes[at] ^= by;
-            prop_assert_eq!(State::decode(&bytes), Err(BadCopy::Checksum));
+            prop_assert_eq!(SlotState::decode(&bytes), Err(BadCopy::Checksum));
         }
 
         #[test]
         fn the_first_copy_counts_where_it_holds_else_the_second(first in states(), second in states()) {
             let bad = || Err(BadCopy::Checksum);
-            prop_assert_eq!(State::of_copies(&[Ok(first), Ok(second)]), Some(first));
-            prop_assert_eq!(State::of_copies(&[bad(), Ok(second)]), Some(second));
-            prop_assert_eq!(State::of_copies(&[Ok(first), bad()]), Some(first));
-            prop_assert_eq!(State::of_copies(&[bad(), bad()]), None);
+            prop_assert_eq!(SlotState::of_copies(&[Ok(first), Ok(second)]), Some(first));
+            prop_assert_eq!(SlotState::of_copies(&[bad(), Ok(second)]), Some(second));
+            prop_assert_eq!(SlotState::of_copies(&[Ok(first), bad()]), Some(first));
+            prop_assert_eq!(SlotState::of_copies(&[bad(), bad()]), None);
         }
     }
 }

@@ -11,20 +11,20 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::error::UpdateError;
-use super::state::{BadCopy, State};
+use super::state::{BadCopy, SlotState};
 use crate::disk::Disk;
 
 /// In the order in which they count.
 pub const NAMES: [&str; 2] = ["slots-0.env", "slots-1.env"];
 
-pub struct Store {
+pub struct SlotStore {
     disk: Disk,
     folder: PathBuf,
 }
 
-impl Store {
-    pub fn new(disk: &Disk, folder: &Path) -> Store {
-        Store {
+impl SlotStore {
+    pub fn new(disk: &Disk, folder: &Path) -> SlotStore {
+        SlotStore {
             disk: disk.clone(),
             folder: folder.to_owned(),
         }
@@ -35,11 +35,11 @@ impl Store {
     }
 
     /// Why one cannot be read is as good as that it does not count.
-    fn copy(&self, copy: usize) -> Result<State, String> {
+    fn copy(&self, copy: usize) -> Result<SlotState, String> {
         let path = self.path(copy);
         let bytes = self.disk.read_file(&path, 1 << 20);
         let why = match bytes {
-            Ok(bytes) => match State::decode(&bytes) {
+            Ok(bytes) => match SlotState::decode(&bytes) {
                 Ok(state) => return Ok(state),
                 Err(bad @ BadCopy::Length(_)) | Err(bad) => bad.to_string(),
             },
@@ -49,7 +49,7 @@ impl Store {
     }
 
     /// What they say.
-    pub fn read(&self) -> Result<State, UpdateError> {
+    pub fn read(&self) -> Result<SlotState, UpdateError> {
         match (self.copy(0), self.copy(1)) {
             (Ok(state), _) | (Err(_), Ok(state)) => Ok(state),
             (Err(first), Err(second)) => Err(UpdateError::NoState { first, second }),
@@ -71,7 +71,7 @@ impl Store {
     }
 
     /// Both say `state` from now on. After an error they say what they said, or `state`.
-    pub fn write(&self, state: State) -> Result<(), UpdateError> {
+    pub fn write(&self, state: SlotState) -> Result<(), UpdateError> {
         let (first, second) = (self.copy(0).ok(), self.copy(1).ok());
         if first == Some(state) && second == Some(state) {
             return Ok(());
@@ -85,7 +85,7 @@ impl Store {
         self.put(1, state)
     }
 
-    fn put(&self, copy: usize, state: State) -> Result<(), UpdateError> {
+    fn put(&self, copy: usize, state: SlotState) -> Result<(), UpdateError> {
         let path = self.path(copy);
         let file = match self.disk.open_rw(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => self.disk.create(&path),
@@ -93,9 +93,9 @@ impl Store {
         };
         let file = file.map_err(UpdateError::io("opening", &path))?;
         let len = file.len().map_err(UpdateError::io("looking at", &path))?;
-        if len != 0 && len != State::LEN as u64 {
+        if len != 0 && len != SlotState::LEN as u64 {
             // Somebody's editor was here; the other copy counts meanwhile.
-            file.set_len(State::LEN as u64)
+            file.set_len(SlotState::LEN as u64)
                 .map_err(UpdateError::io("mending", &path))?;
         }
         file.write_all_at(&state.encode(), 0)
@@ -153,20 +153,20 @@ mod tests {
     use crate::update::state::Slot;
     use std::fs;
 
-    fn store(copies: [Option<&[u8]>; 2]) -> (tempfile::TempDir, Store) {
+    fn store(copies: [Option<&[u8]>; 2]) -> (tempfile::TempDir, SlotStore) {
         let dir = tempfile::tempdir().unwrap();
         for (name, bytes) in NAMES.iter().zip(copies) {
             if let Some(bytes) = bytes {
                 fs::write(dir.path().join(name), bytes).unwrap();
             }
         }
-        let store = Store::new(&Disk::default(), dir.path());
+        let store = SlotStore::new(&Disk::default(), dir.path());
         (dir, store)
     }
 
     #[test]
     fn the_second_file_counts_where_the_first_is_missing_or_damaged() {
-        let good = State::settled(Slot::B).encode();
+        let good = SlotState::settled(Slot::B).encode();
         for bad in [
             None,
             Some(&b""[..]),
@@ -174,7 +174,7 @@ mod tests {
             Some(&[1; 600][..]),
         ] {
             let (_dir, there) = store([bad, Some(&good)]);
-            assert_eq!(there.read().unwrap(), State::settled(Slot::B));
+            assert_eq!(there.read().unwrap(), SlotState::settled(Slot::B));
         }
         let (dir, none) = store([Some(&[0; 512]), None]);
         let error = none.read().unwrap_err().to_string();
@@ -189,8 +189,8 @@ mod tests {
     #[test]
     fn both_files_are_written_whatever_they_were_and_stay_the_files_they_were() {
         use std::os::unix::fs::MetadataExt;
-        let other = State::settled(Slot::A).encode();
-        let wanted = State::trying_other(Slot::B);
+        let other = SlotState::settled(Slot::A).encode();
+        let wanted = SlotState::trying_other(Slot::B);
         for bad in [None, Some(&b""[..]), Some(&[1; 600][..]), Some(&other[..])] {
             for copies in [[bad, Some(&other[..])], [Some(&other[..]), bad]] {
                 let (dir, store) = store(copies);

@@ -29,7 +29,7 @@ const SYNC_EVERY: u64 = 16 << 20;
 
 /// Why it did not get into the slot.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum UnpackError {
     /// The update's file.
     Reading(io::Error),
     Packed(String),
@@ -47,7 +47,7 @@ pub fn unpack(
     slot: &File,
     most: u64,
     tell: &mut dyn FnMut(u64),
-) -> Result<(u64, [u8; 32]), Trouble> {
+) -> Result<(u64, [u8; 32]), UnpackError> {
     let mut source = BufReader::with_capacity(PIECE, At { file: packed, from });
     let mut sink = Sink {
         slot,
@@ -59,15 +59,15 @@ pub fn unpack(
         tell,
     };
     let mut buffer = vec![0; PIECE];
-    while !source.fill_buf().map_err(Trouble::Reading)?.is_empty() {
+    while !source.fill_buf().map_err(UnpackError::Reading)?.is_empty() {
         let frame = StreamingDecoder::new_with_max_window_size(&mut source, MOST_WINDOW);
-        let mut frame = frame.map_err(|error| Trouble::Packed(words(&error)))?;
+        let mut frame = frame.map_err(|error| UnpackError::Packed(words(&error)))?;
         loop {
             match frame.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(n) => sink.take(&buffer[..n])?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Trouble::Packed(error.to_string())),
+                Err(error) => return Err(UnpackError::Packed(error.to_string())),
             }
         }
     }
@@ -110,7 +110,7 @@ struct Sink<'a> {
 }
 
 impl Sink<'_> {
-    fn take(&mut self, mut bytes: &[u8]) -> Result<(), Trouble> {
+    fn take(&mut self, mut bytes: &[u8]) -> Result<(), UnpackError> {
         self.hash.update(bytes);
         while !bytes.is_empty() {
             let (now, later) = bytes.split_at(bytes.len().min(PIECE - self.waiting.len()));
@@ -123,13 +123,13 @@ impl Sink<'_> {
         Ok(())
     }
 
-    fn write(&mut self) -> Result<(), Trouble> {
+    fn write(&mut self) -> Result<(), UnpackError> {
         let behind = self.written + self.waiting.len() as u64;
         if behind > self.most {
-            return Err(Trouble::TooMuch);
+            return Err(UnpackError::TooMuch);
         }
         let written = self.slot.write_all_at(&self.waiting, self.written);
-        written.map_err(Trouble::Writing)?;
+        written.map_err(UnpackError::Writing)?;
         self.slot.start_writeback(self.written);
         self.written = behind;
         self.waiting.clear();
@@ -140,13 +140,13 @@ impl Sink<'_> {
         Ok(())
     }
 
-    fn sync(&mut self) -> Result<(), Trouble> {
-        self.slot.sync().map_err(Trouble::Writing)?;
+    fn sync(&mut self) -> Result<(), UnpackError> {
+        self.slot.sync().map_err(UnpackError::Writing)?;
         self.synced = self.written;
         Ok(())
     }
 
-    fn end(mut self) -> Result<(u64, [u8; 32]), Trouble> {
+    fn end(mut self) -> Result<(u64, [u8; 32]), UnpackError> {
         if !self.waiting.is_empty() {
             self.write()?;
         }

@@ -31,7 +31,7 @@ use super::guard::Guard;
 use super::refusal::ApiRefusal;
 use super::sentence::RequestSentence;
 use super::settings::Limits;
-use crate::base::{Clock, Counted, Pulse, Stop, StopLevel};
+use crate::base::{Clock, Counted, Heartbeat, Stop, StopLevel};
 
 /// Threads for calls that block; more than `api` can ask for at once.
 const BLOCKING: usize = 80;
@@ -48,7 +48,7 @@ const LEAVE: Duration = Duration::from_secs(2);
 pub struct Server {
     addr: SocketAddr,
     threads: Vec<JoinHandle<()>>,
-    pulse: Arc<Pulse>,
+    heartbeat: Arc<Heartbeat>,
 }
 
 impl Server {
@@ -58,8 +58,8 @@ impl Server {
     }
 
     /// It beats while connections are taken.
-    pub fn pulse(&self) -> Arc<Pulse> {
-        self.pulse.clone()
+    pub fn heartbeat(&self) -> Arc<Heartbeat> {
+        self.heartbeat.clone()
     }
 
     /// Waits until it has ended, soon after the stop signal reached `Now`.
@@ -77,7 +77,7 @@ struct Shared {
     router: Router,
     clock: Arc<dyn Clock>,
     table: Table,
-    pulse: Arc<Pulse>,
+    heartbeat: Arc<Heartbeat>,
 }
 
 pub(super) fn bind(listen: SocketAddr, or_any_port: bool) -> Result<TcpListener, WebError> {
@@ -107,9 +107,9 @@ pub(super) fn start(
         .thread_name("web-blocking")
         .build()
         .map_err(WebError::Thread)?;
-    let pulse = Arc::new(Pulse::new("web"));
+    let heartbeat = Arc::new(Heartbeat::new("web"));
     let shared = Arc::new(Shared {
-        pulse: pulse.clone(),
+        heartbeat: heartbeat.clone(),
         limits,
         guard,
         router,
@@ -135,7 +135,7 @@ pub(super) fn start(
     Ok(Server {
         addr,
         threads: vec![serving, watching],
-        pulse,
+        heartbeat,
     })
 }
 
@@ -149,7 +149,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, mut ended: watch::Re
     };
     let mut troubles = Counted::default();
     loop {
-        shared.pulse.beat();
+        shared.heartbeat.beat();
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = tokio::time::sleep(BEAT) => continue,

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use hindsight::demo::Camera;
+use hindsight::demo::DemoCamera;
 use serde_json::{Value, json};
 
 use crate::service::{Place, Told, camera};
@@ -118,7 +118,7 @@ fn press_ring_check_and_verify_speak_with_the_running_service() {
     ] {
         assert!(said.contains(word), "{word}: {said}");
     }
-    let asked = |camera: &Camera, method: &str| {
+    let asked = |camera: &DemoCamera, method: &str| {
         let asked = camera.asked();
         asked.iter().filter(|a| a.method == method).count()
     };

@@ -108,7 +108,7 @@ struct Slow {
 }
 
 impl Slow {
-    fn with(camera: &hindsight::demo::Camera) -> Slow {
+    fn with(camera: &hindsight::demo::DemoCamera) -> Slow {
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let (slow, go) = (dir.path().join("ffmpeg"), dir.path().join("go"));
         let script = format!(

@@ -14,12 +14,12 @@ mod service;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use hindsight::demo::{Camera, Script};
+use hindsight::demo::{DemoCamera, Script};
 use serde_json::Value;
 
 /// A camera that shows the bundled pattern.
-fn pattern() -> Camera {
-    Camera::start(Script {
+fn pattern() -> DemoCamera {
+    DemoCamera::start(Script {
         keep_log: false,
         ..Script::default()
     })
@@ -27,7 +27,7 @@ fn pattern() -> Camera {
 }
 
 /// One camera of the pattern, as "court1".
-fn court1(camera: &Camera) -> String {
+fn court1(camera: &DemoCamera) -> String {
     service::camera("court1", camera.url().as_str(), "")
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use hindsight::demo::{Camera, Login, Scheme, Script};
+use hindsight::demo::{DemoCamera, Login, Scheme, Script};
 use serde_json::Value;
 
 use crate::run;
@@ -13,8 +13,8 @@ const WRONG: &str = "canary-77aa-wrong";
 const TOKEN: &str = "canary-51e0-token";
 const QUERY: &str = "canary-0b3d-query";
 
-fn guarded(password: &str) -> Camera {
-    Camera::start(Script {
+fn guarded(password: &str) -> DemoCamera {
+    DemoCamera::start(Script {
         login: Some(Login {
             username: "viewer".to_owned(),
             password: password.to_owned(),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use hindsight::appliance::Paths;
 use hindsight::appliance::disk::content::{CLAIM, CLAIM_AT};
 use hindsight::appliance::disk::look::Devices;
-use hindsight::appliance::disk::{Bringing, Kind, Patience, Used, bring_up};
+use hindsight::appliance::disk::{Bringing, Patience, StorageKind, Used, bring_up};
 use hindsight::appliance::system::System;
 use hindsight::base::notice;
 use nix::mount::{MntFlags, umount2};
@@ -173,7 +173,7 @@ fn an_empty_disk_is_prepared_and_is_ours_from_then_on() {
     let disk = rig.disk("empty", ":");
     rig.mount_firmware();
     let used = rig.bring_up();
-    assert_eq!((used.kind, rig.notices().as_str()), (Kind::Ssd, ""));
+    assert_eq!((used.kind, rig.notices().as_str()), (StorageKind::Ssd, ""));
     let clip = rig.path("var/lib/hindsight/clip");
     fs::write(&clip, "goal").unwrap();
     let below = rig.path("run/hindsight-disk/hindsight/clip");
@@ -264,7 +264,7 @@ fn of_foreign_disks_not_a_byte_is_changed_and_the_card_stands_in() {
     let used = rig.bring_up();
     assert_eq!(
         (used.kind, used.device),
-        (Kind::Card, Some(card.display().to_string()))
+        (StorageKind::Card, Some(card.display().to_string()))
     );
     fs::write(rig.path("var/lib/hindsight/clip"), "goal").unwrap();
     let told = rig.notices();
@@ -294,7 +294,7 @@ fn who_agrees_by_the_serial_gives_a_foreign_disk_away_once() {
     let agree = rig.path("boot/firmware/use-this-disk.txt");
     fs::write(&agree, "SOME-OTHER\r\n").unwrap();
     let before = hash(&disk);
-    assert_eq!(rig.bring_up().kind, Kind::Memory);
+    assert_eq!(rig.bring_up().kind, StorageKind::Memory);
     assert_eq!(hash(&disk), before);
     let told = rig.notices();
     let serial = told
@@ -307,7 +307,7 @@ fn who_agrees_by_the_serial_gives_a_foreign_disk_away_once() {
         .to_owned();
     fs::write(&agree, format!("{serial}\r\n")).unwrap();
     let used = rig.bring_up();
-    assert_eq!((used.kind, used.serial), (Kind::Ssd, Some(serial)));
+    assert_eq!((used.kind, used.serial), (StorageKind::Ssd, Some(serial)));
     assert!(!agree.exists());
     assert!(rig.path("boot/firmware/used-this-disk.txt").exists());
     rig.unmount();
@@ -317,7 +317,7 @@ fn who_agrees_by_the_serial_gives_a_foreign_disk_away_once() {
         disk.display()
     ));
     let before = hash(&disk);
-    assert_eq!(rig.bring_up().kind, Kind::Memory);
+    assert_eq!(rig.bring_up().kind, StorageKind::Memory);
     assert_eq!(hash(&disk), before);
 }
 
@@ -333,7 +333,7 @@ fn a_disk_that_a_power_cut_met_while_it_was_prepared_is_prepared_to_its_end() {
         let used = rig.bring_up();
         assert_eq!(
             (used.kind, rig.notices().as_str()),
-            (Kind::Ssd, ""),
+            (StorageKind::Ssd, ""),
             "{name}"
         );
         let mut there = [1; CLAIM.len()];
@@ -369,7 +369,7 @@ fn a_disk_of_ours_that_was_cut_off_or_damaged_is_mended_and_keeps_its_highlights
     fs::remove_file(rig.path("sys").join(disk.file_name().unwrap())).unwrap();
     let copy = rig.attach(&copy);
     let after = rig.bring_up();
-    assert_eq!(after.kind, Kind::Ssd);
+    assert_eq!(after.kind, StorageKind::Ssd);
     assert!(
         after
             .device
@@ -389,7 +389,7 @@ fn a_disk_of_ours_that_was_cut_off_or_damaged_is_mended_and_keeps_its_highlights
     must(&format!("debugfs -w -R 'clri <2>' {partition} 2>/dev/null"));
     let mended = rig.bring_up();
     let told = rig.notices();
-    assert_eq!(mended.kind, Kind::Ssd, "{told}");
+    assert_eq!(mended.kind, StorageKind::Ssd, "{told}");
     assert!(
         told.contains("the disk was damaged and has been mended"),
         "{told}"
@@ -415,7 +415,7 @@ fn a_disk_of_ours_that_cannot_be_mended_is_left_as_it_is() {
     ));
     let before = hash(&disk);
     let used = rig.bring_up();
-    assert_eq!(used.kind, Kind::Memory);
+    assert_eq!(used.kind, StorageKind::Memory);
     let told = rig.notices();
     assert!(
         told.contains("the disk cannot be used, highlights are lost when the power goes"),
@@ -434,7 +434,7 @@ fn a_disk_that_is_gone_is_missed() {
     rig.unmount();
     let device = rig.loops[0].0.file_name().unwrap().to_owned();
     fs::remove_file(rig.path("sys").join(device)).unwrap();
-    assert_eq!(rig.bring_up().kind, Kind::Memory);
+    assert_eq!(rig.bring_up().kind, StorageKind::Memory);
     let told = rig.notices();
     assert!(
         told.contains("the disk of the highlights is gone"),

@@ -7,7 +7,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use hindsight::base::Notice;
-use hindsight::demo::{Camera, Script};
+use hindsight::demo::{DemoCamera, Script};
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, waitpid};
@@ -19,8 +19,8 @@ use crate::service::{PATIENCE, Place, Told, camera};
 /// So long systemd would wait for a word, and a loop may stand.
 const WATCHDOG: Duration = Duration::from_secs(8);
 
-fn pattern() -> Camera {
-    Camera::start(Script {
+fn pattern() -> DemoCamera {
+    DemoCamera::start(Script {
         keep_log: false,
         ..Script::default()
     })

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use hindsight::board::{BoardError, Fault, Heard, Part, open};
+use hindsight::board::{BoardError, BoardEvent, BoardPart, PinFault, open};
 use hindsight::config::board::{Level, Pull};
 
 use crate::chip::SimChip;
@@ -200,11 +200,11 @@ fn edges_that_the_kernel_dropped_are_counted() {
         while edges + lost < made {
             let next = heard.recv_timeout(Duration::from_secs(20));
             match next.unwrap_or_else(|_| panic!("{edges} heard, {lost} lost of {made}")) {
-                Heard::Edge(edge) => {
+                BoardEvent::Edge(edge) => {
                     edges += 1;
                     last = Some(edge.held);
                 }
-                Heard::Lost { button, edges } => {
+                BoardEvent::Lost { button, edges } => {
                     assert_eq!(button, 0);
                     lost += edges;
                 }
@@ -226,8 +226,8 @@ fn a_pin_that_somebody_has_is_an_error_with_his_name_and_the_other_buttons_work(
         let (send, heard) = crossbeam_channel::unbounded();
         let buttons = vec![button(8, 20), button(17, 0), button(30, 20)];
         let board = open(&settings(buttons, vec![]), send.clone());
-        let fault = |at, text: &str| Fault {
-            of: Part::Button(at),
+        let fault = |at, text: &str| PinFault {
+            of: BoardPart::Button(at),
             error: BoardError::Pin(text.to_owned()),
         };
         let expected = [
@@ -244,7 +244,7 @@ fn a_pin_that_somebody_has_is_an_error_with_his_name_and_the_other_buttons_work(
         chip.pull(17, false);
         let edge = heard.recv_timeout(Duration::from_secs(60)).unwrap();
         assert!(
-            matches!(edge, Heard::Edge(edge) if edge.button == 1 && edge.held),
+            matches!(edge, BoardEvent::Edge(edge) if edge.button == 1 && edge.held),
             "{edge:?}"
         );
 
@@ -266,7 +266,7 @@ fn a_reserved_pin_is_refused_with_its_reason() {
         let (send, _heard) = crossbeam_channel::unbounded();
         let board = open(&settings, send);
         assert_eq!(board.faults.len(), 1, "{:?}", board.faults);
-        assert_eq!(board.faults[0].of, Part::Button(0));
+        assert_eq!(board.faults[0].of, BoardPart::Button(0));
         let text = board.faults[0].error.to_string();
         let begins = "button `b0` on GPIO 0: this pin is reserved on a Raspberry Pi 4";
         assert!(text.starts_with(begins), "{text}");
@@ -283,8 +283,8 @@ fn without_any_chip_the_board_says_so_once_and_opens() {
             send,
         );
         let text = "there is no GPIO on this machine (no /dev/gpiochip0)".to_owned();
-        let expected = Fault {
-            of: Part::Pins,
+        let expected = PinFault {
+            of: BoardPart::Pins,
             error: BoardError::NoGpio(text),
         };
         assert_eq!((board.backend, board.faults), ("none", vec![expected]));
@@ -302,7 +302,7 @@ fn a_chip_that_goes_is_trouble_of_its_buttons() {
         until("the listening thread sleeps", || asleep("board"));
         chip.vanish();
         match open.next() {
-            Heard::Trouble { button, what } => {
+            BoardEvent::Trouble { button, what } => {
                 assert_eq!(button, 0);
                 assert_eq!(
                     what.as_deref(),

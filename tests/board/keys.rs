@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use evdev::uinput::VirtualDevice;
 use evdev::{AttributeSet, EventType, InputEvent, KeyCode};
-use hindsight::board::{Heard, Part, open};
+use hindsight::board::{BoardEvent, BoardPart, open};
 use hindsight::config::board::{Button, Input};
 
 use nix::unistd::{Uid, setfsuid};
@@ -35,7 +35,7 @@ fn send(device: &mut VirtualDevice, key: KeyCode, value: i32) {
 impl Open {
     fn trouble(&self) -> (usize, Option<String>) {
         match self.next() {
-            Heard::Trouble { button, what } => (button, what),
+            BoardEvent::Trouble { button, what } => (button, what),
             other => panic!("trouble was expected, not {other:?}"),
         }
     }
@@ -125,8 +125,8 @@ fn pins_and_keys_are_one_board_and_a_key_works_where_there_is_no_gpio() {
         let (tell, heard) = crossbeam_channel::unbounded();
         let buttons = vec![button(17, 20), key("goal", None, "KEY_B")];
         let board = open(&settings(buttons, vec![]), tell);
-        let faults: Vec<Part> = board.faults.iter().map(|fault| fault.of).collect();
-        assert_eq!(faults, [Part::Pins]);
+        let faults: Vec<BoardPart> = board.faults.iter().map(|fault| fault.of).collect();
+        assert_eq!(faults, [BoardPart::Pins]);
         let open = Open { board, heard };
         wait_for_open(&open);
         send(&mut keyboard, KeyCode::KEY_B, 1);
@@ -148,7 +148,7 @@ fn a_key_that_the_kernel_does_not_know_is_an_error() {
             .map(|f| (f.of, f.error.to_string()))
             .collect();
         let text = "button `goal`: the kernel knows no key `KEY_GOAL`; keys are named like KEY_B, KEY_PAGEDOWN, BTN_0";
-        assert_eq!(faults, [(Part::Button(0), text.to_owned())]);
+        assert_eq!(faults, [(BoardPart::Button(0), text.to_owned())]);
     });
 }
 

@@ -1,7 +1,7 @@
 //! LEDs on the character device: levels read back at the pin, and pins that
 //! cannot be had.
 
-use hindsight::board::{BoardError, Fault, Part, open, open_levels};
+use hindsight::board::{BoardError, BoardPart, PinFault, open, open_levels};
 use hindsight::config::board::{LedRole, Level};
 
 use crate::chip::SimChip;
@@ -45,8 +45,8 @@ fn an_led_that_somebody_has_is_an_error_with_his_name_and_the_others_work() {
             "LED `ready` on GPIO 22: the pin is in use by `led0`; choose another pin, or stop what uses it"
                 .to_owned(),
         );
-        let of = Part::Led(0);
-        let fault = Fault {
+        let of = BoardPart::Led(0);
+        let fault = PinFault {
             of,
             error: error.clone(),
         };

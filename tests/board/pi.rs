@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::process::Command;
 use std::time::Duration;
 
-use hindsight::board::{Heard, Part, Settings, open};
+use hindsight::board::{BoardEvent, BoardPart, Settings, open};
 use hindsight::config::board::{Backend, LedRole, Level};
 use nix::mount::{MsFlags, mount};
 
@@ -116,13 +116,13 @@ fn a_line_that_rppal_cannot_have_is_an_error_although_it_says_nothing() {
             )
         };
         let expected = [
-            (Part::Button(0), text("button `b27`")),
-            (Part::Led(0), text("LED `busy`")),
+            (BoardPart::Button(0), text("button `b27`")),
+            (BoardPart::Led(0), text("LED `busy`")),
         ];
         assert_eq!(faults, expected);
         pi.chip.pull(17, false);
         let edge = heard.recv_timeout(Duration::from_secs(60)).unwrap();
-        assert!(matches!(edge, Heard::Edge(edge) if edge.button == 1 && edge.held));
+        assert!(matches!(edge, BoardEvent::Edge(edge) if edge.button == 1 && edge.held));
     });
 }
 
@@ -133,16 +133,16 @@ fn a_button_lives_on_after_a_signal_ended_rppals_thread() {
         let open = opened(&on_pi(settings(vec![button(17, 0)], vec![])));
         assert_eq!(
             looked_at(&open),
-            Heard::Lost {
+            BoardEvent::Lost {
                 button: 0,
                 edges: 0
             }
         );
         let what = None;
-        assert_eq!(open.next(), Heard::Trouble { button: 0, what });
+        assert_eq!(open.next(), BoardEvent::Trouble { button: 0, what });
         // The end of the look may tear the new thread out of its wait as well.
         while let Ok(heard) = open.heard.recv_timeout(Duration::from_millis(500)) {
-            let well = !matches!(&heard, Heard::Trouble { what: Some(_), .. });
+            let well = !matches!(&heard, BoardEvent::Trouble { what: Some(_), .. });
             assert!(well, "{heard:?}");
         }
         for held in [true, false] {
@@ -154,7 +154,7 @@ fn a_button_lives_on_after_a_signal_ended_rppals_thread() {
 
 /// Somebody looks at us with a debugger, until something is heard: the thread must be
 /// in its wait to be torn out of it.
-fn looked_at(open: &Open) -> Heard {
+fn looked_at(open: &Open) -> BoardEvent {
     for _ in 0..30 {
         let mut look = Command::new("strace")
             .args(["-f", "-qq", "-o", "/dev/null", "-p", "1"])
@@ -202,6 +202,6 @@ fn rppal_forced_where_it_cannot_be_says_what_it_wants() {
             .map(|f| (f.of, f.error.to_string()))
             .collect();
         let text = "`rppal` wants a Raspberry Pi's own kernel, with /dev/gpiomem and a chip of its header; here is gpiochip0 (header); use backend \"cdev\"";
-        assert_eq!(faults, [(Part::Pins, text.to_owned())]);
+        assert_eq!(faults, [(BoardPart::Pins, text.to_owned())]);
     });
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, unbounded};
 use hindsight::base::{CameraId, Clock, RealClock};
-use hindsight::board::{Board, Edge, Heard, Settings, open};
+use hindsight::board::{BoardEvent, Edge, OpenBoard, Settings, open};
 use hindsight::config::board::{
     self, Backend, Button, ButtonRole, Input, Led, LedRole, Level, Pull, Window,
 };
@@ -70,8 +70,8 @@ pub fn settings(buttons: Vec<Button>, leds: Vec<Led>) -> Settings {
 
 /// An open board and what comes out of it.
 pub struct Open {
-    pub board: Board,
-    pub heard: Receiver<Heard>,
+    pub board: OpenBoard,
+    pub heard: Receiver<BoardEvent>,
 }
 
 /// Opens a board of which everything opens.
@@ -83,14 +83,14 @@ pub fn opened(settings: &Settings) -> Open {
 }
 
 impl Open {
-    pub fn next(&self) -> Heard {
+    pub fn next(&self) -> BoardEvent {
         let next = self.heard.recv_timeout(PATIENCE);
         next.expect("nothing was heard for a minute")
     }
 
     pub fn edge(&self) -> Edge {
         match self.next() {
-            Heard::Edge(edge) => edge,
+            BoardEvent::Edge(edge) => edge,
             other => panic!("an edge was expected, not {other:?}"),
         }
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use hindsight::board::patterns::dead_level;
 use hindsight::config::board::LedRole;
-use hindsight::demo::{Camera, Script};
+use hindsight::demo::{DemoCamera, Script};
 use hindsight::highlight::journal;
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -35,7 +35,7 @@ const CAMERAS: [&str; 3] = ["north", "south", "roof"];
 /// A court with three cameras, five buttons and five lights.
 struct Court {
     chip: Arc<SimChip>,
-    cameras: Vec<Camera>,
+    cameras: Vec<DemoCamera>,
     place: Place,
 }
 
@@ -46,7 +46,7 @@ impl Court {
         for pin in BUTTONS {
             chip.pull(pin, true);
         }
-        let cameras = Camera::start_many(vec![Script::default(); CAMERAS.len()]).unwrap();
+        let cameras = DemoCamera::start_many(vec![Script::default(); CAMERAS.len()]).unwrap();
         let lines: String = CAMERAS
             .iter()
             .zip(&cameras)
@@ -330,7 +330,7 @@ fn a_refused_press_is_seen_and_heard_and_the_log_says_why() {
 #[test]
 fn without_any_gpio_the_service_says_so_once_and_takes_presses_over_http() {
     in_guest(|| {
-        let source = Camera::start(Script::default()).unwrap();
+        let source = DemoCamera::start(Script::default()).unwrap();
         let told = Told {
             more: "[[button]]\npin = 5\n[[led]]\npin = 17\nrole = \"ready\"\n".to_owned(),
             ..Told::default()

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use hindsight::demo::picture::read_number;
-use hindsight::demo::{Camera, Footage, Script};
+use hindsight::demo::{DemoCamera, Footage, Script};
 
 use crate::media::{self, Codec, Recipe};
 
@@ -21,7 +21,7 @@ fn read_all(gray: &[u8]) -> Vec<u16> {
 }
 
 /// The numbers that FFmpeg sees in the first `frames` pictures. Panics if it complains.
-fn by_ffmpeg(camera: &Camera, transport: &str, frames: u32) -> Vec<u16> {
+fn by_ffmpeg(camera: &DemoCamera, transport: &str, frames: u32) -> Vec<u16> {
     let out = Command::new("ffmpeg")
         .args([
             "-v",
@@ -42,7 +42,7 @@ fn by_ffmpeg(camera: &Camera, transport: &str, frames: u32) -> Vec<u16> {
     read_all(&out.stdout)
 }
 
-fn by_gstreamer(camera: &Camera, protocol: &str, decoder: &str, frames: u32) -> Vec<u16> {
+fn by_gstreamer(camera: &DemoCamera, protocol: &str, decoder: &str, frames: u32) -> Vec<u16> {
     let folder = tempfile::tempdir().unwrap();
     let raw = folder.path().join("gray");
     let source = format!(
@@ -88,7 +88,7 @@ fn assert_without_hole(numbers: &[u16], count: u16, at_least: usize) {
 
 #[test]
 fn ffmpeg_decodes_the_bundled_pattern_over_tcp_from_its_first_frame() {
-    let camera = Camera::start(Script::default()).unwrap();
+    let camera = DemoCamera::start(Script::default()).unwrap();
     let numbers = by_ffmpeg(&camera, "tcp", 75);
     assert_eq!(numbers[0], 0);
     assert_without_hole(&numbers, 720, 75);
@@ -96,14 +96,14 @@ fn ffmpeg_decodes_the_bundled_pattern_over_tcp_from_its_first_frame() {
 
 #[test]
 fn ffmpeg_decodes_the_bundled_pattern_over_udp() {
-    let camera = Camera::start(Script::default()).unwrap();
+    let camera = DemoCamera::start(Script::default()).unwrap();
     assert_without_hole(&by_ffmpeg(&camera, "udp", 75), 720, 75);
 }
 
 #[test]
 fn gstreamer_decodes_the_bundled_pattern_over_tcp_and_udp() {
     for protocol in ["tcp", "udp"] {
-        let camera = Camera::start(Script::default()).unwrap();
+        let camera = DemoCamera::start(Script::default()).unwrap();
         let decoder = "rtph264depay ! h264parse ! avdec_h264";
         let numbers = by_gstreamer(&camera, protocol, decoder, 60);
         assert_without_hole(&numbers, 720, 60);
@@ -122,9 +122,9 @@ fn both_decode_h265_with_b_frames_across_the_loops_seam() {
         footage: Footage::from_mp4(&media::mp4(recipe)).unwrap(),
         ..Script::default()
     };
-    let camera = Camera::start(script()).unwrap();
+    let camera = DemoCamera::start(script()).unwrap();
     assert_without_hole(&by_ffmpeg(&camera, "tcp", 75), 50, 75);
-    let camera = Camera::start(script()).unwrap();
+    let camera = DemoCamera::start(script()).unwrap();
     let decoder = "rtph265depay ! h265parse ! avdec_h265";
     assert_without_hole(&by_gstreamer(&camera, "tcp", decoder, 75), 50, 75);
 }
@@ -136,7 +136,7 @@ fn ffmpeg_decodes_h264_with_b_frames_and_parameters_only_in_band() {
         b_frames: 2,
         ..Recipe::default()
     };
-    let camera = Camera::start(Script {
+    let camera = DemoCamera::start(Script {
         footage: Footage::from_mp4(&media::mp4(recipe)).unwrap(),
         parameters_in_sdp: false,
         parameters_in_band: true,
@@ -146,7 +146,7 @@ fn ffmpeg_decodes_h264_with_b_frames_and_parameters_only_in_band() {
     assert_without_hole(&by_ffmpeg(&camera, "tcp", 60), 50, 60);
 }
 
-fn probe(camera: &Camera) -> String {
+fn probe(camera: &DemoCamera) -> String {
     let out = Command::new("ffprobe")
         .args(["-v", "error", "-rtsp_transport", "tcp", "-of", "csv=p=0"])
         .args([
@@ -172,7 +172,7 @@ fn ffprobe_finds_the_tracks_that_the_script_offers() {
             audio,
             ..Script::default()
         };
-        probe(&Camera::start(script).unwrap())
+        probe(&DemoCamera::start(script).unwrap())
     };
     assert_eq!(with(Footage::pattern(), true), "h264,1280\naac,48000,1\n");
     assert_eq!(with(Footage::pattern(), false), "h264,1280\n");
@@ -222,7 +222,7 @@ fn flashes_and_beeps(file: &std::path::Path) -> (Vec<f64>, Vec<f64>) {
 fn the_beep_begins_with_the_flash() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("copy.mkv");
-    let camera = Camera::start(Script::default()).unwrap();
+    let camera = DemoCamera::start(Script::default()).unwrap();
     let done = Command::new("ffmpeg")
         .args(["-v", "error", "-nostdin", "-rtsp_transport", "tcp", "-i"])
         .arg(camera.url().as_str())

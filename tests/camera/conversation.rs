@@ -1,36 +1,36 @@
 //! Faults in how the camera answers.
 
-use hindsight::demo::{Camera, Fault, Script, Stage, When};
+use hindsight::demo::{CameraFault, DemoCamera, RtspStage, Script, When};
 
 use crate::raw::Raw;
 use crate::reader::{PLAIN, Reader};
 
-fn camera(fault: Fault) -> Camera {
-    Camera::start(Script {
+fn camera(fault: CameraFault) -> DemoCamera {
+    DemoCamera::start(Script {
         faults: vec![(When::Start, fault)],
         ..Script::default()
     })
     .unwrap()
 }
 
-const STEPS: [(&str, Stage); 4] = [
-    ("OPTIONS", Stage::Options),
-    ("DESCRIBE", Stage::Describe),
-    ("SETUP", Stage::Setup),
-    ("PLAY", Stage::Play),
+const STEPS: [(&str, RtspStage); 4] = [
+    ("OPTIONS", RtspStage::Options),
+    ("DESCRIBE", RtspStage::Describe),
+    ("SETUP", RtspStage::Setup),
+    ("PLAY", RtspStage::Play),
 ];
 
 #[test]
 fn it_falls_mute_after_any_stage_and_keeps_the_connection_open() {
     let stages = [
-        Stage::Connect,
-        Stage::Options,
-        Stage::Describe,
-        Stage::Setup,
-        Stage::Play,
+        RtspStage::Connect,
+        RtspStage::Options,
+        RtspStage::Describe,
+        RtspStage::Setup,
+        RtspStage::Play,
     ];
     for last in stages {
-        let camera = camera(Fault::MuteAfter(last));
+        let camera = camera(CameraFault::MuteAfter(last));
         let mut raw = Raw::connect(&camera);
         for (method, _) in STEPS.iter().filter(|(_, stage)| *stage <= last) {
             assert_eq!(raw.ask(method).status, 200, "{method}, mute after {last:?}");
@@ -44,13 +44,13 @@ fn it_falls_mute_after_any_stage_and_keeps_the_connection_open() {
 #[test]
 fn it_refuses_with_any_status_from_any_stage_on() {
     for (status, from) in [
-        (401, Stage::Describe),
-        (404, Stage::Describe),
-        (503, Stage::Options),
-        (461, Stage::Setup),
-        (454, Stage::Play),
+        (401, RtspStage::Describe),
+        (404, RtspStage::Describe),
+        (503, RtspStage::Options),
+        (461, RtspStage::Setup),
+        (454, RtspStage::Play),
     ] {
-        let camera = camera(Fault::Refuse { from, status });
+        let camera = camera(CameraFault::Refuse { from, status });
         let mut raw = Raw::connect(&camera);
         for (method, stage) in STEPS {
             let answer = raw.ask(method);
@@ -68,7 +68,7 @@ fn it_refuses_with_any_status_from_any_stage_on() {
 
 #[test]
 fn it_redirects() {
-    let camera = camera(Fault::Redirect("rtsp://127.0.0.1:9/elsewhere".into()));
+    let camera = camera(CameraFault::Redirect("rtsp://127.0.0.1:9/elsewhere".into()));
     let answer = Raw::connect(&camera).ask("DESCRIBE");
     assert_eq!(answer.status, 302);
     assert!(
@@ -80,18 +80,18 @@ fn it_redirects() {
 
 #[test]
 fn it_answers_nonsense_until_it_is_told_to_behave() {
-    let camera = camera(Fault::Nonsense);
+    let camera = camera(CameraFault::Nonsense);
     let mut raw = Raw::connect(&camera);
     raw.say("DESCRIBE");
     assert!(!raw.bytes().starts_with(b"RTSP/"));
     assert!(Reader::connect(&camera, &PLAIN).is_err());
-    camera.inject(Fault::Behave);
+    camera.inject(CameraFault::Behave);
     Reader::connect(&camera, &PLAIN).unwrap().frames(2);
 }
 
 #[test]
 fn its_headers_do_not_end() {
-    let camera = camera(Fault::EndlessHeaders);
+    let camera = camera(CameraFault::EndlessHeaders);
     let mut raw = Raw::connect(&camera);
     raw.say("DESCRIBE");
     let mut seen = Vec::new();
@@ -104,7 +104,7 @@ fn its_headers_do_not_end() {
 
 #[test]
 fn it_answers_byte_by_byte_and_still_plays() {
-    let camera = camera(Fault::SlowBytes { ms: 1 });
+    let camera = camera(CameraFault::SlowBytes { ms: 1 });
     let mut raw = Raw::connect(&camera);
     raw.say("OPTIONS");
     assert_eq!(raw.bytes().len(), 1);
@@ -113,14 +113,14 @@ fn it_answers_byte_by_byte_and_still_plays() {
 
 #[test]
 fn its_listener_closes_and_opens_on_the_same_port() {
-    let camera = Camera::start(Script::default()).unwrap();
+    let camera = DemoCamera::start(Script::default()).unwrap();
     let mut raw = Raw::play(&camera);
     let addr = camera.addr();
-    camera.inject(Fault::CloseListener);
+    camera.inject(CameraFault::CloseListener);
     let refused = std::net::TcpStream::connect(addr).unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     raw.packet().expect("who is connected stays");
-    camera.inject(Fault::OpenListener);
+    camera.inject(CameraFault::OpenListener);
     assert_eq!(camera.addr(), addr);
     Raw::play(&camera).packet().unwrap();
     assert_eq!(camera.connections(), 2);
@@ -128,15 +128,15 @@ fn its_listener_closes_and_opens_on_the_same_port() {
 
 #[test]
 fn it_can_start_with_its_listener_closed() {
-    let camera = camera(Fault::CloseListener);
+    let camera = camera(CameraFault::CloseListener);
     assert!(std::net::TcpStream::connect(camera.addr()).is_err());
-    camera.inject(Fault::OpenListener);
+    camera.inject(CameraFault::OpenListener);
     Raw::play(&camera).packet().unwrap();
 }
 
 #[test]
 fn it_remembers_who_asked_what() {
-    let camera = Camera::start(Script::default()).unwrap();
+    let camera = DemoCamera::start(Script::default()).unwrap();
     let mut raw = Raw::play(&camera);
     raw.ask("GET_PARAMETER");
     raw.ask("TEARDOWN");

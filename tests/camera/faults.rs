@@ -1,13 +1,13 @@
 //! Faults in what the camera sends.
 
-use hindsight::demo::{Camera, Fault, Footage, Script, When};
+use hindsight::demo::{CameraFault, DemoCamera, Footage, Script, When};
 
 use crate::media::{self, Recipe};
 use crate::raw::{Packet, Raw};
 use crate::reader::{PLAIN, Reader};
 
-fn at_frame(n: u64, fault: Fault) -> Camera {
-    Camera::start(Script {
+fn at_frame(n: u64, fault: CameraFault) -> DemoCamera {
+    DemoCamera::start(Script {
         faults: vec![(When::Frame(n), fault)],
         ..Script::default()
     })
@@ -29,7 +29,7 @@ fn frame_time(n: u32) -> u32 {
 
 #[test]
 fn a_stalled_camera_keeps_rtsp_alive_and_sends_nothing() {
-    let camera = at_frame(5, Fault::Stall { ms: None });
+    let camera = at_frame(5, CameraFault::Stall { ms: None });
     let mut raw = Raw::play(&camera);
     assert_eq!(
         packets_before(&mut raw, frame_time(4))
@@ -47,7 +47,7 @@ fn a_stalled_camera_keeps_rtsp_alive_and_sends_nothing() {
 
 #[test]
 fn after_a_stall_with_an_end_it_goes_on_with_a_key_frame_and_no_packet_lost() {
-    let camera = at_frame(5, Fault::Stall { ms: Some(300) });
+    let camera = at_frame(5, CameraFault::Stall { ms: Some(300) });
     let mut reader = Reader::connect(&camera, &PLAIN).unwrap();
     let frames = reader.frames(10);
     assert!(frames.iter().all(|f| f.loss == 0));
@@ -60,7 +60,7 @@ fn after_a_stall_with_an_end_it_goes_on_with_a_key_frame_and_no_packet_lost() {
 
 #[test]
 fn held_frames_come_late_and_complete() {
-    let camera = at_frame(5, Fault::Hold { ms: 400 });
+    let camera = at_frame(5, CameraFault::Hold { ms: 400 });
     let mut reader = Reader::connect(&camera, &PLAIN).unwrap();
     let frames = reader.frames(30);
     for (n, frame) in (0..).zip(&frames) {
@@ -72,7 +72,7 @@ fn held_frames_come_late_and_complete() {
 
 #[test]
 fn a_half_open_camera_neither_sends_nor_answers_nor_closes() {
-    let camera = at_frame(3, Fault::HalfOpen);
+    let camera = at_frame(3, CameraFault::HalfOpen);
     let mut raw = Raw::play(&camera);
     packets_before(&mut raw, frame_time(2));
     raw.drain();
@@ -84,13 +84,13 @@ fn a_half_open_camera_neither_sends_nor_answers_nor_closes() {
 
 #[test]
 fn it_closes_between_frames_or_in_the_middle_of_one() {
-    let camera = at_frame(3, Fault::Close);
+    let camera = at_frame(3, CameraFault::Close);
     let mut raw = Raw::play(&camera);
     while raw.packet().is_some() {}
     assert!(raw.rest().is_empty());
     assert_eq!(camera.log().len(), 3);
 
-    let camera = at_frame(30, Fault::CloseMidAu);
+    let camera = at_frame(30, CameraFault::CloseMidAu);
     let mut raw = Raw::play(&camera);
     let seen: Vec<Packet> = std::iter::from_fn(|| raw.packet()).collect();
     assert!(seen.last().unwrap().timestamp >= frame_time(29));
@@ -101,7 +101,7 @@ fn it_closes_between_frames_or_in_the_middle_of_one() {
 
 #[test]
 fn lost_packets_leave_a_hole_in_the_numbers_and_in_the_log() {
-    let camera = at_frame(10, Fault::Lose { packets: 2 });
+    let camera = at_frame(10, CameraFault::Lose { packets: 2 });
     let mut raw = Raw::play(&camera);
     let seen = packets_before(&mut raw, frame_time(20));
     let holes: Vec<u16> = seen
@@ -124,7 +124,7 @@ fn lost_packets_leave_a_hole_in_the_numbers_and_in_the_log() {
 
 #[test]
 fn retina_sees_the_loss() {
-    let camera = at_frame(30, Fault::Lose { packets: 3 });
+    let camera = at_frame(30, CameraFault::Lose { packets: 3 });
     let mut reader = Reader::connect(&camera, &PLAIN).unwrap();
     let frames = reader.frames(40);
     assert_eq!(frames.iter().map(|f| f.loss).sum::<u16>(), 3);
@@ -133,10 +133,10 @@ fn retina_sees_the_loss() {
 #[test]
 fn chance_loses_the_same_packets_again_with_the_same_seed() {
     let seen = |seed| {
-        let camera = Camera::start(Script {
+        let camera = DemoCamera::start(Script {
             seed,
             footage: Footage::synthetic(4_000_000, 30, 30),
-            faults: vec![(When::Start, Fault::LoseAtRandom { per_mille: 100 })],
+            faults: vec![(When::Start, CameraFault::LoseAtRandom { per_mille: 100 })],
             ..Script::default()
         })
         .unwrap();
@@ -156,7 +156,7 @@ fn chance_loses_the_same_packets_again_with_the_same_seed() {
 #[test]
 fn sequence_numbers_jump_repeat_and_change_places() {
     let steps = |fault| {
-        let camera = Camera::start(Script {
+        let camera = DemoCamera::start(Script {
             footage: Footage::synthetic(4_000_000, 30, 30),
             faults: vec![(When::Frame(3), fault)],
             ..Script::default()
@@ -169,15 +169,15 @@ fn sequence_numbers_jump_repeat_and_change_places() {
             .map(|w| w[1].sequence.wrapping_sub(w[0].sequence).cast_signed());
         steps.filter(|step| *step != 1).collect::<Vec<i16>>()
     };
-    assert_eq!(steps(Fault::SequenceJump(1_000)), [1_001]);
-    assert_eq!(steps(Fault::Duplicate), [0]);
-    assert_eq!(steps(Fault::Reorder), [2, -1, 2]);
+    assert_eq!(steps(CameraFault::SequenceJump(1_000)), [1_001]);
+    assert_eq!(steps(CameraFault::Duplicate), [0]);
+    assert_eq!(steps(CameraFault::Reorder), [2, -1, 2]);
 }
 
 #[test]
 fn timestamps_jump_on_both_tracks_and_the_log_follows() {
     for ticks_90k in [90_000 * 100, -90_000 * 5] {
-        let camera = at_frame(10, Fault::TimestampJump { ticks_90k });
+        let camera = at_frame(10, CameraFault::TimestampJump { ticks_90k });
         let mut raw = Raw::play(&camera);
         while camera.log().len() < 20 {
             raw.packet().unwrap();
@@ -191,7 +191,7 @@ fn timestamps_jump_on_both_tracks_and_the_log_follows() {
 
 #[test]
 fn the_source_changes_its_name() {
-    let camera = at_frame(3, Fault::SsrcChange);
+    let camera = at_frame(3, CameraFault::SsrcChange);
     let mut raw = Raw::play(&camera);
     let seen = packets_before(&mut raw, frame_time(6));
     let changed: Vec<u32> = seen
@@ -204,20 +204,20 @@ fn the_source_changes_its_name() {
 
 #[test]
 fn garbage_comes_between_the_packets() {
-    let camera = at_frame(3, Fault::Garbage { bytes: 100 });
+    let camera = at_frame(3, CameraFault::Garbage { bytes: 100 });
     let mut raw = Raw::play(&camera);
     let mut seen = Vec::new();
     while !seen.windows(100).any(|w| w == [1; 100]) {
         seen.extend(raw.bytes());
     }
-    let camera = at_frame(3, Fault::Garbage { bytes: 100 });
+    let camera = at_frame(3, CameraFault::Garbage { bytes: 100 });
     let mut reader = Reader::connect(&camera, &PLAIN).unwrap();
     assert!((0..10).any(|_| reader.frame().is_err()));
 }
 
 #[test]
 fn one_frame_is_huge_and_legal() {
-    let camera = at_frame(10, Fault::HugeAu { bytes: 3_000_000 });
+    let camera = at_frame(10, CameraFault::HugeAu { bytes: 3_000_000 });
     let mut reader = Reader::connect(&camera, &PLAIN).unwrap();
     let frames = reader.frames(20);
     let huge: Vec<usize> = (0..20)
@@ -235,10 +235,10 @@ fn other_footage_brings_new_parameters_at_a_key_frame() {
         ..Recipe::default()
     };
     let other = Footage::from_mp4(&media::mp4(recipe)).unwrap();
-    let camera = Camera::start(Script::default()).unwrap();
+    let camera = DemoCamera::start(Script::default()).unwrap();
     let mut reader = Reader::connect(&camera, &PLAIN).unwrap();
     reader.frames(5);
-    camera.inject(Fault::Switch(other));
+    camera.inject(CameraFault::Switch(other));
     let mut frames = reader.frames(1);
     while !frames[frames.len() - 1].new_parameters {
         frames.push(reader.frame().unwrap());
@@ -261,7 +261,7 @@ fn other_footage_brings_new_parameters_at_a_key_frame() {
 
 #[test]
 fn parameters_come_in_band_where_the_sdp_has_none() {
-    let camera = Camera::start(Script {
+    let camera = DemoCamera::start(Script {
         parameters_in_sdp: false,
         parameters_in_band: true,
         ..Script::default()
@@ -276,9 +276,9 @@ fn parameters_come_in_band_where_the_sdp_has_none() {
 
 #[test]
 fn sender_reports_stop_and_come_back() {
-    let camera = Camera::start(Script {
+    let camera = DemoCamera::start(Script {
         sender_reports_ms: Some(1),
-        faults: vec![(When::Start, Fault::SenderReports(false))],
+        faults: vec![(When::Start, CameraFault::SenderReports(false))],
         ..Script::default()
     })
     .unwrap();
@@ -286,9 +286,9 @@ fn sender_reports_stop_and_come_back() {
     for _ in 0..30 {
         assert_eq!(raw.data().unwrap().0, 0);
     }
-    camera.inject(Fault::SenderReports(true));
+    camera.inject(CameraFault::SenderReports(true));
     while raw.data().unwrap().0 != 1 {}
-    let none = Camera::start(Script {
+    let none = DemoCamera::start(Script {
         sender_reports_ms: None,
         ..Script::default()
     })

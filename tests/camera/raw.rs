@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use hindsight::demo::Camera;
+use hindsight::demo::DemoCamera;
 
 pub struct Raw {
     stream: TcpStream,
@@ -35,7 +35,7 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_millis(300);
 
 impl Raw {
-    pub fn connect(camera: &Camera) -> Raw {
+    pub fn connect(camera: &DemoCamera) -> Raw {
         let stream = TcpStream::connect(camera.addr()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Raw {
@@ -47,7 +47,7 @@ impl Raw {
     }
 
     /// Connected and playing the video over TCP.
-    pub fn play(camera: &Camera) -> Raw {
+    pub fn play(camera: &DemoCamera) -> Raw {
         let mut raw = Raw::connect(camera);
         for method in ["OPTIONS", "DESCRIBE", "SETUP", "PLAY"] {
             assert_eq!(raw.ask(method).status, 200, "{method}");

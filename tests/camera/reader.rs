@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use hindsight::demo::Camera;
+use hindsight::demo::DemoCamera;
 use retina::client::{
     Credentials, Demuxed, PlayOptions, Session, SessionOptions, SetupOptions, TcpTransportOptions,
     Transport, UdpTransportOptions,
@@ -54,7 +54,7 @@ pub const PLAIN: Wanted = Wanted {
 };
 
 impl Reader {
-    pub fn connect(camera: &Camera, wanted: &Wanted) -> Result<Reader, retina::Error> {
+    pub fn connect(camera: &DemoCamera, wanted: &Wanted) -> Result<Reader, retina::Error> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use hindsight::base::{Clock, RealClock};
 use hindsight::demo::footage::PATTERN_FRAMES;
-use hindsight::demo::{Camera, Footage, Join, Login, Scheme, Script, Sent, StartAt};
+use hindsight::demo::{DemoCamera, Footage, Join, Login, Scheme, Script, Sent, StartAt};
 
 use crate::coded;
 use crate::media::{self, Recipe};
@@ -13,7 +13,7 @@ use crate::raw::Raw;
 use crate::reader::{PLAIN, Reader, Seen, Wanted};
 
 /// What retina saw is what the log says, frame by frame.
-fn assert_as_logged(camera: &Camera, count: usize) -> Vec<Sent> {
+fn assert_as_logged(camera: &DemoCamera, count: usize) -> Vec<Sent> {
     let mut reader = Reader::connect(camera, &PLAIN).unwrap();
     let frames = reader.frames(count);
     let log = camera.log();
@@ -26,7 +26,7 @@ fn assert_as_logged(camera: &Camera, count: usize) -> Vec<Sent> {
 
 #[test]
 fn retina_sees_the_frames_of_the_log_with_their_times() {
-    let camera = Camera::start(Script::default()).unwrap();
+    let camera = DemoCamera::start(Script::default()).unwrap();
     let log = assert_as_logged(&camera, 65);
     for (number, sent) in (0..).zip(&log) {
         assert_eq!(sent.frame_number, number);
@@ -43,7 +43,7 @@ fn audio_begins_with_the_video_and_has_no_hole_across_the_loops_seam() {
         beep: true,
         ..Recipe::default()
     };
-    let camera = Camera::start(Script {
+    let camera = DemoCamera::start(Script {
         footage: Footage::from_mp4(&media::mp4(recipe)).unwrap(),
         ..Script::default()
     })
@@ -63,7 +63,7 @@ fn audio_begins_with_the_video_and_has_no_hole_across_the_loops_seam() {
 /// Compares the first `count` pictures, and the sound that comes with them.
 fn assert_bytes_of(file: &Path, priming: usize, count: usize) -> Vec<usize> {
     let coded = coded::load(file);
-    let camera = Camera::start(Script {
+    let camera = DemoCamera::start(Script {
         footage: Footage::from_mp4(file).unwrap(),
         ..Script::default()
     })
@@ -110,7 +110,7 @@ fn retina_puts_together_what_stands_in_the_file_to_the_byte() {
 
 #[test]
 fn timestamps_wrap_at_32_bits_and_the_log_runs_on() {
-    let camera = Camera::start(Script {
+    let camera = DemoCamera::start(Script {
         video_start_timestamp: u32::MAX - 45_000,
         audio_start_timestamp: u32::MAX - 24_000,
         ..Script::default()
@@ -127,7 +127,7 @@ fn b_frames_are_sent_in_decoding_order_with_presentation_times() {
         b_frames: 2,
         ..Recipe::default()
     };
-    let camera = Camera::start(Script {
+    let camera = DemoCamera::start(Script {
         footage: Footage::from_mp4(&media::mp4(recipe)).unwrap(),
         video_start_timestamp: u32::MAX - 45_000,
         ..Script::default()
@@ -153,7 +153,7 @@ fn b_frames_are_sent_in_decoding_order_with_presentation_times() {
 #[test]
 fn both_tracks_reports_put_flash_and_beep_at_the_same_instant() {
     let hour_ms = 3_600_000;
-    let camera = Camera::start(Script {
+    let camera = DemoCamera::start(Script {
         sender_reports_ms: Some(100),
         wall_offset_ms: -hour_ms,
         ..Script::default()
@@ -180,7 +180,7 @@ fn both_tracks_reports_put_flash_and_beep_at_the_same_instant() {
 
 #[test]
 fn rtp_info_gives_both_tracks_the_time_of_the_first_frame() {
-    let camera = Camera::start(Script::default()).unwrap();
+    let camera = DemoCamera::start(Script::default()).unwrap();
     let mut raw = Raw::connect(&camera);
     raw.ask("DESCRIBE");
     raw.ask("SETUP");
@@ -188,7 +188,7 @@ fn rtp_info_gives_both_tracks_the_time_of_the_first_frame() {
     assert!(text.contains("rtptime=900000"), "{text}");
     assert_eq!(raw.packet().unwrap().timestamp, 900_000);
 
-    let camera = Camera::start(Script {
+    let camera = DemoCamera::start(Script {
         rtp_info: false,
         ..Script::default()
     })
@@ -203,7 +203,7 @@ fn rtp_info_gives_both_tracks_the_time_of_the_first_frame() {
 fn two_cameras_of_one_start_show_the_same_moment_one_of_them_later() {
     let start = RealClock.mono_ns() - 100_000_000_000;
     let camera = |delay_ms| {
-        Camera::start(Script {
+        DemoCamera::start(Script {
             start_at: StartAt::MonoNs(start),
             delay_ms,
             ..Script::default()
@@ -237,7 +237,7 @@ fn two_cameras_of_one_start_show_the_same_moment_one_of_them_later() {
 fn sessions_join_at_a_key_frame_in_mid_gop_or_with_a_burst() {
     let start = RealClock.mono_ns() - 100_500_000_000;
     for join in [Join::NextKey, Join::MidGop, Join::Burst] {
-        let camera = Camera::start(Script {
+        let camera = DemoCamera::start(Script {
             start_at: StartAt::MonoNs(start),
             join,
             ..Script::default()
@@ -261,7 +261,7 @@ fn sessions_join_at_a_key_frame_in_mid_gop_or_with_a_burst() {
 #[test]
 fn only_the_right_password_plays_by_basic_and_by_digest() {
     for scheme in [Scheme::Basic, Scheme::Digest] {
-        let camera = Camera::start(Script {
+        let camera = DemoCamera::start(Script {
             login: Some(Login {
                 username: "viewer".into(),
                 password: "let me, please".into(),
@@ -288,7 +288,7 @@ fn only_the_right_password_plays_by_basic_and_by_digest() {
 
 #[test]
 fn fifty_sessions_get_every_frame_and_no_log_is_kept_if_none_is_wanted() {
-    let camera = Camera::start(Script {
+    let camera = DemoCamera::start(Script {
         keep_log: false,
         ..Script::default()
     })
@@ -317,7 +317,7 @@ fn fifty_sessions_get_every_frame_and_no_log_is_kept_if_none_is_wanted() {
 
 #[test]
 fn each_session_can_be_a_camera_of_its_own() {
-    let camera = Camera::start(Script {
+    let camera = DemoCamera::start(Script {
         start_at: StartAt::EachPlay,
         footage: Footage::synthetic(1_000_000, 30, 30),
         ..Script::default()
@@ -343,7 +343,7 @@ fn each_session_can_be_a_camera_of_its_own() {
 #[test]
 fn many_cameras_share_a_thread_and_stop_one_by_one() {
     let scripts = vec![Script::default(), Script::default(), Script::default()];
-    let mut cameras = Camera::start_many(scripts).unwrap();
+    let mut cameras = DemoCamera::start_many(scripts).unwrap();
     let first = cameras.remove(0);
     let mut raw = Raw::play(&first);
     raw.packet().unwrap();

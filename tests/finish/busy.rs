@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use hindsight::config::delivery::{Corner, Finish};
-use hindsight::demo::{Camera, Script};
-use hindsight::ingest::Phase;
+use hindsight::demo::{DemoCamera, Script};
+use hindsight::ingest::ConnectionPhase;
 use hindsight::media::Track;
 
 use crate::media::Recipe;
@@ -16,7 +16,7 @@ const CAMERAS: usize = 4;
 
 #[test]
 fn ingest_loses_nothing_while_a_clip_is_finished() {
-    let courts = Camera::start_many(vec![Script::default(); CAMERAS]).unwrap();
+    let courts = DemoCamera::start_many(vec![Script::default(); CAMERAS]).unwrap();
     let ids: Vec<String> = (0..CAMERAS).map(|n| format!("court{n}")).collect();
     let cameras = ids
         .iter()
@@ -74,7 +74,7 @@ fn ingest_loses_nothing_while_a_clip_is_finished() {
         let state = watched.state(id);
         assert_eq!(
             (state.state, state.connections),
-            (Phase::Streaming, 1),
+            (ConnectionPhase::Streaming, 1),
             "{id}"
         );
         let all = units(&reader);

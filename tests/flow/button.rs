@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use hindsight::base::{Clock, RealClock};
 use hindsight::board::sim::SimHandle;
 use hindsight::config::{self, Sources};
-use hindsight::demo::{Camera, Script};
+use hindsight::demo::{DemoCamera, Script};
 use hindsight::service::embedded::EmbeddedService;
 use serde_json::{Value, json};
 
@@ -236,8 +236,8 @@ fn on_a_machine_with_no_time_left_a_button_is_answered_and_its_clip_cut_at_the_e
 }
 
 /// One camera, the built-in one, and these buttons.
-fn small_court(set: &[String], buttons: &str) -> (Camera, Court) {
-    let source = Camera::start(Script::default()).unwrap();
+fn small_court(set: &[String], buttons: &str) -> (DemoCamera, Court) {
+    let source = DemoCamera::start(Script::default()).unwrap();
     let cameras = [("court", source.url().to_string())];
     let court = Court::open(set, buttons, &cameras, 8.0);
     (source, court)
@@ -293,7 +293,7 @@ fn closed_now() -> String {
 
 #[test]
 fn while_the_venue_is_closed_button_and_api_refuse_visibly() {
-    let source = Camera::start(Script::default()).unwrap();
+    let source = DemoCamera::start(Script::default()).unwrap();
     let cameras = [("court", source.url().to_string())];
     let court = Court::open(
         &[format!("venue.open={}", closed_now())],

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use hindsight::base::{Clock, RealClock};
 use hindsight::board::patterns::{self, ROLES};
 use hindsight::config::{self, Sources};
-use hindsight::demo::{Camera, Script};
+use hindsight::demo::{DemoCamera, Script};
 use hindsight::service::embedded::EmbeddedService;
 use serde_json::{Value, json};
 
@@ -69,7 +69,7 @@ fn until(service: &EmbeddedService, wanted: &[(usize, &str)]) {
 
 #[test]
 fn a_press_over_http_and_its_clip_are_seen_and_heard_and_the_end_leaves_no_light_that_lies() {
-    let source = Camera::start(Script::default()).unwrap();
+    let source = DemoCamera::start(Script::default()).unwrap();
     let (place, service) = open(source.url().as_ref());
     let sim = service.sim().unwrap().clone();
     until(
@@ -104,7 +104,7 @@ fn a_press_over_http_and_its_clip_are_seen_and_heard_and_the_end_leaves_no_light
 
 #[test]
 fn without_a_picture_it_is_a_fault_and_a_press_is_refused_on_every_light() {
-    let source = Camera::start(Script::default()).unwrap();
+    let source = DemoCamera::start(Script::default()).unwrap();
     let url = source.url().to_string();
     // Nobody listens there any more.
     source.stop();

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use hindsight::base::{Clock, RealClock};
-use hindsight::demo::{Camera, Script, StartAt};
+use hindsight::demo::{DemoCamera, Script, StartAt};
 use serde_json::json;
 
 use crate::frames::read_frame_numbers;
@@ -111,7 +111,7 @@ fn a_beep_stays_with_its_flash() {
 fn cameras_of_different_delay_show_the_same_moment() {
     let start_at = StartAt::MonoNs(RealClock.mono_ns());
     let start = |delay_ms| {
-        Camera::start(Script {
+        DemoCamera::start(Script {
             start_at,
             delay_ms,
             audio: false,

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use hindsight::demo::{Camera, Fault, Script};
+use hindsight::demo::{CameraFault, DemoCamera, Script};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
@@ -57,8 +57,8 @@ fn gaps(sidecar: &Value) -> Vec<&Value> {
 }
 
 /// The built-in camera, and a service's place that knows it as "court".
-fn court() -> (Camera, Place) {
-    let source = Camera::start(Script::default()).unwrap();
+fn court() -> (DemoCamera, Place) {
+    let source = DemoCamera::start(Script::default()).unwrap();
     let table = camera("court", source.url().as_str(), "");
     (source, Place::new(&Told::default(), &table))
 }
@@ -74,7 +74,7 @@ fn a_camera_pulled_out_within_the_window_leaves_a_hole_of_its_length() {
     let (source, place) = court();
     let mut service = place.start();
     service.wait_until_held(&["court"], 6.0);
-    source.inject(Fault::CloseMidAu);
+    source.inject(CameraFault::CloseMidAu);
     service.wait_for("a second connection", |s| {
         s["captures"]["cameras"][0]["connections"] == 2
     });
@@ -277,7 +277,7 @@ fn killed_at_random_again_and_again_it_loses_no_press() {
 
 #[test]
 fn told_to_stop_it_closes_the_open_window_after_its_grace_and_takes_no_more() {
-    let source = Camera::start(Script::default()).unwrap();
+    let source = DemoCamera::start(Script::default()).unwrap();
     let told = Told {
         more: "[trigger]\nmode = \"http\"\n".to_owned(),
         ..Told::default()

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use hindsight::base::{RealClock, SimClock, Stop};
-use hindsight::disk::{Call, Disk, Fault, Faults};
+use hindsight::disk::{Disk, DiskCall, DiskFault, Faults};
 
 use crate::rig::{Feeder, PATIENCE, Place, Running, SECOND, now, until};
 
@@ -207,23 +207,23 @@ fn unlinked_rings_are_mapped(place: &Place) -> bool {
 }
 
 /// Refuses calls on files with this ending, so many times.
-struct Hidden(Call, &'static str, AtomicUsize);
+struct Hidden(DiskCall, &'static str, AtomicUsize);
 
 impl Hidden {
-    fn disk(call: Call, ending: &'static str, times: usize) -> Disk {
+    fn disk(call: DiskCall, ending: &'static str, times: usize) -> Disk {
         Disk::with_faults(Arc::new(Hidden(call, ending, AtomicUsize::new(times))))
     }
 }
 
 impl Faults for Hidden {
-    fn before(&self, call: Call, path: &Path) -> Option<Fault> {
+    fn before(&self, call: DiskCall, path: &Path) -> Option<DiskFault> {
         let meant = call == self.0 && path.extension()? == self.1;
         let hit = meant
             && self
                 .2
                 .fetch_update(SeqCst, SeqCst, |n| n.checked_sub(1))
                 .is_ok();
-        hit.then_some(Fault::Error(Errno::EIO))
+        hit.then_some(DiskFault::Error(Errno::EIO))
     }
 }
 
@@ -231,7 +231,7 @@ impl Faults for Hidden {
 fn a_clip_that_could_not_be_looked_for_is_not_said_to_be_missing() {
     let (place, press, first, _) = committed_without_its_sidecar();
     // More often than a clip without footage is tried.
-    let disk = Hidden::disk(Call::Open, "mp4", 9);
+    let disk = Hidden::disk(DiskCall::Open, "mp4", 9);
     let outcome = finished(
         &place,
         &press,
@@ -245,7 +245,7 @@ fn what_had_reached_the_disk_is_not_thrown_away_for_a_ring_of_another_boot() {
     let place = Place::new(&["court1"]);
     let (press, _camera) = left_in_the_middle(&place, 25_000);
     // The ring of this boot has entries at the same positions, as it happens.
-    let disk = Hidden::disk(Call::Open, "facts", 3);
+    let disk = Hidden::disk(DiskCall::Open, "facts", 3);
     let service = start(&place, another_boot(), Vec::new(), disk);
     let outcome = finished(&place, &press, service);
     assert_eq!(outcome.ended, Some(Ended::Power), "{outcome:?}");
@@ -275,7 +275,7 @@ fn a_sidecar_that_could_not_be_read_is_not_written_anew() {
     let folder = place.storage().join(folder);
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("court1.json"), told.to_bytes()).unwrap();
-    let disk = Hidden::disk(Call::Read, "json", 1);
+    let disk = Hidden::disk(DiskCall::Read, "json", 1);
     let outcome = finished(&place, &press, start(&place, this_boot(), Vec::new(), disk));
     assert_eq!(outcome.reason.as_deref(), Some("the disk failed"));
     assert!(!folder.join("court1.mp4").exists());

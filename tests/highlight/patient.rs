@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 use hindsight::base::PressError;
 use hindsight::cut::Ended;
-use hindsight::disk::{Call, Disk, Fault, Faults};
+use hindsight::disk::{Disk, DiskCall, DiskFault, Faults};
 use hindsight::highlight::sidecar::{Sidecar, Status};
 use hindsight::highlight::{ExportPhase, Tuning};
 use nix::errno::Errno;
@@ -21,12 +21,12 @@ struct Clips {
 }
 
 impl Faults for Clips {
-    fn before(&self, call: Call, path: &Path) -> Option<Fault> {
-        if call != Call::Write || path.extension()? != "part" || !self.refused.load(SeqCst) {
+    fn before(&self, call: DiskCall, path: &Path) -> Option<DiskFault> {
+        if call != DiskCall::Write || path.extension()? != "part" || !self.refused.load(SeqCst) {
             return None;
         }
         self.asked.fetch_add(1, SeqCst);
-        Some(Fault::Error(self.errno))
+        Some(DiskFault::Error(self.errno))
     }
 }
 
@@ -100,8 +100,8 @@ fn a_press_that_will_not_fit_is_refused_with_what_is_missing() {
     /// A file system with 300 kB left.
     struct Small;
     impl Faults for Small {
-        fn before(&self, call: Call, _: &Path) -> Option<Fault> {
-            (call == Call::Space).then_some(Fault::Short(300_000))
+        fn before(&self, call: DiskCall, _: &Path) -> Option<DiskFault> {
+            (call == DiskCall::Space).then_some(DiskFault::Short(300_000))
         }
     }
     let place = Place::new(&["court1"]);
@@ -149,8 +149,8 @@ fn told_to_finish_nobody_waits_for_a_disk_that_does_not_come_back() {
 fn an_error_in_the_program_in_the_middle_of_a_clip_costs_nothing() {
     struct Panics(AtomicUsize);
     impl Faults for Panics {
-        fn before(&self, call: Call, path: &Path) -> Option<Fault> {
-            let clip = call == Call::Write && path.extension()? == "part";
+        fn before(&self, call: DiskCall, path: &Path) -> Option<DiskFault> {
+            let clip = call == DiskCall::Write && path.extension()? == "part";
             let first_two = clip && self.0.fetch_add(1, SeqCst) < 2;
             assert!(!first_two, "on purpose");
             None
@@ -174,8 +174,8 @@ fn a_clip_about_which_two_readers_disagree_is_kept_as_suspect() {
     /// Changes the index behind the muxer's back, before anybody reads it.
     struct Scribbles(AtomicUsize);
     impl Faults for Scribbles {
-        fn before(&self, call: Call, path: &Path) -> Option<Fault> {
-            let opened = call == Call::Open && path.extension()? == "part";
+        fn before(&self, call: DiskCall, path: &Path) -> Option<DiskFault> {
+            let opened = call == DiskCall::Open && path.extension()? == "part";
             // Opened once to be written, then to be hashed.
             if opened && self.0.fetch_add(1, SeqCst) == 1 {
                 let mut bytes = std::fs::read(path).unwrap();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 use hindsight::base::{PressError, StopLevel};
 use hindsight::cut::Ended;
-use hindsight::disk::{Call, Disk, Fault, Faults};
+use hindsight::disk::{Disk, DiskCall, DiskFault, Faults};
 use hindsight::highlight::{StartError, Tuning, journal};
 use nix::errno::Errno;
 
@@ -29,8 +29,8 @@ fn a_second_service_on_one_storage_is_refused_in_words() {
 struct Writes(AtomicUsize);
 
 impl Faults for Writes {
-    fn before(&self, call: Call, path: &Path) -> Option<Fault> {
-        if call == Call::Write && path.ends_with("journal") {
+    fn before(&self, call: DiskCall, path: &Path) -> Option<DiskFault> {
+        if call == DiskCall::Write && path.ends_with("journal") {
             self.0.fetch_add(1, SeqCst);
         }
         None
@@ -149,8 +149,10 @@ struct Broken {
 }
 
 impl Faults for Broken {
-    fn before(&self, _: Call, _: &Path) -> Option<Fault> {
-        self.now.load(SeqCst).then_some(Fault::Error(self.errno))
+    fn before(&self, _: DiskCall, _: &Path) -> Option<DiskFault> {
+        self.now
+            .load(SeqCst)
+            .then_some(DiskFault::Error(self.errno))
     }
 }
 
@@ -161,9 +163,9 @@ fn a_press_that_cannot_be_durable_is_refused_and_the_next_is_taken() {
         let _camera = place.camera("court1", 4);
         struct Journal(AtomicBool, Errno);
         impl Faults for Journal {
-            fn before(&self, call: Call, path: &Path) -> Option<Fault> {
-                let struck = call == Call::Sync && path.ends_with("journal");
-                (struck && self.0.swap(false, SeqCst)).then_some(Fault::Error(self.1))
+            fn before(&self, call: DiskCall, path: &Path) -> Option<DiskFault> {
+                let struck = call == DiskCall::Sync && path.ends_with("journal");
+                (struck && self.0.swap(false, SeqCst)).then_some(DiskFault::Error(self.1))
             }
         }
         let faults = Arc::new(Journal(AtomicBool::new(true), errno));

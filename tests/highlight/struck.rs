@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use hindsight::base::{BootId, PressId, RealClock, Stop};
 use hindsight::cut::Ended;
-use hindsight::disk::{Call, Disk, Fault, Faults};
+use hindsight::disk::{Disk, DiskCall, DiskFault, Faults};
 use hindsight::highlight::sidecar::Status;
 use hindsight::highlight::{Highlights, Tuning, journal};
 use nix::errno::Errno;
@@ -23,7 +23,7 @@ struct Strike {
     times: usize,
     errno: Errno,
     counted: AtomicUsize,
-    seen: Mutex<Vec<(Call, PathBuf)>>,
+    seen: Mutex<Vec<(DiskCall, PathBuf)>>,
     /// Length of each file when it was last synced.
     synced: Mutex<HashMap<PathBuf, u64>>,
     /// What the journal held then.
@@ -57,18 +57,18 @@ impl Strike {
 }
 
 impl Faults for Strike {
-    fn before(&self, call: Call, path: &Path) -> Option<Fault> {
+    fn before(&self, call: DiskCall, path: &Path) -> Option<DiskFault> {
         // Asked at any time, and nothing of the commit.
-        if call == Call::Space {
+        if call == DiskCall::Space {
             return None;
         }
         let mut seen = self.seen.lock().unwrap();
         let at = self.counted.fetch_add(1, SeqCst) + 1;
         seen.push((call, path.to_owned()));
         if (self.n..self.n.saturating_add(self.times)).contains(&at) {
-            return Some(Fault::Error(self.errno));
+            return Some(DiskFault::Error(self.errno));
         }
-        if call == Call::Sync {
+        if call == DiskCall::Sync {
             let len = std::fs::metadata(path).map_or(0, |of| of.len());
             self.synced.lock().unwrap().insert(path.to_owned(), len);
             if path.ends_with(JOURNAL) {
@@ -166,21 +166,23 @@ fn clip_and_sidecar_are_synced_renamed_and_their_folder_synced_in_this_order() {
     let faults = Strike::new(usize::MAX, 1, Errno::EIO);
     run_struck(&place, place.filled() - 2 * SECOND, &faults).unwrap();
     let seen = faults.seen.lock().unwrap().clone();
-    let position = |from: usize, call: Call, matches: &dyn Fn(&Path) -> bool| {
+    let position = |from: usize, call: DiskCall, matches: &dyn Fn(&Path) -> bool| {
         let found = seen[from..]
             .iter()
             .position(|(c, p)| *c == call && matches(p));
         from + found.unwrap_or_else(|| panic!("no {call:?} from {from} on: {seen:#?}"))
     };
     let named = |end: &'static str| move |path: &Path| path.to_string_lossy().ends_with(end);
-    let clip = position(0, Call::Rename, &named("/court1.mp4"));
+    let clip = position(0, DiskCall::Rename, &named("/court1.mp4"));
     let folder = seen[clip].1.parent().unwrap().to_owned();
     let is_folder = |path: &Path| path == folder;
-    let data = seen[..clip].iter().rposition(|(c, _)| *c == Call::Write);
-    position(data.unwrap(), Call::Sync, &named(".part"));
-    let committed = position(clip, Call::SyncDir, &is_folder);
-    let sidecar = position(committed, Call::Rename, &named("/court1.json"));
-    position(sidecar, Call::SyncDir, &is_folder);
+    let data = seen[..clip]
+        .iter()
+        .rposition(|(c, _)| *c == DiskCall::Write);
+    position(data.unwrap(), DiskCall::Sync, &named(".part"));
+    let committed = position(clip, DiskCall::SyncDir, &is_folder);
+    let sidecar = position(committed, DiskCall::Rename, &named("/court1.json"));
+    position(sidecar, DiskCall::SyncDir, &is_folder);
 }
 
 fn sweep(errno: Errno, times: usize) {
@@ -245,8 +247,8 @@ fn lose_the_unsynced(place: &Place, faults: &Strike) {
     let done = &seen[..seen.len().min(faults.n - 1)];
     for (at, (call, to)) in done.iter().enumerate() {
         let folder = to.parent().unwrap().to_owned();
-        let synced = done[at..].contains(&(Call::SyncDir, folder));
-        if *call != Call::Rename || synced || !to.exists() {
+        let synced = done[at..].contains(&(DiskCall::SyncDir, folder));
+        if *call != DiskCall::Rename || synced || !to.exists() {
             continue;
         }
         match to.extension().unwrap().to_str().unwrap() {
@@ -264,10 +266,10 @@ fn lose_the_unsynced(place: &Place, faults: &Strike) {
     let named = |path: &PathBuf| {
         let made = done
             .iter()
-            .position(|(call, p)| *call == Call::Open && p == path);
+            .position(|(call, p)| *call == DiskCall::Open && p == path);
         let synced = done
             .iter()
-            .rposition(|(call, p)| *call == Call::SyncDir && *p == tmp);
+            .rposition(|(call, p)| *call == DiskCall::SyncDir && *p == tmp);
         made < synced
     };
     for entry in std::fs::read_dir(place.storage().join("tmp")).unwrap() {

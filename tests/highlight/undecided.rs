@@ -8,7 +8,7 @@ use std::time::Duration;
 use hindsight::base::{PressError, PressId, PressRequest, Source};
 use hindsight::config::board::Window;
 use hindsight::cut::Ended;
-use hindsight::disk::{Call, Disk, Fault, Faults};
+use hindsight::disk::{Disk, DiskCall, DiskFault, Faults};
 use hindsight::highlight::sidecar::{Sidecar, Status};
 use hindsight::highlight::{ExportPhase, NotDecided, Outcome, Tuning, journal};
 use nix::errno::Errno;
@@ -187,10 +187,11 @@ fn killed_after_the_decision_its_window_holds() {
 struct NoJournal(AtomicBool);
 
 impl Faults for NoJournal {
-    fn before(&self, call: Call, path: &Path) -> Option<Fault> {
+    fn before(&self, call: DiskCall, path: &Path) -> Option<DiskFault> {
         let journal = path.file_stem().is_some_and(|name| name == "journal");
-        let hit = self.0.load(SeqCst) && journal && matches!(call, Call::Write | Call::Sync);
-        hit.then_some(Fault::Error(Errno::EIO))
+        let hit =
+            self.0.load(SeqCst) && journal && matches!(call, DiskCall::Write | DiskCall::Sync);
+        hit.then_some(DiskFault::Error(Errno::EIO))
     }
 }
 
@@ -225,8 +226,8 @@ fn a_press_whose_largest_window_will_not_fit_is_refused_before_it_is_decided() {
     /// Room for the plain window, and not for the long one.
     struct Small;
     impl Faults for Small {
-        fn before(&self, call: Call, _: &Path) -> Option<Fault> {
-            (call == Call::Space).then_some(Fault::Short(4_000_000))
+        fn before(&self, call: DiskCall, _: &Path) -> Option<DiskFault> {
+            (call == DiskCall::Space).then_some(DiskFault::Short(4_000_000))
         }
     }
     let place = Place::new(&["court1"]);
@@ -261,12 +262,12 @@ struct Dies {
 }
 
 impl Faults for Dies {
-    fn before(&self, call: Call, _: &Path) -> Option<Fault> {
-        if call == Call::Space || !self.armed.load(SeqCst) {
+    fn before(&self, call: DiskCall, _: &Path) -> Option<DiskFault> {
+        if call == DiskCall::Space || !self.armed.load(SeqCst) {
             return None;
         }
         let at = self.counted.fetch_add(1, SeqCst) + 1;
-        (at >= self.n).then_some(Fault::Error(Errno::EIO))
+        (at >= self.n).then_some(DiskFault::Error(Errno::EIO))
     }
 }
 

@@ -4,8 +4,8 @@
 use std::time::Instant;
 
 use hindsight::config::checked::Transport;
-use hindsight::demo::{Camera, Fault, Join, Script, Stage, When};
-use hindsight::ingest::{CameraState, Phase};
+use hindsight::demo::{CameraFault, DemoCamera, Join, RtspStage, Script, When};
+use hindsight::ingest::{CameraState, ConnectionPhase};
 use hindsight::media::{Alignment, Track};
 
 use crate::watch::{Unit, Watched, camera, quick, units, wait_for};
@@ -15,10 +15,10 @@ const GOOD: &str = "good";
 
 /// One camera for each script, and a good one; all watched since `started`.
 struct Court {
-    cameras: Vec<Camera>,
+    cameras: Vec<DemoCamera>,
     watched: Watched,
     started: Instant,
-    _good: Camera,
+    _good: DemoCamera,
 }
 
 fn id(index: usize) -> String {
@@ -27,8 +27,8 @@ fn id(index: usize) -> String {
 
 impl Court {
     fn open(scripts: Vec<Script>) -> Court {
-        let good = Camera::start(Script::default()).unwrap();
-        let cameras = Camera::start_many(scripts).unwrap();
+        let good = DemoCamera::start(Script::default()).unwrap();
+        let cameras = DemoCamera::start_many(scripts).unwrap();
         let mut wanted = vec![camera(GOOD, good.url())];
         for (index, bad) in cameras.iter().enumerate() {
             wanted.push(camera(&id(index), bad.url()));
@@ -64,7 +64,10 @@ impl Court {
 
     fn assert_good_is_unaffected(&self) {
         let state = self.watched.state(GOOD);
-        assert_eq!((state.state, state.attempts), (Phase::Streaming, 1));
+        assert_eq!(
+            (state.state, state.attempts),
+            (ConnectionPhase::Streaming, 1)
+        );
         assert_eq!(state.lost_packets, 0);
         let kept = units(&self.watched.reader(GOOD));
         assert!(kept.iter().all(|u| u.meta.epoch == kept[0].meta.epoch));
@@ -95,7 +98,7 @@ fn video(units: &[Unit]) -> Vec<&Unit> {
         .collect()
 }
 
-fn with(fault: Fault) -> Script {
+fn with(fault: CameraFault) -> Script {
     Script {
         faults: vec![(When::Start, fault)],
         ..Script::default()
@@ -105,38 +108,38 @@ fn with(fault: Fault) -> Script {
 #[test]
 fn a_camera_that_answers_badly_is_retried_until_it_answers_well() {
     let faults = [
-        (Fault::CloseListener, "refused"),
-        (Fault::MuteAfter(Stage::Connect), "no answer"),
-        (Fault::MuteAfter(Stage::Describe), "no answer"),
-        (Fault::MuteAfter(Stage::Play), "no picture"),
+        (CameraFault::CloseListener, "refused"),
+        (CameraFault::MuteAfter(RtspStage::Connect), "no answer"),
+        (CameraFault::MuteAfter(RtspStage::Describe), "no answer"),
+        (CameraFault::MuteAfter(RtspStage::Play), "no picture"),
         (
-            Fault::Refuse {
-                from: Stage::Describe,
+            CameraFault::Refuse {
+                from: RtspStage::Describe,
                 status: 404,
             },
             "path in url",
         ),
         (
-            Fault::Refuse {
-                from: Stage::Setup,
+            CameraFault::Refuse {
+                from: RtspStage::Setup,
                 status: 461,
             },
             "transport",
         ),
         (
-            Fault::Refuse {
-                from: Stage::Play,
+            CameraFault::Refuse {
+                from: RtspStage::Play,
                 status: 503,
             },
             "busy",
         ),
         (
-            Fault::Redirect("rtsp://127.0.0.1:1/other".to_owned()),
+            CameraFault::Redirect("rtsp://127.0.0.1:1/other".to_owned()),
             "elsewhere",
         ),
-        (Fault::Nonsense, "connecting failed"),
-        (Fault::EndlessHeaders, "no answer"),
-        (Fault::SlowBytes { ms: 200 }, "no answer"),
+        (CameraFault::Nonsense, "connecting failed"),
+        (CameraFault::EndlessHeaders, "no answer"),
+        (CameraFault::SlowBytes { ms: 200 }, "no answer"),
     ];
     let court = Court::open(
         faults
@@ -146,19 +149,19 @@ fn a_camera_that_answers_badly_is_retried_until_it_answers_well() {
     );
     for (index, (fault, word)) in faults.iter().enumerate() {
         let state = court.wait(index, &format!("{fault:?}"), |s| {
-            s.state == Phase::Waiting && s.attempts >= 2
+            s.state == ConnectionPhase::Waiting && s.attempts >= 2
         });
         assert!(state.reason.contains(word), "{fault:?}: {}", state.reason);
         assert!(state.last_au_mono_ns.is_none());
     }
     court.assert_no_busy_loop();
     for bad in &court.cameras {
-        bad.inject(Fault::OpenListener);
-        bad.inject(Fault::Behave);
+        bad.inject(CameraFault::OpenListener);
+        bad.inject(CameraFault::Behave);
     }
     for (index, (fault, _)) in faults.iter().enumerate() {
         court.wait(index, &format!("well again after {fault:?}"), |s| {
-            s.state == Phase::Streaming && s.access_units > 10
+            s.state == ConnectionPhase::Streaming && s.access_units > 10
         });
         court.assert_sound(index);
     }
@@ -170,15 +173,15 @@ fn a_camera_that_answers_badly_is_retried_until_it_answers_well() {
 #[test]
 fn a_camera_whose_stream_breaks_is_called_again_in_a_new_epoch() {
     let faults = [
-        Fault::Stall { ms: None },
-        Fault::HalfOpen,
-        Fault::Close,
-        Fault::CloseMidAu,
-        Fault::SsrcChange,
-        Fault::Garbage { bytes: 5_000 },
-        Fault::SequenceJump(40_000),
-        Fault::Reorder,
-        Fault::Duplicate,
+        CameraFault::Stall { ms: None },
+        CameraFault::HalfOpen,
+        CameraFault::Close,
+        CameraFault::CloseMidAu,
+        CameraFault::SsrcChange,
+        CameraFault::Garbage { bytes: 5_000 },
+        CameraFault::SequenceJump(40_000),
+        CameraFault::Reorder,
+        CameraFault::Duplicate,
     ];
     let court = Court::open(faults.iter().map(|_| Script::default()).collect());
     for (index, fault) in faults.iter().enumerate() {
@@ -187,7 +190,7 @@ fn a_camera_whose_stream_breaks_is_called_again_in_a_new_epoch() {
     }
     for (index, fault) in faults.iter().enumerate() {
         let state = court.wait(index, &format!("again after {fault:?}"), |s| {
-            s.connections >= 2 && s.state == Phase::Streaming && s.epochs >= 2
+            s.connections >= 2 && s.state == ConnectionPhase::Streaming && s.epochs >= 2
         });
         let before = state.access_units;
         court.wait(index, "pictures", |s| s.access_units > before + 20);
@@ -205,8 +208,8 @@ fn a_camera_whose_stream_breaks_is_called_again_in_a_new_epoch() {
 }
 
 /// The units of one camera after `fault`, once a GOP and a half followed it.
-fn after(fault: Fault) -> (Vec<Unit>, CameraState, Camera) {
-    let bad = Camera::start(Script::default()).unwrap();
+fn after(fault: CameraFault) -> (Vec<Unit>, CameraState, DemoCamera) {
+    let bad = DemoCamera::start(Script::default()).unwrap();
     let watched = Watched::start(vec![camera("court1", bad.url())]);
     let struck = watched.wait_state("court1", "streaming", |s| s.access_units > 30);
     bad.inject(fault);
@@ -220,7 +223,7 @@ fn after(fault: Fault) -> (Vec<Unit>, CameraState, Camera) {
 
 #[test]
 fn lost_packets_are_counted_and_what_refers_to_them_is_tainted() {
-    let (kept, state, bad) = after(Fault::Lose { packets: 3 });
+    let (kept, state, bad) = after(CameraFault::Lose { packets: 3 });
     assert_eq!((state.connections, state.lost_packets), (1, 3));
     let pictures = video(&kept);
     let hit = pictures
@@ -249,7 +252,7 @@ fn lost_packets_are_counted_and_what_refers_to_them_is_tainted() {
 
 /// Every picture in the ring came whole, and one that is not tainted has all
 /// pictures of its GOP before it: what the camera's own log knows of it.
-fn assert_taint_is_right(pictures: &[&Unit], bad: &Camera) {
+fn assert_taint_is_right(pictures: &[&Unit], bad: &DemoCamera) {
     let log = bad.log();
     let at = |pts: i64| log.iter().position(|s| s.pts_90k == pts).unwrap();
     let mut newest = at(pictures[0].meta.pts);
@@ -272,9 +275,9 @@ fn under_random_loss_no_picture_is_called_clean_that_is_not() {
     for transport in [Transport::Tcp, Transport::Udp] {
         let seed = fastrand::u64(..);
         println!("seed {seed}, {transport:?}");
-        let bad = Camera::start(Script {
+        let bad = DemoCamera::start(Script {
             seed,
-            faults: vec![(When::Frame(20), Fault::LoseAtRandom { per_mille: 40 })],
+            faults: vec![(When::Frame(20), CameraFault::LoseAtRandom { per_mille: 40 })],
             ..Script::default()
         })
         .unwrap();
@@ -294,8 +297,12 @@ fn under_random_loss_no_picture_is_called_clean_that_is_not() {
 
 #[test]
 fn over_udp_packets_out_of_order_or_twice_are_at_worst_a_loss() {
-    for fault in [Fault::Reorder, Fault::Duplicate, Fault::Lose { packets: 1 }] {
-        let bad = Camera::start(Script::default()).unwrap();
+    for fault in [
+        CameraFault::Reorder,
+        CameraFault::Duplicate,
+        CameraFault::Lose { packets: 1 },
+    ] {
+        let bad = DemoCamera::start(Script::default()).unwrap();
         let mut config = camera("court1", bad.url());
         config.transport = Transport::Udp;
         let watched = Watched::start(vec![config]);
@@ -303,7 +310,7 @@ fn over_udp_packets_out_of_order_or_twice_are_at_worst_a_loss() {
         bad.inject(fault.clone());
         let state = watched.wait_state("court1", "a while later", |s| s.access_units > 180);
         assert_eq!(state.connections, 1, "{fault:?}");
-        let twice = matches!(fault, Fault::Duplicate);
+        let twice = matches!(fault, CameraFault::Duplicate);
         assert_eq!(
             state.lost_packets == 0,
             twice,
@@ -318,7 +325,7 @@ fn over_udp_packets_out_of_order_or_twice_are_at_worst_a_loss() {
 
 #[test]
 fn a_network_that_holds_everything_back_for_a_while_is_no_epoch_and_no_loss() {
-    let (kept, state, _) = after(Fault::Hold { ms: 1_200 });
+    let (kept, state, _) = after(CameraFault::Hold { ms: 1_200 });
     assert_eq!((state.connections, state.lost_packets), (1, 0));
     assert!(kept.iter().all(|u| u.meta.epoch == 1));
     let pts: Vec<i64> = video(&kept).iter().map(|u| u.meta.pts).collect();
@@ -328,7 +335,7 @@ fn a_network_that_holds_everything_back_for_a_while_is_no_epoch_and_no_loss() {
 #[test]
 fn a_jump_of_the_cameras_clock_is_a_new_epoch_in_the_same_connection() {
     for ticks_90k in [10 * 90_000, -10 * 90_000] {
-        let (kept, state, _) = after(Fault::TimestampJump { ticks_90k });
+        let (kept, state, _) = after(CameraFault::TimestampJump { ticks_90k });
         assert_eq!(state.connections, 1);
         let pictures = video(&kept);
         let seam = pictures
@@ -345,7 +352,7 @@ fn a_jump_of_the_cameras_clock_is_a_new_epoch_in_the_same_connection() {
 
 #[test]
 fn timestamps_that_wrap_run_on() {
-    let bad = Camera::start(Script {
+    let bad = DemoCamera::start(Script {
         video_start_timestamp: u32::MAX - 90_000,
         audio_start_timestamp: u32::MAX - 48_000,
         ..Script::default()
@@ -372,7 +379,7 @@ fn timestamps_that_wrap_run_on() {
 #[test]
 fn a_picture_too_large_for_the_ring_is_a_gap_with_its_size() {
     // The ring of these tests is 15 MB: a quarter is less than 4.
-    let (kept, state, _) = after(Fault::HugeAu { bytes: 4_500_000 });
+    let (kept, state, _) = after(CameraFault::HugeAu { bytes: 4_500_000 });
     assert_eq!((state.connections, state.too_large_access_units), (1, 1));
     let pictures = video(&kept);
     let at = pictures.iter().position(|u| u.meta.flags.gap).unwrap();
@@ -383,7 +390,7 @@ fn a_picture_too_large_for_the_ring_is_a_gap_with_its_size() {
 
 #[test]
 fn parameters_that_come_only_with_the_pictures_are_enough() {
-    let bare = Camera::start(Script {
+    let bare = DemoCamera::start(Script {
         parameters_in_sdp: false,
         parameters_in_band: true,
         ..Script::default()
@@ -401,7 +408,7 @@ fn parameters_that_come_only_with_the_pictures_are_enough() {
 #[test]
 fn a_camera_that_starts_in_mid_gop_or_with_a_burst_of_the_past_is_taken_from_its_key_frame() {
     for (join, skips) in [(Join::MidGop, true), (Join::Burst, false)] {
-        let odd = Camera::start(Script {
+        let odd = DemoCamera::start(Script {
             join,
             // The camera runs since a second and a third: in mid-GOP.
             start_at: hindsight::demo::StartAt::MonoNs(
@@ -447,7 +454,7 @@ fn sound_is_placed_by_the_best_the_camera_tells() {
             i64::from(script.video_start_timestamp),
             i64::from(script.audio_start_timestamp),
         );
-        let camera_ = Camera::start(script).unwrap();
+        let camera_ = DemoCamera::start(script).unwrap();
         let watched = Watched::start(vec![camera("court1", camera_.url())]);
         let reader = watched.reader("court1");
         let found = wait_for(&format!("sound placed by {expected:?}"), || {
@@ -475,12 +482,14 @@ fn sound_is_placed_by_the_best_the_camera_tells() {
 
 #[test]
 fn a_camera_is_given_up_only_when_the_config_says_so() {
-    let dead = Camera::start(with(Fault::CloseListener)).unwrap();
+    let dead = DemoCamera::start(with(CameraFault::CloseListener)).unwrap();
     let mut settings = quick();
     settings.0.max_attempts = Some(3);
     let dir = tempfile::tempdir_in("/dev/shm").unwrap();
     let watched = Watched::start_in(dir, vec![camera("court1", dead.url())], settings);
-    let state = watched.wait_state("court1", "given up", |s| s.state == Phase::GivenUp);
+    let state = watched.wait_state("court1", "given up", |s| {
+        s.state == ConnectionPhase::GivenUp
+    });
     assert_eq!((state.attempts, state.next_try_in_ms), (3, None));
     assert!(state.reason.contains("max_attempts"), "{}", state.reason);
     watched.end();

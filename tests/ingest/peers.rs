@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hindsight::config::checked::Transport;
-use hindsight::ingest::Phase;
+use hindsight::ingest::ConnectionPhase;
 use hindsight::media::{Alignment, Codec, Track, nal};
 use serde_json::json;
 
@@ -256,7 +256,9 @@ fn a_wrong_password_is_told_from_a_missing_one_and_not_hammered() {
     let dir = tempfile::tempdir_in("/dev/shm").unwrap();
     let watched = Watched::start_in(dir, vec![wrong, camera("missing", url(&peer))], quick);
     for (id, word) in [("wrong", "refuses"), ("missing", "wants a user name")] {
-        let state = watched.wait_state(id, "refused", |s| s.state == Phase::RefusedPassword);
+        let state = watched.wait_state(id, "refused", |s| {
+            s.state == ConnectionPhase::RefusedPassword
+        });
         assert!(state.reason.contains(word), "{}", state.reason);
         assert!(!format!("{state:?}").contains("canary"));
         assert_eq!(state.attempts, 1);
@@ -270,7 +272,7 @@ fn a_path_that_is_not_there_is_named() {
     let peer = peer(&[Recipe::default()]);
     let wrong = peer.url("/none").parse().unwrap();
     let watched = Watched::start(vec![camera("court1", wrong)]);
-    let state = watched.wait_state("court1", "waiting", |s| s.state == Phase::Waiting);
+    let state = watched.wait_state("court1", "waiting", |s| s.state == ConnectionPhase::Waiting);
     assert!(state.reason.contains("path in url"), "{}", state.reason);
     watched.end();
 }

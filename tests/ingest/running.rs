@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 
 use hindsight::base::{BootId, Clock, RealClock, Stop, StopLevel, Wall};
 use hindsight::config::checked::RingSettings;
-use hindsight::demo::{Camera, Script};
-use hindsight::ingest::{self, Phase, Settings};
+use hindsight::demo::{DemoCamera, Script};
+use hindsight::ingest::{self, ConnectionPhase, Settings};
 
 use crate::watch::{Watched, begun, camera, quick, settings, units, wait_for};
 
 #[test]
 fn a_restart_adopts_the_ring_and_goes_on_in_a_new_epoch() {
-    let court = Camera::start(Script::default()).unwrap();
+    let court = DemoCamera::start(Script::default()).unwrap();
     let watched = Watched::start(vec![camera("court1", court.url())]);
     watched.wait_units("court1", 50);
     assert_eq!(watched.state("court1").ring, "created");
@@ -32,7 +32,7 @@ fn a_restart_adopts_the_ring_and_goes_on_in_a_new_epoch() {
 
 #[test]
 fn a_ring_of_another_boot_is_replaced_and_handed_on() {
-    let court = Camera::start(Script::default()).unwrap();
+    let court = DemoCamera::start(Script::default()).unwrap();
     let watched = Watched::start(vec![camera("court1", court.url())]);
     watched.wait_units("court1", 20);
     let dir = watched.end();
@@ -49,7 +49,7 @@ fn a_ring_of_another_boot_is_replaced_and_handed_on() {
 
 #[test]
 fn two_services_on_one_ring_are_one_too_many() {
-    let court = Camera::start(Script::default()).unwrap();
+    let court = DemoCamera::start(Script::default()).unwrap();
     let watched = Watched::start(vec![camera("court1", court.url())]);
     let again = settings(
         watched.dir.path(),
@@ -86,7 +86,7 @@ fn a_ring_on_a_disk_is_refused_with_the_setting_to_change() {
 
 #[test]
 fn it_goes_on_while_windows_are_finished_and_ends_when_told_now() {
-    let court = Camera::start(Script::default()).unwrap();
+    let court = DemoCamera::start(Script::default()).unwrap();
     let dir = tempfile::tempdir_in("/dev/shm").unwrap();
     let wanted = settings(dir.path(), vec![camera("court1", court.url())], quick().0);
     let stop = Stop::default();
@@ -126,7 +126,7 @@ impl Clock for Trap {
 
 #[test]
 fn a_panic_in_one_cameras_task_ends_no_other_and_it_is_started_again() {
-    let courts = Camera::start_many(vec![Script::default(), Script::default()]).unwrap();
+    let courts = DemoCamera::start_many(vec![Script::default(), Script::default()]).unwrap();
     let ids = ["court1", "court2"];
     let cameras = ids
         .iter()
@@ -158,7 +158,7 @@ fn a_panic_in_one_cameras_task_ends_no_other_and_it_is_started_again() {
     let mut connections: Vec<u64> = states.iter().map(|s| s.connections).collect();
     connections.sort_unstable();
     assert_eq!(connections, [1, 2]);
-    assert!(states.iter().all(|s| s.state == Phase::Streaming));
+    assert!(states.iter().all(|s| s.state == ConnectionPhase::Streaming));
     running.stop();
     running.join();
 }
@@ -199,7 +199,7 @@ fn a_camera_without_video_that_we_take_says_what_it_offers() {
         ("motion-jpeg", ["no H.264 or H.265", "JPEG, G.711"]),
         ("nothing", ["no stream at all", "path in url"]),
     ] {
-        let state = watched.wait_state(id, "waiting", |s| s.state == Phase::Waiting);
+        let state = watched.wait_state(id, "waiting", |s| s.state == ConnectionPhase::Waiting);
         for word in words {
             assert!(state.reason.contains(word), "{}", state.reason);
         }

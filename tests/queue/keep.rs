@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use hindsight::base::{Clock, SimClock};
-use hindsight::disk::{Call, Disk, Fault, Faults};
+use hindsight::disk::{Disk, DiskCall, DiskFault, Faults};
 use hindsight::queue::Settings;
 use hindsight::queue::sidecar::{Removed, Sidecar, Status, rfc3339};
 
@@ -20,8 +20,8 @@ const DAY_NS: i64 = 86_400_000_000_000;
 pub struct Narrow(pub AtomicBool);
 
 impl Faults for Narrow {
-    fn before(&self, call: Call, _: &Path) -> Option<Fault> {
-        (call == Call::Space && self.0.load(SeqCst)).then_some(Fault::Short(0))
+    fn before(&self, call: DiskCall, _: &Path) -> Option<DiskFault> {
+        (call == DiskCall::Space && self.0.load(SeqCst)).then_some(DiskFault::Short(0))
     }
 }
 

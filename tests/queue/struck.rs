@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use hindsight::disk::{Call, Disk, Fault, Faults};
+use hindsight::disk::{Disk, DiskCall, DiskFault, Faults};
 use hindsight::queue::Settings;
 use hindsight::queue::sidecar::{Removed, Status};
 use nix::errno::Errno;
@@ -213,10 +213,14 @@ struct From {
 }
 
 impl Faults for From {
-    fn before(&self, call: Call, _: &Path) -> Option<Fault> {
+    fn before(&self, call: DiskCall, _: &Path) -> Option<DiskFault> {
         let needs_room = matches!(
             call,
-            Call::Open | Call::Write | Call::Sync | Call::Rename | Call::SyncDir
+            DiskCall::Open
+                | DiskCall::Write
+                | DiskCall::Sync
+                | DiskCall::Rename
+                | DiskCall::SyncDir
         );
         if !needs_room || self.mended.load(SeqCst) {
             return None;
@@ -225,7 +229,7 @@ impl Faults for From {
         let hit = at == self.n || (at > self.n && !self.once);
         hit.then(|| {
             self.struck.fetch_add(1, SeqCst);
-            Fault::Error(Errno::ENOSPC)
+            DiskFault::Error(Errno::ENOSPC)
         })
     }
 }

@@ -199,7 +199,7 @@ impl Tracer {
 
     fn on_entry(&mut self, pid: Pid) -> Option<Errno> {
         let regs = ptrace::getregs(pid).ok()?;
-        let call = Call::of(regs.orig_rax)?;
+        let call = DiskCall::of(regs.orig_rax)?;
         if !call.counts(self.calls) {
             return None;
         }
@@ -268,15 +268,15 @@ enum Names {
 }
 
 #[derive(Clone, Copy)]
-struct Call {
+struct DiskCall {
     name: &'static str,
     names: Names,
     needs_space: bool,
     changes: bool,
 }
 
-impl Call {
-    fn of(number: u64) -> Option<Call> {
+impl DiskCall {
+    fn of(number: u64) -> Option<DiskCall> {
         use Names::{At, Fd, Path};
         let table: &[(libc::c_long, &'static str, Names, bool, bool)] = &[
             (libc::SYS_openat, "openat", At(1), true, true),
@@ -320,7 +320,7 @@ impl Call {
         ];
         let number = libc::c_long::try_from(number).ok()?;
         let row = table.iter().find(|row| row.0 == number)?;
-        Some(Call {
+        Some(DiskCall {
             name: row.1,
             names: row.2,
             needs_space: row.3,

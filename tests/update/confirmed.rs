@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 use std::time::SystemTime;
 
-use hindsight::update::{Slot, State};
+use hindsight::update::{Slot, SlotState};
 use serde_json::json;
 
 use crate::rig::{Rig, said};
@@ -14,11 +14,11 @@ use crate::service::{Place, Told, camera};
 const LEN: usize = 100_000;
 
 /// Slot b runs, and is tried for the last time but one.
-fn on_trial() -> (Rig, State) {
+fn on_trial() -> (Rig, SlotState) {
     let rig = Rig::new(Slot::B, LEN);
-    let state = State {
+    let state = SlotState {
         left: 1,
-        ..State::trying_other(Slot::A)
+        ..SlotState::trying_other(Slot::A)
     };
     rig.restore(state);
     (rig, state)
@@ -65,7 +65,7 @@ fn a_new_system_whose_service_is_healthy_stays() {
         let (code, out, err) = confirm(&rig, &server.address, &SOON);
         assert_eq!(code, Some(0), "{status}: {out}{err}");
         assert!(out.contains("slot b is confirmed"), "{out}");
-        assert_eq!(rig.says(), State::settled(Slot::B));
+        assert_eq!(rig.says(), SlotState::settled(Slot::B));
         assert!(server.asked.lock().unwrap().len() > 1);
     }
 }
@@ -116,13 +116,13 @@ fn a_service_that_does_not_answer_as_it_should_is_not_healthy() {
 fn where_nothing_is_to_be_confirmed_nobody_is_asked_and_nothing_written() {
     let server = service_that_is("healthy", &[]);
     for state in [
-        State::settled(Slot::A),
-        State::trying_other(Slot::A),
-        State {
+        SlotState::settled(Slot::A),
+        SlotState::trying_other(Slot::A),
+        SlotState {
             left: 0,
-            ..State::trying_other(Slot::A)
+            ..SlotState::trying_other(Slot::A)
         },
-        State::settled(Slot::B),
+        SlotState::settled(Slot::B),
     ] {
         let rig = Rig::new(Slot::A, LEN);
         rig.restore(state);
@@ -156,7 +156,7 @@ fn damaged_files_are_written_anew_by_a_healthy_system_and_send_nobody_back() {
     let server = service_that_is("healthy", &[]);
     let (code, out, err) = confirm(&rig, &server.address, &SOON);
     assert_eq!(code, Some(0), "{out}{err}");
-    assert_eq!(rig.says(), State::settled(Slot::B));
+    assert_eq!(rig.says(), SlotState::settled(Slot::B));
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn the_real_service_is_asked_and_confirms_though_its_only_camera_is_off() {
     let mut command = rig.command();
     let (code, out, err) = run(command.args(["--config", config]).args(SOON));
     assert_eq!(code, Some(0), "{out}{err}");
-    assert_eq!(rig.says(), State::settled(Slot::B));
+    assert_eq!(rig.says(), SlotState::settled(Slot::B));
     assert_eq!(service.stop(), Some(0));
 
     rig.restore(state);

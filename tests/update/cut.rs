@@ -10,8 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use hindsight::disk::{Call, Disk, Fault, Faults};
-use hindsight::update::{Slot, State};
+use hindsight::disk::{Disk, DiskCall, DiskFault, Faults};
+use hindsight::update::{Slot, SlotState};
 
 use crate::rig::{Rig, system};
 
@@ -79,16 +79,18 @@ impl Box_ {
 
     fn restore(&self, before: Before) {
         let running = self.rig.layout.running;
-        let settled = State::settled(running);
-        let waiting = State::trying_other(running);
+        let settled = SlotState::settled(running);
+        let waiting = SlotState::trying_other(running);
         self.rig.restore(settled);
         match before {
             Before::Settled => {}
             Before::Waiting => self.rig.restore(waiting),
-            Before::WentBack => self.rig.restore(State { left: 0, ..waiting }),
+            Before::WentBack => self.rig.restore(SlotState { left: 0, ..waiting }),
             Before::FirstDamaged => self.rig.say(0, &[7; 512]),
             Before::SecondDamaged => self.rig.say(1, b"editor"),
-            Before::SecondOld => self.rig.say(1, &State::settled(running.other()).encode()),
+            Before::SecondOld => self
+                .rig
+                .say(1, &SlotState::settled(running.other()).encode()),
         }
     }
 
@@ -149,8 +151,8 @@ mod swept {
     use super::*;
     use crate::strike::{Blow, Calls, Struck, strike, wait_until_watched};
     use hindsight::update::Layout;
-    use hindsight::update::install::Rules;
-    use hindsight::update::{Image, Update};
+    use hindsight::update::install::UpdateRules;
+    use hindsight::update::{Image, Updater};
     use nix::errno::Errno;
     use std::process::{Command, Stdio};
 
@@ -163,13 +165,13 @@ mod swept {
         }
         let path = |name: &str| PathBuf::from(std::env::var_os(name).unwrap());
         let layout = Layout::of_file(&path("HINDSIGHT_TEST_LAYOUT")).unwrap();
-        let rules = Rules {
+        let rules = UpdateRules {
             key: path("HINDSIGHT_TEST_KEY"),
             running: semver::Version::new(1, 0, 0),
             allow_older: false,
         };
         wait_until_watched();
-        let done = Update::begin(&layout, &Disk::default()).and_then(|update| {
+        let done = Updater::begin(&layout, &Disk::default()).and_then(|update| {
             let image = Image::open(&path("HINDSIGHT_TEST_UPDATE"))?;
             update.install(&image, &rules, &mut |_| {})
         });
@@ -201,7 +203,7 @@ mod swept {
                 if struck.exit_code == Some(0) {
                     assert_eq!(
                         self.rig.says(),
-                        State::trying_other(self.rig.layout.running)
+                        SlotState::trying_other(self.rig.layout.running)
                     );
                     assert!(fs::read(self.other_slot()).unwrap() == self.new, "{when}");
                 }
@@ -288,7 +290,7 @@ impl Power {
 }
 
 impl Faults for Power {
-    fn before(&self, call: Call, path: &Path) -> Option<Fault> {
+    fn before(&self, call: DiskCall, path: &Path) -> Option<DiskFault> {
         let mut seen = self.seen.lock().unwrap();
         if let Some(path) = seen.syncing.take() {
             let held = fs::read(&path).unwrap();
@@ -298,7 +300,7 @@ impl Faults for Power {
             &mut seen,
             &format!("the power goes before {call:?} {}", path.display()),
         );
-        if call == Call::Sync {
+        if call == DiskCall::Sync {
             seen.syncing = Some(path.to_owned());
         }
         None

@@ -5,7 +5,7 @@
 use std::fs;
 use std::process::Command;
 
-use hindsight::update::{Slot, State};
+use hindsight::update::{Slot, SlotState};
 
 use crate::rig::{Rig, said};
 
@@ -156,7 +156,7 @@ fn slots_behind_devices_and_files_on_a_partition_that_is_read_only() {
     let mut command = Command::new("unshare");
     let held = command.args(["-m", "sh", "-ec", &read]).output().unwrap();
     assert_eq!(
-        State::decode(&held.stdout),
-        Ok(State::trying_other(Slot::A))
+        SlotState::decode(&held.stdout),
+        Ok(SlotState::trying_other(Slot::A))
     );
 }

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
-use hindsight::disk::{Call, Disk, Fault, Faults};
+use hindsight::disk::{Disk, DiskCall, DiskFault, Faults};
 use hindsight::update::fetch::Fetch;
 use hindsight::update::install::Step;
-use hindsight::update::{Slot, State, Update, UpdateError};
+use hindsight::update::{Slot, SlotState, UpdateError, Updater};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -56,7 +56,7 @@ impl Net {
     }
 
     fn fetch(&self, url: &str, disk: &Disk, steps: &mut Vec<Step>) -> Result<(), UpdateError> {
-        let begun = Update::begin(&self.rig.layout, disk)?;
+        let begun = Updater::begin(&self.rig.layout, disk)?;
         let mut fetch = Fetch::new(url, &self.storage())?;
         fetch.idle = Duration::from_secs(1);
         let image = fetch.fetch(disk, &mut |step| steps.push(step))?;
@@ -111,7 +111,7 @@ fn an_update_is_fetched_with_its_signature_and_taken_like_any_other() {
     let mut steps = Vec::new();
     let url = net.server.url(PATH);
     net.fetch(&url, &Disk::default(), &mut steps).unwrap();
-    assert_eq!(net.rig.says(), State::trying_other(Slot::A));
+    assert_eq!(net.rig.says(), SlotState::trying_other(Slot::A));
     assert!(fs::read(&net.rig.layout.b).unwrap() == net.new);
     let all = net.bytes.len() as u64;
     let last = Step::Fetching {
@@ -178,7 +178,7 @@ fn a_download_that_is_killed_leaves_nothing() {
     child.kill().unwrap();
     child.wait().unwrap();
     net.nothing_lies_about();
-    assert_eq!(net.rig.says(), State::settled(Slot::A));
+    assert_eq!(net.rig.says(), SlotState::settled(Slot::A));
 }
 
 #[test]
@@ -220,9 +220,9 @@ fn a_wrong_signature_is_found_before_anything_is_written() {
 struct Full(AtomicU64);
 
 impl Faults for Full {
-    fn before(&self, call: Call, _: &Path) -> Option<Fault> {
+    fn before(&self, call: DiskCall, _: &Path) -> Option<DiskFault> {
         let free = usize::try_from(self.0.load(SeqCst)).unwrap();
-        (call == Call::Space).then_some(Fault::Short(free))
+        (call == DiskCall::Space).then_some(DiskFault::Short(free))
     }
 }
 
@@ -277,7 +277,7 @@ fn the_shell_fetches_onto_the_storage_of_the_configuration() {
     let (code, out, err) = said(&output);
     assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
     assert!(out.contains("fetching: 100 % of"), "{out}");
-    assert_eq!(net.rig.says(), State::trying_other(Slot::A));
+    assert_eq!(net.rig.says(), SlotState::trying_other(Slot::A));
     // A configuration that is wrong keeps only an address out.
     fs::write(net.rig.path("venue.toml"), "[storag]\n").unwrap();
     let wrong = |from: &str| {
@@ -329,7 +329,7 @@ fn https_is_trusted_by_the_authorities_of_the_system_and_by_no_other() {
     let (code, _, err) = run(&other);
     assert_eq!(code, Some(2));
     assert!(err.contains("certificate"), "{err}");
-    assert_eq!(net.rig.says(), State::settled(Slot::A));
+    assert_eq!(net.rig.says(), SlotState::settled(Slot::A));
     let (code, out, err) = run(&authorities);
     assert_eq!(code, Some(0), "{out}{err}");
 }

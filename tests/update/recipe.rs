@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use hindsight::update::{Slot, State};
+use hindsight::update::{Slot, SlotState};
 
 use crate::rig::{Rig, signature_of, system};
 
@@ -55,7 +55,7 @@ fn the_recipe_of_the_rooms_header_makes_an_update_that_is_taken() {
     let written = rig.install(&update).unwrap();
     assert_eq!(written.version.to_string(), "9.1.0-rc.1");
     assert!(fs::read(&rig.layout.b).unwrap()[..new.len()] == new);
-    assert_eq!(rig.says(), State::trying_other(Slot::A));
+    assert_eq!(rig.says(), SlotState::trying_other(Slot::A));
 
     // The way in which minisign signed before, which needs all of it in memory.
     run("minisign -S -l -s secret -m hindsight-9.1.0-rc.1-arm64.hsu");

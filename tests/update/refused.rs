@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use hindsight::disk::{Disk, Lock};
-use hindsight::update::{Slot, State, Update, UpdateError};
+use hindsight::update::{Slot, SlotState, UpdateError, Updater};
 
 use crate::rig::{Maker, Rig, Says, packed, said, signature_of, system};
 
@@ -165,7 +165,7 @@ fn what_does_not_unpack_to_what_was_signed_is_not_tried() {
         let error = rig.install(&rig.update(&says.file(&body))).unwrap_err();
         assert!(error.to_string().contains(words), "{error}");
         assert!(error.is_of_the_update());
-        assert_eq!(rig.says(), State::settled(Slot::A));
+        assert_eq!(rig.says(), SlotState::settled(Slot::A));
         assert!(fs::read(&rig.layout.a).unwrap() == rig.a);
         rig.install(&rig.update_of(&new)).unwrap();
     }
@@ -176,9 +176,9 @@ fn a_slot_on_trial_does_not_overwrite_the_one_that_is_known_to_work() {
     let rig = Rig::new(Slot::B, LEN);
     let update = rig.update_of(&system(28, LEN));
     for left in [1, 0] {
-        rig.restore(State {
+        rig.restore(SlotState {
             left,
-            ..State::trying_other(Slot::A)
+            ..SlotState::trying_other(Slot::A)
         });
         let why = refused(&rig, &update);
         assert!(
@@ -195,7 +195,7 @@ fn one_update_at_a_time() {
     let held = Lock::take(&rig.layout.lock).unwrap().unwrap();
     assert!(refused(&rig, &update).contains("another update is under way"));
     drop(held);
-    let first = Update::begin(&rig.layout, &Disk::default()).unwrap();
+    let first = Updater::begin(&rig.layout, &Disk::default()).unwrap();
     assert!(refused(&rig, &update).contains("another update is under way"));
     drop(first);
     rig.install(&update).unwrap();

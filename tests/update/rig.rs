@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use hindsight::disk::Disk;
-use hindsight::update::install::{Rules, Written};
-use hindsight::update::{Image, Layout, Slot, State, Update, UpdateError};
+use hindsight::update::install::{InstalledUpdate, UpdateRules};
+use hindsight::update::{Image, Layout, Slot, SlotState, UpdateError, Updater};
 use minisign::KeyPair;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use semver::Version;
@@ -123,12 +123,12 @@ impl Rig {
             b: system(2, len),
             dir,
         };
-        rig.restore(State::settled(running));
+        rig.restore(SlotState::settled(running));
         rig
     }
 
     /// Everything as at first, but for what the two files say.
-    pub fn restore(&self, state: State) {
+    pub fn restore(&self, state: SlotState) {
         fs::write(&self.layout.a, &self.a).unwrap();
         fs::write(&self.layout.b, &self.b).unwrap();
         self.say(0, &state.encode());
@@ -148,8 +148,8 @@ impl Rig {
     }
 
     /// Both files say this and nothing else.
-    pub fn says(&self) -> State {
-        let copies = [0, 1].map(|copy| State::decode(&fs::read(self.env_file(copy)).unwrap()));
+    pub fn says(&self) -> SlotState {
+        let copies = [0, 1].map(|copy| SlotState::decode(&fs::read(self.env_file(copy)).unwrap()));
         assert_eq!(copies[0], copies[1]);
         copies[0].clone().unwrap()
     }
@@ -178,20 +178,20 @@ impl Rig {
         self.update(&Says::of(system).file(&packed(system)))
     }
 
-    pub fn rules(&self) -> Rules {
-        Rules {
+    pub fn rules(&self) -> UpdateRules {
+        UpdateRules {
             key: self.path("update.pub"),
             running: Version::new(1, 0, 0),
             allow_older: false,
         }
     }
 
-    pub fn install(&self, update: &Path) -> Result<Written, UpdateError> {
+    pub fn install(&self, update: &Path) -> Result<InstalledUpdate, UpdateError> {
         self.install_on(&Disk::default(), update)
     }
 
-    pub fn install_on(&self, disk: &Disk, update: &Path) -> Result<Written, UpdateError> {
-        let begun = Update::begin(&self.layout, disk)?;
+    pub fn install_on(&self, disk: &Disk, update: &Path) -> Result<InstalledUpdate, UpdateError> {
+        let begun = Updater::begin(&self.layout, disk)?;
         begun.install(&Image::open(update)?, &self.rules(), &mut |_| {})
     }
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use hindsight::disk::Disk;
 use hindsight::update::install::Step;
-use hindsight::update::{Image, Slot, State, Update};
+use hindsight::update::{Image, Slot, SlotState, Updater};
 
 use crate::rig::{Rig, Says, packed, said, system};
 
@@ -16,7 +16,7 @@ fn an_update_is_written_to_the_other_slot_and_tried_twice() {
         let new = system(3, 1_200_000);
         let written = rig.install(&rig.update_of(&new)).unwrap();
         assert_eq!((written.slot, written.version.major), (running.other(), 9));
-        assert_eq!(rig.says(), State::trying_other(running));
+        assert_eq!(rig.says(), SlotState::trying_other(running));
         let slot = fs::read(rig.layout.device(running.other())).unwrap();
         assert!(slot[..new.len()] == new, "the slot holds something else");
         let [a, b, ..] = rig.all();
@@ -35,7 +35,7 @@ fn a_slot_of_64_mb_is_filled_to_its_last_byte_and_every_step_is_told() {
     let new = system(4, LEN);
     let path = rig.update_of(&new);
     let image = Image::open(&path).unwrap();
-    let update = Update::begin(&rig.layout, &Disk::default()).unwrap();
+    let update = Updater::begin(&rig.layout, &Disk::default()).unwrap();
     let mut steps = Vec::new();
     let rules = rig.rules();
     update
@@ -73,29 +73,29 @@ fn an_update_that_waits_for_its_restart_is_replaced_by_the_next() {
         let new = system(seed, 600_000);
         rig.install(&rig.update_of(&new)).unwrap();
         assert!(fs::read(&rig.layout.b).unwrap() == new);
-        assert_eq!(rig.says(), State::trying_other(Slot::A));
+        assert_eq!(rig.says(), SlotState::trying_other(Slot::A));
     }
 }
 
 #[test]
 fn a_box_that_went_back_takes_the_next_update() {
     let rig = Rig::new(Slot::A, 600_000);
-    rig.restore(State {
+    rig.restore(SlotState {
         left: 0,
-        ..State::trying_other(Slot::A)
+        ..SlotState::trying_other(Slot::A)
     });
     rig.install(&rig.update_of(&system(8, 600_000))).unwrap();
-    assert_eq!(rig.says(), State::trying_other(Slot::A));
+    assert_eq!(rig.says(), SlotState::trying_other(Slot::A));
 }
 
 #[test]
 fn a_slot_that_cannot_be_started_any_more_is_mended_from_the_one_that_was_taken_instead() {
     let rig = Rig::new(Slot::B, 600_000);
-    rig.restore(State::settled(Slot::A));
+    rig.restore(SlotState::settled(Slot::A));
     let new = system(9, 600_000);
     rig.install(&rig.update_of(&new)).unwrap();
     assert!(fs::read(&rig.layout.a).unwrap() == new);
-    assert_eq!(rig.says(), State::trying_other(Slot::B));
+    assert_eq!(rig.says(), SlotState::trying_other(Slot::B));
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn an_older_version_is_taken_where_somebody_insists_and_a_rebuild_of_the_same_al
     let mut rules = rig.rules();
     rules.allow_older = true;
     let old = rig.update(&says("0.9.0").file(&packed(&new)));
-    let begun = Update::begin(&rig.layout, &Disk::default()).unwrap();
+    let begun = Updater::begin(&rig.layout, &Disk::default()).unwrap();
     begun
         .install(&Image::open(&old).unwrap(), &rules, &mut |_| {})
         .unwrap();
@@ -183,5 +183,8 @@ fn with_reboot_the_box_restarts_once_all_is_written_and_only_then() {
     assert_eq!(code, Some(0), "{out}{err}");
     assert_eq!(fs::read_to_string(rig.path("asked")).unwrap(), "reboot\n");
     let then = fs::read(rig.path("then")).unwrap();
-    assert_eq!(State::decode(&then), Ok(State::trying_other(Slot::A)));
+    assert_eq!(
+        SlotState::decode(&then),
+        Ok(SlotState::trying_other(Slot::A))
+    );
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use hindsight::base::{RealClock, Stop};
 use hindsight::config::delivery::FolderTarget;
 use hindsight::config::template::KeyTemplate;
-use hindsight::disk::{Call, Disk, Fault, Faults};
+use hindsight::disk::{Disk, DiskCall, DiskFault, Faults};
 use hindsight::queue::work::Failure;
 use hindsight::upload::folder::FolderAdapter;
 use hindsight::upload::rate::Limiter;
@@ -175,17 +175,17 @@ fn a_share_that_was_mounted_and_now_is_not_does_not_fill_the_boxs_own_disk() {
 struct Nth {
     left: AtomicUsize,
     errno: Errno,
-    struck: Mutex<Option<Call>>,
+    struck: Mutex<Option<DiskCall>>,
 }
 
 impl Faults for Nth {
-    fn before(&self, call: Call, _: &Path) -> Option<Fault> {
+    fn before(&self, call: DiskCall, _: &Path) -> Option<DiskFault> {
         let left = self.left.fetch_update(SeqCst, SeqCst, |n| n.checked_sub(1));
         if left != Ok(1) {
             return None;
         }
         *self.struck.lock().unwrap() = Some(call);
-        Some(Fault::Error(self.errno))
+        Some(DiskFault::Error(self.errno))
     }
 }
 
@@ -213,7 +213,8 @@ fn whatever_call_fails_a_name_is_whole_and_the_next_attempt_succeeds() {
             }
             for (path, bytes) in files(share.path()) {
                 assert!(
-                    !path.display().to_string().ends_with(".part") || struck == Some(Call::Remove)
+                    !path.display().to_string().ends_with(".part")
+                        || struck == Some(DiskCall::Remove)
                 );
                 if path.extension().is_some_and(|end| end == "mp4") {
                     assert!(bytes == highlight.video(), "call {nth}: half a video");

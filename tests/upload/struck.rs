@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
-use hindsight::disk::{Call, Disk, Fault, Faults};
+use hindsight::disk::{Disk, DiskCall, DiskFault, Faults};
 use hindsight::queue::sidecar::{Status, UploadStatus};
 use nix::errno::Errno;
 
@@ -50,10 +50,14 @@ struct Full {
 }
 
 impl Faults for Full {
-    fn before(&self, call: Call, _: &Path) -> Option<Fault> {
+    fn before(&self, call: DiskCall, _: &Path) -> Option<DiskFault> {
         let needs_room = matches!(
             call,
-            Call::Open | Call::Write | Call::Sync | Call::Rename | Call::SyncDir
+            DiskCall::Open
+                | DiskCall::Write
+                | DiskCall::Sync
+                | DiskCall::Rename
+                | DiskCall::SyncDir
         );
         if !needs_room || self.mended.load(SeqCst) {
             return None;
@@ -62,7 +66,7 @@ impl Faults for Full {
         let hit = at == self.n || (at > self.n && !self.once);
         hit.then(|| {
             self.struck.fetch_add(1, SeqCst);
-            Fault::Error(Errno::ENOSPC)
+            DiskFault::Error(Errno::ENOSPC)
         })
     }
 }

@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use tempfile::TempDir;
 
 use super::*;
-use crate::disk::{Call, Fault, Faults};
+use crate::disk::{DiskCall, DiskFault, Faults};
 
 const PASSWORD: &str = "golo na quadra";
 
@@ -247,13 +247,13 @@ fn a_storage_that_is_not_there_has_no_users_and_gets_none() {
 struct Nth(Mutex<usize>);
 
 impl Faults for Nth {
-    fn before(&self, call: Call, _: &Path) -> Option<Fault> {
-        if matches!(call, Call::Read | Call::Space) {
+    fn before(&self, call: DiskCall, _: &Path) -> Option<DiskFault> {
+        if matches!(call, DiskCall::Read | DiskCall::Space) {
             return None;
         }
         let mut left = self.0.lock().unwrap();
         *left = left.checked_sub(1)?;
-        (*left == 0).then_some(Fault::Error(Errno::EIO))
+        (*left == 0).then_some(DiskFault::Error(Errno::EIO))
     }
 }
 

@@ -7,7 +7,7 @@ use std::io;
 
 use crate::appliance::firmware::Firmware;
 use crate::appliance::notices::Notices;
-use crate::appliance::wifi::{self, Said};
+use crate::appliance::wifi::{self, WifiFile};
 use crate::appliance::{Paths, files, identity, text};
 use crate::base::Notice;
 
@@ -62,8 +62,8 @@ fn take_wifi(
     };
     match wifi::read(&text) {
         Err(why) => wrong("the Wi-Fi cannot be joined", why),
-        Ok(Said::Nothing) => Ok(None),
-        Ok(Said::Blank { ssid }) => {
+        Ok(WifiFile::Nothing) => Ok(None),
+        Ok(WifiFile::Blank { ssid }) => {
             let known = fs::read_to_string(kept).is_ok_and(|text| wifi::is_of(&text, &ssid));
             match known {
                 true => Ok(None),
@@ -75,7 +75,7 @@ fn take_wifi(
                 ),
             }
         }
-        Ok(Said::Join(network)) => {
+        Ok(WifiFile::Join(network)) => {
             files::write(kept, wifi::wpa_supplicant(&network).as_bytes(), 0o600)?;
             // Nothing to hide; or blanked it would be lost with the power.
             let stays = network.password.is_none() || !lasts;

@@ -24,7 +24,7 @@ const TABLE_END: usize = 6 * 4096;
 
 /// A partition as the kernel sees it, or a whole disk without any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Part {
+pub struct Partition {
     /// `sda1`.
     pub device: String,
     /// Its name in the partition table.
@@ -33,7 +33,7 @@ pub struct Part {
     pub label: Option<String>,
 }
 
-impl Part {
+impl Partition {
     /// By the label of its file system. The partition's name alone proves nothing: who formats it at
     /// another computer keeps that name.
     fn is_ours(&self) -> bool {
@@ -43,7 +43,7 @@ impl Part {
 
 /// What a disk holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Content {
+pub enum DiskContent {
     /// Nothing at all.
     Empty,
     /// Hindsight's, in this partition (`sda1`).
@@ -57,26 +57,26 @@ pub enum Content {
 }
 
 /// `head` and `tail`: the first [`HEAD`] and the last [`TAIL`] bytes, or all there is.
-pub fn content(head: &[u8], tail: &[u8], parts: &[Part]) -> Content {
+pub fn content(head: &[u8], tail: &[u8], parts: &[Partition]) -> DiskContent {
     if is_claimed(head, parts) {
-        return Content::Unfinished;
+        return DiskContent::Unfinished;
     }
     if let Some(part) = parts.iter().find(|part| part.is_ours()) {
-        return Content::Ours {
+        return DiskContent::Ours {
             device: part.device.clone(),
         };
     }
     let nothing = parts.is_empty() && !head.is_empty() && is_zero(head) && is_zero(tail);
     match nothing {
-        true => Content::Empty,
-        false => Content::Foreign {
+        true => DiskContent::Empty,
+        false => DiskContent::Foreign {
             what: in_words(head, parts),
         },
     }
 }
 
 /// The claim stands, and beside it nothing but what preparing puts there.
-fn is_claimed(head: &[u8], parts: &[Part]) -> bool {
+fn is_claimed(head: &[u8], parts: &[Partition]) -> bool {
     let claim_end = CLAIM_AT + CLAIM.len();
     if head.len() < HEAD || &head[CLAIM_AT..claim_end] != CLAIM {
         return false;
@@ -99,7 +99,7 @@ fn is_zero(bytes: &[u8]) -> bool {
 }
 
 /// For the one who must recognise the disk.
-fn in_words(head: &[u8], parts: &[Part]) -> String {
+fn in_words(head: &[u8], parts: &[Partition]) -> String {
     let has = |at: usize, magic: &[u8]| head.get(at..at + magic.len()) == Some(magic);
     let labels: Vec<&str> = parts
         .iter()
@@ -178,9 +178,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn part(name: &str, label: &str) -> Part {
+    fn part(name: &str, label: &str) -> Partition {
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        Part {
+        Partition {
             device: "sda1".to_owned(),
             name: text(name),
             label: text(label),
@@ -193,14 +193,14 @@ mod tests {
         head
     }
 
-    fn of(head: &[u8], parts: &[Part]) -> Content {
+    fn of(head: &[u8], parts: &[Partition]) -> DiskContent {
         content(head, &[0; TAIL], parts)
     }
 
     #[test]
     fn only_zeroes_are_empty() {
-        assert_eq!(of(&[0; HEAD], &[]), Content::Empty);
-        let foreign = |found: Content| matches!(found, Content::Foreign { .. });
+        assert_eq!(of(&[0; HEAD], &[]), DiskContent::Empty);
+        let foreign = |found: DiskContent| matches!(found, DiskContent::Foreign { .. });
         assert!(foreign(of(&with(HEAD - 1, &[1]), &[])));
         assert!(foreign(of(&[0; HEAD], &[part("", "")])), "a partition");
         let mut tail = vec![0; TAIL];
@@ -211,14 +211,14 @@ mod tests {
 
     #[test]
     fn ours_is_known_by_its_names_and_a_foreign_one_is_described() {
-        let ours = Content::Ours {
+        let ours = DiskContent::Ours {
             device: "sda1".to_owned(),
         };
         let table = with(512, b"EFI PART");
         assert_eq!(of(&table, &[part("hindsight", "hindsight")]), ours);
         assert_eq!(of(&with(0, b"x"), &[part("", "hindsight")]), ours);
-        let said = |head: &[u8], parts: &[Part]| match of(head, parts) {
-            Content::Foreign { what } => what,
+        let said = |head: &[u8], parts: &[Partition]| match of(head, parts) {
+            DiskContent::Foreign { what } => what,
             other => format!("{other:?}"),
         };
         let renamed = part("hindsight", "");
@@ -241,14 +241,17 @@ mod tests {
     #[test]
     fn a_claim_counts_only_beside_what_preparing_itself_leaves() {
         let mut claimed = with(CLAIM_AT, CLAIM);
-        assert_eq!(of(&claimed, &[]), Content::Unfinished);
+        assert_eq!(of(&claimed, &[]), DiskContent::Unfinished);
         claimed[510..520].copy_from_slice(b"\x55\xaaEFI PART");
         claimed[446..450].copy_from_slice(&[0, 0, 2, 0]);
-        assert_eq!(of(&claimed, &[part("hindsight", "")]), Content::Unfinished);
-        let kept = |found: Content| matches!(found, Content::Foreign { .. });
+        assert_eq!(
+            of(&claimed, &[part("hindsight", "")]),
+            DiskContent::Unfinished
+        );
+        let kept = |found: DiskContent| matches!(found, DiskContent::Foreign { .. });
         assert!(kept(of(&claimed, &[part("Basic data partition", "")])));
         let both = [part("hindsight", ""), part("mine", "")];
-        assert_ne!(of(&claimed, &both), Content::Unfinished);
+        assert_ne!(of(&claimed, &both), DiskContent::Unfinished);
         claimed[3..11].copy_from_slice(b"NTFS    ");
         assert!(kept(of(&claimed, &[])), "formatted as a whole since");
         let mut claimed = with(CLAIM_AT, CLAIM);
@@ -303,7 +306,7 @@ mod tests {
                 None => head[at] = byte,
                 Some(at) => tail[at] = byte,
             }
-            let foreign = matches!(content(&head, &tail, &[]), Content::Foreign { .. });
+            let foreign = matches!(content(&head, &tail, &[]), DiskContent::Foreign { .. });
             prop_assert!(foreign);
         }
     }

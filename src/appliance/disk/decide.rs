@@ -3,12 +3,12 @@
 //! Not here: how the facts are found (`look`), how the plan is carried out (`prepare`).
 //! Called by: the room's face (`mod`).
 
-use super::content::Content;
+use super::content::DiskContent;
 use crate::base::Notice;
 
 /// A disk that could hold the highlights: USB, SATA or NVMe, never the card.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DiskFacts {
+pub struct DiskInfo {
     /// `sda`.
     pub name: String,
     /// As printed on it, for people.
@@ -19,13 +19,13 @@ pub struct DiskFacts {
     pub read_only: bool,
     /// Something of it is mounted: the system may run from it.
     pub in_use: bool,
-    pub content: Content,
+    pub content: DiskContent,
 }
 
 /// All that the decision rests on. Disks in the kernel's order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
-    pub disks: Vec<DiskFacts>,
+pub struct DisksFound {
+    pub disks: Vec<DiskInfo>,
     /// The card's partition (`mmcblk0p4`).
     pub card: Option<String>,
     /// What `use-this-disk.txt` says.
@@ -38,11 +38,11 @@ pub struct Facts {
 
 /// Where the storage is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum StoragePlace {
     /// Hindsight's already, in this partition.
-    Disk { disk: DiskFacts, device: String },
+    Disk { disk: DiskInfo, device: String },
     /// To be prepared first: everything on it goes.
-    Prepare { disk: DiskFacts, why: Why },
+    Prepare { disk: DiskInfo, why: Why },
     /// The card's partition.
     Card { device: String },
     /// Nothing that lasts.
@@ -60,8 +60,8 @@ pub enum Why {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
-    pub place: Place,
+pub struct DiskPlan {
+    pub place: StoragePlace,
     pub notices: Vec<Notice>,
 }
 
@@ -70,13 +70,13 @@ pub const SMALLEST_BYTES: u64 = 64 << 20;
 /// Where agreement is given, for people.
 pub const AGREE: &str = "use-this-disk.txt";
 
-impl DiskFacts {
+impl DiskInfo {
     fn can_be_written(&self) -> bool {
         !self.read_only && !self.in_use && self.bytes >= SMALLEST_BYTES
     }
 
     fn is_ours(&self) -> bool {
-        matches!(self.content, Content::Ours { .. })
+        matches!(self.content, DiskContent::Ours { .. })
     }
 
     /// "Samsung T7 (serial S5T2), 500 GB".
@@ -97,17 +97,17 @@ impl DiskFacts {
     }
 }
 
-pub fn decide(facts: &Facts) -> Plan {
-    let usable: Vec<&DiskFacts> = facts.disks.iter().filter(|d| d.can_be_written()).collect();
+pub fn decide(facts: &DisksFound) -> DiskPlan {
+    let usable: Vec<&DiskInfo> = facts.disks.iter().filter(|d| d.can_be_written()).collect();
     let known =
-        |disk: &DiskFacts| !disk.serial.is_empty() && Some(&disk.serial) == facts.known.as_ref();
-    let mut ours: Vec<&DiskFacts> = usable.iter().copied().filter(|d| d.is_ours()).collect();
+        |disk: &DiskInfo| !disk.serial.is_empty() && Some(&disk.serial) == facts.known.as_ref();
+    let mut ours: Vec<&DiskInfo> = usable.iter().copied().filter(|d| d.is_ours()).collect();
     // The one it worked with before goes first; else the kernel's order.
     ours.sort_by_key(|disk| !known(disk));
     let mut notices = Vec::new();
     let place = match (ours.first(), to_prepare(facts, &usable)) {
         (Some(disk), _) => on_it(disk),
-        (None, Some((disk, why))) => Place::Prepare {
+        (None, Some((disk, why))) => StoragePlace::Prepare {
             disk: disk.clone(),
             why,
         },
@@ -119,36 +119,38 @@ pub fn decide(facts: &Facts) -> Plan {
     if !facts.disks.iter().any(known) {
         notices.extend(vanished(facts, &place));
     }
-    Plan { place, notices }
+    DiskPlan { place, notices }
 }
 
-fn on_it(disk: &DiskFacts) -> Place {
+fn on_it(disk: &DiskInfo) -> StoragePlace {
     match &disk.content {
-        Content::Ours { device } => Place::Disk {
+        DiskContent::Ours { device } => StoragePlace::Disk {
             disk: disk.clone(),
             device: device.clone(),
         },
         // `ours` holds no others.
-        _ => Place::Memory,
+        _ => StoragePlace::Memory,
     }
 }
 
 /// A disk that may be erased, and why.
-fn to_prepare<'a>(facts: &Facts, usable: &[&'a DiskFacts]) -> Option<(&'a DiskFacts, Why)> {
-    let find = |why: Why, fits: &dyn Fn(&DiskFacts) -> bool| {
+fn to_prepare<'a>(facts: &DisksFound, usable: &[&'a DiskInfo]) -> Option<(&'a DiskInfo, Why)> {
+    let find = |why: Why, fits: &dyn Fn(&DiskInfo) -> bool| {
         let found = usable.iter().find(|disk| fits(disk));
         found.map(|disk| (*disk, why))
     };
-    find(Why::Unfinished, &|disk| disk.content == Content::Unfinished)
-        .or_else(|| find(Why::Agreed, &|disk| is_agreed(facts, disk)))
-        .or_else(|| find(Why::Empty, &|disk| disk.content == Content::Empty))
+    find(Why::Unfinished, &|disk| {
+        disk.content == DiskContent::Unfinished
+    })
+    .or_else(|| find(Why::Agreed, &|disk| is_agreed(facts, disk)))
+    .or_else(|| find(Why::Empty, &|disk| disk.content == DiskContent::Empty))
 }
 
 /// Only a foreign disk needs agreement, only its own serial gives it, and only where that
 /// serial names one disk alone.
-fn is_agreed(facts: &Facts, disk: &DiskFacts) -> bool {
+fn is_agreed(facts: &DisksFound, disk: &DiskInfo) -> bool {
     let same = facts.disks.iter().filter(|d| d.serial == disk.serial);
-    matches!(disk.content, Content::Foreign { .. })
+    matches!(disk.content, DiskContent::Foreign { .. })
         && facts.firmware
         && disk.serial.len() >= SHORTEST_SERIAL
         && facts.agreed.as_deref() == Some(disk.serial.as_str())
@@ -159,18 +161,18 @@ fn is_agreed(facts: &Facts, disk: &DiskFacts) -> bool {
 const SHORTEST_SERIAL: usize = 4;
 
 /// The card, or memory; and what would be better.
-fn without_disk(facts: &Facts, notices: &mut Vec<Notice>) -> Place {
+fn without_disk(facts: &DisksFound, notices: &mut Vec<Notice>) -> StoragePlace {
     notices.extend(facts.disks.iter().filter_map(|disk| refused(facts, disk)));
     let (place, what, meanwhile) = match &facts.card {
         Some(device) => (
-            Place::Card {
+            StoragePlace::Card {
                 device: device.clone(),
             },
             "highlights go to the card",
             "until then they go to the card, which is small and wears out",
         ),
         None => (
-            Place::Memory,
+            StoragePlace::Memory,
             "highlights are lost when the power goes",
             "until then nothing that is saved outlives the power; the card lacks its part for highlights: flash it anew",
         ),
@@ -182,14 +184,14 @@ fn without_disk(facts: &Facts, notices: &mut Vec<Notice>) -> Place {
     let what_to_do = format!("{remedy}; {meanwhile}");
     notices.push(match place {
         // Some do without on purpose.
-        Place::Card { .. } => Notice::warning(what, "SSD", what_to_do),
+        StoragePlace::Card { .. } => Notice::warning(what, "SSD", what_to_do),
         _ => Notice::new(what, "SSD", what_to_do),
     });
     place
 }
 
 /// Why a disk is not taken.
-fn refused(facts: &Facts, disk: &DiskFacts) -> Option<Notice> {
+fn refused(facts: &DisksFound, disk: &DiskInfo) -> Option<Notice> {
     let shown = disk.shown();
     let (what, what_to_do) = match &disk.content {
         // The system's own.
@@ -200,11 +202,11 @@ fn refused(facts: &Facts, disk: &DiskFacts) -> Option<Notice> {
             "it says that it is read-only: move its switch, or use another".to_owned(),
         ),
         _ if disk.bytes < SMALLEST_BYTES => ("a disk is too small", "use a larger one".to_owned()),
-        Content::Unreadable { why } => (
+        DiskContent::Unreadable { why } => (
             "a disk cannot be read",
             format!("{why}: see to its cable, or use another"),
         ),
-        Content::Foreign { what } => (
+        DiskContent::Foreign { what } => (
             "a disk is not used, for it is not empty",
             agreement(facts, disk, what),
         ),
@@ -214,7 +216,7 @@ fn refused(facts: &Facts, disk: &DiskFacts) -> Option<Notice> {
 }
 
 /// How to agree that a foreign disk is erased.
-fn agreement(facts: &Facts, disk: &DiskFacts, what: &str) -> String {
+fn agreement(facts: &DisksFound, disk: &DiskInfo, what: &str) -> String {
     let holds = format!("it holds {what}, and nothing is ever erased unasked");
     let same = facts.disks.iter().filter(|d| d.serial == disk.serial);
     if disk.serial.len() < SHORTEST_SERIAL || same.count() > 1 {
@@ -234,7 +236,7 @@ fn agreement(facts: &Facts, disk: &DiskFacts, what: &str) -> String {
     )
 }
 
-fn second(other: &DiskFacts, taken: &DiskFacts) -> Notice {
+fn second(other: &DiskInfo, taken: &DiskInfo) -> Notice {
     let taken = taken.shown();
     let what_to_do = format!("{taken} is used; unplug the other, its highlights stay on it");
     Notice::warning(
@@ -245,9 +247,12 @@ fn second(other: &DiskFacts, taken: &DiskFacts) -> Notice {
 }
 
 /// The disk of the last time is not there.
-fn vanished(facts: &Facts, place: &Place) -> Option<Notice> {
+fn vanished(facts: &DisksFound, place: &StoragePlace) -> Option<Notice> {
     let serial = facts.known.as_ref()?;
-    let replaced = matches!(place, Place::Disk { .. } | Place::Prepare { .. });
+    let replaced = matches!(
+        place,
+        StoragePlace::Disk { .. } | StoragePlace::Prepare { .. }
+    );
     (!replaced).then(|| {
         Notice::new(
             "the disk of the highlights is gone",
@@ -264,8 +269,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn disk(name: &str, content: Content) -> DiskFacts {
-        DiskFacts {
+    fn disk(name: &str, content: DiskContent) -> DiskInfo {
+        DiskInfo {
             name: name.to_owned(),
             model: "Extreme".to_owned(),
             serial: format!("SER-{name}"),
@@ -276,35 +281,35 @@ mod tests {
         }
     }
 
-    fn ours(name: &str) -> DiskFacts {
+    fn ours(name: &str) -> DiskInfo {
         let device = format!("{name}1");
-        disk(name, Content::Ours { device })
+        disk(name, DiskContent::Ours { device })
     }
 
-    fn foreign(name: &str) -> DiskFacts {
+    fn foreign(name: &str) -> DiskInfo {
         let what = "2 partitions".to_owned();
-        disk(name, Content::Foreign { what })
+        disk(name, DiskContent::Foreign { what })
     }
 
-    fn with(disks: Vec<DiskFacts>) -> Facts {
-        Facts {
+    fn with(disks: Vec<DiskInfo>) -> DisksFound {
+        DisksFound {
             disks,
             card: Some("mmcblk0p4".to_owned()),
             firmware: true,
-            ..Facts::default()
+            ..DisksFound::default()
         }
     }
 
-    fn taken(plan: &Plan) -> String {
+    fn taken(plan: &DiskPlan) -> String {
         match &plan.place {
-            Place::Disk { device, .. } => device.clone(),
-            Place::Prepare { disk, why } => format!("{why:?} {}", disk.name),
-            Place::Card { device } => device.clone(),
-            Place::Memory => "memory".to_owned(),
+            StoragePlace::Disk { device, .. } => device.clone(),
+            StoragePlace::Prepare { disk, why } => format!("{why:?} {}", disk.name),
+            StoragePlace::Card { device } => device.clone(),
+            StoragePlace::Memory => "memory".to_owned(),
         }
     }
 
-    fn said(plan: &Plan) -> String {
+    fn said(plan: &DiskPlan) -> String {
         let lines = plan.notices.iter();
         let lines = lines.map(|n| format!("{} | {} | {}", n.what, n.place, n.what_to_do));
         lines.collect::<Vec<_>>().join("\n")
@@ -312,7 +317,7 @@ mod tests {
 
     #[test]
     fn ours_goes_before_empty_and_the_known_one_first() {
-        let mut facts = with(vec![disk("sda", Content::Empty), ours("sdb")]);
+        let mut facts = with(vec![disk("sda", DiskContent::Empty), ours("sdb")]);
         let plan = decide(&facts);
         assert_eq!(
             (taken(&plan), said(&plan)),
@@ -326,7 +331,7 @@ mod tests {
         assert!(said(&plan).starts_with(
             "a second disk of Hindsight is plugged in | Extreme (serial SER-sdb), 500 GB"
         ));
-        let empty = with(vec![foreign("sda"), disk("sdb", Content::Empty)]);
+        let empty = with(vec![foreign("sda"), disk("sdb", DiskContent::Empty)]);
         assert_eq!(taken(&decide(&empty)), "Empty sdb");
     }
 
@@ -386,7 +391,7 @@ mod tests {
             said(&plan)
                 .contains("the disk of the highlights is gone | disk with the serial SER-old")
         );
-        facts.disks.push(disk("sda", Content::Empty));
+        facts.disks.push(disk("sda", DiskContent::Empty));
         let plan = decide(&facts);
         assert_eq!(
             (taken(&plan), said(&plan)),
@@ -401,7 +406,7 @@ mod tests {
 
     #[test]
     fn the_systems_own_disk_a_locked_one_and_an_empty_reader_are_not_taken() {
-        let mut facts = with(vec![disk("sda", Content::Empty); 3]);
+        let mut facts = with(vec![disk("sda", DiskContent::Empty); 3]);
         facts.disks[0].in_use = true;
         facts.disks[1].read_only = true;
         facts.disks[2].bytes = 0;
@@ -415,23 +420,23 @@ mod tests {
     #[test]
     fn what_was_begun_is_finished_first() {
         let facts = with(vec![
-            disk("sda", Content::Empty),
-            disk("sdb", Content::Unfinished),
+            disk("sda", DiskContent::Empty),
+            disk("sdb", DiskContent::Unfinished),
         ]);
         assert_eq!(taken(&decide(&facts)), "Unfinished sdb");
     }
 
-    fn contents() -> impl Strategy<Value = Content> {
+    fn contents() -> impl Strategy<Value = DiskContent> {
         prop_oneof![
-            Just(Content::Empty),
-            Just(Content::Unfinished),
-            Just(Content::Ours {
+            Just(DiskContent::Empty),
+            Just(DiskContent::Unfinished),
+            Just(DiskContent::Ours {
                 device: "x1".to_owned()
             }),
-            Just(Content::Foreign {
+            Just(DiskContent::Foreign {
                 what: "photos".to_owned()
             }),
-            Just(Content::Unreadable {
+            Just(DiskContent::Unreadable {
                 why: "I/O error".to_owned()
             }),
         ]
@@ -443,8 +448,8 @@ mod tests {
             serial in prop_oneof![Just(String::new()), "[AB]{1,5}"],
             bytes in prop_oneof![Just(0), Just(1 << 20), Just(1 << 40)],
             read_only in any::<bool>(), in_use in any::<bool>(),
-        ) -> DiskFacts {
-            DiskFacts { name: "sdx".to_owned(), model: String::new(), serial, bytes, read_only, in_use, content }
+        ) -> DiskInfo {
+            DiskInfo { name: "sdx".to_owned(), model: String::new(), serial, bytes, read_only, in_use, content }
         }
     }
 
@@ -453,8 +458,8 @@ mod tests {
             disks in prop::collection::vec(any_disk(), 0..5),
             agreed in prop::option::of("[AB]{0,5}"), known in prop::option::of("[AB]{0,5}"),
             card in any::<bool>(), firmware in any::<bool>(),
-        ) -> Facts {
-            Facts { disks, card: card.then(|| "mmcblk0p4".to_owned()), agreed, known, firmware }
+        ) -> DisksFound {
+            DisksFound { disks, card: card.then(|| "mmcblk0p4".to_owned()), agreed, known, firmware }
         }
     }
 
@@ -463,12 +468,12 @@ mod tests {
         #[test]
         fn whatever_is_plugged_in_nothing_is_erased_that_is_not_empty_begun_or_agreed(facts in any_facts()) {
             let plan = decide(&facts);
-            if let Place::Prepare { disk, why } = &plan.place {
+            if let StoragePlace::Prepare { disk, why } = &plan.place {
                 prop_assert!(!disk.read_only && !disk.in_use && disk.bytes >= SMALLEST_BYTES);
                 match &disk.content {
-                    Content::Empty => prop_assert_eq!(*why, Why::Empty),
-                    Content::Unfinished => prop_assert_eq!(*why, Why::Unfinished),
-                    Content::Foreign { .. } => {
+                    DiskContent::Empty => prop_assert_eq!(*why, Why::Empty),
+                    DiskContent::Unfinished => prop_assert_eq!(*why, Why::Unfinished),
+                    DiskContent::Foreign { .. } => {
                         prop_assert_eq!(*why, Why::Agreed);
                         prop_assert_eq!(facts.agreed.as_ref(), Some(&disk.serial));
                         prop_assert_eq!(facts.disks.iter().filter(|d| d.serial == disk.serial).count(), 1);
@@ -479,7 +484,7 @@ mod tests {
                 prop_assert!(!ours, "another is there already");
             }
             // Whoever has no SSD is told so.
-            if matches!(plan.place, Place::Card { .. } | Place::Memory) {
+            if matches!(plan.place, StoragePlace::Card { .. } | StoragePlace::Memory) {
                 prop_assert!(!plan.notices.is_empty());
             }
         }

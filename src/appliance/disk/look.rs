@@ -9,8 +9,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::content::{self, CARD_NAME, Content, HEAD, Part, TAIL};
-use super::decide::DiskFacts;
+use super::content::{self, CARD_NAME, DiskContent, HEAD, Partition, TAIL};
+use super::decide::DiskInfo;
 
 /// Where the kernel shows its disks.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ const SECTOR: u64 = 512;
 
 impl Devices {
     /// All disks that could be taken, in the order of their names.
-    pub fn disks(&self) -> Vec<DiskFacts> {
+    pub fn disks(&self) -> Vec<DiskInfo> {
         let mounted = mounted_numbers(&fs::read_to_string(&self.mountinfo).unwrap_or_default());
         let names = self.names().into_iter();
         let taken = names.filter(|name| self.kinds.iter().any(|kind| name.starts_with(kind)));
@@ -67,7 +67,7 @@ impl Devices {
         names
     }
 
-    fn disk(&self, name: &str, mounted: &[String]) -> DiskFacts {
+    fn disk(&self, name: &str, mounted: &[String]) -> DiskInfo {
         let sys = self.sys_block.join(name);
         let numbers = self
             .partition_folders(name)
@@ -78,10 +78,10 @@ impl Devices {
             .into_iter()
             .any(|folder| held(&folder) || mounted.contains(&line(&folder.join("dev"))));
         // Also where the system runs from a stick, and before anything of it is mounted.
-        let is_card = |part: &Part| part.label.as_deref() == Some(CARD_NAME);
+        let is_card = |part: &Partition| part.label.as_deref() == Some(CARD_NAME);
         let in_use = in_use || self.parts(name).iter().any(is_card);
         let bytes = line(&sys.join("size")).parse().unwrap_or(0) * SECTOR;
-        DiskFacts {
+        DiskInfo {
             name: name.to_owned(),
             model: words(&[
                 line(&sys.join("device/vendor")),
@@ -93,12 +93,12 @@ impl Devices {
             in_use,
             content: match bytes {
                 // A card reader without a card.
-                0 => Content::Unreadable {
+                0 => DiskContent::Unreadable {
                     why: "there is nothing in it".to_owned(),
                 },
                 _ => self
                     .content(name)
-                    .unwrap_or_else(|error| Content::Unreadable {
+                    .unwrap_or_else(|error| DiskContent::Unreadable {
                         why: error.to_string(),
                     }),
             },
@@ -127,7 +127,7 @@ impl Devices {
             .unwrap_or_default()
     }
 
-    fn content(&self, name: &str) -> io::Result<Content> {
+    fn content(&self, name: &str) -> io::Result<DiskContent> {
         let mut device = File::open(self.path(name))?;
         let end = device.seek(SeekFrom::End(0))?;
         let head = some_of(&mut device, 0, HEAD)?;
@@ -141,7 +141,7 @@ impl Devices {
     }
 
     /// With the names of the table itself, which not every kernel tells.
-    fn named_parts(&self, name: &str, head: &[u8]) -> Vec<Part> {
+    fn named_parts(&self, name: &str, head: &[u8]) -> Vec<Partition> {
         let names = content::table(head);
         let mut parts = self.parts(name);
         for part in parts.iter_mut().filter(|part| part.name.is_none()) {
@@ -159,12 +159,12 @@ impl Devices {
     }
 
     /// The partitions; and the disk itself where a file system stands on it without any.
-    fn parts(&self, name: &str) -> Vec<Part> {
-        let mut parts: Vec<Part> = self
+    fn parts(&self, name: &str) -> Vec<Partition> {
+        let mut parts: Vec<Partition> = self
             .partition_folders(name)
             .iter()
             .filter_map(|folder| folder.file_name()?.to_str().map(str::to_owned))
-            .map(|device| Part {
+            .map(|device| Partition {
                 name: self.partition_name(name, &device),
                 label: self.label(&device),
                 device,
@@ -172,7 +172,7 @@ impl Devices {
             .collect();
         let whole = self.label(name);
         if parts.is_empty() && whole.is_some() {
-            parts.push(Part {
+            parts.push(Partition {
                 device: name.to_owned(),
                 name: None,
                 label: whole,
@@ -330,11 +330,11 @@ mod tests {
         assert_eq!(found[0].serial, "S5T2");
         assert_eq!(found[0].bytes, 2 * HEAD as u64);
         let device = "sda1".to_owned();
-        assert_eq!(found[0].content, Content::Ours { device });
+        assert_eq!(found[0].content, DiskContent::Ours { device });
         assert_eq!(found[1].bytes, 0);
         let uses: Vec<bool> = found.iter().map(|disk| disk.in_use).collect();
         assert_eq!(uses, [false, false, true], "its partition is the root");
-        assert!(matches!(found[2].content, Content::Foreign { .. }));
+        assert!(matches!(found[2].content, DiskContent::Foreign { .. }));
     }
 
     #[test]
@@ -358,9 +358,9 @@ mod tests {
             "it is a card"
         );
         let what = "a partition (hindsight-card)".to_owned();
-        assert_eq!(disk.content, Content::Foreign { what });
+        assert_eq!(disk.content, DiskContent::Foreign { what });
         fs::remove_file(root.join("dev/sda")).unwrap();
         let gone = &devices.disks()[0].content;
-        assert!(matches!(gone, Content::Unreadable { .. }), "{gone:?}");
+        assert!(matches!(gone, DiskContent::Unreadable { .. }), "{gone:?}");
     }
 }

@@ -23,8 +23,8 @@ use super::notices::Notices;
 use super::system::{System, arguments};
 use super::{OWNER, Paths};
 use crate::base::Notice;
-use content::Content;
-use decide::{AGREE, DiskFacts, Facts, Place, Plan, Why};
+use content::DiskContent;
+use decide::{AGREE, DiskInfo, DiskPlan, DisksFound, StoragePlace, Why};
 use look::Devices;
 use prepare::Checked;
 
@@ -63,7 +63,7 @@ pub struct Bringing<'a> {
 /// What holds the storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum StorageKind {
     Ssd,
     Card,
     Memory,
@@ -72,7 +72,7 @@ pub enum Kind {
 /// Which disk holds the storage; `disk.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Used {
-    pub kind: Kind,
+    pub kind: StorageKind,
     pub device: Option<String>,
     pub serial: Option<String>,
     pub model: Option<String>,
@@ -92,14 +92,14 @@ pub fn bring_up(bringing: &Bringing<'_>) -> io::Result<Used> {
         return Ok(before.unwrap_or_else(Used::nothing));
     }
     let facts = bringing.facts(&firmware);
-    let Plan {
+    let DiskPlan {
         place,
         notices: found,
     } = decide::decide(&facts);
     found.into_iter().for_each(|notice| notices.add(notice));
     let used = bringing.settle(&place, facts.card.as_deref(), &mut notices);
     let mut kept = notices.keep();
-    if used.kind == Kind::Ssd && facts.firmware {
+    if used.kind == StorageKind::Ssd && facts.firmware {
         kept = kept.and(remember(&firmware, &used, &facts));
     }
     kept.and(super::files::write(
@@ -114,13 +114,13 @@ impl Used {
     /// For whoever started the command.
     pub fn in_words(&self) -> String {
         match (self.kind, &self.device) {
-            (Kind::Ssd, Some(device)) => format!("highlights go to the disk, {device}"),
-            (Kind::Card, Some(device)) => format!("highlights go to the card, {device}"),
+            (StorageKind::Ssd, Some(device)) => format!("highlights go to the disk, {device}"),
+            (StorageKind::Card, Some(device)) => format!("highlights go to the card, {device}"),
             _ => "highlights go to memory".to_owned(),
         }
     }
 
-    fn of(kind: Kind, device: &Path, disk: Option<&DiskFacts>) -> Used {
+    fn of(kind: StorageKind, device: &Path, disk: Option<&DiskInfo>) -> Used {
         Used {
             kind,
             device: Some(device.display().to_string()),
@@ -131,7 +131,7 @@ impl Used {
 
     fn nothing() -> Used {
         Used {
-            kind: Kind::Memory,
+            kind: StorageKind::Memory,
             device: None,
             serial: None,
             model: None,
@@ -141,7 +141,7 @@ impl Used {
 
 impl Bringing<'_> {
     /// Looks until there is a disk to take, or it has waited long enough.
-    fn facts(&self, firmware: &Firmware) -> Facts {
+    fn facts(&self, firmware: &Firmware) -> DisksFound {
         let known = firmware.line(KNOWN);
         let agreed = firmware.line(AGREE);
         let began = Instant::now();
@@ -156,7 +156,7 @@ impl Bringing<'_> {
                 (None, _, false) => self.patience.any,
             };
             if began.elapsed() >= limit {
-                return Facts {
+                return DisksFound {
                     disks,
                     card: self.devices.card(),
                     agreed,
@@ -169,23 +169,23 @@ impl Bringing<'_> {
     }
 
     /// Carries the plan out, or what comes next to it.
-    fn settle(&self, place: &Place, card: Option<&str>, notices: &mut Notices) -> Used {
+    fn settle(&self, place: &StoragePlace, card: Option<&str>, notices: &mut Notices) -> Used {
         let (what, result) = match place {
-            Place::Memory => (None, Ok(Used::nothing())),
-            Place::Card { device } => (None, self.on_card(device)),
-            Place::Disk { disk, device } => (
+            StoragePlace::Memory => (None, Ok(Used::nothing())),
+            StoragePlace::Card { device } => (None, self.on_card(device)),
+            StoragePlace::Disk { disk, device } => (
                 Some(disk),
                 self.check_and_mount(&self.devices.path(device), notices)
-                    .map(|device| Used::of(Kind::Ssd, &device, Some(disk))),
+                    .map(|device| Used::of(StorageKind::Ssd, &device, Some(disk))),
             ),
-            Place::Prepare { disk, why } => (Some(disk), self.prepare(disk, *why)),
+            StoragePlace::Prepare { disk, why } => (Some(disk), self.prepare(disk, *why)),
         };
         match (result, card) {
             (Ok(used), _) => used,
             (Err(error), Some(card)) if what.is_some() => {
                 notices.add(broken(what, &error, true));
                 self.settle(
-                    &Place::Card {
+                    &StoragePlace::Card {
                         device: card.to_owned(),
                     },
                     None,
@@ -199,14 +199,14 @@ impl Bringing<'_> {
         }
     }
 
-    fn prepare(&self, disk: &DiskFacts, why: Why) -> io::Result<Used> {
+    fn prepare(&self, disk: &DiskInfo, why: Why) -> io::Result<Used> {
         let device = self.devices.path(&disk.name);
         let shown = disk.shown();
         log::warn!(target: "hindsight::appliance", event = "system_disk_prepared", why = format!("{why:?}").as_str();
             "preparing {shown}: a new partition table and file system");
         let partition = prepare::prepare(&self.system, &device)?;
         self.mount(&partition)?;
-        Ok(Used::of(Kind::Ssd, &partition, Some(disk)))
+        Ok(Used::of(StorageKind::Ssd, &partition, Some(disk)))
     }
 
     fn on_card(&self, device: &str) -> io::Result<Used> {
@@ -215,7 +215,7 @@ impl Bringing<'_> {
             Checked::Good | Checked::Mended(_) => self.mount(&device)?,
             Checked::Bad(why) => return Err(io::Error::other(why)),
         }
-        Ok(Used::of(Kind::Card, &device, None))
+        Ok(Used::of(StorageKind::Card, &device, None))
     }
 
     fn check_and_mount(&self, device: &Path, notices: &mut Notices) -> io::Result<PathBuf> {
@@ -282,10 +282,10 @@ fn give_to_the_service(system: &System, folder: &Path) -> io::Result<()> {
     system.must("chown", arguments!["-R", "-h", &owner, folder])
 }
 
-fn broken(disk: Option<&DiskFacts>, error: &io::Error, card: bool) -> Notice {
+fn broken(disk: Option<&DiskInfo>, error: &io::Error, card: bool) -> Notice {
     match disk {
         Some(disk) => {
-            let began = matches!(disk.content, Content::Ours { .. });
+            let began = matches!(disk.content, DiskContent::Ours { .. });
             let keep = if began {
                 "it is left as it is: save its highlights at a computer (ext4), then replace it"
             } else {
@@ -306,7 +306,7 @@ fn broken(disk: Option<&DiskFacts>, error: &io::Error, card: bool) -> Notice {
 }
 
 /// Takes an agreement back that has been used, and notes which disk it is now.
-fn remember(firmware: &Firmware, used: &Used, facts: &Facts) -> io::Result<()> {
+fn remember(firmware: &Firmware, used: &Used, facts: &DisksFound) -> io::Result<()> {
     let serial = used.serial.as_deref().unwrap_or_default();
     if facts.agreed.as_deref() == Some(serial) {
         firmware.rename(AGREE, AGREED)?;

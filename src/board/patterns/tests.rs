@@ -22,7 +22,7 @@ const MEANINGS: [Meaning; 12] = [
     Meaning::Ready,
 ];
 
-fn patterns() -> impl Iterator<Item = (&'static Row, LedRole, &'static Pattern)> {
+fn patterns() -> impl Iterator<Item = (&'static PatternRow, LedRole, &'static Pattern)> {
     let rows = TABLE.iter().flat_map(|row| ROLES.map(|role| (row, role)));
     rows.filter_map(|(row, role)| Some((row, role, row.of(role)?)))
 }
@@ -38,7 +38,7 @@ fn the_last_row_has_a_steady_word_for_every_light_so_that_none_wakes_anybody_at_
     for role in ROLES {
         let pattern = Meaning::Ready.row().of(role).unwrap();
         assert!(matches!(pattern.beat, Beat::Steady(_)), "{role:?}");
-        assert_eq!(next_change(&State::ready(), role, 5 * S), None);
+        assert_eq!(next_change(&LightState::ready(), role, 5 * S), None);
     }
 }
 
@@ -70,17 +70,17 @@ fn an_answer_is_seen_at_once_on_a_light_that_was_steady_before() {
         LedRole::Status,
         LedRole::Sound,
     ] {
-        let before = level(&State::ready(), role, S);
-        let taken = State {
-            answer: Some((Answer::Taken, S)),
-            ..State::ready()
+        let before = level(&LightState::ready(), role, S);
+        let taken = LightState {
+            answer: Some((PressAnswer::Taken, S)),
+            ..LightState::ready()
         };
         assert_ne!(level(&taken, role, S), before, "{role:?}");
     }
 }
 
 /// Times at which the light changes within `for_ns`, and to what.
-fn changes(state: &State, role: LedRole, from: u64, for_ns: u64) -> Vec<(u64, bool)> {
+fn changes(state: &LightState, role: LedRole, from: u64, for_ns: u64) -> Vec<(u64, bool)> {
     let mut at = from;
     let mut changes = Vec::new();
     while let Some(next) = next_change(state, role, at).filter(|next| *next < from + for_ns) {
@@ -93,47 +93,47 @@ fn changes(state: &State, role: LedRole, from: u64, for_ns: u64) -> Vec<(u64, bo
 #[test]
 fn taken_flickers_and_refused_can_be_counted_and_neither_can_be_taken_for_the_other() {
     let flashes = |answer, role| {
-        let state = State {
+        let state = LightState {
             answer: Some((answer, S)),
-            ..State::ready()
+            ..LightState::ready()
         };
         let changes = changes(&state, role, S, 2 * S);
         changes.iter().filter(|(_, lit)| *lit).count()
     };
     for role in [LedRole::Ready, LedRole::Status] {
-        assert_eq!(flashes(Answer::Taken, role), 10, "{role:?}");
+        assert_eq!(flashes(PressAnswer::Taken, role), 10, "{role:?}");
         assert_eq!(
-            flashes(Answer::Refused, role),
+            flashes(PressAnswer::Refused, role),
             4,
             "{role:?}: three, and ready again"
         );
     }
-    assert_eq!(flashes(Answer::Refused, LedRole::Fault), 3);
-    assert_eq!(flashes(Answer::Refused, LedRole::Busy), 3);
+    assert_eq!(flashes(PressAnswer::Refused, LedRole::Fault), 3);
+    assert_eq!(flashes(PressAnswer::Refused, LedRole::Busy), 3);
 }
 
 #[test]
 fn the_last_answer_counts_and_what_held_before_it_goes_on_afterwards() {
-    let mut state = State {
+    let mut state = LightState {
         window_running: Some(S),
-        ..State::ready()
+        ..LightState::ready()
     };
-    let means = |state: &State, at| meaning(state, LedRole::Status, at);
+    let means = |state: &LightState, at| meaning(state, LedRole::Status, at);
     assert_eq!(means(&state, 2 * S), Meaning::WindowRunning);
-    state.answer = Some((Answer::Refused, 2 * S));
+    state.answer = Some((PressAnswer::Refused, 2 * S));
     assert_eq!(means(&state, 2 * S), Meaning::Refused);
-    state.answer = Some((Answer::Taken, 2 * S + 1));
+    state.answer = Some((PressAnswer::Taken, 2 * S + 1));
     assert_eq!(means(&state, 2 * S + 1), Meaning::Taken);
     assert_eq!(means(&state, 3 * S + 1), Meaning::WindowRunning);
 }
 
 #[test]
 fn a_light_that_has_no_word_for_the_most_urgent_goes_on_with_the_next() {
-    let state = State {
+    let state = LightState {
         fault: Some(S),
         window_running: Some(S),
         camera_missing: Some(S),
-        ..State::ready()
+        ..LightState::ready()
     };
     let means = |role| meaning(&state, role, 2 * S);
     assert_eq!(means(LedRole::Fault), Meaning::Fault);
@@ -255,10 +255,10 @@ prop_compose! {
         camera_missing in since(),
         box_trouble in since(),
         disk_nearly_full in since(),
-    ) -> State {
-        let kind = |taken| if taken { Answer::Taken } else { Answer::Refused };
+    ) -> LightState {
+        let kind = |taken| if taken { PressAnswer::Taken } else { PressAnswer::Refused };
         let answer = answer.map(|(taken, at)| (kind(taken), at));
-        State {
+        LightState {
             dead, answer, clip_done, shutting_down, fault, booting,
             window_running, camera_missing, box_trouble, disk_nearly_full,
         }
@@ -315,7 +315,7 @@ proptest! {
 
     #[test]
     fn nothing_beats_death(state in any_state(), role in prop::sample::select(&ROLES[..]), now in 20 * S..40 * S) {
-        let state = State { dead: Some(0), ..state };
+        let state = LightState { dead: Some(0), ..state };
         prop_assert_eq!(level(&state, role, now), dead_level(role));
         prop_assert_eq!(next_change(&state, role, now), None);
     }

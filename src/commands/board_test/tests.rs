@@ -86,7 +86,7 @@ fn led(pin: u32, role: LedRole) -> Led {
 type Reaction = Box<dyn FnMut(&SimHandle, &Sender<Answer>, &str) + Send>;
 
 /// Walks through two lights and two buttons; what was said, and how it ended.
-fn walk(faults: Vec<board::Fault>, mut react: Reaction) -> (Vec<String>, Ended, SimHandle) {
+fn walk(faults: Vec<board::PinFault>, mut react: Reaction) -> (Vec<String>, Ended, SimHandle) {
     let buttons = [button("court1", 23), button("court2", 24)];
     let leds = [led(17, LedRole::Ready), led(27, LedRole::Fault)];
     let (tell, heard) = crossbeam_channel::unbounded();
@@ -219,8 +219,8 @@ fn a_button_that_reads_as_held_before_anybody_touched_it_is_told() {
 
 #[test]
 fn a_pin_in_other_hands_is_told_and_the_walk_goes_on() {
-    let taken = board::Fault {
-        of: Part::Button(0),
+    let taken = board::PinFault {
+        of: BoardPart::Button(0),
         error: BoardError::Pin("button court1: w1-gpio has pin 23".to_owned()),
     };
     let react: Reaction = Box::new(|hand, send, line| {
@@ -249,8 +249,8 @@ fn whoever_quits_is_let_go_at_once_and_the_lights_say_dead() {
 
 #[test]
 fn a_running_service_is_named_as_the_one_who_holds_the_pins() {
-    let fault = |error| board::Fault {
-        of: Part::Led(0),
+    let fault = |error| board::PinFault {
+        of: BoardPart::Led(0),
         error,
     };
     let ours = fault(BoardError::Pin("the ready light: the pin is in use by `hindsight`; that is another Hindsight: is the service running?".to_owned()));

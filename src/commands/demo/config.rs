@@ -26,7 +26,7 @@ use crate::demo;
 pub(super) fn config(
     storage: &Path,
     ring: &Path,
-    camera: &demo::Camera,
+    camera: &demo::DemoCamera,
     marks: bool,
 ) -> Result<Config, String> {
     let id = CameraId::new("court1").map_err(|e| e.to_string())?;

@@ -23,7 +23,7 @@ use crate::demo::{self, Script};
 use crate::finish::{self, Maker};
 use crate::highlight::sidecar::{self, Sidecar};
 use crate::highlight::{Event, Outcome, verify::verify};
-use crate::ingest::Phase;
+use crate::ingest::ConnectionPhase;
 use crate::queue;
 use crate::service::composition::{ApiPort, Service};
 use crate::service::say::{self, say};
@@ -57,7 +57,7 @@ fn try_demo(options: &DemoOptions) -> Result<ExitCode, String> {
     let stopper = Stopper::listen().map_err(|e| format!("cannot listen for signals: {e}"))?;
     let storage = claim::storage()?;
     let ring = claim::ring()?;
-    let camera = demo::Camera::start(Script {
+    let camera = demo::DemoCamera::start(Script {
         keep_log: false,
         ..Script::default()
     })
@@ -232,7 +232,7 @@ fn make_one(
     while !service
         .cameras()
         .iter()
-        .all(|s| s.state == Phase::Streaming)
+        .all(|s| s.state == ConnectionPhase::Streaming)
     {
         if clock.mono_ns() > give_up_mono_ns {
             return Err("no picture came from the built-in camera".to_owned());

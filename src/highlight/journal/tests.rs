@@ -4,7 +4,7 @@
 use super::record::tests::taken;
 use super::*;
 use crate::cut::Plan;
-use crate::disk::{Call, Fault, Faults};
+use crate::disk::{DiskCall, DiskFault, Faults};
 use nix::errno::Errno;
 use std::sync::Condvar;
 
@@ -17,11 +17,11 @@ struct Strike {
 }
 
 impl Faults for Strike {
-    fn before(&self, _: Call, _: &Path) -> Option<Fault> {
+    fn before(&self, _: DiskCall, _: &Path) -> Option<DiskFault> {
         let mut counted = lock(&self.counted);
         *counted += 1;
         let struck = (self.n..self.n.saturating_add(self.times)).contains(&*counted);
-        struck.then_some(Fault::Error(self.errno))
+        struck.then_some(DiskFault::Error(self.errno))
     }
 }
 
@@ -137,8 +137,8 @@ fn a_full_journal_makes_room_and_forgets_nothing_that_is_pending() {
 struct Renames(Mutex<usize>);
 
 impl Faults for Renames {
-    fn before(&self, call: Call, _: &Path) -> Option<Fault> {
-        *lock(&self.0) += usize::from(call == Call::Rename);
+    fn before(&self, call: DiskCall, _: &Path) -> Option<DiskFault> {
+        *lock(&self.0) += usize::from(call == DiskCall::Rename);
         None
     }
 }
@@ -247,8 +247,8 @@ struct Gate {
 }
 
 impl Faults for Gate {
-    fn before(&self, call: Call, path: &Path) -> Option<Fault> {
-        if call == Call::Sync && path.ends_with("journal") {
+    fn before(&self, call: DiskCall, path: &Path) -> Option<DiskFault> {
+        if call == DiskCall::Sync && path.ends_with("journal") {
             *lock(&self.syncs) += 1;
             let guard = lock(&self.open.0);
             drop(self.open.1.wait_while(guard, |open| !*open).unwrap());
@@ -300,8 +300,8 @@ struct Dies {
 }
 
 impl Faults for Dies {
-    fn before(&self, call: Call, path: &Path) -> Option<Fault> {
-        if call == Call::Write && path.ends_with("journal") {
+    fn before(&self, call: DiskCall, path: &Path) -> Option<DiskFault> {
+        if call == DiskCall::Write && path.ends_with("journal") {
             *lock(&self.writes) += 1;
             assert!(*lock(&self.writes) != 2, "on purpose");
         }

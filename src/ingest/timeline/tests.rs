@@ -16,13 +16,13 @@ fn at_ms(ms: u64) -> u64 {
 }
 
 /// A steady 25 fps camera: feeds `frames` frames from `first`, all on time.
-fn feed(line: &mut Timeline, base: i64, first: u64, frames: u64) -> Vec<Place> {
+fn feed(line: &mut Timeline, base: i64, first: u64, frames: u64) -> Vec<MediaPlace> {
     (first..first + frames)
         .map(|i| line.video(base + FRAME * i64::try_from(i).unwrap(), at_ms(40 * i)))
         .collect()
 }
 
-fn epochs(places: &[Place]) -> usize {
+fn epochs(places: &[MediaPlace]) -> usize {
     places.iter().filter(|p| p.new_epoch).count()
 }
 
@@ -78,7 +78,7 @@ fn b_frames_are_no_step() {
     // I P B B P B B …: presented 0 3 1 2 6 4 5.
     let mut line = Timeline::new(None);
     line.set_reorder(2);
-    let places: Vec<Place> = (0..300i64)
+    let places: Vec<MediaPlace> = (0..300i64)
         .map(|i| {
             let shown = match i % 3 {
                 0 => i,
@@ -99,7 +99,7 @@ fn a_network_that_stood_still_and_a_burst_after_it_are_no_step() {
     let mut line = Timeline::new(None);
     feed(&mut line, 0, 0, 50);
     // Four seconds late, all at once, then on time again.
-    let late: Vec<Place> = (50..150)
+    let late: Vec<MediaPlace> = (50..150)
         .map(|i| line.video(FRAME * i, at_ms(150 * 40)))
         .collect();
     assert_eq!(epochs(&late), 0);
@@ -110,7 +110,7 @@ fn a_network_that_stood_still_and_a_burst_after_it_are_no_step() {
 fn a_camera_clock_that_runs_fast_for_hours_is_no_step() {
     // 200 ppm fast, one frame a second, six hours: 4.3 s ahead in the end.
     let mut line = Timeline::new(None);
-    let places: Vec<Place> = (0..6 * 3_600)
+    let places: Vec<MediaPlace> = (0..6 * 3_600)
         .map(|s: u64| line.video(i64::try_from(s * 90_018).unwrap(), at_ms(1_000 * s)))
         .collect();
     assert_eq!(epochs(&places), 1);
@@ -119,9 +119,9 @@ fn a_camera_clock_that_runs_fast_for_hours_is_no_step() {
 #[test]
 fn a_camera_that_opens_with_a_burst_of_the_past_is_one_epoch() {
     let mut line = Timeline::new(None);
-    let burst: Vec<Place> = (0..250).map(|i| line.video(FRAME * i, at_ms(0))).collect();
+    let burst: Vec<MediaPlace> = (0..250).map(|i| line.video(FRAME * i, at_ms(0))).collect();
     assert_eq!(epochs(&burst), 1);
-    let live: Vec<Place> = (250..300)
+    let live: Vec<MediaPlace> = (250..300)
         .map(|i| line.video(FRAME * i, at_ms(40 * (u64::try_from(i).unwrap() - 249))))
         .collect();
     assert_eq!(epochs(&live), 0);

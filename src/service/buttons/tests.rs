@@ -175,25 +175,25 @@ fn with_gestures(id: &str) -> Button {
 }
 
 /// The threads, the hands, and the channel that a board would speak into.
-fn started(buttons: &[Button]) -> (Buttons, Arc<Fake>, Sender<Heard>) {
+fn started(buttons: &[Button]) -> (Buttons, Arc<Fake>, Sender<BoardEvent>) {
     let fake = Arc::new(Fake::default());
     let (running, say) = started_with(buttons, &fake);
     (running, fake, say)
 }
 
-fn started_with(buttons: &[Button], fake: &Arc<Fake>) -> (Buttons, Sender<Heard>) {
+fn started_with(buttons: &[Button], fake: &Arc<Fake>) -> (Buttons, Sender<BoardEvent>) {
     let (say, heard) = crossbeam_channel::unbounded();
     let running = start(buttons, heard, fake.clone(), Arc::new(RealClock)).unwrap();
     (running, say)
 }
 
-fn edge(say: &Sender<Heard>, button: usize, held: bool, at_mono_ns: u64) {
+fn edge(say: &Sender<BoardEvent>, button: usize, held: bool, at_mono_ns: u64) {
     let edge = Edge {
         button,
         held,
         at_mono_ns,
     };
-    say.send(Heard::Edge(edge)).unwrap();
+    say.send(BoardEvent::Edge(edge)).unwrap();
 }
 
 fn pressed(id: &str, at_mono_ns: u64, others: usize) -> Did {
@@ -316,7 +316,7 @@ fn a_button_held_at_the_start_presses_nothing_and_is_in_trouble_until_it_is_let_
 #[test]
 fn what_a_backend_says_of_a_button_is_told_and_a_dropped_press_is_made() {
     let (_running, fake, say) = started(&[button("north")]);
-    let trouble = |what: Option<&str>| Heard::Trouble {
+    let trouble = |what: Option<&str>| BoardEvent::Trouble {
         button: 0,
         what: what.map(str::to_owned),
     };
@@ -324,7 +324,7 @@ fn what_a_backend_says_of_a_button_is_told_and_a_dropped_press_is_made() {
     say.send(trouble(None)).unwrap();
     fake.wait(&[Did::Trouble(0, true), Did::Trouble(0, false)]);
     let before = RealClock.mono_ns();
-    let lost = Heard::Lost {
+    let lost = BoardEvent::Lost {
         button: 0,
         edges: 2,
     };
@@ -336,7 +336,7 @@ fn what_a_backend_says_of_a_button_is_told_and_a_dropped_press_is_made() {
     assert!((before..=RealClock.mono_ns()).contains(at));
     // Nobody knows how many, and it is held now: that edge is missing.
     fake.set(|state| assert!(state.held.insert(0)));
-    let lost = Heard::Lost {
+    let lost = BoardEvent::Lost {
         button: 0,
         edges: 0,
     };

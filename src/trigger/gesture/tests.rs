@@ -6,8 +6,8 @@ use proptest::prelude::*;
 const MS: u64 = 1_000_000;
 const S: u64 = 1_000 * MS;
 
-fn rules(long: bool, double: bool, cooldown_ms: u64) -> Rules {
-    Rules {
+fn rules(long: bool, double: bool, cooldown_ms: u64) -> GestureRules {
+    GestureRules {
         presses: true,
         long,
         double,
@@ -46,7 +46,7 @@ fn again(at_ms: u64, of_ms: u64) -> Action {
 }
 
 /// A button that is pressed and let go at these times.
-fn played(rules: Rules, edges: &[(u64, bool)], until_ms: u64) -> Vec<Action> {
+fn played(rules: GestureRules, edges: &[(u64, bool)], until_ms: u64) -> Vec<Action> {
     let mut machine = Machine::new(rules);
     let mut actions = Vec::new();
     for (at_ms, held) in edges {
@@ -200,7 +200,7 @@ fn held_for_more_than_thirty_seconds_it_is_one_press_and_stuck_until_it_is_let_g
 
 #[test]
 fn held_at_start_it_is_no_press_and_stops_nothing_and_is_stuck_after_thirty_seconds() {
-    let mut machine = Machine::new(Rules {
+    let mut machine = Machine::new(GestureRules {
         stops_after_ns: Some(8 * S),
         ..rules(true, true, 3_000)
     });
@@ -229,7 +229,7 @@ fn held_at_start_it_is_no_press_and_stops_nothing_and_is_stuck_after_thirty_seco
 
 #[test]
 fn the_hold_that_stops_the_box_is_a_press_too_and_is_told_once() {
-    let rules = Rules {
+    let rules = GestureRules {
         stops_after_ns: Some(8 * S),
         ..rules(true, false, 3_000)
     };
@@ -251,7 +251,7 @@ fn the_hold_that_stops_the_box_is_a_press_too_and_is_told_once() {
 
 #[test]
 fn a_button_that_only_stops_the_box_makes_no_press() {
-    let stops = |after_ms: u64| Rules {
+    let stops = |after_ms: u64| GestureRules {
         presses: false,
         stops_after_ns: Some(after_ms * MS),
         ..rules(false, false, 3_000)
@@ -299,7 +299,7 @@ fn where_nobody_knows_what_was_dropped_the_level_tells_what_is_missing() {
 }
 
 /// What a whole sequence of presses means, by looking at all of it at once.
-fn by_the_book(rules: Rules, holds: &[(u64, u64)]) -> Vec<Action> {
+fn by_the_book(rules: GestureRules, holds: &[(u64, u64)]) -> Vec<Action> {
     let mut meant = Vec::new();
     let mut last: Option<u64> = None;
     let mut n = 0;
@@ -360,7 +360,7 @@ fn holds() -> impl Strategy<Value = Vec<(u64, u64)>> {
     })
 }
 
-fn any_rules() -> impl Strategy<Value = Rules> {
+fn any_rules() -> impl Strategy<Value = GestureRules> {
     let cooldown = prop_oneof![Just(0u64), Just(300), Just(3_000)];
     (any::<bool>(), any::<bool>(), cooldown)
         .prop_map(|(long, double, cooldown_ms)| rules(long, double, cooldown_ms))
@@ -403,7 +403,7 @@ proptest! {
         stops in proptest::option::of(0u64..9_000),
         edges in proptest::collection::vec((any::<bool>(), 0u64..20_000, any::<bool>()), 0..60),
     ) {
-        let rules = Rules { stops_after_ns: stops.map(|ms| ms * MS), ..rules };
+        let rules = GestureRules { stops_after_ns: stops.map(|ms| ms * MS), ..rules };
         let mut machine = Machine::new(rules);
         let mut actions = Vec::new();
         for (held, at_ms, timer) in &edges {
@@ -448,7 +448,7 @@ proptest! {
 #[test]
 fn a_second_edge_that_the_kernel_debounces_for_long_still_makes_a_double_press() {
     // Its debouncing of 200 ms lets the kernel tell of the edge at 390 ms only at 590 ms.
-    let slow = Rules {
+    let slow = GestureRules {
         late_ns: LATE_NS + 200 * MS,
         ..rules(false, true, 3_000)
     };

@@ -8,25 +8,25 @@ use crate::config::checked::{Camera, Credentials};
 
 /// Why an attempt failed or a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reason {
+pub struct ConnectionError {
     pub text: String,
     /// The camera refuses the user name or password.
     pub password: bool,
 }
 
-impl Reason {
-    pub fn new(text: impl Into<String>) -> Reason {
-        Reason {
+impl ConnectionError {
+    pub fn new(text: impl Into<String>) -> ConnectionError {
+        ConnectionError {
             text: text.into(),
             password: false,
         }
     }
 
     /// Of an error of retina's, while doing `what` ("connecting", …).
-    pub fn of(error: &retina::Error, what: &str, camera: &Camera) -> Reason {
+    pub fn of(error: &retina::Error, what: &str, camera: &Camera) -> ConnectionError {
         match error.status_code() {
             Some(status) => of_status(status, error, what, camera),
-            None => Reason::new(hide(
+            None => ConnectionError::new(hide(
                 &unreachable(&first_line(error), camera)
                     .unwrap_or_else(|| sentence(&format!("{what} failed: {}", first_line(error)))),
                 camera.credentials.as_ref(),
@@ -54,7 +54,7 @@ fn unreachable(line: &str, camera: &Camera) -> Option<String> {
     ))
 }
 
-fn of_status(status: u16, error: &retina::Error, what: &str, camera: &Camera) -> Reason {
+fn of_status(status: u16, error: &retina::Error, what: &str, camera: &Camera) -> ConnectionError {
     // Retina's words where a description names no stream at all.
     let empty = status == 200 && first_line(error).contains("No parseable streams");
     let text = match status {
@@ -75,7 +75,7 @@ fn of_status(status: u16, error: &retina::Error, what: &str, camera: &Camera) ->
         200..=299 => nonsense(&first_line(error), what, camera),
         _ => format!("{what} failed: the camera answers {status}"),
     };
-    Reason {
+    ConnectionError {
         text,
         password: matches!(status, 401 | 403),
     }

@@ -7,16 +7,16 @@ use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
 
 /// The beats of one loop. A beat costs two stores and no lock.
 #[derive(Debug)]
-pub struct Pulse {
+pub struct Heartbeat {
     name: String,
     beats: AtomicU64,
     /// The kernel's number of the thread that beats; 0: it has not begun.
     thread: AtomicI32,
 }
 
-impl Pulse {
-    pub fn new(name: impl Into<String>) -> Pulse {
-        Pulse {
+impl Heartbeat {
+    pub fn new(name: impl Into<String>) -> Heartbeat {
+        Heartbeat {
             name: name.into(),
             beats: AtomicU64::new(0),
             thread: AtomicI32::new(0),
@@ -52,12 +52,12 @@ mod tests {
 
     #[test]
     fn a_pulse_knows_its_beats_and_its_thread() {
-        let pulse = Pulse::new("ingest-0");
-        assert_eq!((pulse.beats(), pulse.thread()), (0, None));
-        pulse.beat();
-        pulse.beat();
-        assert_eq!((pulse.name(), pulse.beats()), ("ingest-0", 2));
-        let task = format!("/proc/self/task/{}", pulse.thread().unwrap());
+        let heartbeat = Heartbeat::new("ingest-0");
+        assert_eq!((heartbeat.beats(), heartbeat.thread()), (0, None));
+        heartbeat.beat();
+        heartbeat.beat();
+        assert_eq!((heartbeat.name(), heartbeat.beats()), ("ingest-0", 2));
+        let task = format!("/proc/self/task/{}", heartbeat.thread().unwrap());
         assert!(std::path::Path::new(&task).exists());
     }
 }

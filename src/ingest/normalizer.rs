@@ -7,8 +7,8 @@
 use crate::media::{AuFlags, AuMeta, Codec, Track, TrackParams, nal, reorder};
 use crate::ring::{Pushed, RingWriter};
 
-use super::gop::Watch;
-use super::timeline::{Place, Timeline};
+use super::gop::StreamWatch;
+use super::timeline::{MediaPlace, Timeline};
 
 /// Takes what is stored. The ring, or a counter in `check` and tests.
 pub trait Sink {
@@ -31,7 +31,7 @@ impl Sink for RingWriter {
 
 /// A frame as it came out of the network.
 #[derive(Clone, Copy, Debug)]
-pub struct Frame<'a> {
+pub struct ReceivedFrame<'a> {
     /// In the track's ticks, already extended beyond 32 bits.
     pub pts: i64,
     /// `CLOCK_MONOTONIC` when its last packet was read.
@@ -43,7 +43,7 @@ pub struct Frame<'a> {
 
 /// What became of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
+pub enum FrameOutcome {
     Stored,
     /// Larger than the ring takes: a gap stands in its place.
     TooLarge {
@@ -82,9 +82,9 @@ impl Smear {
 
 /// One connection's frames on their way into the ring.
 #[derive(Debug)]
-pub struct Intake {
+pub struct Normalizer {
     timeline: Timeline,
-    pub watch: Watch,
+    pub watch: StreamWatch,
     codec: Codec,
     video: Option<Known>,
     audio: Option<Known>,
@@ -107,12 +107,12 @@ struct Known {
     generation: Option<u32>,
 }
 
-impl Intake {
+impl Normalizer {
     /// `codec` of the video; `audio_rate`: ticks per second of the audio's timestamps.
-    pub fn new(codec: Codec, audio_rate: Option<u32>) -> Intake {
-        Intake {
+    pub fn new(codec: Codec, audio_rate: Option<u32>) -> Normalizer {
+        Normalizer {
             timeline: Timeline::new(audio_rate),
-            watch: Watch::default(),
+            watch: StreamWatch::default(),
             codec,
             video: None,
             audio: None,
@@ -175,7 +175,7 @@ impl Intake {
         self.recovery_points > 0 && !self.begun
     }
 
-    pub fn video(&mut self, sink: &mut impl Sink, frame: &Frame<'_>) -> Taken {
+    pub fn video(&mut self, sink: &mut impl Sink, frame: &ReceivedFrame<'_>) -> FrameOutcome {
         let place = self.timeline.video(frame.pts, frame.arrival_mono_ns);
         self.note(&place);
         self.lost_video = self.lost_video.saturating_add(frame.lost_packets);
@@ -188,10 +188,10 @@ impl Intake {
         let key = kind.key && kind.has_slice && whole;
         if !kind.has_slice || !(self.begun || key) {
             self.recovery_points += u64::from(kind.recovery_point);
-            return Taken::Skipped;
+            return FrameOutcome::Skipped;
         }
         let Some(generation) = self.generation(sink, Track::Video) else {
-            return Taken::Skipped;
+            return FrameOutcome::Skipped;
         };
         if key {
             self.smear = self.smear.after_key(kind.open_gop);
@@ -209,23 +209,23 @@ impl Intake {
         let taken = self.push(sink, what, &place, frame);
         match taken {
             // What refers to the picture left out cannot be right.
-            Taken::TooLarge { .. } => self.smear = Smear::All,
+            FrameOutcome::TooLarge { .. } => self.smear = Smear::All,
             _ => self.begun = true,
         }
         taken
     }
 
-    pub fn audio(&mut self, sink: &mut impl Sink, frame: &Frame<'_>) -> Taken {
+    pub fn audio(&mut self, sink: &mut impl Sink, frame: &ReceivedFrame<'_>) -> FrameOutcome {
         self.lost_audio = self.lost_audio.saturating_add(frame.lost_packets);
         let Some(place) = self.timeline.audio(frame.pts, frame.arrival_mono_ns) else {
-            return Taken::Skipped;
+            return FrameOutcome::Skipped;
         };
         self.note(&place);
         if !self.begun || frame.data.is_empty() {
-            return Taken::Skipped;
+            return FrameOutcome::Skipped;
         }
         let Some(generation) = self.generation(sink, Track::Audio) else {
-            return Taken::Skipped;
+            return FrameOutcome::Skipped;
         };
         let flags = AuFlags {
             key: true,
@@ -236,7 +236,7 @@ impl Intake {
         self.push(sink, what, &place, frame)
     }
 
-    fn note(&mut self, place: &Place) {
+    fn note(&mut self, place: &MediaPlace) {
         if place.new_epoch {
             self.epoch_due = true;
             self.watch.new_epoch();
@@ -266,9 +266,9 @@ impl Intake {
         &mut self,
         sink: &mut impl Sink,
         (track, flags, generation, lost_packets): (Track, AuFlags, u32, u32),
-        place: &Place,
-        frame: &Frame<'_>,
-    ) -> Taken {
+        place: &MediaPlace,
+        frame: &ReceivedFrame<'_>,
+    ) -> FrameOutcome {
         let meta = AuMeta {
             track,
             flags,
@@ -284,8 +284,8 @@ impl Intake {
         };
         self.watch.bytes(frame.data.len(), frame.arrival_mono_ns);
         match sink.push(&meta, frame.data) {
-            Pushed::Stored { .. } => Taken::Stored,
-            Pushed::TooLarge { limit, .. } => Taken::TooLarge { limit },
+            Pushed::Stored { .. } => FrameOutcome::Stored,
+            Pushed::TooLarge { limit, .. } => FrameOutcome::TooLarge { limit },
         }
     }
 }

@@ -69,18 +69,18 @@ fn inter() -> Vec<u8> {
 
 /// Feeds a connection, 40 ms a frame.
 struct Camera {
-    intake: Intake,
+    normalizer: Normalizer,
     kept: Kept,
     frames: u64,
 }
 
 impl Camera {
     fn h264() -> Camera {
-        let mut intake = Intake::new(Codec::H264, Some(48_000));
-        intake.set_params(params(Codec::H264, &[1, 77, 0, 40]));
-        intake.set_params(params(Codec::Aac, &[0x11, 0x90]));
+        let mut normalizer = Normalizer::new(Codec::H264, Some(48_000));
+        normalizer.set_params(params(Codec::H264, &[1, 77, 0, 40]));
+        normalizer.set_params(params(Codec::Aac, &[0x11, 0x90]));
         Camera {
-            intake,
+            normalizer,
             kept: Kept::default(),
             frames: 0,
         }
@@ -88,30 +88,30 @@ impl Camera {
 
     fn h265() -> Camera {
         let mut camera = Camera::h264();
-        camera.intake = Intake::new(Codec::H265, None);
-        camera.intake.set_params(params(Codec::H265, &[1]));
+        camera.normalizer = Normalizer::new(Codec::H265, None);
+        camera.normalizer.set_params(params(Codec::H265, &[1]));
         camera
     }
 
-    fn frame(&mut self, au: &[u8], lost_packets: u32) -> Taken {
+    fn frame(&mut self, au: &[u8], lost_packets: u32) -> FrameOutcome {
         self.frames += 1;
-        let frame = Frame {
+        let frame = ReceivedFrame {
             pts: i64::try_from(self.frames * 3_600).unwrap(),
             arrival_mono_ns: self.frames * 40 * MS,
             lost_packets,
             data: au,
         };
-        self.intake.video(&mut self.kept, &frame)
+        self.normalizer.video(&mut self.kept, &frame)
     }
 
-    fn sound(&mut self, lost_packets: u32) -> Taken {
-        let frame = Frame {
+    fn sound(&mut self, lost_packets: u32) -> FrameOutcome {
+        let frame = ReceivedFrame {
             pts: i64::try_from(self.frames * 40 * 48).unwrap(),
             arrival_mono_ns: self.frames * 40 * MS + MS,
             lost_packets,
             data: &[1, 2, 3],
         };
-        self.intake.audio(&mut self.kept, &frame)
+        self.normalizer.audio(&mut self.kept, &frame)
     }
 
     fn tainted(&self) -> Vec<bool> {
@@ -122,12 +122,12 @@ impl Camera {
 #[test]
 fn what_comes_before_the_first_key_frame_is_left_out() {
     let mut camera = Camera::h264();
-    assert_eq!(camera.frame(&inter(), 0), Taken::Skipped);
-    assert_eq!(camera.sound(0), Taken::Skipped);
+    assert_eq!(camera.frame(&inter(), 0), FrameOutcome::Skipped);
+    assert_eq!(camera.sound(0), FrameOutcome::Skipped);
     assert_eq!(camera.kept.epochs, 0);
-    assert_eq!(camera.frame(&idr(), 0), Taken::Stored);
-    assert_eq!(camera.frame(&inter(), 0), Taken::Stored);
-    assert_eq!(camera.sound(0), Taken::Stored);
+    assert_eq!(camera.frame(&idr(), 0), FrameOutcome::Stored);
+    assert_eq!(camera.frame(&inter(), 0), FrameOutcome::Stored);
+    assert_eq!(camera.sound(0), FrameOutcome::Stored);
     let keys: Vec<bool> = camera.kept.aus.iter().map(|au| au.flags.key).collect();
     assert_eq!(keys, [true, false, true]);
     assert_eq!(camera.kept.epochs, 1);
@@ -136,12 +136,12 @@ fn what_comes_before_the_first_key_frame_is_left_out() {
 #[test]
 fn parameters_missing_from_the_description_are_waited_for() {
     let mut camera = Camera::h264();
-    camera.intake = Intake::new(Codec::H264, None);
-    assert_eq!(camera.frame(&idr(), 0), Taken::Skipped);
+    camera.normalizer = Normalizer::new(Codec::H264, None);
+    assert_eq!(camera.frame(&idr(), 0), FrameOutcome::Skipped);
     camera
-        .intake
+        .normalizer
         .set_params(params(Codec::H264, &[1, 66, 0, 40]));
-    assert_eq!(camera.frame(&idr(), 0), Taken::Stored);
+    assert_eq!(camera.frame(&idr(), 0), FrameOutcome::Stored);
 }
 
 #[test]
@@ -149,11 +149,11 @@ fn new_parameters_are_a_new_generation_and_the_same_again_are_not() {
     let mut camera = Camera::h264();
     camera.frame(&idr(), 0);
     camera
-        .intake
+        .normalizer
         .set_params(params(Codec::H264, &[1, 77, 0, 40]));
     camera.frame(&inter(), 0);
     camera
-        .intake
+        .normalizer
         .set_params(params(Codec::H264, &[1, 77, 0, 31]));
     camera.frame(&idr(), 0);
     camera.sound(0);
@@ -165,7 +165,7 @@ fn new_parameters_are_a_new_generation_and_the_same_again_are_not() {
 fn an_access_unit_without_a_picture_is_left_out_and_its_loss_is_not_forgotten() {
     let mut camera = Camera::h264();
     camera.frame(&idr(), 0);
-    assert_eq!(camera.frame(&nal(&[6, 5, 1, 0]), 7), Taken::Skipped);
+    assert_eq!(camera.frame(&nal(&[6, 5, 1, 0]), 7), FrameOutcome::Skipped);
     camera.frame(&inter(), 1);
     assert_eq!(camera.kept.aus[1].lost_packets, 8);
     assert!(camera.kept.aus[1].flags.tainted);
@@ -253,7 +253,10 @@ fn a_picture_too_large_for_the_ring_taints_what_follows() {
     camera.kept.limit = Some(100);
     camera.frame(&idr(), 0);
     let huge = nal(&[vec![0x41, 0x9a], vec![9; 200]].concat());
-    assert_eq!(camera.frame(&huge, 0), Taken::TooLarge { limit: 100 });
+    assert_eq!(
+        camera.frame(&huge, 0),
+        FrameOutcome::TooLarge { limit: 100 }
+    );
     camera.frame(&inter(), 0);
     camera.frame(&idr(), 0);
     assert_eq!(camera.tainted(), [false, false, true, false]);
@@ -264,8 +267,11 @@ fn a_first_key_frame_too_large_for_the_ring_begins_nothing() {
     let mut camera = Camera::h264();
     camera.kept.limit = Some(100);
     let huge = nal(&[vec![0x65, 0x88], vec![9; 200]].concat());
-    assert_eq!(camera.frame(&huge, 0), Taken::TooLarge { limit: 100 });
-    assert_eq!(camera.frame(&inter(), 0), Taken::Skipped);
+    assert_eq!(
+        camera.frame(&huge, 0),
+        FrameOutcome::TooLarge { limit: 100 }
+    );
+    assert_eq!(camera.frame(&inter(), 0), FrameOutcome::Skipped);
 }
 
 #[test]
@@ -273,13 +279,13 @@ fn a_clock_that_is_set_begins_an_epoch_with_the_frame_that_shows_it() {
     let mut camera = Camera::h264();
     camera.frame(&idr(), 0);
     camera.frame(&inter(), 0);
-    let jumped = Frame {
+    let jumped = ReceivedFrame {
         pts: 90_000_000,
         arrival_mono_ns: 120 * MS,
         lost_packets: 0,
         data: &inter(),
     };
-    camera.intake.video(&mut camera.kept, &jumped);
+    camera.normalizer.video(&mut camera.kept, &jumped);
     let epochs: Vec<u32> = camera.kept.aus.iter().map(|au| au.epoch).collect();
     assert_eq!(epochs, [1, 1, 2]);
     // The parameters are still the same generation.
@@ -290,10 +296,10 @@ fn a_clock_that_is_set_begins_an_epoch_with_the_frame_that_shows_it() {
 fn intra_refresh_without_key_frames_is_noticed() {
     let mut camera = Camera::h264();
     let recovery = [nal(&[6, 6, 1, 0x84, 0x80]), inter()].concat();
-    assert_eq!(camera.frame(&recovery, 0), Taken::Skipped);
-    assert!(camera.intake.only_recovery_points());
+    assert_eq!(camera.frame(&recovery, 0), FrameOutcome::Skipped);
+    assert!(camera.normalizer.only_recovery_points());
     camera.frame(&idr(), 0);
-    assert!(!camera.intake.only_recovery_points());
+    assert!(!camera.normalizer.only_recovery_points());
 }
 
 #[test]
