@@ -292,11 +292,16 @@ fn highlight_settings(config: &Config, boot_id: BootId) -> Settings {
 }
 
 fn web_settings(config: &Config, port: ApiPort) -> web::Settings {
+    let courts = config.cameras.iter();
+    let courts = courts.map(|camera| (camera.id.clone(), camera.court.clone()));
     web::Settings {
         listen: config.http.listen,
         or_any_port: port == ApiPort::OrAnother,
         token: config.http.token.clone(),
+        names: Vec::new(),
+        storage: config.storage.path.clone(),
         cameras: config.cameras.iter().map(|c| c.id.clone()).collect(),
+        courts: courts.collect(),
         pre_ms: config.highlight.pre_ms,
         post_ms: config.highlight.post_ms,
         ring_ms: u64::from(config.ring.seconds) * 1000,

@@ -12,11 +12,13 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::guard::identify::Guard;
+use super::guard::principal::Principal;
 use super::port::Port;
 use super::refusal::ApiRefusal;
 use super::sentence::RequestSentence;
 use super::settings::Settings;
-use crate::base::Clock;
+use crate::base::{CameraId, Clock};
 
 /// A kind of calls that block, of which so many are at work at once; others wait, but for downloads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +30,10 @@ pub enum Bound {
     Looks,
     /// Refused when all places are taken.
     Downloads,
+    /// Whoever looks at users and sessions.
+    Accounts,
+    /// Each takes memory and a core.
+    Passwords,
 }
 
 impl Bound {
@@ -36,7 +42,8 @@ impl Bound {
         match self {
             Bound::Presses => 24,
             Bound::Waiters | Bound::Downloads => 16,
-            Bound::Looks => 4,
+            Bound::Looks | Bound::Accounts => 4,
+            Bound::Passwords => 1,
         }
     }
 
@@ -46,6 +53,8 @@ impl Bound {
             Bound::Waiters => "waiters",
             Bound::Looks => "looks",
             Bound::Downloads => "downloads",
+            Bound::Accounts => "accounts",
+            Bound::Passwords => "passwords",
         }
     }
 }
@@ -57,10 +66,13 @@ pub(super) struct ApiParts {
     pub settings: Settings,
     pub port: Arc<dyn Port>,
     pub clock: Arc<dyn Clock>,
+    pub guard: Arc<Guard>,
     presses: Arc<Semaphore>,
     waiters: Arc<Semaphore>,
     looks: Arc<Semaphore>,
     downloads: Arc<Semaphore>,
+    accounts: Arc<Semaphore>,
+    passwords: Arc<Semaphore>,
 }
 
 impl Deref for Api {
@@ -72,16 +84,24 @@ impl Deref for Api {
 }
 
 impl Api {
-    pub fn new(settings: Settings, port: Arc<dyn Port>, clock: Arc<dyn Clock>) -> Api {
+    pub fn new(
+        settings: Settings,
+        port: Arc<dyn Port>,
+        clock: Arc<dyn Clock>,
+        guard: Arc<Guard>,
+    ) -> Api {
         let places = |bound: Bound| Arc::new(Semaphore::new(bound.places()));
         Api(Arc::new(ApiParts {
             settings,
             port,
             clock,
+            guard,
             presses: places(Bound::Presses),
             waiters: places(Bound::Waiters),
             looks: places(Bound::Looks),
             downloads: places(Bound::Downloads),
+            accounts: places(Bound::Accounts),
+            passwords: places(Bound::Passwords),
         }))
     }
 
@@ -91,6 +111,8 @@ impl Api {
             Bound::Waiters => &self.waiters,
             Bound::Looks => &self.looks,
             Bound::Downloads => &self.downloads,
+            Bound::Accounts => &self.accounts,
+            Bound::Passwords => &self.passwords,
         };
         of.clone()
     }
@@ -130,6 +152,20 @@ impl Api {
         }
     }
 
+    /// The cameras that somebody may press and see, in the config's order.
+    pub fn cameras_of(&self, principal: &Principal) -> Vec<CameraId> {
+        let all = self.settings.cameras.iter();
+        let theirs = all.filter(|camera| match principal.court() {
+            Some(court) => self
+                .settings
+                .courts
+                .get(camera)
+                .is_some_and(|own| own == court),
+            None => true,
+        });
+        theirs.cloned().collect()
+    }
+
     pub fn now(&self) -> String {
         self.rfc3339(self.clock.wall().unix_ns)
     }
@@ -137,6 +173,10 @@ impl Api {
     /// With milliseconds and the venue's offset, as in `2026-11-21T18:03:07.250-03:00`.
     pub fn rfc3339(&self, unix_ns: i64) -> String {
         rfc3339(unix_ns, &self.settings.timezone)
+    }
+
+    pub fn rfc3339_s(&self, unix_s: i64) -> String {
+        self.rfc3339(unix_s.saturating_mul(1_000_000_000))
     }
 }
 

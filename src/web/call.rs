@@ -9,7 +9,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use bytes::Bytes;
 
 use super::api::Api;
-use super::guard::Known;
+use super::guard::identify::Peer;
+use super::guard::principal::Principal;
 use super::port::Port;
 use super::refusal::ApiRefusal;
 use super::route::Route;
@@ -27,7 +28,8 @@ pub(super) struct Call {
     pub api: Api,
     pub route: &'static Route,
     pub arrival: ArrivalTime,
-    pub known: Known,
+    pub peer: Peer,
+    pub principal: Principal,
     headers: HeaderMap,
 }
 
@@ -36,10 +38,11 @@ impl FromRequestParts<Api> for Call {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Call, ApiRefusal> {
         let found = &parts.extensions;
-        let (Some(MatchedRoute(route)), Some(arrival), Some(known)) = (
+        let (Some(MatchedRoute(route)), Some(arrival), Some(peer), Some(principal)) = (
             found.get().copied(),
             found.get().copied(),
             found.get().copied(),
+            found.get::<Principal>().cloned(),
         ) else {
             let broken = RequestSentence::Broken {};
             return Err(ApiRefusal::new(StatusCode::INTERNAL_SERVER_ERROR, broken));
@@ -48,7 +51,8 @@ impl FromRequestParts<Api> for Call {
             api: api.clone(),
             route,
             arrival,
-            known,
+            peer,
+            principal,
             headers: parts.headers.clone(),
         })
     }

@@ -21,13 +21,16 @@ mod table;
 
 use std::sync::Arc;
 
+use crate::access::AccessStore;
 use crate::base::{Clock, Stop};
+use crate::disk::Disk;
 
 pub use answers::{AllCameras, AskedCameras, PressAnswer};
 use api::Api;
 pub use api::Bound;
 pub use error::WebError;
-use guard::Guard;
+use guard::identify::Guard;
+use guard::own_names::OwnNames;
 pub use guard::role::{Access, Role};
 pub use guard::sentence::GuardSentence;
 pub use port::{Parts, Port, QueueCommand, QueueRefusal};
@@ -48,9 +51,19 @@ pub fn serve(
     if token.is_none() && !settings.listen.ip().is_loopback() {
         return Err(WebError::OpenToAll(settings.listen));
     }
-    let guard = Guard::new(token);
-    let limits = settings.limits;
     let listener = server::bind(settings.listen, settings.or_any_port)?;
-    let api = Api::new(settings, port, clock.clone());
+    let listens_on = listener.local_addr().map_err(WebError::Thread)?;
+    // The kernel's own file: it can always be read.
+    let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let store = AccessStore::new(Disk::default(), &settings.storage);
+    let guard = Arc::new(Guard::new(
+        token,
+        OwnNames::new(&hostname, &settings.names),
+        listens_on.port(),
+        Arc::new(store),
+        clock.clone(),
+    ));
+    let limits = settings.limits;
+    let api = Api::new(settings, port, clock.clone(), guard.clone());
     server::start(listener, limits, guard, table::router(api), clock, stop)
 }

@@ -12,6 +12,7 @@ use super::guard::role::Access;
 pub enum RouteMethod {
     Get,
     Post,
+    Delete,
 }
 
 impl RouteMethod {
@@ -19,6 +20,7 @@ impl RouteMethod {
         match self {
             RouteMethod::Get => "GET",
             RouteMethod::Post => "POST",
+            RouteMethod::Delete => "DELETE",
         }
     }
 
@@ -26,6 +28,7 @@ impl RouteMethod {
         match self {
             RouteMethod::Get => MethodFilter::GET,
             RouteMethod::Post => MethodFilter::POST,
+            RouteMethod::Delete => MethodFilter::DELETE,
         }
     }
 }

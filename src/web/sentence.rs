@@ -53,6 +53,8 @@ crate::sentences! {
             "\"pre\" and \"post\" are both 0: there would be nothing to see",
         WindowTooLong { asked_ms: InSeconds, ring_ms: InSeconds } = "request_window_too_long":
             "{asked_ms} s is more than the {ring_ms} s that the rings hold; ask for less, or raise [ring] seconds",
+        BodyUnclear { shape: &'static str } = "request_body_unclear":
+            "the body must be {shape}",
         RetryUnclear {} = "request_retry_unclear":
             "the body must be {{\"id\": \"…\"}}, or {{\"failed\": true}} for all that were given up",
         DropUnclear {} = "request_drop_unclear":
@@ -83,6 +85,18 @@ crate::sentences! {
             "no job was given up: nothing to try again",
         Retried { jobs: String } = "queue_jobs_retried":
             "{jobs}: tried again",
+        Claimed { name: String } = "claim_taken":
+            "the box has been set up: its administrator is {name}",
+        SignedIn { name: String } = "session_begun":
+            "signed in as {name}",
+        SignedOut {} = "session_left":
+            "signed out",
+        SessionEnded {} = "session_ended":
+            "the session has been ended",
+        UserAdded { name: String } = "user_added":
+            "{name} can sign in now",
+        UserRemoved { name: String } = "user_removed":
+            "{name} cannot sign in any more",
         Dropped { jobs: String } = "queue_jobs_dropped":
             "{jobs}: taken out of the queue; the files stay until keep_uploaded is over",
     }

@@ -27,7 +27,7 @@ use tower::ServiceExt;
 
 use super::call::ArrivalTime;
 use super::error::WebError;
-use super::guard::Guard;
+use super::guard::identify::{Guard, Peer};
 use super::refusal::ApiRefusal;
 use super::sentence::RequestSentence;
 use super::settings::Limits;
@@ -73,7 +73,7 @@ impl Server {
 /// What every connection's task shares.
 struct Shared {
     limits: Limits,
-    guard: Guard,
+    guard: Arc<Guard>,
     router: Router,
     clock: Arc<dyn Clock>,
     table: Table,
@@ -95,7 +95,7 @@ pub(super) fn bind(listen: SocketAddr, or_any_port: bool) -> Result<TcpListener,
 pub(super) fn start(
     listener: TcpListener,
     limits: Limits,
-    guard: Guard,
+    guard: Arc<Guard>,
     router: Router,
     clock: Arc<dyn Clock>,
     stop: Stop,
@@ -156,7 +156,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, mut ended: watch::Re
             _ = ended.wait_for(|ended| *ended) => break,
         };
         match accepted {
-            Ok((stream, _)) => admit(stream, &shared, &ended),
+            Ok((stream, from)) => admit(stream, Peer::Address(from.ip()), &shared, &ended),
             Err(error) => {
                 if let Some(times) = troubles.happened(shared.clock.mono_ns()) {
                     log::warn!(target: "hindsight", event = "error_http", times;
@@ -172,13 +172,13 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, mut ended: watch::Re
 }
 
 /// Gives the connection a task, in the place of an idle one if need be.
-fn admit(stream: TcpStream, shared: &Arc<Shared>, ended: &watch::Receiver<bool>) {
+fn admit(stream: TcpStream, peer: Peer, shared: &Arc<Shared>, ended: &watch::Receiver<bool>) {
     if !shared.table.make_room(shared.limits.connections) {
         tokio::spawn(turn_away(stream));
         return;
     }
     let id = shared.table.enter();
-    let task = tokio::spawn(serve(stream, shared.clone(), ended.clone(), id));
+    let task = tokio::spawn(serve(stream, peer, shared.clone(), ended.clone(), id));
     shared.table.handle(id, task.abort_handle());
 }
 
@@ -199,7 +199,13 @@ async fn turn_away(mut stream: TcpStream) {
     .await;
 }
 
-async fn serve(stream: TcpStream, shared: Arc<Shared>, mut ended: watch::Receiver<bool>, id: u64) {
+async fn serve(
+    stream: TcpStream,
+    peer: Peer,
+    shared: Arc<Shared>,
+    mut ended: watch::Receiver<bool>,
+    id: u64,
+) {
     let _place = Place(&shared.table, id);
     let _ = stream.set_nodelay(true);
     let stalled = u32::try_from(shared.limits.stalled.as_millis()).unwrap_or(u32::MAX);
@@ -209,7 +215,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>, mut ended: watch::Receive
     let service = service_fn(|request| {
         let stamp = ArrivalTime(shared.clock.mono_ns());
         let shared = shared.clone();
-        async move { Ok::<_, std::convert::Infallible>(respond(request, stamp, shared, id).await) }
+        async move { Ok::<_, std::convert::Infallible>(respond(request, stamp, peer, shared, id).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -230,18 +236,22 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>, mut ended: watch::Receive
 async fn respond(
     request: Request<Incoming>,
     stamp: ArrivalTime,
+    peer: Peer,
     shared: Arc<Shared>,
     id: u64,
 ) -> Response<Tracked> {
     let busy = Busy::new(&shared, id);
-    let looked = shared
+    let (head, body) = request.into_parts();
+    let asks = shared
         .guard
-        .look(request.method(), request.uri(), request.headers());
-    let mut response = match looked {
-        Ok(known) => {
+        .identify(peer, &head.method, &head.uri, &head.headers);
+    let mut response = match asks.await {
+        Ok(principal) => {
+            let request = Request::from_parts(head, body);
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(stamp);
-            request.extensions_mut().insert(known);
+            request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(principal);
             match shared.router.clone().oneshot(request).await {
                 Ok(response) => response,
                 Err(never) => match never {},

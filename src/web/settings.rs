@@ -1,5 +1,6 @@
 //! How to serve, and what strangers can use up.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,8 +18,14 @@ pub struct Settings {
     /// Where another listens there, any port will do.
     pub or_any_port: bool,
     pub token: Option<Secret>,
+    /// Names under which the box is asked, besides its own and all addresses.
+    pub names: Vec<String>,
+    /// The folder of the storage, for users and sessions.
+    pub storage: PathBuf,
     /// All cameras, in the config's order.
     pub cameras: Vec<CameraId>,
+    /// The court of each.
+    pub courts: BTreeMap<CameraId, String>,
     pub pre_ms: u64,
     pub post_ms: u64,
     /// What a ring holds: the longest window that can be asked for.

@@ -3,16 +3,21 @@
 //! A route that is added gets a row here; who may ask is checked in [`router`], from the row.
 
 use axum::Router;
-use axum::extract::Extension;
+use axum::extract::{Extension, Request};
 use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
 use axum::routing::{MethodRouter, on};
 
 use super::api::{Api, Bound};
 use super::call::MatchedRoute;
+use super::guard::headers::is_json_or_nothing;
+use super::guard::principal::Principal;
 use super::guard::role::Access;
+use super::guard::sentence::GuardSentence;
 use super::refusal::ApiRefusal;
 use super::route::{Route, RouteMethod};
-use super::routes::{files, library, press, queue, status};
+use super::routes::{files, library, press, queue, session, shared, status, users};
 use super::sentence::RequestSentence;
 
 /// In the order in which they are listed to people.
@@ -21,7 +26,7 @@ pub static ROUTES: &[Route] = &[
         method: RouteMethod::Post,
         path: "/save-clip",
         alias: None,
-        access: Access::Staff,
+        access: Access::Kiosk,
         bound: Bound::Presses,
         body_bytes: 4096,
         schema: Some("press"),
@@ -54,7 +59,7 @@ pub static ROUTES: &[Route] = &[
         method: RouteMethod::Get,
         path: "/highlights",
         alias: Some("/highlights/"),
-        access: Access::Staff,
+        access: Access::Kiosk,
         bound: Bound::Looks,
         body_bytes: 0,
         schema: None,
@@ -65,7 +70,7 @@ pub static ROUTES: &[Route] = &[
         method: RouteMethod::Get,
         path: "/highlights/{date}/{press}/{file}",
         alias: None,
-        access: Access::Staff,
+        access: Access::Kiosk,
         bound: Bound::Downloads,
         body_bytes: 0,
         schema: None,
@@ -105,6 +110,116 @@ pub static ROUTES: &[Route] = &[
         about: "`{\"id\": \"…\"}`: taken out of the queue; the files stay until `keep_uploaded` is over",
         handler: |method| on(method, queue::drop_job),
     },
+    Route {
+        method: RouteMethod::Get,
+        path: "/s/{token}/{file}",
+        alias: None,
+        access: Access::Link,
+        bound: Bound::Downloads,
+        body_bytes: 0,
+        schema: None,
+        about: "a file of one press, by a link that was shared; 410 once the link has expired or was withdrawn",
+        handler: |method| on(method, shared::file),
+    },
+    Route {
+        method: RouteMethod::Get,
+        path: "/api/me",
+        alias: None,
+        access: Access::Open,
+        bound: Bound::Accounts,
+        body_bytes: 0,
+        schema: None,
+        about: "who asks (`role`, `name`, `court`), and whether the box has been set up (`claimed`)",
+        handler: |method| on(method, session::me),
+    },
+    Route {
+        method: RouteMethod::Post,
+        path: "/api/claim",
+        alias: None,
+        access: Access::Open,
+        bound: Bound::Passwords,
+        body_bytes: 4096,
+        schema: None,
+        about: "`{\"token\": \"…\", \"name\": \"…\", \"password\": \"…\"}`: the first administrator, with the token that `hindsight token` shows; 409 once there is one",
+        handler: |method| on(method, session::claim),
+    },
+    Route {
+        method: RouteMethod::Post,
+        path: "/api/session",
+        alias: None,
+        access: Access::Open,
+        bound: Bound::Passwords,
+        body_bytes: 4096,
+        schema: None,
+        about: "`{\"name\": \"…\", \"password\": \"…\"}`: signs in; the answer sets a cookie",
+        handler: |method| on(method, session::sign_in),
+    },
+    Route {
+        method: RouteMethod::Delete,
+        path: "/api/session",
+        alias: None,
+        access: Access::User,
+        bound: Bound::Accounts,
+        body_bytes: 0,
+        schema: None,
+        about: "signs out",
+        handler: |method| on(method, session::sign_out),
+    },
+    Route {
+        method: RouteMethod::Get,
+        path: "/api/sessions",
+        alias: None,
+        access: Access::User,
+        bound: Bound::Accounts,
+        body_bytes: 0,
+        schema: None,
+        about: "who is signed in: all for administrators, their own for others",
+        handler: |method| on(method, session::sessions),
+    },
+    Route {
+        method: RouteMethod::Delete,
+        path: "/api/sessions/{id}",
+        alias: None,
+        access: Access::User,
+        bound: Bound::Accounts,
+        body_bytes: 0,
+        schema: None,
+        about: "ends a session",
+        handler: |method| on(method, session::end_session),
+    },
+    Route {
+        method: RouteMethod::Get,
+        path: "/api/users",
+        alias: None,
+        access: Access::Admin,
+        bound: Bound::Accounts,
+        body_bytes: 0,
+        schema: None,
+        about: "the users",
+        handler: |method| on(method, users::list),
+    },
+    Route {
+        method: RouteMethod::Post,
+        path: "/api/users",
+        alias: None,
+        access: Access::Admin,
+        bound: Bound::Passwords,
+        body_bytes: 4096,
+        schema: None,
+        about: "`{\"name\": \"…\", \"role\": \"staff\", \"password\": \"…\"}`, for a kiosk with its `court`: a new user",
+        handler: |method| on(method, users::add),
+    },
+    Route {
+        method: RouteMethod::Delete,
+        path: "/api/users/{name}",
+        alias: None,
+        access: Access::Admin,
+        bound: Bound::Accounts,
+        body_bytes: 0,
+        schema: None,
+        about: "a user goes, and the sessions of that user end",
+        handler: |method| on(method, users::remove),
+    },
 ];
 
 pub(super) fn router(api: Api) -> Router {
@@ -114,15 +229,39 @@ pub(super) fn router(api: Api) -> Router {
         let mut right = Vec::new();
         for route in ROUTES.iter().filter(|route| answers(route, path)) {
             let handler = (route.handler)(route.method.filter());
-            here = here.merge(handler.route_layer(Extension(MatchedRoute(route))));
+            let guarded = handler
+                .route_layer(from_fn(move |request, next| {
+                    admit(route.access, request, next)
+                }))
+                .route_layer(Extension(MatchedRoute(route)));
+            here = here.merge(guarded);
             right.push(route.method.name());
         }
         let right = right.join(" or ");
-        let wrong =
-            move |method: Method, uri: Uri| async move { wrong_method(&method, &uri, right) };
+        let wrong = move |Extension(principal): Extension<Principal>, method: Method, uri: Uri| async move {
+            principal.admit(OF_NO_ROUTE)?;
+            Err::<(), _>(wrong_method(&method, &uri, right))
+        };
         router = router.route(path, here.fallback(wrong));
     }
     router.fallback(wrong_path).with_state(api)
+}
+
+/// Which routes there are is told to whoever may use some.
+const OF_NO_ROUTE: Access = Access::Kiosk;
+
+/// Lets those through whom the route is open to.
+async fn admit(access: Access, request: Request, next: Next) -> Result<Response, ApiRefusal> {
+    match request.extensions().get::<Principal>() {
+        Some(principal) => principal.admit(access)?,
+        None => Principal::Nobody.admit(access)?,
+    }
+    let reads_only = request.method() == Method::GET || request.method() == Method::HEAD;
+    if !reads_only && !is_json_or_nothing(request.headers()) {
+        let said = GuardSentence::NotJson {};
+        return Err(ApiRefusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, said));
+    }
+    Ok(next.run(request).await)
 }
 
 fn answers(route: &Route, path: &str) -> bool {
@@ -142,7 +281,11 @@ fn paths() -> Vec<&'static str> {
     paths
 }
 
-async fn wrong_path(uri: Uri) -> ApiRefusal {
+async fn wrong_path(
+    Extension(principal): Extension<Principal>,
+    uri: Uri,
+) -> Result<(), ApiRefusal> {
+    principal.admit(OF_NO_ROUTE)?;
     let listed = ROUTES.iter().filter(|route| !route.path.contains('{'));
     let mut listed: Vec<String> = listed
         .map(|route| format!("{} {}", route.method.name(), route.path))
@@ -152,7 +295,7 @@ async fn wrong_path(uri: Uri) -> ApiRefusal {
         path: asked(&uri),
         routes: format!("{} and {last}", listed.join(", ")),
     };
-    ApiRefusal::new(StatusCode::NOT_FOUND, said)
+    Err(ApiRefusal::new(StatusCode::NOT_FOUND, said))
 }
 
 fn wrong_method(method: &Method, uri: &Uri, right: String) -> ApiRefusal {

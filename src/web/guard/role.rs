@@ -1,12 +1,10 @@
-//! Who asks, and what a route asks of them.
+//! Roles, and what a route asks of them.
 //!
-//! Not here: how somebody proves who they are (`guard`), which route asks for what (`table`).
+//! Not here: how somebody proves who they are (`identify`), which route asks for what (`table`).
 
-/// Who asks.
+/// What somebody is to the box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// One press's clips, by a shared address.
-    Link,
     /// One court.
     Kiosk,
     /// All courts.
@@ -15,16 +13,36 @@ pub enum Role {
     Admin,
     /// A machine with the token of the config.
     Bearer,
+    /// The box's own commands.
+    Local,
 }
 
-/// The least role that a route is open to.
+impl Role {
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Kiosk => "kiosk",
+            Role::Staff => "staff",
+            Role::Admin => "admin",
+            Role::Bearer => "bearer",
+            Role::Local => "local",
+        }
+    }
+}
+
+/// Whom a route is open to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Access {
     /// Everybody.
     Open,
+    /// Whoever has the address: the route itself looks at the secret in its path.
     Link,
+    /// Whoever has a role; a kiosk gets what is its court's.
     Kiosk,
+    /// Whoever signed in with a name: no machine.
+    User,
+    /// All but kiosks.
     Staff,
+    /// Administrators, and the box's own commands.
     Admin,
 }
 
@@ -34,6 +52,7 @@ impl Access {
             Access::Open => "open",
             Access::Link => "link",
             Access::Kiosk => "kiosk",
+            Access::User => "user",
             Access::Staff => "staff",
             Access::Admin => "admin",
         }

@@ -33,18 +33,31 @@ pub async fn file(
     path: Result<UrlPath<(String, String, String)>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, ApiRefusal> {
+    let UrlPath((date, press, name)) = path.map_err(|_| missing())?;
+    if let Some(camera) = camera_of(&name)
+        && !call.api.cameras_of(&call.principal).contains(&camera)
+        && call.principal.court().is_some()
+    {
+        return Err(missing());
+    }
+    serve(&call, (date, press, name), &headers).await
+}
+
+/// The file of that day, press and name.
+pub(super) async fn serve(
+    call: &Call,
+    (date, press, name): (String, String, String),
+    headers: &HeaderMap,
+) -> Result<Response, ApiRefusal> {
     let busy = || {
         let said = RequestSentence::DownloadsTaken {};
         ApiRefusal::new(StatusCode::SERVICE_UNAVAILABLE, said)
-    };
-    let Ok(UrlPath((date, press, name))) = path else {
-        return Err(missing());
     };
     let permit = call.api.place(call.route.bound).ok_or_else(busy)?;
     let root = call.api.settings.highlights.clone();
     let opened = tokio::task::spawn_blocking(move || open(&root, &date, &press, &name));
     match opened.await {
-        Ok(Ok(opened)) => Ok(answer(opened, &headers, permit)),
+        Ok(Ok(opened)) => Ok(answer(opened, headers, permit)),
         Ok(Err(refused)) => Err(refused),
         Err(_) => Err(busy()),
     }
@@ -67,20 +80,8 @@ fn missing() -> ApiRefusal {
 /// Opens `<root>/<date>/<press>/<name>`. Blocks.
 fn open(root: &Path, date: &str, press: &str, name: &str) -> Result<HighlightFile, ApiRefusal> {
     let kind = kind_of(name);
-    let stem = [
-        ".suspect.mp4",
-        ".marked.mp4",
-        ".vertical.mp4",
-        ".mp4",
-        ".jpg",
-        ".json",
-    ]
-    .iter()
-    .find_map(|ending| name.strip_suffix(ending))
-    .ok_or_else(missing)?;
-    let ours = is_folder(date)
-        && PressId::try_from(press.to_owned()).is_ok()
-        && CameraId::new(stem).is_ok();
+    let ours =
+        is_folder(date) && PressId::try_from(press.to_owned()).is_ok() && camera_of(name).is_some();
     if !ours {
         return Err(missing());
     }
@@ -106,6 +107,22 @@ fn open(root: &Path, date: &str, press: &str, name: &str) -> Result<HighlightFil
         )),
         _ => Err(missing()),
     }
+}
+
+/// Whose file it is; `None`: it has no name of ours.
+pub(super) fn camera_of(name: &str) -> Option<CameraId> {
+    let endings = [
+        ".suspect.mp4",
+        ".marked.mp4",
+        ".vertical.mp4",
+        ".mp4",
+        ".jpg",
+        ".json",
+    ];
+    let stem = endings
+        .iter()
+        .find_map(|ending| name.strip_suffix(ending))?;
+    CameraId::new(stem).ok()
 }
 
 /// A committed clip never changes, nor does what was made of it; a sidecar does.

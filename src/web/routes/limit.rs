@@ -8,7 +8,7 @@ use crate::web::refusal::ApiRefusal;
 use crate::web::sentence::RequestSentence;
 
 /// Most entries in one list, and how many where nobody says.
-const LIST_MOST: usize = 1000;
+pub(super) const LIST_MOST: usize = 1000;
 const LIST_USUAL: usize = 100;
 
 #[derive(Deserialize)]

@@ -17,6 +17,7 @@ use crate::base::{PressAck, PressError, PressId, PressRequest, Source};
 use crate::web::answers::{AskedCameras, PressAnswer};
 use crate::web::api::Bound;
 use crate::web::call::Call;
+use crate::web::guard::sentence::GuardSentence;
 use crate::web::press_query::{self, PressChoice, PressQuery};
 use crate::web::refusal::ApiRefusal;
 use crate::web::sentence::{CountOfCameras, DoneSentence, RequestSentence};
@@ -43,8 +44,13 @@ pub async fn save_clip(
         _ => return Err(ApiRefusal::bad_request(RequestSentence::WaitUnclear {})),
     };
     let body = call.read(body).await?;
+    let cameras = call.api.cameras_of(&call.principal);
+    if cameras.is_empty() && call.principal.court().is_some() {
+        let said = GuardSentence::CourtWithoutCameras {};
+        return Err(ApiRefusal::new(StatusCode::FORBIDDEN, said));
+    }
     let choice = PressChoice {
-        cameras: &settings.cameras,
+        cameras: &cameras,
         pre_ms: settings.pre_ms,
         post_ms: settings.post_ms,
         ring_ms: settings.ring_ms,
