@@ -1,19 +1,52 @@
 //! `hindsight appliance disk` and `config`: for the units of our own SD image, as root.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use nix::unistd::Uid;
 
+use super::common::{Common, quiet};
+use super::exit::{NOT_DONE, WRONG};
 use crate::appliance::Paths;
 use crate::appliance::config::{self, TakingOver};
 use crate::appliance::disk::look::Devices;
 use crate::appliance::disk::{self, Bringing, Patience};
 use crate::appliance::system::System;
-use crate::commands::exit::{NOT_DONE, WRONG};
+
+/// For the units of Hindsight's own SD image: its disk, and what the card says
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  hindsight appliance config --root /tmp/box")]
+pub struct Args {
+    #[command(subcommand)]
+    action: ApplianceAction,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum ApplianceAction {
+    /// Find, check and mount the data disk; an empty one is prepared, a foreign one never
+    #[command(after_help = "Example:\n  hindsight appliance disk")]
+    Disk,
+    /// Take over hindsight.toml, wifi.txt and authorized_keys from the card
+    #[command(after_help = "Example:\n  hindsight appliance config")]
+    Config {
+        /// As if this folder were /, and without mounting anything: to try it out
+        #[arg(long, value_name = "FOLDER")]
+        root: Option<PathBuf>,
+    },
+}
+
+impl Args {
+    pub fn run(self, common: &Common) -> ExitCode {
+        common.start_log(quiet());
+        match self.action {
+            ApplianceAction::Disk => disk(),
+            ApplianceAction::Config { root } => config(root.as_deref()),
+        }
+    }
+}
 
 /// Finds, checks and mounts the data disk; prepares an empty one.
-pub(super) fn disk() -> ExitCode {
+fn disk() -> ExitCode {
     if !Uid::effective().is_root() {
         eprintln!("this is for the units of Hindsight's own SD image, which run it as root");
         return ExitCode::from(NOT_DONE);
@@ -34,7 +67,7 @@ pub(super) fn disk() -> ExitCode {
 }
 
 /// Takes over what the card says. `root`: as if that folder were `/`, and nothing is mounted.
-pub(super) fn config(root: Option<&Path>) -> ExitCode {
+fn config(root: Option<&Path>) -> ExitCode {
     if root.is_none() && !Uid::effective().is_root() {
         eprintln!(
             "this is for the units of Hindsight's own SD image, which run it as root; to try it out: --root FOLDER"

@@ -1,7 +1,6 @@
 //! `hindsight board`: the header as a picture, what each pin does and how it is now.
 //!
 //! Not here: looking at the kernel (`board::peek`), the service's own word (`panel`).
-//! Called by: app.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -12,15 +11,47 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::client::Client;
+use super::common::{Common, Show};
+use super::exit::{NOT_DONE, WRONG};
+use super::{board_off, board_test};
 use crate::board::lights::role_name;
 use crate::board::pins::{Fit, HeaderLine, Pin, PinIs, PinMap};
 use crate::board::{Peeked, Settings, peek};
-use crate::commands::exit::{NOT_DONE, WRONG};
 use crate::config::Config;
 use crate::config::board::{Backend, Input, LedRole};
 use crate::service::say;
 
-pub(super) fn board(config: &Config) -> ExitCode {
+/// Buttons and lights: the pins as a picture, what hangs on which, how it is now
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  hindsight board\n  hindsight board test")]
+pub struct Args {
+    #[command(subcommand)]
+    action: Option<BoardAction>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum BoardAction {
+    /// Every light into the state that says "nothing is saved here"; systemd runs it when the service has ended
+    #[command(after_help = "Example:\n  hindsight board off")]
+    Off,
+    /// Walks you from light to light and from button to button; stop the service first
+    #[command(
+        after_help = "Example:\n  systemctl stop hindsight; hindsight board test; systemctl start hindsight"
+    )]
+    Test,
+}
+
+impl Args {
+    pub fn run(self, common: &Common) -> ExitCode {
+        common.with_config(Show::Nothing, &[], |config| match self.action {
+            None => board(config),
+            Some(BoardAction::Off) => board_off::off(config),
+            Some(BoardAction::Test) => board_test::test(config),
+        })
+    }
+}
+
+fn board(config: &Config) -> ExitCode {
     let (map, known) = match map_of(config) {
         Ok(found) => found,
         Err(unknown) => {

@@ -6,9 +6,9 @@
 
 use std::process::ExitCode;
 
+use super::exit::WRONG;
 use crate::board::lights::role_name;
 use crate::board::{self, BoardError, BoardPart, LedOutputs, patterns};
-use crate::commands::exit::WRONG;
 use crate::config::Config;
 use crate::config::board::{Backend, Led};
 use crate::service::panel;

@@ -13,12 +13,12 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, after, never, select};
 
+use super::exit::{NOT_DONE, WRONG};
 use crate::base::{Clock, RealClock, StopLevel};
 use crate::board::lights::role_name;
 use crate::board::pins::PinMap;
 use crate::board::sim::{self, SimHandle};
 use crate::board::{self, BoardError, BoardEvent, BoardPart, Edge, Levels, patterns};
-use crate::commands::exit::{NOT_DONE, WRONG};
 use crate::config::Config;
 use crate::config::board::{Backend, Button, Input, Led, LedRole};
 use crate::service::signals::Stopper;

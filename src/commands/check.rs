@@ -1,7 +1,5 @@
 //! `hindsight check`: does the configuration work with these cameras and this machine?
 //! Cameras, memory, disk, FFmpeg and its encoder, upload targets, pins. Nothing is changed.
-//!
-//! Called by: app.
 
 mod pins;
 mod work;
@@ -11,8 +9,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use super::common::{Common, Show};
+use super::exit::WRONG;
 use super::run::rings_bytes;
-use crate::commands::exit::WRONG;
+use super::{latency, parse};
+use crate::base::CameraId;
 use crate::config::{Camera, Config};
 use crate::disk::{Disk, mounted::missing_mount};
 use crate::finish::Picture;
@@ -25,7 +26,27 @@ use crate::service::say;
 /// How long each camera may take.
 const LIMIT: Duration = Duration::from_secs(20);
 
-pub(super) fn check(config: &Config) -> ExitCode {
+/// Is the configuration right, do cameras and upload targets answer, does the encoder keep up?
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  hindsight check\n  \
+    hindsight check --latency court1    how to measure how late a camera's picture is")]
+pub struct Args {
+    /// Measure how late this camera's picture is, and say what to write for `latency`
+    #[arg(long, value_name = "CAMERA", value_parser = parse::camera)]
+    latency: Option<CameraId>,
+}
+
+impl Args {
+    pub fn run(self, common: &Common) -> ExitCode {
+        let named: Vec<CameraId> = self.latency.iter().cloned().collect();
+        common.with_config(Show::AsText, &named, |config| match &self.latency {
+            Some(camera) => latency::measure(config, camera),
+            None => check(config),
+        })
+    }
+}
+
+fn check(config: &Config) -> ExitCode {
     let many = say::many(config.cameras.len() as u64, "camera");
     println!("calling {many}, up to {} s each …\n", LIMIT.as_secs());
     let (probes, asked) = std::thread::scope(|scope| {

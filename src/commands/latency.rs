@@ -10,8 +10,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::exit::{NOT_DONE, WRONG};
 use crate::base::{BootId, CameraId, Clock, RealClock, Stop, StopLevel};
-use crate::commands::exit::{NOT_DONE, WRONG};
 use crate::config::{Camera, Config};
 use crate::ingest::{self, ConnectionPhase, Ingest};
 use crate::media::Track;

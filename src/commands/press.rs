@@ -6,22 +6,49 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::PressOptions;
 use super::client::{Answer, Client};
-use crate::commands::exit::{NOT_DONE, WRONG};
+use super::common::{Common, Show};
+use super::exit::{NOT_DONE, WRONG};
+use super::parse;
+use crate::base::CameraId;
 use crate::config::Config;
 
-pub(super) fn press(config: &Config, options: &PressOptions) -> ExitCode {
-    let post_ms = options.post_ms.unwrap_or(config.highlight.post_ms);
-    let limit = match options.wait {
+/// Press the button of the running service
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  hindsight press\n  \
+    hindsight press --camera court1 --pre 40s --post 10s --wait")]
+pub struct Args {
+    /// Only this camera; may repeat [default: all]
+    #[arg(long = "camera", value_name = "ID", value_parser = parse::camera)]
+    cameras: Vec<CameraId>,
+    /// How much before the press [default: the configuration's]
+    #[arg(long, value_name = "TIME", value_parser = parse::duration)]
+    pre: Option<Duration>,
+    /// How much after the press [default: the configuration's]
+    #[arg(long, value_name = "TIME", value_parser = parse::duration)]
+    post: Option<Duration>,
+    /// Wait until the clips are there
+    #[arg(long)]
+    wait: bool,
+}
+
+impl Args {
+    pub fn run(self, common: &Common) -> ExitCode {
+        common.with_config(Show::Nothing, &self.cameras, |config| press(config, &self))
+    }
+}
+
+fn press(config: &Config, args: &Args) -> ExitCode {
+    let post_ms = args.post.map_or(config.highlight.post_ms, ms);
+    let limit = match args.wait {
         true => Duration::from_millis(post_ms) + Duration::from_secs(180),
         false => Duration::from_secs(40),
     };
-    let path = match options.wait {
+    let path = match args.wait {
         true => "/save-clip?wait=true",
         false => "/save-clip",
     };
-    match Client::new(&config.http, limit).post(path, &wish(options)) {
+    match Client::new(&config.http, limit).post(path, &wish(args)) {
         Err(error) => {
             eprintln!("{error}");
             ExitCode::from(NOT_DONE)
@@ -40,17 +67,21 @@ pub(super) fn press(config: &Config, options: &PressOptions) -> ExitCode {
     }
 }
 
-fn wish(options: &PressOptions) -> Value {
+fn wish(args: &Args) -> Value {
     let mut wish = Map::new();
-    if !options.cameras.is_empty() {
-        wish.insert("camera_id".to_owned(), json!(options.cameras));
+    if !args.cameras.is_empty() {
+        wish.insert("camera_id".to_owned(), json!(args.cameras));
     }
-    for (key, ms) in [("pre", options.pre_ms), ("post", options.post_ms)] {
-        if let Some(ms) = ms {
-            wish.insert(key.to_owned(), json!(ms as f64 / 1000.0));
+    for (key, time) in [("pre", args.pre), ("post", args.post)] {
+        if let Some(time) = time {
+            wish.insert(key.to_owned(), json!(time.as_secs_f64()));
         }
     }
     Value::Object(wish)
+}
+
+fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn taken(body: &Value, storage: &Path) -> String {

@@ -1,7 +1,5 @@
 //! `hindsight queue`: what waits, what is at work, what was given up; and `retry`
 //! and `drop`. Asks the running service; without one, the storage itself.
-//!
-//! Called by: app.
 
 mod follow;
 
@@ -11,10 +9,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::QueueCommand;
 use super::client::{Answer, Client, ClientError};
+use super::common::{Common, Show};
+use super::exit::{NOT_DONE, WRONG};
 use crate::base::RealClock;
-use crate::commands::exit::{NOT_DONE, WRONG};
 use crate::config::Config;
 use crate::queue::Which;
 use crate::queue::hand::Still;
@@ -22,29 +20,94 @@ use crate::service::say::{many, short_age, table};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-pub(super) fn queue(config: &Config, command: &QueueCommand) -> ExitCode {
-    let client = Client::new(&config.http, LIMIT);
-    let answer = match command {
-        QueueCommand::Follow => return follow::follow(config, &client),
-        QueueCommand::Show => client.get("/queue"),
-        QueueCommand::Retry(id) => client.post("/queue/retry", &json!({"id": id})),
-        QueueCommand::RetryFailed => client.post("/queue/retry", &json!({"failed": true})),
-        QueueCommand::Drop(id) => client.post("/queue/drop", &json!({"id": id})),
-    };
-    match answer {
-        Ok(answer) if answer.status == 200 => {
-            match command {
-                QueueCommand::Show => print!("{}", shown(&answer.body)),
-                _ => println!("{}", answer.message()),
+/// What is still to be done with clips: marking, uploading; what was given up, and why
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  hindsight queue\n  \
+    hindsight queue --follow          bars while it works, until Ctrl-C\n  \
+    hindsight queue retry --failed    try again what was given up\n  \
+    hindsight queue drop 0a1b2c3d     take a job out; its files stay until keep_uploaded is over")]
+pub struct Args {
+    /// Go on showing it: bars on a terminal, a line for each change in a pipe
+    #[arg(long, short)]
+    follow: bool,
+    #[command(subcommand)]
+    action: Option<QueueAction>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum QueueAction {
+    /// Try a job again at once, from the beginning of its stage
+    #[command(
+        after_help = "Examples:\n  hindsight queue retry 0a1b2c3d\n  hindsight queue retry --failed"
+    )]
+    Retry {
+        /// A job's id, or a part of it that fits one press only
+        #[arg(value_name = "ID", required_unless_present = "failed")]
+        id: Option<String>,
+        /// All that were given up
+        #[arg(long, conflicts_with = "id")]
+        failed: bool,
+    },
+    /// Take a job out of the queue: it is not tried any more, its files stay until keep_uploaded is over
+    #[command(after_help = "Example:\n  hindsight queue drop 0a1b2c3d")]
+    Drop {
+        /// A job's id, or a part of it that fits one press only
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+}
+
+impl Args {
+    pub fn run(self, common: &Common) -> ExitCode {
+        common.with_config(Show::Nothing, &[], |config| {
+            let client = Client::new(&config.http, LIMIT);
+            match &self.action {
+                Some(action) => change(config, &client, action),
+                None if self.follow => follow::follow(config, &client),
+                None => show(config, &client),
             }
+        })
+    }
+}
+
+fn show(config: &Config, client: &Client<'_>) -> ExitCode {
+    match client.get("/queue") {
+        Ok(answer) if answer.status == 200 => {
+            print!("{}", shown(&answer.body));
             ExitCode::SUCCESS
         }
         Ok(answer) => refused(&answer),
-        Err(ClientError::NoService(_)) => without_service(config, command),
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::from(NOT_DONE)
+        Err(ClientError::NoService(_)) => match still(config) {
+            Ok(still) => {
+                print!("{}", shown(&json!({"jobs": still.list(&RealClock)})));
+                println!("no service answers: this is what it would go on with");
+                ExitCode::SUCCESS
+            }
+            Err(code) => code,
+        },
+        Err(error) => not_asked(&error),
+    }
+}
+
+fn change(config: &Config, client: &Client<'_>, action: &QueueAction) -> ExitCode {
+    let answer = match action {
+        QueueAction::Retry { id: Some(id), .. } => client.post("/queue/retry", &json!({"id": id})),
+        QueueAction::Retry { id: None, .. } => {
+            client.post("/queue/retry", &json!({"failed": true}))
         }
+        QueueAction::Drop { id } => client.post("/queue/drop", &json!({"id": id})),
+    };
+    match answer {
+        Ok(answer) if answer.status == 200 => {
+            println!("{}", answer.message());
+            ExitCode::SUCCESS
+        }
+        Ok(answer) => refused(&answer),
+        Err(ClientError::NoService(_)) => match still(config) {
+            Ok(still) => change_without_service(config, &still, action),
+            Err(code) => code,
+        },
+        Err(error) => not_asked(&error),
     }
 }
 
@@ -56,32 +119,37 @@ fn refused(answer: &Answer) -> ExitCode {
     ExitCode::from(WRONG)
 }
 
-fn without_service(config: &Config, command: &QueueCommand) -> ExitCode {
+fn not_asked(error: &ClientError) -> ExitCode {
+    eprintln!("{error}");
+    ExitCode::from(NOT_DONE)
+}
+
+/// The queue as it lies on the storage of a service that does not run.
+fn still(config: &Config) -> Result<Still, ExitCode> {
     let storage = &config.storage.path;
     if !storage.exists() {
         eprintln!(
             "no service answers, and there is no storage at {}",
             storage.display()
         );
-        return ExitCode::from(NOT_DONE);
+        return Err(ExitCode::from(NOT_DONE));
     }
     let targets = config.targets.iter().map(|target| target.id.clone());
-    let still = Still::read(storage, &config.queue, targets.collect());
+    Ok(Still::read(storage, &config.queue, targets.collect()))
+}
+
+fn change_without_service(config: &Config, still: &Still, action: &QueueAction) -> ExitCode {
     let timezone = &config.venue.timezone;
-    let done = match command {
-        // The second is followed at a service only.
-        QueueCommand::Show | QueueCommand::Follow => {
-            print!("{}", shown(&json!({"jobs": still.list(&RealClock)})));
-            println!("no service answers: this is what it would go on with");
-            return ExitCode::SUCCESS;
+    let done = match action {
+        QueueAction::Retry { id: Some(id), .. } => {
+            still.retry(&Which::Id(id.clone()), &RealClock, timezone)
         }
-        QueueCommand::Retry(id) => still.retry(&Which::Id(id.clone()), &RealClock, timezone),
-        QueueCommand::RetryFailed => still.retry(&Which::Failed, &RealClock, timezone),
-        QueueCommand::Drop(id) => still.drop_job(id, &RealClock, timezone),
+        QueueAction::Retry { id: None, .. } => still.retry(&Which::Failed, &RealClock, timezone),
+        QueueAction::Drop { id } => still.drop_job(id, &RealClock, timezone),
     };
     match done {
         Ok(ids) => {
-            println!("{}", said(command, &ids));
+            println!("{}", said(action, &ids));
             println!("no service answers: it goes on from here when it starts");
             ExitCode::SUCCESS
         }
@@ -93,9 +161,9 @@ fn without_service(config: &Config, command: &QueueCommand) -> ExitCode {
 }
 
 /// What was done, in a sentence.
-pub(super) fn said(command: &QueueCommand, ids: &[String]) -> String {
-    let what = match command {
-        QueueCommand::Drop(_) => {
+fn said(action: &QueueAction, ids: &[String]) -> String {
+    let what = match action {
+        QueueAction::Drop { .. } => {
             "taken out of the queue; the files stay until keep_uploaded is over"
         }
         _ => "tried again",

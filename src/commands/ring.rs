@@ -9,8 +9,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::client::Client;
+use super::common::{Common, Show};
+use super::exit::{NOT_DONE, WRONG};
+use super::parse;
 use crate::base::CameraId;
-use crate::commands::exit::{NOT_DONE, WRONG};
 use crate::config::Config;
 use crate::ring::{RingError, RingReader, picture};
 use crate::service::say;
@@ -18,7 +20,24 @@ use crate::service::say;
 /// Columns of a picture.
 const WIDTH: usize = 100;
 
-pub(super) fn ring(config: &Config, cameras: &[CameraId]) -> ExitCode {
+/// A picture of what each camera's memory holds, of a running service or a dead one
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  hindsight ring\n  hindsight ring court1")]
+pub struct Args {
+    /// Only this camera; may repeat
+    #[arg(value_name = "CAMERA", value_parser = parse::camera)]
+    cameras: Vec<CameraId>,
+}
+
+impl Args {
+    pub fn run(self, common: &Common) -> ExitCode {
+        common.with_config(Show::Nothing, &self.cameras, |config| {
+            ring(config, &self.cameras)
+        })
+    }
+}
+
+fn ring(config: &Config, cameras: &[CameraId]) -> ExitCode {
     let client = Client::new(&config.http, Duration::from_secs(5));
     let service = client.get("/status").ok().filter(|a| a.status == 200);
     let status = service.map(|answer| answer.body);

@@ -1,14 +1,16 @@
 //! `hindsight run`: the service.
 
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::common::{Common, Show};
+use super::exit::NOT_DONE;
 use super::row;
 use crate::base::{BootId, RealClock, Source, StopLevel};
-use crate::commands::exit::NOT_DONE;
-use crate::config::{Config, LogFormat, Transport};
+use crate::config::{Config, LogFormat, Sources, Transport};
 use crate::highlight::Event;
 use crate::queue;
 use crate::queue::work::Failure;
@@ -21,7 +23,36 @@ use crate::service::{report, watchdog, words};
 use crate::trigger::{Keyboard, KeyboardRequest, KeyboardSettings};
 use crate::web::Port as _;
 
-pub(super) fn run(config: Config) -> ExitCode {
+/// The service: keeps the last seconds of every camera and saves clips when somebody presses
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  hindsight run --config /etc/hindsight/hindsight.toml\n\n\
+    ENTER or s presses, q stops. Ctrl-C stops too and lets open clips run to their end; a second one stops at once."
+)]
+pub struct Args {
+    /// A folder of notes about the box, one JSON file each, that its health and lights tell;
+    /// with it a configuration may lack cameras
+    #[arg(long, value_name = "FOLDER")]
+    notices: Option<PathBuf>,
+}
+
+impl Args {
+    pub fn run(self, common: &Common) -> ExitCode {
+        let sources = Sources {
+            // A box of ours comes up in any case, and says what is missing.
+            may_lack_cameras: self.notices.is_some(),
+            ..common.sources()
+        };
+        common.with_sources(&sources, Show::AsLog, &[], |config| {
+            let mut config = config.clone();
+            config.log = common.asked_for(config.log);
+            config.notices = self.notices;
+            run(config)
+        })
+    }
+}
+
+fn run(config: Config) -> ExitCode {
     let stopper = match Stopper::listen() {
         Ok(stopper) => stopper,
         Err(error) => return cannot(format!("cannot listen for signals: {error}")),

@@ -3,13 +3,31 @@
 use std::io::{BufWriter, IsTerminal};
 use std::process::ExitCode;
 
+use super::common::{Common, Show};
+use super::exit::NOT_DONE;
+use super::parse;
 use crate::base::CameraId;
-use crate::commands::exit::NOT_DONE;
 use crate::config::Config;
 use crate::service::signals::Stopper;
 use crate::tap;
 
-pub(super) fn tap(config: &Config, camera: &CameraId) -> ExitCode {
+/// A camera's live stream to stdout as fragmented MP4, without a second session to the camera
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  hindsight tap court1 | ffplay -")]
+pub struct Args {
+    /// The camera's id
+    #[arg(value_name = "CAMERA", value_parser = parse::camera)]
+    camera: CameraId,
+}
+
+impl Args {
+    pub fn run(self, common: &Common) -> ExitCode {
+        let named = std::slice::from_ref(&self.camera);
+        common.with_config(Show::Nothing, named, |config| tap(config, &self.camera))
+    }
+}
+
+fn tap(config: &Config, camera: &CameraId) -> ExitCode {
     let out = std::io::stdout();
     if out.is_terminal() {
         eprintln!(

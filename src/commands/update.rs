@@ -11,9 +11,11 @@ use std::time::Duration;
 use semver::Version;
 
 use super::client::Client;
+use super::common::{Common, quiet};
+use super::exit::{NOT_DONE, WRONG};
+use super::parse;
 use crate::base::{Clock, RealClock};
-use crate::commands::exit::{NOT_DONE, WRONG};
-use crate::config::{Config, Http};
+use crate::config::{self, Config, ConfigError, Http, Sources};
 use crate::disk::Disk;
 use crate::health;
 use crate::service::say::{self, say};
@@ -31,65 +33,83 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// Where the service listens if its configuration cannot be read.
 const USUAL: ([u8; 4], u16) = ([127, 0, 0, 1], 8080);
 
-/// What `hindsight update` is asked for.
-#[derive(Clone, Debug)]
-pub enum UpdateCommand {
-    /// Write `from`, a file or an address.
-    Install {
-        from: String,
-        /// File of the public key.
-        key: PathBuf,
-        allow_older: bool,
-        /// Restart the box when it is written.
-        reboot: bool,
-    },
-    Confirm {
-        /// Healthy for so long: confirmed.
-        healthy_for: Duration,
-        /// A health that has not begun by then comes too late.
-        patience: Duration,
-    },
-    Status,
+/// Write a new, signed system to the slot of our SD image that does not run, and try it at the next restart
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  hindsight update /media/usb/hindsight-0.2.0-arm64.hsu --reboot\n  \
+    hindsight update https://example.com/hindsight-0.2.0-arm64.hsu\n  \
+    hindsight update --status\n\n\
+    The signature (….hsu.minisig) lies beside the file. A new system that is not healthy for 2 minutes within \
+    10 goes back by itself.\n\
+    Exit codes beyond the usual: 11 with --confirm: not healthy, the box is to be restarted."
+)]
+pub struct Args {
+    /// The update: hindsight-<version>-arm64.hsu, on a disk or at an https address
+    #[arg(value_name = "FILE|URL", required_unless_present_any = ["confirm", "status"])]
+    from: Option<String>,
+    /// Restart the box when it is written
+    #[arg(long, requires = "from")]
+    reboot: bool,
+    /// Take a version older than the one that runs, too
+    #[arg(long, requires = "from")]
+    allow_older: bool,
+    /// The public key of whoever makes the updates, as minisign -G writes it
+    #[arg(long, value_name = "FILE", default_value = crate::update::layout::KEY)]
+    key: PathBuf,
+    /// For a new system that has come up: wait until its service is healthy, then keep it
+    #[arg(long, conflicts_with_all = ["from", "status"])]
+    confirm: bool,
+    /// Which slot runs, which is tried, how many tries are left
+    #[arg(long, conflicts_with = "from")]
+    status: bool,
+    /// Where the slots are, in another layout than the image's
+    #[arg(long, value_name = "FILE", hide = true)]
+    layout: Option<PathBuf>,
+    /// With --confirm: how long the service must be healthy
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = parse::duration, hide = true)]
+    healthy_for: Duration,
+    /// With --confirm: when a health comes too late
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = parse::duration, hide = true)]
+    patience: Duration,
 }
 
-/// `layout`: a file that says where the slots are; `None`: as the image has them.
-pub(super) fn update(
-    config: impl FnOnce() -> Result<Config, String>,
-    layout: Option<&Path>,
-    command: &UpdateCommand,
-) -> ExitCode {
-    let usual = || Layout::of_this_box(&Kernel::default());
-    let layout = match layout.map_or_else(usual, Layout::of_file) {
-        Ok(layout) => layout,
-        Err(error) => return failed(&error),
-    };
-    let disk = Disk::default();
-    match command {
-        UpdateCommand::Install {
-            from,
-            key,
-            allow_older,
-            reboot,
-        } => {
+impl Args {
+    pub fn run(self, common: &Common) -> ExitCode {
+        common.start_log(quiet());
+        let usual = || Layout::of_this_box(&Kernel::default());
+        let layout = self.layout.as_deref().map_or_else(usual, Layout::of_file);
+        let layout = match layout {
+            Ok(layout) => layout,
+            Err(error) => return failed(&error),
+        };
+        let disk = Disk::default();
+        if let Some(from) = &self.from {
             let rules = UpdateRules {
-                key: key.clone(),
+                key: self.key,
                 running: running_version(),
-                allow_older: *allow_older,
+                allow_older: self.allow_older,
             };
-            installed(install(config, &layout, &disk, from, &rules), *reboot)
+            return installed(install(common, &layout, &disk, from, &rules), self.reboot);
         }
-        UpdateCommand::Confirm {
-            healthy_for,
-            patience,
-        } => {
+        if self.confirm {
             let pace = ConfirmPace {
-                healthy_ns: ns(*healthy_for),
-                patience_ns: ns(*patience),
+                healthy_ns: ns(self.healthy_for),
+                patience_ns: ns(self.patience),
             };
-            confirm_when_healthy(config, &layout, &disk, pace)
+            return confirm_when_healthy(common, &layout, &disk, pace);
         }
-        UpdateCommand::Status => status(&layout, &disk),
+        status(&layout, &disk)
     }
+}
+
+/// Read only where it is needed: a wrong one must not keep a mended system out.
+fn config(common: &Common) -> Result<Config, ConfigError> {
+    let sources = Sources {
+        // A system without cameras is mended by an update, too.
+        may_lack_cameras: true,
+        ..common.sources()
+    };
+    Ok(config::load(&sources)?.config)
 }
 
 fn ns(time: Duration) -> u64 {
@@ -111,7 +131,13 @@ fn running_version() -> Version {
 
 enum Failure {
     Updater(UpdateError),
-    Config(String),
+    Config(ConfigError),
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Failure {
+        Failure::Config(error)
+    }
 }
 
 impl From<UpdateError> for Failure {
@@ -121,7 +147,7 @@ impl From<UpdateError> for Failure {
 }
 
 fn install(
-    config: impl FnOnce() -> Result<Config, String>,
+    common: &Common,
     layout: &Layout,
     disk: &Disk,
     from: &str,
@@ -133,7 +159,7 @@ fn install(
     let mut tell = |step| progress.tell(step);
     let image = match Fetch::is_address(from) {
         true => {
-            let storage = config().map_err(Failure::Config)?.storage.path;
+            let storage = config(common)?.storage.path;
             Fetch::new(from, &storage)?.fetch(disk, &mut tell)?
         }
         false => Image::open(Path::new(from))?,
@@ -201,7 +227,7 @@ fn installed(done: Result<InstalledUpdate, Failure>, reboot: bool) -> ExitCode {
 }
 
 fn confirm_when_healthy(
-    config: impl FnOnce() -> Result<Config, String>,
+    common: &Common,
     layout: &Layout,
     disk: &Disk,
     pace: ConfirmPace,
@@ -220,7 +246,7 @@ fn confirm_when_healthy(
         )),
         Errand::Mend { why } => say(why),
     }
-    if let Err(why) = wait_for_health(&http(config), pace) {
+    if let Err(why) = wait_for_health(&http(common), pace) {
         eprintln!("slot {running} did not become healthy: {why}");
         let restart = matches!(errand, Errand::NewSystem { .. });
         return ExitCode::from(if restart { RESTART } else { NOT_DONE });
@@ -237,8 +263,8 @@ fn confirm_when_healthy(
 }
 
 /// Where the service listens.
-fn http(config: impl FnOnce() -> Result<Config, String>) -> Http {
-    config().map_or_else(
+fn http(common: &Common) -> Http {
+    config(common).map_or_else(
         |_| Http {
             listen: USUAL.into(),
             token: None,

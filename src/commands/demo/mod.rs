@@ -12,10 +12,11 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded};
 
+use super::common::{Common, only_errors};
+use super::exit::{NOT_DONE, WRONG};
 use super::run::keys;
-use super::{DemoOptions, row};
+use super::{parse, row};
 use crate::base::{Clock, PressId, PressRequest, RealClock, Source, StopLevel};
-use crate::commands::exit::{NOT_DONE, WRONG};
 use crate::config::Config;
 use crate::config::delivery::Finish;
 use crate::cut::Ended;
@@ -43,8 +44,29 @@ const PORT: u16 = 8089;
 /// How long the camera may take to show its first picture, and the clip to be written.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(super) fn demo(options: &DemoOptions) -> ExitCode {
-    match try_demo(options) {
+/// Try it with a camera that is built in; nothing to configure, ENTER presses
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  hindsight demo\n  \
+    hindsight demo --exit    presses by itself, checks the clip and leaves")]
+pub struct Args {
+    /// Press by itself, wait for the clip, verify it and leave: 0 if all is well
+    #[arg(long)]
+    exit: bool,
+    /// With --exit: how long to wait before the press
+    #[arg(long, value_name = "TIME", default_value = "12s", value_parser = parse::duration, requires = "exit")]
+    press_after: Duration,
+}
+
+impl Args {
+    pub fn run(self, common: &Common) -> ExitCode {
+        // A newcomer need not hear of limits that matter to a venue (locked memory).
+        common.start_log(only_errors());
+        demo(&self)
+    }
+}
+
+fn demo(args: &Args) -> ExitCode {
+    match try_demo(args) {
         Ok(code) => code,
         Err(why) => {
             eprintln!("the demo cannot run: {why}");
@@ -53,7 +75,7 @@ pub(super) fn demo(options: &DemoOptions) -> ExitCode {
     }
 }
 
-fn try_demo(options: &DemoOptions) -> Result<ExitCode, String> {
+fn try_demo(args: &Args) -> Result<ExitCode, String> {
     let stopper = Stopper::listen().map_err(|e| format!("cannot listen for signals: {e}"))?;
     let storage = claim::storage()?;
     let ring = claim::ring()?;
@@ -66,14 +88,14 @@ fn try_demo(options: &DemoOptions) -> Result<ExitCode, String> {
     let config = config::config(&storage.path, &ring.path, &camera, marking.is_ok())?;
     let service =
         Service::start(&config, ApiPort::OrAnother, &stopper).map_err(|e| e.to_string())?;
-    introduce(&config, &service, options);
+    introduce(&config, &service, args);
     if let Err(why) = marking {
         say(format!(
             "FFmpeg is left out, so clips get neither logo nor thumbnail: {why}\n"
         ));
     }
-    let code = match options.exit {
-        true => press_once(&config, &service, &stopper, options.press_after),
+    let code = match args.exit {
+        true => press_once(&config, &service, &stopper, args.press_after),
         false => let_people_press(&config, &service, &stopper),
     };
     service.leave();
@@ -94,7 +116,7 @@ fn look_for_ffmpeg(stopper: &Stopper) -> Result<String, String> {
     maker.describe(&stopper.stop).map_err(|e| e.to_string())
 }
 
-fn introduce(config: &Config, service: &Service, options: &DemoOptions) {
+fn introduce(config: &Config, service: &Service, args: &Args) {
     let camera = &config.cameras[0];
     let url = format!("http://{}", service.addr());
     say(format!(
@@ -111,7 +133,7 @@ fn introduce(config: &Config, service: &Service, options: &DemoOptions) {
         config.storage.path.join("highlights").display(),
         config::uploaded(&config.storage.path).display(),
     ));
-    if options.exit {
+    if args.exit {
         return;
     }
     let (pre, post) = (PRE_MS / 1000, POST_MS / 1000);

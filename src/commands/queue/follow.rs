@@ -12,9 +12,9 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::super::client::{Answer, Client, ClientError};
+use super::super::exit::{NOT_DONE, WRONG};
 use super::{below, progress, refused};
 use crate::base::{Clock, RealClock};
-use crate::commands::exit::{NOT_DONE, WRONG};
 use crate::config::Config;
 use crate::service::say::{short_age, table};
 
