@@ -18,6 +18,7 @@
 //! * [`config`]: what people write, and what the program trusts
 //! * [`media`]: access units, tracks, parameter sets, the 90 kHz timeline
 //! * [`mp4`]: the muxer, pure: sample facts in, bytes and offsets out
+//! * [`fragment`]: pure: access units in, fragments of MP4 out
 //! * [`cut`]: pure: footage in, an exact plan of samples and edits out
 //! * [`disk`]: temp → write → sync → rename → sync directory; free space
 //! * [`access`]: who may sign in: users, sessions, shared links; their files
@@ -48,6 +49,7 @@ pub mod cut;
 pub mod demo;
 pub mod disk;
 pub mod finish;
+pub mod fragment;
 pub mod health;
 pub mod highlight;
 pub mod ingest;

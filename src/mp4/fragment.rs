@@ -3,7 +3,7 @@
 //! Video is `avc3`/`hev1`: parameter sets may stand in front of key frames
 //! (`parameter_sets`), so that a change of parameters needs no second
 //! init segment, which players (FFmpeg 5.1) ignore.
-//! Not here: when a fragment is due (`tap`).
+//! Not here: when a fragment is due (`fragment`).
 
 use mp4_atom::{
     Ftyp, Mfhd, Moof, Mvex, Stco, Stsc, Stsz, Stts, Tfdt, Tfhd, Traf, Trex, Trun, TrunEntry,

@@ -100,7 +100,9 @@ fn damage_is_told_and_skipped() {
     let dir = folder();
     let spec = spec(dir.path(), 4096, 16);
     let (mut writer, _) = RingWriter::open(&spec).unwrap();
-    (0..5).for_each(|n| drop(writer.push(&meta(n), b"au")));
+    for n in 0..5 {
+        writer.push(&meta(n), b"au");
+    }
     let file = std::fs::File::options()
         .write(true)
         .open(spec.path())

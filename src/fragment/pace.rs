@@ -7,24 +7,48 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
+use crate::media::reorder::{self, Reorder};
+use crate::media::{TrackParams, params};
+
+/// Fewer frames than these say little.
+const ENOUGH: usize = 30;
+/// A frame's time at 25 a second, where only its parameters are known.
+const USUAL_FRAME_90K: i64 = 3_600;
+
 /// How far decoding runs ahead of showing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Reorder {
+pub struct Pacing {
     /// Frames that must be known before one's rank is.
-    pub frames: usize,
-    pub ticks: i64,
+    pub depth: usize,
+    pub lead_90k: i64,
 }
 
-impl Reorder {
-    /// As seen in frames in decoding order.
-    pub fn of(pts: &[i64]) -> Reorder {
-        let mut order: Vec<usize> = (0..pts.len()).collect();
-        order.sort_by_key(|&i| (pts[i], i));
-        let late = |(rank, &i): (usize, &usize)| i.saturating_sub(rank);
-        let deep = |(rank, &i): (usize, &usize)| pts[i] - pts[rank];
-        Reorder {
-            frames: order.iter().enumerate().map(late).max().unwrap_or(0),
-            ticks: order.iter().enumerate().map(deep).max().unwrap_or(0).max(0),
+impl Pacing {
+    /// As seen in presentation times in decoding order.
+    pub fn of(pts_90k: &[i64]) -> Pacing {
+        let mut reorder = Reorder::default();
+        pts_90k.iter().for_each(|pts| reorder.add(*pts));
+        let mut shown = pts_90k.to_vec();
+        shown.sort_unstable();
+        Pacing {
+            depth: reorder.depth(),
+            lead_90k: reorder::lead(&shown, pts_90k),
+        }
+    }
+
+    /// As the newest frames show it; where they are few, no less than the parameters say.
+    pub fn judged(newest_pts_90k: &[i64], video: &TrackParams) -> Pacing {
+        let seen = Pacing::of(newest_pts_90k);
+        if newest_pts_90k.len() >= ENOUGH {
+            return seen;
+        }
+        let picture = params::picture(video.codec, &video.config).ok();
+        let said = picture.and_then(|picture| usize::try_from(picture.reorder?).ok());
+        let depth = said.unwrap_or(0).min(reorder::MAX_DEPTH).max(seen.depth);
+        let lead_90k = i64::try_from(depth).unwrap_or(0) * USUAL_FRAME_90K;
+        Pacing {
+            depth,
+            lead_90k: lead_90k.max(seen.lead_90k),
         }
     }
 }
@@ -40,16 +64,16 @@ pub(super) struct Paced<T> {
 /// Holds frames until their decode time is sure.
 #[derive(Debug)]
 pub(super) struct Pacer<T> {
-    reorder: Reorder,
+    pacing: Pacing,
     waiting: VecDeque<(i64, T)>,
     times: BinaryHeap<Reverse<i64>>,
     last: Option<i64>,
 }
 
 impl<T> Pacer<T> {
-    pub fn new(reorder: Reorder) -> Pacer<T> {
+    pub fn new(pacing: Pacing) -> Pacer<T> {
         Pacer {
-            reorder,
+            pacing,
             waiting: VecDeque::new(),
             times: BinaryHeap::new(),
             last: None,
@@ -60,7 +84,7 @@ impl<T> Pacer<T> {
     pub fn push(&mut self, pts: i64, item: T) -> Option<Paced<T>> {
         self.waiting.push_back((pts, item));
         self.times.push(Reverse(pts));
-        (self.waiting.len() > self.reorder.frames)
+        (self.waiting.len() > self.pacing.depth)
             .then(|| self.pop())
             .flatten()
     }
@@ -74,7 +98,7 @@ impl<T> Pacer<T> {
         let (pts, item) = self.waiting.pop_front()?;
         let Reverse(time) = self.times.pop()?;
         let rising = self.last.map_or(i64::MIN, |last| last + 1);
-        let dts = (time - self.reorder.ticks).max(rising);
+        let dts = (time - self.pacing.lead_90k).max(rising);
         self.last = Some(dts);
         Some(Paced { dts, pts, item })
     }
@@ -95,19 +119,19 @@ mod tests {
 
     #[test]
     fn reordering_is_seen_in_the_frames() {
-        assert_eq!(Reorder::of(&[0, 3600, 7200]), Reorder::default());
-        let reorder = Reorder {
-            frames: 1,
-            ticks: 3600,
+        assert_eq!(Pacing::of(&[0, 3600, 7200]), Pacing::default());
+        let pacing = Pacing {
+            depth: 1,
+            lead_90k: 3600,
         };
-        assert_eq!(Reorder::of(&with_b_frames(5)), reorder);
-        assert_eq!(Reorder::of(&[]), Reorder::default());
+        assert_eq!(Pacing::of(&with_b_frames(5)), pacing);
+        assert_eq!(Pacing::of(&[]), Pacing::default());
     }
 
     #[test]
     fn decode_times_of_a_stream_rise_evenly_and_never_pass_the_presentation() {
         let pts = with_b_frames(40);
-        let mut pacer = Pacer::new(Reorder::of(&pts));
+        let mut pacer = Pacer::new(Pacing::of(&pts));
         let mut paced: Vec<_> = pts.iter().filter_map(|&pts| pacer.push(pts, ())).collect();
         paced.extend(pacer.drain());
         assert_eq!(paced.len(), pts.len());
@@ -122,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_stream_that_turns_out_to_reorder_deeper_still_rises() {
-        let mut pacer = Pacer::new(Reorder::default());
+        let mut pacer = Pacer::new(Pacing::default());
         let dts: Vec<i64> = with_b_frames(4)
             .into_iter()
             .filter_map(|pts| Some(pacer.push(pts, ())?.dts))
