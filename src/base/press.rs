@@ -10,6 +10,7 @@ use super::ids::{BootId, CameraId, PressId};
 /// Who pressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Source {
     Http,
     Keyboard,
@@ -34,6 +35,7 @@ pub struct PressRequest {
 
 /// A press as the journal holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Press {
     pub id: PressId,
     pub boot_id: BootId,
@@ -57,6 +59,7 @@ pub struct Press {
 
 /// A camera that did not take a press, and why, for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Refusal {
     pub camera_id: CameraId,
     pub reason: String,

@@ -34,6 +34,7 @@ pub trait Coded: fmt::Display {
 
 /// A sentence without its type. `Display` is the English text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Sentence {
     pub code: String,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -52,6 +53,7 @@ impl fmt::Display for Sentence {
 /// (`free_bytes`, `since_ms`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Arg {
     Number(i64),
     /// A name, an address, a word of the operating system: not to be translated.

@@ -21,7 +21,7 @@ use crate::service::signals::Stopper;
 use crate::service::status_view::StatusView;
 use crate::service::{report, watchdog, words};
 use crate::trigger::{Keyboard, KeyboardRequest, KeyboardSettings};
-use crate::web::Port as _;
+use crate::web::Status as _;
 
 /// The service: keeps the last seconds of every camera and saves clips when somebody presses
 #[derive(Debug, clap::Args)]
@@ -133,16 +133,7 @@ fn watch_over(
 
 /// For a report: what `/status` says.
 fn status_text(view: &StatusView) -> String {
-    let parts = view.status();
-    let all = serde_json::json!({
-        "status": parts.status,
-        "health": parts.health,
-        "captures": parts.captures,
-        "buffers": parts.buffers,
-        "queue": parts.queue,
-        "board": parts.board,
-    });
-    serde_json::to_string_pretty(&all).unwrap_or_default()
+    serde_json::to_string_pretty(&view.status()).unwrap_or_default()
 }
 
 fn cannot(why: String) -> ExitCode {

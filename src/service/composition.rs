@@ -133,7 +133,12 @@ impl Service {
         let buttons = start_buttons(config, &board, &gate, clock, stopper)?;
         let server = web::serve(
             web_settings(config, port),
-            status.clone(),
+            web::ApiBackend {
+                presses: gate.clone(),
+                status: status.clone(),
+                library: status.clone(),
+                jobs: status.clone(),
+            },
             clock.clone(),
             stop.clone(),
         )?;

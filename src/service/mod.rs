@@ -3,7 +3,7 @@
 //!
 //! * `composition` builds the service, starts and stops it; `signals` ends it
 //! * `press_gate` takes presses from any trigger, `monitor` looks at everything, `status_view` is
-//!   what `web` sees; `delivery`: what is done with clips
+//!   what `web` sees (`views`: in the API's words); `delivery`: what is done with clips
 //! * `buttons`, `panel`, `lights`: the board's buttons and lights
 //! * `watchdog`, `report`, [`logging`]: what becomes known of it outside
 //! * [`embedded`]: the service inside a test
@@ -24,5 +24,6 @@ pub(crate) mod report;
 pub(crate) mod say;
 pub(crate) mod signals;
 pub(crate) mod status_view;
+mod views;
 pub(crate) mod watchdog;
 pub(crate) mod words;

@@ -7,7 +7,6 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::Receiver;
-use serde_json::{Value, json};
 
 use super::lights::Feed;
 use crate::base::Clock;
@@ -17,6 +16,7 @@ use crate::board::{self, BoardError, BoardEvent, BoardPart, Edges, OpenBoard, Se
 use crate::config::Config;
 use crate::config::board::{Backend, Button, Input};
 use crate::health;
+use crate::web::answers::board::{BoardView, ButtonView, LedView};
 
 /// What everybody may look at. Buttons are named by their index in the config.
 pub(crate) struct Panel {
@@ -212,31 +212,32 @@ impl Panel {
     }
 
     /// For `/status`.
-    pub fn status(&self) -> Value {
+    pub fn status(&self) -> BoardView {
         let edges = self.edges();
         let held = |button| edges.as_ref().and_then(|edges| edges.held(button));
         let troubles = lock(&self.troubles).clone();
         let buttons = self.buttons.iter().zip(troubles).enumerate();
-        let buttons = buttons.map(|(n, ((id, pin), trouble))| {
-            json!({"id": id, "pin": pin, "held": held(n), "trouble": trouble})
+        let buttons = buttons.map(|(n, ((id, pin), trouble))| ButtonView {
+            id: id.clone(),
+            pin: *pin,
+            held: held(n),
+            trouble,
         });
         let lights = self.lights.views(self.clock.mono_ns());
-        let leds = lights.iter().map(|view| {
-            json!({
-                "pin": view.led.pin,
-                "role": lights::role_name(view.led.role),
-                "meaning": view.meaning.row().name,
-                "lit": view.lit,
-                "trouble": view.trouble,
-            })
+        let leds = lights.into_iter().map(|view| LedView {
+            pin: view.led.pin,
+            role: lights::role_name(view.led.role),
+            meaning: view.meaning.row().name,
+            lit: view.lit,
+            trouble: view.trouble,
         });
-        json!({
-            "backend": self.backend,
-            "chip": self.chip,
-            "trouble": self.without,
-            "buttons": buttons.collect::<Vec<_>>(),
-            "leds": leds.collect::<Vec<_>>(),
-        })
+        BoardView {
+            backend: self.backend,
+            chip: self.chip.clone(),
+            trouble: self.without.clone(),
+            buttons: buttons.collect(),
+            leds: leds.collect(),
+        }
     }
 
     fn edges(&self) -> MutexGuard<'_, Option<Box<dyn Edges>>> {

@@ -5,17 +5,20 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
 use super::panel::Panel;
-use super::{say, words};
+use super::{say, views, words};
 use crate::base::hours::OpenHours;
 use crate::base::{Clock, Counted, PressAck, PressError, PressId, PressRequest, Wall, lock};
 use crate::config::Config;
 use crate::config::board::Window;
 use crate::highlight::Highlights;
 use crate::trigger::hours;
+use crate::web;
+use crate::web::answers::press::ClipOutcome;
 
 pub(crate) struct PressGate {
     /// `None`: always.
@@ -126,5 +129,16 @@ impl PressGate {
                 }
             }
         }
+    }
+}
+
+impl web::Presses for PressGate {
+    fn press(&self, request: &PressRequest) -> Result<PressAck, PressError> {
+        self.take(request, &[])
+    }
+
+    fn wait(&self, press: &PressId, limit: Duration) -> Option<Vec<ClipOutcome>> {
+        let outcomes = self.highlights.wait(press, limit)?;
+        Some(outcomes.into_iter().map(views::outcome).collect())
     }
 }

@@ -12,9 +12,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::backend::ApiBackend;
 use super::guard::identify::Guard;
 use super::guard::principal::Principal;
-use super::port::Port;
 use super::refusal::ApiRefusal;
 use super::sentence::RequestSentence;
 use super::settings::Settings;
@@ -64,7 +64,7 @@ pub(super) struct Api(Arc<ApiParts>);
 
 pub(super) struct ApiParts {
     pub settings: Settings,
-    pub port: Arc<dyn Port>,
+    backend: ApiBackend,
     pub clock: Arc<dyn Clock>,
     pub guard: Arc<Guard>,
     presses: Arc<Semaphore>,
@@ -86,14 +86,14 @@ impl Deref for Api {
 impl Api {
     pub fn new(
         settings: Settings,
-        port: Arc<dyn Port>,
+        backend: ApiBackend,
         clock: Arc<dyn Clock>,
         guard: Arc<Guard>,
     ) -> Api {
         let places = |bound: Bound| Arc::new(Semaphore::new(bound.places()));
         Api(Arc::new(ApiParts {
             settings,
-            port,
+            backend,
             clock,
             guard,
             presses: places(Bound::Presses),
@@ -128,14 +128,14 @@ impl Api {
         &self,
         bound: Bound,
         limit: Duration,
-        work: impl FnOnce(&dyn Port) -> T + Send + 'static,
+        work: impl FnOnce(&ApiBackend) -> T + Send + 'static,
     ) -> Result<T, ApiRefusal> {
-        let (port, places) = (self.port.clone(), self.semaphore(bound));
+        let (backend, places) = (self.backend.clone(), self.semaphore(bound));
         let done = async {
             let permit = places.acquire_owned().await;
             let work = move || {
                 let _permit = permit;
-                work(port.as_ref())
+                work(&backend)
             };
             tokio::task::spawn_blocking(work).await
         };

@@ -2,18 +2,20 @@
 //!
 //! Belongs here: the route table (`table`) and its handlers (`routes`), who may ask (`guard`), the server and its bounds.
 //! Not here: what a press becomes (`highlight`), what is healthy (`health`).
-//! It sees the rest of the service only through [`Port`].
+//! It sees the rest of the service only through [`ApiBackend`].
 
-mod answers;
+pub mod answers;
 mod api;
-mod call;
+mod api_call;
+mod backend;
 mod error;
 mod guard;
-mod port;
 mod press_query;
 mod refusal;
 mod route;
 mod routes;
+#[cfg(test)]
+mod schemas;
 mod sentence;
 mod server;
 mod settings;
@@ -25,15 +27,14 @@ use crate::access::AccessStore;
 use crate::base::{Clock, Stop};
 use crate::disk::Disk;
 
-pub use answers::{AllCameras, AskedCameras, PressAnswer};
 use api::Api;
 pub use api::Bound;
+pub use backend::{ApiBackend, Jobs, Library, Presses, QueueChange, QueueRefusal, Status};
 pub use error::WebError;
 use guard::identify::Guard;
 use guard::own_names::OwnNames;
 pub use guard::role::{Access, Role};
 pub use guard::sentence::GuardSentence;
-pub use port::{Parts, Port, QueueCommand, QueueRefusal};
 pub use route::{Route, RouteMethod};
 pub use sentence::{DoneSentence, RequestSentence};
 pub use server::Server;
@@ -43,7 +44,7 @@ pub use table::ROUTES;
 /// Binds before it returns; serves on a thread of its own until `stop` is `Now`.
 pub fn serve(
     settings: Settings,
-    port: Arc<dyn Port>,
+    backend: ApiBackend,
     clock: Arc<dyn Clock>,
     stop: Stop,
 ) -> Result<Server, WebError> {
@@ -64,6 +65,6 @@ pub fn serve(
         clock.clone(),
     ));
     let limits = settings.limits;
-    let api = Api::new(settings, port, clock.clone(), guard.clone());
+    let api = Api::new(settings, backend, clock.clone(), guard.clone());
     server::start(listener, limits, guard, table::router(api), clock, stop)
 }

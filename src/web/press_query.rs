@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::answers::{AllCameras, AskedCameras};
+use super::answers::press::{AllCameras, AskedCameras};
 use super::sentence::{InSeconds, RequestSentence};
 use crate::base::CameraId;
 

@@ -46,11 +46,14 @@ impl ApiRefusal {
 
 /// What every refusal of the API says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RefusalBody {
-    /// False.
+    #[cfg_attr(test, schemars(extend("const" = false)))]
     pub success: bool,
     /// In English, for people.
+    #[cfg_attr(test, schemars(length(min = 1)))]
     pub message: String,
+    #[cfg_attr(test, schemars(regex(pattern = "^[a-z][a-z0-9_]*$")))]
     pub code: String,
     pub args: BTreeMap<String, Arg>,
 }

@@ -25,7 +25,7 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tower::ServiceExt;
 
-use super::call::ArrivalTime;
+use super::api_call::ArrivalTime;
 use super::error::WebError;
 use super::guard::identify::{Guard, Peer};
 use super::refusal::ApiRefusal;

@@ -10,10 +10,18 @@ use hindsight::base::{
     BootId, CameraId, Press, PressAck, PressError, PressId, PressRequest, Refusal, Sentence,
     SimClock, Stop, StopLevel,
 };
+use hindsight::web::answers::health::HealthAnswer;
+use hindsight::web::answers::highlights::HighlightList;
+use hindsight::web::answers::press::{ClipEnd, ClipOutcome};
+use hindsight::web::answers::queue::{JobStatus, QueueAnswer};
+use hindsight::web::answers::status::StatusSnapshot;
 use hindsight::web::{
-    Limits, Parts, Port, QueueCommand, QueueRefusal, Server, Settings, WebError, serve as serve_web,
+    ApiBackend, Jobs, Library, Limits, Presses, QueueChange, QueueRefusal, Server, Settings,
+    Status, WebError, serve as serve_web,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
+
+use crate::samples;
 
 pub const PRESS_ID: &str = "0123abcd-00000000abc-00010002";
 /// How long a test waits for what must come.
@@ -77,7 +85,7 @@ impl Fake {
     }
 }
 
-impl Port for Fake {
+impl Presses for Fake {
     fn press(&self, request: &PressRequest) -> Result<PressAck, PressError> {
         self.presses.lock().unwrap().push(request.clone());
         if let Some(gate) = &self.press_gate {
@@ -105,48 +113,51 @@ impl Port for Fake {
         })
     }
 
-    fn wait(&self, _: &PressId, limit: Duration) -> Option<Vec<Value>> {
+    fn wait(&self, _: &PressId, limit: Duration) -> Option<Vec<ClipOutcome>> {
         if let Some(gate) = &self.wait_gate
             && !gate.pass(limit)
         {
             return None;
         }
         let clip = format!("/highlights/2026-11-21/{PRESS_ID}/court1.mp4");
-        Some(vec![json!({
-            "camera_id": "court1", "status": "queued", "reason": null, "ended": "complete",
-            "duration_ms": 5000, "size_bytes": 7, "sidecar": clip.replace("mp4", "json"), "clip": clip,
-        })])
+        Some(vec![ClipOutcome {
+            camera_id: id("court1"),
+            status: JobStatus::Queued,
+            reason: None,
+            ended: Some(ClipEnd::Complete),
+            duration_ms: 5000,
+            size_bytes: 7,
+            sidecar: Some(clip.replace("mp4", "json")),
+            clip: Some(clip),
+        }])
+    }
+}
+
+impl Status for Fake {
+    fn status(&self) -> StatusSnapshot {
+        samples::status()
     }
 
-    fn status(&self) -> Parts {
-        Parts {
-            status: "running",
-            captures: json!({"fake": "captures"}),
-            buffers: json!({"fake": "buffers"}),
-            queue: json!({"fake": "queue"}),
-            board: json!({"fake": "board"}),
-            health: json!({"fake": "health"}),
+    fn health(&self) -> HealthAnswer {
+        samples::health()
+    }
+}
+
+impl Jobs for Fake {
+    fn queue(&self, limit: usize) -> QueueAnswer {
+        let mut jobs = vec![samples::job(); 7];
+        jobs.truncate(limit);
+        QueueAnswer {
+            status: samples::queue(),
+            jobs,
         }
     }
 
-    fn health(&self) -> Value {
-        json!({
-            "status": "degraded",
-            "reasons": [{"what": "the disk is nearly full", "where": "/data", "what_to_do": "delete"}],
-        })
-    }
-
-    fn queue(&self, limit: usize) -> Value {
-        json!({"status": {}, "jobs": [], "limit": limit})
-    }
-
-    fn change_queue(&self, command: &QueueCommand) -> Result<Vec<String>, QueueRefusal> {
-        match command {
-            QueueCommand::RetryFailed => Ok(Vec::new()),
-            QueueCommand::Retry(id) | QueueCommand::Drop(id) if id == "known" => {
-                Ok(vec![id.clone()])
-            }
-            QueueCommand::Retry(id) | QueueCommand::Drop(id) => {
+    fn change(&self, change: &QueueChange) -> Result<Vec<String>, QueueRefusal> {
+        match change {
+            QueueChange::RetryFailed => Ok(Vec::new()),
+            QueueChange::Retry(id) | QueueChange::Drop(id) if id == "known" => Ok(vec![id.clone()]),
+            QueueChange::Retry(id) | QueueChange::Drop(id) => {
                 Err(QueueRefusal::Unknown(Sentence {
                     code: "job_unknown".to_owned(),
                     args: Default::default(),
@@ -155,10 +166,14 @@ impl Port for Fake {
             }
         }
     }
+}
 
-    fn highlights(&self, limit: usize) -> Vec<Value> {
+impl Library for Fake {
+    fn highlights(&self, limit: usize) -> HighlightList {
         assert!(limit > 0);
-        vec![json!({"clip": null})]
+        HighlightList {
+            highlights: vec![samples::highlight()],
+        }
     }
 }
 
@@ -184,7 +199,13 @@ pub fn settings() -> Settings {
 pub fn serve(settings: Settings, fake: Fake) -> Result<Running, WebError> {
     let (fake, stop) = (Arc::new(fake), Stop::default());
     let clock = Arc::new(SimClock::at(77, NOW_UNIX_NS));
-    let server = serve_web(settings, fake.clone(), clock.clone(), stop.clone())?;
+    let backend = ApiBackend {
+        presses: fake.clone(),
+        status: fake.clone(),
+        library: fake.clone(),
+        jobs: fake.clone(),
+    };
+    let server = serve_web(settings, backend, clock.clone(), stop.clone())?;
     Ok(Running {
         addr: server.addr(),
         fake,

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::access::{AccessError, AccessStore, Moment};
 use crate::base::sentence::{Arg, Coded};
 use crate::web::api::Bound;
-use crate::web::call::Call;
+use crate::web::api_call::ApiCall;
 use crate::web::refusal::ApiRefusal;
 use crate::web::sentence::{DoneSentence, RequestSentence};
 
@@ -39,7 +39,7 @@ pub fn done(said: DoneSentence) -> Json<DoneAnswer> {
 
 /// Reads a body of the form `shape`.
 pub async fn parsed<T: DeserializeOwned>(
-    call: &Call,
+    call: &ApiCall,
     body: Body,
     shape: &'static str,
 ) -> Result<T, ApiRefusal> {
@@ -80,7 +80,7 @@ const PASSWORD: Duration = Duration::from_secs(30);
 
 /// Asks the store, off the server's thread.
 pub async fn with_store<T: Send + 'static>(
-    call: &Call,
+    call: &ApiCall,
     work: impl FnOnce(&AccessStore, Moment) -> Result<T, AccessError> + Send + 'static,
 ) -> Result<T, ApiRefusal> {
     let (store, now) = (call.api.guard.store.clone(), call.api.guard.moment());
@@ -91,7 +91,7 @@ pub async fn with_store<T: Send + 'static>(
     asked.map_err(refused)
 }
 
-impl Call {
+impl ApiCall {
     /// The same for what hashes a password: one at a time, since each takes 19 MiB and all of a core.
     pub async fn with_password<T: Send + 'static>(
         &self,

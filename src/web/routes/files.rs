@@ -24,12 +24,12 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::base::{CameraId, PressId};
-use crate::web::call::Call;
+use crate::web::api_call::ApiCall;
 use crate::web::refusal::ApiRefusal;
 use crate::web::sentence::RequestSentence;
 
 pub async fn file(
-    call: Call,
+    call: ApiCall,
     path: Result<UrlPath<(String, String, String)>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, ApiRefusal> {
@@ -45,7 +45,7 @@ pub async fn file(
 
 /// The file of that day, press and name.
 pub(super) async fn serve(
-    call: &Call,
+    call: &ApiCall,
     (date, press, name): (String, String, String),
     headers: &HeaderMap,
 ) -> Result<Response, ApiRefusal> {

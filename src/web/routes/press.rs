@@ -9,14 +9,14 @@ use axum::extract::rejection::QueryRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::base::sentence::{Coded, Sentence};
 use crate::base::{PressAck, PressError, PressId, PressRequest, Source};
-use crate::web::answers::{AskedCameras, PressAnswer};
+use crate::web::answers::press::{AskedCameras, ClipOutcome, PressAnswer};
 use crate::web::api::Bound;
-use crate::web::call::Call;
+use crate::web::api_call::ApiCall;
+use crate::web::backend::ApiBackend;
 use crate::web::guard::sentence::GuardSentence;
 use crate::web::press_query::{self, PressChoice, PressQuery};
 use crate::web::refusal::ApiRefusal;
@@ -29,7 +29,7 @@ pub struct WaitQuery {
 }
 
 pub async fn save_clip(
-    call: Call,
+    call: ApiCall,
     query: Result<Query<WaitQuery>, QueryRejection>,
     body: Body,
 ) -> Result<Response, ApiRefusal> {
@@ -70,7 +70,9 @@ pub async fn save_clip(
         button: None,
     };
     let pressed = call
-        .within(settings.limits.press, move |port| port.press(&request))
+        .within(settings.limits.press, move |service| {
+            service.presses.press(&request)
+        })
         .await?;
     Ok(match pressed {
         Ok(ack) => taken(&call, camera_id, ack, wait).await.into_response(),
@@ -80,7 +82,7 @@ pub async fn save_clip(
 
 /// The answer to a press that is durable.
 async fn taken(
-    call: &Call,
+    call: &ApiCall,
     camera_id: AskedCameras,
     ack: PressAck,
     wait: bool,
@@ -117,13 +119,13 @@ async fn taken(
 const TURN: Duration = Duration::from_millis(500);
 
 /// Waits in short turns: many can wait at once, and who hangs up is not waited for.
-async fn wait_for_clips(call: &Call, press: &PressId, post_ms: u64) -> Option<Vec<Value>> {
+async fn wait_for_clips(call: &ApiCall, press: &PressId, post_ms: u64) -> Option<Vec<ClipOutcome>> {
     // As long as the window may take, and then what a busy disk may take.
     let limit = Duration::from_millis(post_ms) + Duration::from_secs(120);
     let deadline = Instant::now() + limit;
     while Instant::now() < deadline {
         let id = press.clone();
-        let turn = move |port: &dyn crate::web::port::Port| port.wait(&id, TURN);
+        let turn = move |service: &ApiBackend| service.presses.wait(&id, TURN);
         match call.api.blocking(Bound::Waiters, limit, turn).await {
             Ok(None) => {}
             Ok(Some(clips)) => return Some(clips),
@@ -135,7 +137,7 @@ async fn wait_for_clips(call: &Call, press: &PressId, post_ms: u64) -> Option<Ve
 
 /// The answer to a press of which nothing was kept.
 fn not_taken(
-    call: &Call,
+    call: &ApiCall,
     camera_id: AskedCameras,
     error: PressError,
 ) -> (StatusCode, Json<PressAnswer>) {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::accounts::{DoneAnswer, done, parsed, refused, with_store};
 use crate::access::{AccessError, AccountRole, Lifetime, Standing};
-use crate::web::call::Call;
+use crate::web::api_call::ApiCall;
 use crate::web::guard::identify::Peer;
 use crate::web::guard::principal::Principal;
 use crate::web::guard::role::Role;
@@ -31,7 +31,7 @@ pub struct MeAnswer {
     pub court: Option<String>,
 }
 
-pub async fn me(call: Call) -> Result<Json<MeAnswer>, ApiRefusal> {
+pub async fn me(call: ApiCall) -> Result<Json<MeAnswer>, ApiRefusal> {
     let claimed = with_store(&call, |store, _| store.claimed()).await?;
     let user = signed_in(&call.principal);
     Ok(Json(MeAnswer {
@@ -57,7 +57,7 @@ struct ClaimBody {
     password: String,
 }
 
-pub async fn claim(call: Call, body: Body) -> Result<Response, ApiRefusal> {
+pub async fn claim(call: ApiCall, body: Body) -> Result<Response, ApiRefusal> {
     let shape = "{\"token\": \"…\", \"name\": \"…\", \"password\": \"…\"}";
     let asked: ClaimBody = parsed(&call, body, shape).await?;
     if let Err(wait) = begin_try(&call) {
@@ -82,7 +82,7 @@ struct SignInBody {
     password: String,
 }
 
-pub async fn sign_in(call: Call, body: Body) -> Result<Response, ApiRefusal> {
+pub async fn sign_in(call: ApiCall, body: Body) -> Result<Response, ApiRefusal> {
     let asked: SignInBody = parsed(&call, body, "{\"name\": \"…\", \"password\": \"…\"}").await?;
     if let Err(wait) = begin_try(&call) {
         return Ok(wait);
@@ -105,7 +105,7 @@ pub async fn sign_in(call: Call, body: Body) -> Result<Response, ApiRefusal> {
     Ok((cookie, done(DoneSentence::SignedIn { name })).into_response())
 }
 
-pub async fn sign_out(call: Call) -> Result<Response, ApiRefusal> {
+pub async fn sign_out(call: ApiCall) -> Result<Response, ApiRefusal> {
     let Some(user) = signed_in(&call.principal) else {
         return Err(refused(AccessError::SessionUnknown {}));
     };
@@ -123,7 +123,7 @@ fn max_age(role: AccountRole) -> Option<u64> {
 }
 
 fn cookie(
-    call: &Call,
+    call: &ApiCall,
     secret: &str,
     max_age_s: Option<u64>,
 ) -> [(header::HeaderName, HeaderValue); 1] {
@@ -137,7 +137,7 @@ fn cookie(
 
 /// `Err`: the answer to one who has tried too often.
 #[allow(clippy::result_large_err)]
-fn begin_try(call: &Call) -> Result<(), Response> {
+fn begin_try(call: &ApiCall) -> Result<(), Response> {
     call.api.guard.begin_try(call.peer).map_err(|wait_s| {
         let said = GuardSentence::TooManyTries { wait_s };
         let refusal = ApiRefusal::new(StatusCode::TOO_MANY_REQUESTS, said);
@@ -146,7 +146,7 @@ fn begin_try(call: &Call) -> Result<(), Response> {
 }
 
 /// Only what was wrong counts.
-fn end_try(call: &Call, error: Option<&AccessError>) {
+fn end_try(call: &ApiCall, error: Option<&AccessError>) {
     if !matches!(
         error,
         Some(AccessError::SignIn {} | AccessError::ClaimToken {})
@@ -176,7 +176,7 @@ pub struct SessionRow {
     pub current: bool,
 }
 
-pub async fn sessions(call: Call) -> Result<Json<SessionsAnswer>, ApiRefusal> {
+pub async fn sessions(call: ApiCall) -> Result<Json<SessionsAnswer>, ApiRefusal> {
     let all = with_store(&call, |store, now| store.sessions(now)).await?;
     let current = signed_in(&call.principal).map(|user| user.session.as_str());
     let shown = all
@@ -205,7 +205,7 @@ fn sees(principal: &Principal, name: &str) -> bool {
 }
 
 pub async fn end_session(
-    call: Call,
+    call: ApiCall,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<DoneAnswer>, ApiRefusal> {
     let unknown = || refused(AccessError::SessionUnknown {});

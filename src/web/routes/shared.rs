@@ -10,12 +10,12 @@ use axum::response::Response;
 use super::accounts::{refused, with_store};
 use super::files;
 use crate::access::{AccessError, LinkAnswer, SecretHash};
-use crate::web::call::Call;
+use crate::web::api_call::ApiCall;
 use crate::web::guard::sentence::GuardSentence;
 use crate::web::refusal::ApiRefusal;
 
 pub async fn file(
-    call: Call,
+    call: ApiCall,
     path: Result<Path<(String, String)>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, ApiRefusal> {

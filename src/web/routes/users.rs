@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::accounts::{DoneAnswer, done, parsed, refused, with_store};
 use crate::access::{AccessError, AccountRole, NewAccount};
-use crate::web::call::Call;
+use crate::web::api_call::ApiCall;
 use crate::web::refusal::ApiRefusal;
 use crate::web::sentence::DoneSentence;
 
@@ -26,7 +26,7 @@ pub struct UserRow {
     pub created_at: String,
 }
 
-pub async fn list(call: Call) -> Result<Json<UsersAnswer>, ApiRefusal> {
+pub async fn list(call: ApiCall) -> Result<Json<UsersAnswer>, ApiRefusal> {
     let users = with_store(&call, |store, _| store.accounts()).await?;
     let rows = users.into_iter().map(|user| UserRow {
         name: user.name,
@@ -48,7 +48,7 @@ struct NewUserBody {
     court: Option<String>,
 }
 
-pub async fn add(call: Call, body: Body) -> Result<Json<DoneAnswer>, ApiRefusal> {
+pub async fn add(call: ApiCall, body: Body) -> Result<Json<DoneAnswer>, ApiRefusal> {
     let shape = "{\"name\": \"…\", \"role\": \"staff\", \"password\": \"…\"}, with \"court\" for the role kiosk";
     let asked: NewUserBody = parsed(&call, body, shape).await?;
     let name = asked.name.clone();
@@ -65,7 +65,7 @@ pub async fn add(call: Call, body: Body) -> Result<Json<DoneAnswer>, ApiRefusal>
 }
 
 pub async fn remove(
-    call: Call,
+    call: ApiCall,
     name: Result<Path<String>, PathRejection>,
 ) -> Result<Json<DoneAnswer>, ApiRefusal> {
     let unknown = |_| {

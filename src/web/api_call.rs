@@ -9,9 +9,9 @@ use axum::http::{HeaderMap, StatusCode, header};
 use bytes::Bytes;
 
 use super::api::Api;
+use super::backend::ApiBackend;
 use super::guard::identify::Peer;
 use super::guard::principal::Principal;
-use super::port::Port;
 use super::refusal::ApiRefusal;
 use super::route::Route;
 use super::sentence::RequestSentence;
@@ -24,7 +24,7 @@ pub(super) struct ArrivalTime(pub u64);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MatchedRoute(pub &'static Route);
 
-pub(super) struct Call {
+pub(super) struct ApiCall {
     pub api: Api,
     pub route: &'static Route,
     pub arrival: ArrivalTime,
@@ -33,10 +33,10 @@ pub(super) struct Call {
     headers: HeaderMap,
 }
 
-impl FromRequestParts<Api> for Call {
+impl FromRequestParts<Api> for ApiCall {
     type Rejection = ApiRefusal;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Call, ApiRefusal> {
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<ApiCall, ApiRefusal> {
         let found = &parts.extensions;
         let (Some(MatchedRoute(route)), Some(arrival), Some(peer), Some(principal)) = (
             found.get().copied(),
@@ -47,7 +47,7 @@ impl FromRequestParts<Api> for Call {
             let broken = RequestSentence::Broken {};
             return Err(ApiRefusal::new(StatusCode::INTERNAL_SERVER_ERROR, broken));
         };
-        Ok(Call {
+        Ok(ApiCall {
             api: api.clone(),
             route,
             arrival,
@@ -61,11 +61,11 @@ impl FromRequestParts<Api> for Call {
 /// How long looking at the service may take.
 const LOOK: Duration = Duration::from_secs(10);
 
-impl Call {
+impl ApiCall {
     /// Asks the service for what can be had at once.
     pub async fn look<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&dyn Port) -> T + Send + 'static,
+        work: impl FnOnce(&ApiBackend) -> T + Send + 'static,
     ) -> Result<T, ApiRefusal> {
         self.within(LOOK, work).await
     }
@@ -73,7 +73,7 @@ impl Call {
     pub async fn within<T: Send + 'static>(
         &self,
         limit: Duration,
-        work: impl FnOnce(&dyn Port) -> T + Send + 'static,
+        work: impl FnOnce(&ApiBackend) -> T + Send + 'static,
     ) -> Result<T, ApiRefusal> {
         self.api.blocking(self.route.bound, limit, work).await
     }
