@@ -13,7 +13,7 @@ help:
 
 demo:
 	@tests/install --ffmpeg
-	cargo run --release -- demo
+	cargo run --profile demo -- demo
 
 test:
 	tests/install

@@ -3,6 +3,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod cycles;
+mod names;
+mod sizes;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -48,6 +52,11 @@ fn code_of(path: &Path) -> String {
         })
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+/// A file's text up to its tests.
+fn without_tests(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod tests {").next().unwrap()
 }
 
 /// Rooms that a room may import. `lib.rs` and `main.rs` see all.
