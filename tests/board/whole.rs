@@ -351,7 +351,7 @@ fn without_any_gpio_the_service_says_so_once_and_takes_presses_over_http() {
 }
 
 #[test]
-fn a_thousand_presses_at_50_a_second_are_in_the_journal_none_lost_none_doubled() {
+fn a_thousand_presses_at_50_a_second_are_in_the_journal_or_refused_none_lost_none_doubled() {
     in_guest(|| {
         let count = usize::try_from(presses()).unwrap();
         // No FFmpeg: a thousand thumbnails would be all that the guest's processor does.
@@ -368,9 +368,12 @@ fn a_thousand_presses_at_50_a_second_are_in_the_journal_none_lost_none_doubled()
         let made = press(&court, count);
         let took_ms = (now() - began) / MS;
         let wanted = u64::try_from(count).unwrap();
-        let status = service.wait_for("every press", |status| taken(status) >= wanted);
-        let writing = writing(&status);
-        assert!(writing >= 3, "{writing} exports: {}", status["captures"]);
+        // A processor that is wanted elsewhere leaves cameras unread, and a press without footage is refused: with a word.
+        let status = service.wait_for("an answer to every press", |status| {
+            taken(status) + refused(status) >= wanted
+        });
+        let (writing, refused) = (writing(&status), refused(&status));
+        assert!(writing > 0, "no export: {}", status["captures"]);
         service.signal(Signal::SIGKILL);
         assert_eq!(service.wait_for_end(), None);
 
@@ -387,14 +390,16 @@ fn a_thousand_presses_at_50_a_second_are_in_the_journal_none_lost_none_doubled()
                 _ => doubled.push((button, touched)),
             }
         }
-        assert!(
-            lost.is_empty() && doubled.is_empty(),
-            "lost {lost:?}, doubled {doubled:?}"
+        assert!(doubled.is_empty(), "doubled {doubled:?}");
+        assert_eq!(
+            u64::try_from(lost.len()).unwrap(),
+            refused,
+            "lost without a word, of {lost:?}"
         );
-        assert_eq!(found.len(), count, "presses that nobody made");
+        assert_eq!(found.len() + lost.len(), count, "presses that nobody made");
         let a_second = presses() as f64 / (took_ms as f64 / 1e3);
         println!(
-            "told: {count} presses in {took_ms} ms ({a_second:.1} a second), {writing} exports writing at their end"
+            "told: {count} presses in {took_ms} ms ({a_second:.1} a second), {refused} refused, {writing} exports writing at their end"
         );
     });
 }
@@ -402,6 +407,11 @@ fn a_thousand_presses_at_50_a_second_are_in_the_journal_none_lost_none_doubled()
 /// How many presses the running service took.
 fn taken(status: &Value) -> u64 {
     status["captures"]["presses_taken"].as_u64().unwrap_or(0)
+}
+
+/// How many it refused, each with its reason.
+fn refused(status: &Value) -> u64 {
+    status["captures"]["presses_refused"].as_u64().unwrap_or(0)
 }
 
 /// Exports that are being written.

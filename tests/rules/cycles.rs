@@ -60,41 +60,37 @@ fn leaves(tree: &str) -> Vec<String> {
     found
 }
 
+/// The tree of a `use` statement, if `statement` ends with one.
+fn use_tree(statement: &str) -> Option<&str> {
+    let lines = statement.lines().map(str::trim_start);
+    let at = lines.clone().find(|line| {
+        let after = line.strip_prefix("pub").unwrap_or(line);
+        let scoped = after
+            .strip_prefix('(')
+            .and_then(|rest| rest.split_once(')'));
+        let after = scoped.map_or(after, |(_, rest)| rest);
+        after.trim_start().starts_with("use ")
+    })?;
+    let start = statement.find(at)?;
+    let tree = statement[start..]
+        .split_once("use ")?
+        .1
+        .trim_end_matches(';');
+    let of_a_tree = |c: char| c.is_alphanumeric() || c.is_whitespace() || "_:{},*".contains(c);
+    tree.chars().all(of_a_tree).then_some(tree)
+}
+
 /// Every path that the code names, in `use` or elsewhere.
 fn paths(code: &str) -> Vec<String> {
     let mut found = Vec::new();
-    let mut rest = String::new();
     for statement in code.split_inclusive(';') {
-        let use_at = statement.lines().enumerate().find_map(|(n, line)| {
-            let line = line.trim_start();
-            let shown = line.strip_prefix("pub").map_or(line, |after| {
-                after.split_once(')').map_or(after, |(scope, after)| {
-                    if scope.trim_start().starts_with('(') {
-                        after
-                    } else {
-                        line
-                    }
-                })
-            });
-            shown.trim_start().starts_with("use ").then_some(n)
-        });
-        match use_at {
-            Some(n) => {
-                let lines: Vec<&str> = statement.lines().collect();
-                rest.push_str(&lines[..n].join("\n"));
-                let text = lines[n..].join("\n");
-                let tree = text.split_once("use ").map_or("", |(_, tree)| tree);
-                found.extend(leaves(tree.trim_end_matches(';')));
-            }
-            None => rest.push_str(statement),
-        }
+        let tree = use_tree(statement);
+        found.extend(tree.map(leaves).into_iter().flatten());
+        let rest = tree.map_or(statement, |tree| statement.split(tree).next().unwrap());
+        let of_a_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+        let words = rest.split(|c: char| !of_a_path(c));
+        found.extend(words.filter(|word| word.contains("::")).map(str::to_owned));
     }
-    let part_of_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
-    found.extend(
-        rest.split(|c: char| !part_of_path(c))
-            .filter(|word| word.contains("::"))
-            .map(str::to_owned),
-    );
     found
 }
 
