@@ -7,12 +7,13 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::sys::time::TimeSpec;
 
 use super::shm::ReadWord;
 
 const _: () = assert!(
-    cfg!(target_pointer_width = "64"),
-    "the futex call takes the kernel's 64-bit timespec"
+    size_of::<libc::time_t>() == size_of::<usize>(),
+    "this futex call takes a timespec of two machine words"
 );
 
 /// Wakes all who sleep on the low half of `word`, in whatever process. A system
@@ -46,10 +47,7 @@ fn wake_at(word: *const u64) {
 /// Sleeps while the low half of `word` is `value`, for `limit` at most; whether it
 /// was woken, or never slept. The word may be mapped read-only.
 pub fn sleep(word: &ReadWord, value: u32, limit: Duration) -> bool {
-    let wait = libc::timespec {
-        tv_sec: limit.as_secs().try_into().unwrap_or(libc::time_t::MAX),
-        tv_nsec: limit.subsec_nanos().into(),
-    };
+    let wait = TimeSpec::from_duration(limit);
     // The low half has the word's own address: rings are little-endian.
     let word = word.as_ptr().cast::<u32>();
     // SAFETY: the word is borrowed and so mapped, and the kernel only loads it;
@@ -60,7 +58,7 @@ pub fn sleep(word: &ReadWord, value: u32, limit: Duration) -> bool {
             word,
             libc::FUTEX_WAIT,
             value,
-            &raw const wait,
+            std::ptr::from_ref::<libc::timespec>(wait.as_ref()),
         )
     };
     answer == 0 || Errno::last() == Errno::EAGAIN
