@@ -16,6 +16,7 @@ const NAME_MOST: usize = 64;
 /// What a user is to the box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum AccountRole {
     /// A screen or tablet of one court.
     Kiosk,

@@ -8,6 +8,8 @@ pub mod answers;
 mod api;
 mod api_call;
 mod backend;
+mod byte_range;
+mod connections;
 mod error;
 mod guard;
 mod press_query;

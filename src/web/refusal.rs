@@ -2,14 +2,12 @@
 //!
 //! Not here: the reasons (`sentence`, `guard`, and the rooms that refuse).
 
-use std::collections::BTreeMap;
-
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
 
-use crate::base::sentence::{Arg, Coded, Sentence};
+use super::answers::said::Said;
+use crate::base::sentence::{Coded, Sentence};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ApiRefusal {
@@ -34,28 +32,9 @@ impl ApiRefusal {
         ApiRefusal::new(StatusCode::BAD_REQUEST, why)
     }
 
-    pub fn body(self) -> RefusalBody {
-        RefusalBody {
-            success: false,
-            message: self.why.text,
-            code: self.why.code,
-            args: self.why.args,
-        }
+    pub fn body(self) -> Said {
+        Said::refused(self.why)
     }
-}
-
-/// What every refusal of the API says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct RefusalBody {
-    #[cfg_attr(test, schemars(extend("const" = false)))]
-    pub success: bool,
-    /// In English, for people.
-    #[cfg_attr(test, schemars(length(min = 1)))]
-    pub message: String,
-    #[cfg_attr(test, schemars(regex(pattern = "^[a-z][a-z0-9_]*$")))]
-    pub code: String,
-    pub args: BTreeMap<String, Arg>,
 }
 
 impl IntoResponse for ApiRefusal {

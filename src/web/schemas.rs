@@ -15,8 +15,10 @@ use super::answers::health::HealthAnswer;
 use super::answers::highlights::{HighlightList, SidecarText};
 use super::answers::press::PressAnswer;
 use super::answers::queue::{QueueAnswer, QueueChanged};
+use super::answers::said::Said;
 use super::answers::status::StatusAnswer;
-use super::refusal::RefusalBody;
+use super::routes::session::{MeAnswer, SessionsAnswer};
+use super::routes::users::UsersAnswer;
 use crate::base::{BootId, CameraId, PressId};
 
 /// A type that is written as a text of this form.
@@ -58,7 +60,8 @@ impl JsonSchema for SidecarText {
 #[allow(dead_code)]
 enum PressReply {
     Understood(PressAnswer),
-    Refused(RefusalBody),
+    #[schemars(extend("properties" = {"success": {"const": false}}))]
+    Refused(Said),
 }
 
 /// No field is there that the schema does not name.
@@ -126,6 +129,10 @@ fn the_schemas_are_those_of_the_types() {
             "queue_change",
             schema::<QueueChanged>("POST /queue/retry, POST /queue/drop"),
         ),
+        ("said", schema::<Said>("where something is done or refused")),
+        ("me", schema::<MeAnswer>("GET /api/me")),
+        ("sessions", schema::<SessionsAnswer>("GET /api/sessions")),
+        ("users", schema::<UsersAnswer>("GET /api/users")),
     ];
     let write = std::env::var("HINDSIGHT_SCHEMAS").is_ok_and(|what| what == "write");
     for (name, right) in all {
@@ -141,5 +148,13 @@ fn the_schemas_are_those_of_the_types() {
             "{path} is not what the types say: see the head of {}",
             file!()
         );
+    }
+}
+
+#[test]
+fn every_row_of_the_table_that_answers_in_json_has_its_schema() {
+    for route in super::ROUTES {
+        let json = !route.path.ends_with("{file}");
+        assert_eq!(route.schema.is_some(), json, "{}", route.path);
     }
 }

@@ -1,10 +1,9 @@
 //! The sockets: one thread, one single-threaded runtime, bounded connections.
 
-use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -21,11 +20,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tower::ServiceExt;
 
 use super::api_call::ArrivalTime;
+use super::connections::{ConnectionTable, OpenConnection, RequestAtWork};
 use super::error::WebError;
 use super::guard::identify::{Guard, Peer};
 use super::refusal::ApiRefusal;
@@ -76,7 +75,7 @@ struct Shared {
     guard: Arc<Guard>,
     router: Router,
     clock: Arc<dyn Clock>,
-    table: Table,
+    connections: Arc<ConnectionTable>,
     heartbeat: Arc<Heartbeat>,
 }
 
@@ -114,7 +113,7 @@ pub(super) fn start(
         guard,
         router,
         clock,
-        table: Table::default(),
+        connections: Arc::default(),
     });
     let (end, ended) = watch::channel(false);
     let serving = std::thread::Builder::new()
@@ -168,18 +167,18 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, mut ended: watch::Re
         }
     }
     drop(listener);
-    let _ = timeout(LEAVE, shared.table.empty()).await;
+    let _ = timeout(LEAVE, shared.connections.empty()).await;
 }
 
 /// Gives the connection a task, in the place of an idle one if need be.
 fn admit(stream: TcpStream, peer: Peer, shared: &Arc<Shared>, ended: &watch::Receiver<bool>) {
-    if !shared.table.make_room(shared.limits.connections) {
+    if !shared.connections.make_room(shared.limits.connections) {
         tokio::spawn(turn_away(stream));
         return;
     }
-    let id = shared.table.enter();
+    let id = shared.connections.enter();
     let task = tokio::spawn(serve(stream, peer, shared.clone(), ended.clone(), id));
-    shared.table.handle(id, task.abort_handle());
+    shared.connections.handle(id, task.abort_handle());
 }
 
 /// Every connection is at work.
@@ -206,7 +205,7 @@ async fn serve(
     mut ended: watch::Receiver<bool>,
     id: u64,
 ) {
-    let _place = Place(&shared.table, id);
+    let _place = OpenConnection(&shared.connections, id);
     let _ = stream.set_nodelay(true);
     let stalled = u32::try_from(shared.limits.stalled.as_millis()).unwrap_or(u32::MAX);
     // The kernel gives up on a peer that takes nothing.
@@ -240,7 +239,7 @@ async fn respond(
     shared: Arc<Shared>,
     id: u64,
 ) -> Response<Tracked> {
-    let busy = Busy::new(&shared, id);
+    let busy = RequestAtWork::new(&shared.connections, id);
     let (head, body) = request.into_parts();
     let asks = shared
         .guard
@@ -280,128 +279,10 @@ fn explain(response: &mut Response<Body>) {
     }
 }
 
-/// The open connections: who is idle since when, and how to end them.
-#[derive(Default)]
-struct Table(Mutex<Connections>);
-
-#[derive(Default)]
-struct Connections {
-    next: u64,
-    open: BTreeMap<u64, Connection>,
-    emptied: Arc<tokio::sync::Notify>,
-}
-
-struct Connection {
-    /// `None` while a request is at work; else a number that grows with each change.
-    idle_since: Option<u64>,
-    task: Option<AbortHandle>,
-}
-
-impl Table {
-    fn lock(&self) -> MutexGuard<'_, Connections> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// False if all places are taken by connections that are at work.
-    fn make_room(&self, places: usize) -> bool {
-        let mut table = self.lock();
-        if table.open.len() < places {
-            return true;
-        }
-        let idle = table
-            .open
-            .iter()
-            .filter_map(|(id, c)| Some((c.idle_since?, *id)));
-        let Some((_, longest)) = idle.min() else {
-            return false;
-        };
-        let task = table.open.remove(&longest).and_then(|c| c.task);
-        drop(table);
-        if let Some(task) = task {
-            task.abort();
-        }
-        true
-    }
-
-    fn enter(&self) -> u64 {
-        let mut table = self.lock();
-        table.next += 1;
-        let id = table.next;
-        let idle = Connection {
-            idle_since: Some(id),
-            task: None,
-        };
-        table.open.insert(id, idle);
-        id
-    }
-
-    fn handle(&self, id: u64, task: AbortHandle) {
-        if let Some(connection) = self.lock().open.get_mut(&id) {
-            connection.task = Some(task);
-        }
-    }
-
-    fn set_busy(&self, id: u64, busy: bool) {
-        let mut table = self.lock();
-        table.next += 1;
-        let now = table.next;
-        if let Some(connection) = table.open.get_mut(&id) {
-            connection.idle_since = (!busy).then_some(now);
-        }
-    }
-
-    fn leave(&self, id: u64) {
-        let mut table = self.lock();
-        table.open.remove(&id);
-        if table.open.is_empty() {
-            table.emptied.notify_one();
-        }
-    }
-
-    /// Until the last connection left.
-    async fn empty(&self) {
-        loop {
-            let emptied = {
-                let table = self.lock();
-                if table.open.is_empty() {
-                    return;
-                }
-                table.emptied.clone()
-            };
-            emptied.notified().await;
-        }
-    }
-}
-
-/// A connection's place in the table, until it is dropped.
-struct Place<'a>(&'a Table, u64);
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.leave(self.1);
-    }
-}
-
-/// A request at work, from its headers to the last byte of its answer.
-struct Busy(Arc<Shared>, u64);
-
-impl Busy {
-    fn new(shared: &Arc<Shared>, id: u64) -> Busy {
-        shared.table.set_busy(id, true);
-        Busy(shared.clone(), id)
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.table.set_busy(self.1, false);
-    }
-}
-
 /// An answer's body that keeps its connection busy until it is sent.
 struct Tracked {
     body: Body,
-    _busy: Busy,
+    _busy: RequestAtWork,
 }
 
 impl HttpBody for Tracked {
@@ -421,29 +302,5 @@ impl HttpBody for Tracked {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_one_idle_longest_makes_room_and_the_busy_stay() {
-        let table = Table::default();
-        let [first, second, third] = [table.enter(), table.enter(), table.enter()];
-        table.set_busy(first, true);
-        assert!(table.make_room(4));
-        assert!(table.make_room(3), "an idle one leaves");
-        assert!(table.lock().open.contains_key(&first));
-        assert!(
-            !table.lock().open.contains_key(&second),
-            "it was idle longest"
-        );
-        table.set_busy(third, true);
-        assert!(!table.make_room(2), "both are at work");
-        table.set_busy(first, false);
-        assert!(table.make_room(2));
-        assert!(!table.lock().open.contains_key(&first));
     }
 }

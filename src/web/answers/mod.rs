@@ -10,4 +10,5 @@ pub mod highlights;
 pub mod press;
 pub mod queue;
 pub mod rings;
+pub mod said;
 pub mod status;

@@ -1,11 +1,9 @@
 //! `POST /save-clip`.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use super::queue::JobStatus;
-use crate::base::sentence::Arg;
+use super::said::Said;
 use crate::base::{CameraId, PressId, Refusal};
 
 /// The cameras of a press, as they were asked for.
@@ -35,14 +33,9 @@ pub enum AllCameras {
     "else" = {"properties": {"press_id": {"type": "null"}}},
 )))]
 pub struct PressAnswer {
-    /// At least one camera took the press, and it is durable.
-    pub success: bool,
-    /// In English, for people.
-    #[cfg_attr(test, schemars(length(min = 1)))]
-    pub message: String,
-    #[cfg_attr(test, schemars(regex(pattern = "^[a-z][a-z0-9_]*$")))]
-    pub code: String,
-    pub args: BTreeMap<String, Arg>,
+    /// `success`: at least one camera took the press, and it is durable.
+    #[serde(flatten)]
+    pub said: Said,
     /// The press, RFC 3339 with the venue's offset.
     #[cfg_attr(
         test,

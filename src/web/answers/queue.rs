@@ -1,10 +1,8 @@
 //! `GET /queue`, and the queue in `/status`.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
-use crate::base::sentence::Arg;
+use super::said::Said;
 use crate::base::{CameraId, PressId};
 
 /// What is done with clips.
@@ -136,14 +134,8 @@ pub enum JobUploadStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct QueueChanged {
-    #[cfg_attr(test, schemars(extend("const" = true)))]
-    pub success: bool,
-    /// In English, for people.
-    #[cfg_attr(test, schemars(length(min = 1)))]
-    pub message: String,
-    #[cfg_attr(test, schemars(regex(pattern = "^[a-z][a-z0-9_]*$")))]
-    pub code: String,
-    pub args: BTreeMap<String, Arg>,
+    #[serde(flatten)]
+    pub said: Said,
     /// Ids of the jobs that were changed.
     pub jobs: Vec<String>,
 }

@@ -1,40 +1,21 @@
 //! What the routes of users and sessions have in common: the store, the bodies, the answers.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
 use axum::http::StatusCode;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::access::{AccessError, AccessStore, Moment};
-use crate::base::sentence::{Arg, Coded};
+use crate::web::answers::said::Said;
 use crate::web::api::Bound;
 use crate::web::api_call::ApiCall;
 use crate::web::refusal::ApiRefusal;
 use crate::web::sentence::{DoneSentence, RequestSentence};
 
-/// To something that was done.
-#[derive(Clone, Debug, Serialize)]
-pub struct DoneAnswer {
-    /// True.
-    pub success: bool,
-    /// In English, for people.
-    pub message: String,
-    pub code: String,
-    pub args: BTreeMap<String, Arg>,
-}
-
-pub fn done(said: DoneSentence) -> Json<DoneAnswer> {
-    let said = said.sentence();
-    Json(DoneAnswer {
-        success: true,
-        message: said.text,
-        code: said.code,
-        args: said.args,
-    })
+pub fn done(said: DoneSentence) -> Json<Said> {
+    Json(Said::done(said))
 }
 
 /// Reads a body of the form `shape`.

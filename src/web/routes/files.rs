@@ -25,6 +25,7 @@ use tokio::time::Instant;
 
 use crate::base::{CameraId, PressId};
 use crate::web::api_call::ApiCall;
+use crate::web::byte_range::{self, ByteRange};
 use crate::web::refusal::ApiRefusal;
 use crate::web::sentence::RequestSentence;
 
@@ -156,46 +157,6 @@ fn open_below(root: &Path, folders: &[&str], name: &str) -> io::Result<File> {
     Ok(File::from(openat(&at, name, plain, Mode::empty())?))
 }
 
-/// What of a file is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wanted {
-    Whole,
-    /// First byte and count; the count is not 0.
-    Part(u64, u64),
-    /// Begins behind the end.
-    Nothing,
-}
-
-/// Reads a `Range` header. More ranges than one, and what is no range, mean the whole.
-fn wanted(range: &str, size: u64) -> Wanted {
-    let spec = match range.trim().strip_prefix("bytes=") {
-        Some(spec) if !spec.contains(',') => spec.trim(),
-        _ => return Wanted::Whole,
-    };
-    let number = |text: &str| match text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() {
-        true => Some(text.parse::<u64>().unwrap_or(u64::MAX)),
-        false => None,
-    };
-    let Some((first, last)) = spec.split_once('-') else {
-        return Wanted::Whole;
-    };
-    match (number(first), number(last)) {
-        (None, Some(0)) if first.is_empty() => Wanted::Nothing,
-        (None, Some(_)) if first.is_empty() && size == 0 => Wanted::Nothing,
-        (None, Some(tail)) if first.is_empty() => {
-            let count = tail.min(size);
-            Wanted::Part(size - count, count)
-        }
-        (Some(first), None) if last.is_empty() && first < size => Wanted::Part(first, size - first),
-        (Some(first), Some(last)) if first <= last && first < size => {
-            Wanted::Part(first, last.min(size - 1) - first + 1)
-        }
-        (Some(first), None) if last.is_empty() && first >= size => Wanted::Nothing,
-        (Some(first), Some(last)) if first <= last => Wanted::Nothing,
-        _ => Wanted::Whole,
-    }
-}
-
 /// The answer that sends it, or what is asked of it. `permit` is held until it is sent.
 fn answer(opened: HighlightFile, asked: &HeaderMap, permit: OwnedSemaphorePermit) -> Response {
     let HighlightFile {
@@ -216,13 +177,13 @@ fn answer(opened: HighlightFile, asked: &HeaderMap, permit: OwnedSemaphorePermit
     }
     let same = text(header::IF_RANGE).is_none_or(|known| known == etag);
     let wanted = match text(header::RANGE) {
-        Some(range) if same => wanted(range, size),
-        _ => Wanted::Whole,
+        Some(range) if same => byte_range::read(range, size),
+        _ => ByteRange::Whole,
     };
     let (status, from, count) = match wanted {
-        Wanted::Whole => (StatusCode::OK, 0, size),
-        Wanted::Part(from, count) => (StatusCode::PARTIAL_CONTENT, from, count),
-        Wanted::Nothing => {
+        ByteRange::Whole => (StatusCode::OK, 0, size),
+        ByteRange::Part(from, count) => (StatusCode::PARTIAL_CONTENT, from, count),
+        ByteRange::BehindEnd => {
             let said = RequestSentence::RangeBehindEnd { size_bytes: size };
             let refused = ApiRefusal::new(StatusCode::RANGE_NOT_SATISFIABLE, said);
             let unit = [(header::CONTENT_RANGE, format!("bytes */{size}"))];
@@ -265,7 +226,7 @@ fn stream(
         let reading = file.clone();
         let chunk = tokio::task::spawn_blocking(move || read_chunk(&reading, from, left));
         let chunk = chunk.await.map_err(io::Error::other)??;
-        let read = chunk.len() as u64;
+        let read = u64::try_from(chunk.len()).map_err(io::Error::other)?;
         Ok(Some((chunk, (file, from + read, left - read, permit))))
     })
 }
@@ -281,36 +242,6 @@ fn read_chunk(file: &File, from: u64, left: u64) -> io::Result<Bytes> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-
-    #[test]
-    fn a_range_is_what_the_standard_says_and_nonsense_is_the_whole() {
-        let table = [
-            ("bytes=0-0", Wanted::Part(0, 1)),
-            ("bytes=0-", Wanted::Part(0, 100)),
-            ("bytes=10-19", Wanted::Part(10, 10)),
-            ("bytes=90-500", Wanted::Part(90, 10)),
-            ("bytes=99-", Wanted::Part(99, 1)),
-            ("bytes=-1", Wanted::Part(99, 1)),
-            ("bytes=-500", Wanted::Part(0, 100)),
-            ("bytes=100-", Wanted::Nothing),
-            ("bytes=100-200", Wanted::Nothing),
-            ("bytes=-0", Wanted::Nothing),
-            ("bytes=99999999999999999999999-", Wanted::Nothing),
-            ("bytes=5-99999999999999999999999", Wanted::Part(5, 95)),
-            ("bytes=20-10", Wanted::Whole),
-            ("bytes=0-1,5-6", Wanted::Whole),
-            ("bytes=a-b", Wanted::Whole),
-            ("bytes=+1-2", Wanted::Whole),
-            ("bytes=-", Wanted::Whole),
-            ("bytes=", Wanted::Whole),
-            ("lines=1-2", Wanted::Whole),
-        ];
-        for (range, right) in table {
-            assert_eq!(wanted(range, 100), right, "{range}");
-        }
-        assert_eq!(wanted("bytes=0-", 0), Wanted::Nothing);
-        assert_eq!(wanted("bytes=-5", 0), Wanted::Nothing);
-    }
 
     #[test]
     fn only_names_that_the_house_gives_are_opened_and_no_link_is_followed() {

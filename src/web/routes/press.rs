@@ -11,9 +11,10 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use crate::base::sentence::{Coded, Sentence};
+use crate::base::sentence::Sentence;
 use crate::base::{PressAck, PressError, PressId, PressRequest, Source};
 use crate::web::answers::press::{AskedCameras, ClipOutcome, PressAnswer};
+use crate::web::answers::said::Said;
 use crate::web::api::Bound;
 use crate::web::api_call::ApiCall;
 use crate::web::backend::ApiBackend;
@@ -99,12 +100,8 @@ async fn taken(
             said = DoneSentence::ClipsLater {};
         }
     }
-    let said = said.sentence();
     Json(PressAnswer {
-        success: true,
-        message: said.text,
-        code: said.code,
-        args: said.args,
+        said: Said::done(said),
         trigger_time: call.api.rfc3339(ack.press.wall_unix_ns),
         trigger_mono_ns: call.arrival.0,
         camera_id,
@@ -146,12 +143,8 @@ fn not_taken(
         PressError::Closed(_) => StatusCode::CONFLICT,
         PressError::DiskFull(_) | PressError::Storage(_) => StatusCode::INSUFFICIENT_STORAGE,
     };
-    let said = said_of(&error);
     let answer = PressAnswer {
-        success: false,
-        message: said.text,
-        code: said.code,
-        args: said.args,
+        said: Said::refused(said_of(&error)),
         trigger_time: call.api.now(),
         trigger_mono_ns: call.arrival.0,
         camera_id,

@@ -8,8 +8,8 @@ use axum::http::StatusCode;
 use serde_json::Value;
 
 use super::limit::{LimitQuery, limit_of};
-use crate::base::sentence::Coded;
 use crate::web::answers::queue::{QueueAnswer, QueueChanged};
+use crate::web::answers::said::Said;
 use crate::web::api_call::ApiCall;
 use crate::web::backend::{QueueChange, QueueRefusal};
 use crate::web::refusal::ApiRefusal;
@@ -72,12 +72,8 @@ async fn change(
         true => DoneSentence::NothingGivenUp {},
         false => done(jobs.join(", ")),
     };
-    let said = said.sentence();
     Ok(Json(QueueChanged {
-        success: true,
-        message: said.text,
-        code: said.code,
-        args: said.args,
+        said: Said::done(said),
         jobs,
     }))
 }

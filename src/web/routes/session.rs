@@ -8,8 +8,9 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
-use super::accounts::{DoneAnswer, done, parsed, refused, with_store};
+use super::accounts::{done, parsed, refused, with_store};
 use crate::access::{AccessError, AccountRole, Lifetime, Standing};
+use crate::web::answers::said::Said;
 use crate::web::api_call::ApiCall;
 use crate::web::guard::identify::Peer;
 use crate::web::guard::principal::Principal;
@@ -21,6 +22,7 @@ use axum::http::StatusCode;
 
 /// To whoever asks who they are.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MeAnswer {
     /// False: the box has no administrator yet, and nobody can sign in.
     pub claimed: bool,
@@ -157,11 +159,13 @@ fn end_try(call: &ApiCall, error: Option<&AccessError>) {
 
 /// Sessions that stand: all for an administrator, their own for others.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SessionsAnswer {
     pub sessions: Vec<SessionRow>,
 }
 
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SessionRow {
     pub id: String,
     /// The user's.
@@ -207,7 +211,7 @@ fn sees(principal: &Principal, name: &str) -> bool {
 pub async fn end_session(
     call: ApiCall,
     id: Result<Path<String>, PathRejection>,
-) -> Result<Json<DoneAnswer>, ApiRefusal> {
+) -> Result<Json<Said>, ApiRefusal> {
     let unknown = || refused(AccessError::SessionUnknown {});
     let Path(id) = id.map_err(|_| unknown())?;
     let all = with_store(&call, |store, now| store.sessions(now)).await?;

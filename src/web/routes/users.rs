@@ -6,18 +6,21 @@ use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use serde::{Deserialize, Serialize};
 
-use super::accounts::{DoneAnswer, done, parsed, refused, with_store};
+use super::accounts::{done, parsed, refused, with_store};
 use crate::access::{AccessError, AccountRole, NewAccount};
+use crate::web::answers::said::Said;
 use crate::web::api_call::ApiCall;
 use crate::web::refusal::ApiRefusal;
 use crate::web::sentence::DoneSentence;
 
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct UsersAnswer {
     pub users: Vec<UserRow>,
 }
 
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct UserRow {
     pub name: String,
     pub role: AccountRole,
@@ -48,7 +51,7 @@ struct NewUserBody {
     court: Option<String>,
 }
 
-pub async fn add(call: ApiCall, body: Body) -> Result<Json<DoneAnswer>, ApiRefusal> {
+pub async fn add(call: ApiCall, body: Body) -> Result<Json<Said>, ApiRefusal> {
     let shape = "{\"name\": \"…\", \"role\": \"staff\", \"password\": \"…\"}, with \"court\" for the role kiosk";
     let asked: NewUserBody = parsed(&call, body, shape).await?;
     let name = asked.name.clone();
@@ -67,7 +70,7 @@ pub async fn add(call: ApiCall, body: Body) -> Result<Json<DoneAnswer>, ApiRefus
 pub async fn remove(
     call: ApiCall,
     name: Result<Path<String>, PathRejection>,
-) -> Result<Json<DoneAnswer>, ApiRefusal> {
+) -> Result<Json<Said>, ApiRefusal> {
     let unknown = |_| {
         refused(AccessError::UserUnknown {
             name: String::new(),

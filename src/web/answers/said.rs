@@ -1,0 +1,41 @@
+//! What every answer says that is one to people: whether it was done, the sentence, its code.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::base::sentence::{Arg, Coded, Sentence};
+
+/// Whether it was done, and what is said of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Said {
+    pub success: bool,
+    /// In English, for people.
+    #[cfg_attr(test, schemars(length(min = 1)))]
+    pub message: String,
+    /// Of the sentence; stable.
+    #[cfg_attr(test, schemars(regex(pattern = "^[a-z][a-z0-9_]*$")))]
+    pub code: String,
+    /// What stands in the sentence.
+    pub args: BTreeMap<String, Arg>,
+}
+
+impl Said {
+    pub fn done(said: impl Coded) -> Said {
+        Said::new(true, said.sentence())
+    }
+
+    pub fn refused(why: Sentence) -> Said {
+        Said::new(false, why)
+    }
+
+    fn new(success: bool, sentence: Sentence) -> Said {
+        Said {
+            success,
+            message: sentence.text,
+            code: sentence.code,
+            args: sentence.args,
+        }
+    }
+}
