@@ -11,6 +11,7 @@ mod clip;
 #[allow(dead_code, reason = "tests also read times and audio")]
 mod coded;
 mod finish;
+mod follow;
 mod process;
 mod queue;
 #[path = "../../tests/support/s3.rs"]
@@ -40,7 +41,10 @@ fn main() {
     if let [flag, role, rest @ ..] = &arguments[..]
         && flag == "--role"
     {
-        return cameras::play(role, rest);
+        return match role.as_str() {
+            "follower" => follow::play(rest),
+            _ => cameras::play(role, rest),
+        };
     }
     let wanted = |part: &str| arguments.is_empty() || arguments.iter().any(|a| a == part);
     let mut rows = Vec::new();
@@ -49,6 +53,9 @@ fn main() {
     }
     if wanted("button") {
         rows.extend(button::bench());
+    }
+    if wanted("follow") {
+        rows.extend(follow::bench());
     }
     if wanted("finish") {
         rows.extend(finish::bench());

@@ -19,9 +19,9 @@
 //!
 //! Not here: where access units come from (`ring`), boxes (`mp4`), clips (`cut`).
 
-mod lane;
 mod pace;
 mod packager;
+mod samples;
 mod types;
 
 pub use pace::Pacing;

@@ -1,7 +1,7 @@
 //! Access units in, fragments out; keeps the timeline.
 
-use super::lane::{Lane, Queued};
 use super::pace::{Paced, Pacer, Pacing};
+use super::samples::{Queued, SampleQueue};
 use super::types::{Fragment, FragmentError, StreamTracks};
 use crate::media::{AuMeta, Codec, TICKS_90K, Track, TrackParams};
 use crate::mp4::{self, FragmentSample};
@@ -55,8 +55,8 @@ pub struct Packager {
     wants_key: bool,
     /// Began at an open GOP: its RASL pictures cannot be decoded.
     drops_rasl: bool,
-    video: Lane,
-    audio: Lane,
+    video: SampleQueue,
+    audio: SampleQueue,
     sequence: u32,
 }
 
@@ -75,8 +75,8 @@ impl Packager {
             audio_generation: None,
             wants_key: true,
             drops_rasl: false,
-            video: Lane::default(),
-            audio: Lane::default(),
+            video: SampleQueue::default(),
+            audio: SampleQueue::default(),
             sequence: 0,
         }
     }

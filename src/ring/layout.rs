@@ -77,6 +77,7 @@ const VERSION_WITHOUT_BELL: u64 = 1;
 pub const PAGE: u64 = 4096;
 pub const HEADER_BYTES: u64 = PAGE;
 pub const SLOTS: usize = 32;
+const SLOTS_BYTES: u64 = 32 * SLOT_BYTES;
 pub const SLOT_BYTES: u64 = 2048;
 pub const ENTRY_WORDS: usize = 8;
 pub const ENTRY_BYTES: u64 = 64;
@@ -104,7 +105,7 @@ pub const MOST_COUNTED: u64 = 1 << 62;
 pub const MOST_NUMBERED: u32 = 1 << 31;
 
 const _: () = assert!(cfg!(target_endian = "little"), "rings are little-endian");
-const _: () = assert!(ENTRY_BYTES == ENTRY_WORDS as u64 * 8);
+const _: () = assert!(ENTRY_BYTES == 64 && ENTRY_WORDS == 8);
 
 /// Sizes of a ring, rounded; every offset follows from them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +128,7 @@ impl RingLayout {
     }
 
     pub fn index_at(&self) -> u64 {
-        HEADER_BYTES + SLOTS as u64 * SLOT_BYTES
+        HEADER_BYTES + SLOTS_BYTES
     }
 
     pub fn data_at(&self) -> u64 {
@@ -193,7 +194,7 @@ impl RingHeader {
         words[1] = self.version | HEADER_BYTES << 32;
         words[2] = layout.file_bytes();
         words[3] = layout.params_at();
-        words[4] = SLOTS as u64 | SLOT_BYTES << 32;
+        words[4] = SLOTS_BYTES / SLOT_BYTES | SLOT_BYTES << 32;
         words[5] = layout.index_at();
         words[6] = layout.entries;
         words[7] = layout.data_at();

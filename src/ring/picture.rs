@@ -3,6 +3,7 @@
 //! Not here: what is healthy (`health`), how a ring is read (`reader`).
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -112,8 +113,25 @@ fn extend(span: &mut Option<(u64, u64)>, arrival: u64) {
     *span = Some((first.min(arrival), last.max(arrival)));
 }
 
+fn nanoseconds(span: Option<(u64, u64)>) -> u64 {
+    span.map_or(0, |(first, last)| last - first)
+}
+
 fn seconds(span: Option<(u64, u64)>) -> f64 {
-    span.map_or(0.0, |(first, last)| (last - first) as f64 / 1e9)
+    Duration::from_nanos(nanoseconds(span)).as_secs_f64()
+}
+
+/// To the nearest number there is: exact for all that a ring counts.
+fn real(n: u64) -> f64 {
+    let half = |bits: u64| f64::from(u32::try_from(bits & 0xffff_ffff).unwrap_or(0));
+    half(n >> 32) * 4_294_967_296.0 + half(n)
+}
+
+/// Bits a second.
+fn bitrate_bps(bytes: u64, span: Option<(u64, u64)>) -> u64 {
+    let bits = u128::from(bytes) * 8 * 1_000_000_000;
+    let rate = bits.checked_div(u128::from(nanoseconds(span)));
+    u64::try_from(rate.unwrap_or(0)).unwrap_or(u64::MAX)
 }
 
 impl Walk {
@@ -170,9 +188,8 @@ impl Walk {
         self.end_gop();
         let ms = |ticks: i64| u64::try_from(ticks / (TICKS_90K / 1000)).unwrap_or(0);
         let held = seconds(self.arrivals);
-        let per_second = |n: f64| if held > 0.0 { n / held } else { 0.0 };
-        let entries_full = self.count as f64 / entries_max as f64;
-        let bytes_full = self.bytes as f64 / bytes_max as f64;
+        let entries_full = real(self.count) / real(entries_max);
+        let bytes_full = real(self.bytes) / real(bytes_max);
         let full = entries_full.max(bytes_full);
         let video_seconds = seconds(self.video_arrivals);
         RingStats {
@@ -187,9 +204,9 @@ impl Walk {
             key_frames: self.keys,
             gaps: self.gaps,
             tainted: self.tainted,
-            bitrate_bps: per_second(self.bytes as f64 * 8.0) as u64,
+            bitrate_bps: bitrate_bps(self.bytes, self.arrivals),
             fps: if video_seconds > 0.0 {
-                (self.video - 1) as f64 / video_seconds
+                real(self.video - 1) / video_seconds
             } else {
                 0.0
             },
@@ -240,8 +257,8 @@ pub fn picture(stats: &RingStats, width: usize) -> String {
         format!(
             "bytes   [{}] {:.1} of {:.1} MB{}",
             bar(stats.bytes_held, stats.bytes_max),
-            stats.bytes_held as f64 / 1e6,
-            stats.bytes_max as f64 / 1e6,
+            real(stats.bytes_held) / 1e6,
+            real(stats.bytes_max) / 1e6,
             first(Limit::Bytes)
         ),
         format!(
@@ -255,7 +272,7 @@ pub fn picture(stats: &RingStats, width: usize) -> String {
         format!("audio   {}", many(stats.audio_frames, "frame")),
         format!(
             "stream  {:.2} Mbit/s, {} (!), {} (|), {}",
-            stats.bitrate_bps as f64 / 1e6,
+            real(stats.bitrate_bps) / 1e6,
             many(stats.gaps, "gap"),
             many(stats.epochs, "epoch"),
             many(stats.tainted, "damaged frame"),
@@ -268,7 +285,7 @@ pub fn picture(stats: &RingStats, width: usize) -> String {
 }
 
 fn video_line(stats: &RingStats) -> String {
-    let in_seconds = |ms: u64| format!("{:.2} s", ms as f64 / 1e3);
+    let in_seconds = |ms: u64| format!("{:.2} s", real(ms) / 1e3);
     let keys = match (stats.shortest_gop_ms, stats.longest_gop_ms) {
         (Some(short), Some(long)) if long > short + short / 10 => {
             format!(", one every {} to {}", in_seconds(short), in_seconds(long))
@@ -302,8 +319,8 @@ fn timeline(marks: &[(u64, Mark)], cells: usize) -> String {
     let (first, last) = (arrivals().min().unwrap_or(0), arrivals().max().unwrap_or(0));
     let mut drawn = vec![Mark::Silence; cells];
     for (arrival, mark) in marks {
-        let share = (arrival - first) as f64 / ((last - first).max(1)) as f64;
-        let cell = (share * cells as f64) as usize;
+        let share = u128::from(arrival - first) * u128::try_from(cells).unwrap_or(0);
+        let cell = usize::try_from(share / u128::from((last - first).max(1))).unwrap_or(cells);
         let cell = &mut drawn[cell.min(cells - 1)];
         *cell = (*cell).max(*mark);
     }

@@ -407,7 +407,7 @@ fn low_half(word: u64) -> u32 {
 }
 
 fn widen(n: usize) -> u64 {
-    n as u64
+    u64::try_from(n).unwrap_or(u64::MAX)
 }
 
 /// For numbers below the length of a slice, which are `usize` already.

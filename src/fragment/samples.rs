@@ -13,12 +13,12 @@ pub(super) struct Queued {
 
 /// A frame's duration is not known before the next.
 #[derive(Debug, Default)]
-pub(super) struct Lane {
+pub(super) struct SampleQueue {
     open: Option<Queued>,
     ready: Vec<Queued>,
 }
 
-impl Lane {
+impl SampleQueue {
     pub fn push(&mut self, mut next: Queued) {
         if let Some(mut open) = self.open.take() {
             next.sample.dts = next.sample.dts.max(open.sample.dts + 1);
