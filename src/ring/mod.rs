@@ -3,6 +3,9 @@
 //! One writer, any number of readers in any process, who map the file
 //! read-only and register nowhere. The writer never waits and never fails.
 //!
+//! To read on and on, from whatever process: [`Follower`]. To look at what is held:
+//! [`RingReader`].
+//!
 //! Not here: RTSP (`ingest`), what a window is (`highlight`).
 
 mod error;
