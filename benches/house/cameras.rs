@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hindsight::base::{BootId, CameraId, RealClock, Stop};
-use hindsight::config::checked::{Camera as CameraConfig, Reconnect, RingSettings, Transport};
+use hindsight::config::{Camera as CameraConfig, Reconnect, RingSettings, Transport};
 use hindsight::demo::{DemoCamera, Footage, Script, StartAt};
 use hindsight::ingest;
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use hindsight::base::Stop;
-use hindsight::config::delivery::{Corner, Encoder, Finish, Logo};
+use hindsight::config::{Corner, Encoder, Finish, Logo};
 use hindsight::finish::{Limits, Maker, Settings};
 use hindsight::mp4::{self, ClipIndex, ClipTrack, Sample};
 use hindsight::queue::sidecar::Sidecar;

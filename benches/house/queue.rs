@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use hindsight::base::{BootId, RealClock, Stop, StopLevel};
-use hindsight::config::delivery;
+use hindsight::config;
 use hindsight::disk::{Disk, Lock};
 use hindsight::queue::sidecar::{MarkedMeta, Sidecar, Status};
 use hindsight::queue::store::Sidecars;
@@ -100,7 +100,7 @@ fn run(storage: &Path) -> Running {
     let stop = Stop::default();
     let nobody = Arc::new(Nobody::default());
     let settings = Settings {
-        queue: delivery::Queue::default(),
+        queue: config::QueueSettings::default(),
         finish_jobs: 1,
         marks: true,
         vertical: false,

@@ -17,7 +17,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use super::chip::{CONSUMER, Chip, button_name, kernel_word, led_name, taken};
 use super::listen::{EndSignal, Listener, Sequence, Woken};
 use super::types::{BoardError, BoardEvent, BoardPart, Edge, Edges, Levels, PinFault};
-use crate::config::board::{Button, Input, Led, Level, Pull};
+use crate::config::{ActiveLevel, Button, Input, Led, Pull};
 
 /// A predecessor that was killed a moment ago may hold its lines a little longer.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -114,7 +114,7 @@ fn open_button(
             Pull::Down => Bias::PullDown,
             Pull::Off => Bias::Disabled,
         });
-    if *active == Level::Low {
+    if *active == ActiveLevel::Low {
         builder.as_active_low();
     }
     if *debounce_ms > 0 {
@@ -280,7 +280,7 @@ fn open_led(chip: &Chip, led: &Led, until: Instant) -> Result<Light, BoardError>
         .on_chip(chip.path())
         .with_consumer(CONSUMER)
         .with_line(led.pin);
-    if led.active == Level::Low {
+    if led.active == ActiveLevel::Low {
         builder.as_active_low();
     }
     builder.as_output(Value::Inactive);

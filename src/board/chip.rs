@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use gpiocdev::line::InfoChangeKind;
 
 use super::types::{BoardError, Settings};
-use crate::config::board::{Button, Input, Led, LedRole};
+use crate::config::{Button, Input, Led, LedRole};
 
 /// How lines that we hold are marked in the kernel.
 pub const CONSUMER: &str = "hindsight";

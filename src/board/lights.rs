@@ -17,7 +17,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use super::patterns::{self, LightState, Meaning, PressAnswer};
 use super::types::Levels;
 use crate::base::{Backoff, Clock, RealClock, lock};
-use crate::config::board::{Led, LedRole};
+use crate::config::{Led, LedRole};
 
 /// When an LED that could not be set is tried again.
 const RETRY: Backoff = Backoff {
@@ -398,7 +398,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::board::sim::{self, SimHandle};
-    use crate::config::board::Level;
+    use crate::config::ActiveLevel;
 
     const PATIENCE: Duration = Duration::from_secs(60);
     const ROLES: [LedRole; 4] = [
@@ -411,7 +411,7 @@ mod tests {
     fn leds() -> Vec<Led> {
         let led = |(pin, role)| Led {
             pin,
-            active: Level::High,
+            active: ActiveLevel::High,
             role,
         };
         (17..).zip(ROLES).map(led).collect()

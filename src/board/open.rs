@@ -11,7 +11,7 @@ use super::types::{
     BoardError, BoardEvent, BoardPart, Edges, LedOutputs, Levels, OpenBoard, PinFault, Settings,
 };
 use super::{cdev, sim, usb};
-use crate::config::board::{Backend, Button, Input, Led};
+use crate::config::{Backend, Button, Input, Led};
 
 /// Opens buttons and LEDs. Always gives a board: what does not open is among
 /// its faults, the rest works. Edges go into `heard`.
@@ -242,16 +242,16 @@ impl Levels for Nothing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::board;
+    use crate::config;
 
     #[test]
     fn a_board_that_asks_for_no_pins_opens_without_a_word() {
         let (send, _heard) = crossbeam_channel::unbounded();
         for backend in [Backend::Auto, Backend::Cdev, Backend::Rppal, Backend::None] {
             let settings = Settings {
-                board: board::Board {
+                board: config::BoardSettings {
                     backend,
-                    ..board::Board::default()
+                    ..config::BoardSettings::default()
                 },
                 buttons: Vec::new(),
                 leds: Vec::new(),

@@ -12,7 +12,7 @@
 //! Not here: who says what holds (`service`), pins (the backends), threads (`lights`).
 //! Called by: `lights`, app (`board off`, the guide's table).
 
-use crate::config::board::LedRole;
+use crate::config::LedRole;
 
 /// What a light can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -15,7 +15,7 @@ use gpiocdev::line::{Bias, Value};
 use super::chip::{CONSUMER, Chip};
 use super::pins::PinMap;
 use super::types::{BoardError, Settings};
-use crate::config::board::{Input, Level, Pull};
+use crate::config::{ActiveLevel, Input, Pull};
 
 /// What a look found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +99,7 @@ fn read(chip: &Chip, input: &Input) -> Option<bool> {
             Pull::Down => Bias::PullDown,
             Pull::Off => Bias::Disabled,
         });
-    if *active == Level::Low {
+    if *active == ActiveLevel::Low {
         builder.as_active_low();
     }
     let request = builder.request().ok()?;

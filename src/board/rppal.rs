@@ -20,7 +20,7 @@ use super::chip::{Chip, button_name, led_name, taken};
 use super::listen::{EndSignal, Listener, Sequence, Woken};
 use super::types::{BoardError, BoardEvent, BoardPart, Edge, Edges, Levels, PinFault};
 use crate::base::lock;
-use crate::config::board::{Button, Input, Led, Level, Pull};
+use crate::config::{ActiveLevel, Button, Input, Led, Pull};
 
 /// How `rppal` marks its lines in the kernel.
 const CONSUMER: &str = "RPPAL";
@@ -57,7 +57,7 @@ pub fn start(chip: &Chip) -> Result<Gpio, BoardError> {
 struct Wanted {
     button: usize,
     pin: u32,
-    active: Level,
+    active: ActiveLevel,
     pull: Pull,
     debounce_ms: u64,
 }
@@ -197,7 +197,7 @@ fn translate(wanted: Wanted, sequence: &mut Sequence, event: &Event) -> Vec<Boar
     let reported = u64::try_from(event.timestamp.as_nanos()).unwrap_or(u64::MAX);
     let edge = BoardEvent::Edge(Edge {
         button,
-        held: (event.trigger == Trigger::RisingEdge) == (wanted.active == Level::High),
+        held: (event.trigger == Trigger::RisingEdge) == (wanted.active == ActiveLevel::High),
         at_mono_ns: touched_at(reported, wanted.debounce_ms.saturating_mul(1_000_000)),
     });
     let lost = (lost > 0).then_some(BoardEvent::Lost {
@@ -266,7 +266,7 @@ impl Edges for RppalEdges {
         match lines.iter().find(|line| line.wanted.button == button) {
             Some(line) => {
                 let high = line.input.read() == PinLevel::High;
-                Some(high == (line.wanted.active == Level::High))
+                Some(high == (line.wanted.active == ActiveLevel::High))
             }
             None => self.others.held(button),
         }
@@ -303,8 +303,8 @@ fn open_led(gpio: &Gpio, chip: &Chip, led: &Led) -> Result<(OutputPin, Led), Boa
     let number = u8::try_from(led.pin).map_err(|why| no_pin(why.to_string()))?;
     let free = gpio.get(number).map_err(|why| no_pin(why.to_string()))?;
     let mut output = match led.active {
-        Level::High => free.into_output_low(),
-        Level::Low => free.into_output_high(),
+        ActiveLevel::High => free.into_output_low(),
+        ActiveLevel::Low => free.into_output_high(),
     };
     output.set_reset_on_drop(false);
     Ok((output, *led))
@@ -314,7 +314,7 @@ impl Levels for RppalLevels {
     fn set(&mut self, led: usize, lit: bool) -> Result<(), BoardError> {
         match self.leds.get_mut(led) {
             Some(Ok((output, led))) => {
-                let high = lit == (led.active == Level::High);
+                let high = lit == (led.active == ActiveLevel::High);
                 output.write(PinLevel::from(high));
                 Ok(())
             }
@@ -325,7 +325,7 @@ impl Levels for RppalLevels {
 
     fn lit(&self, led: usize) -> Option<bool> {
         let (output, led) = self.leds.get(led)?.as_ref().ok()?;
-        Some(output.is_set_high() == (led.active == Level::High))
+        Some(output.is_set_high() == (led.active == ActiveLevel::High))
     }
 }
 
@@ -346,7 +346,7 @@ mod tests {
         let wanted = Wanted {
             button: 3,
             pin: 17,
-            active: Level::Low,
+            active: ActiveLevel::Low,
             pull: Pull::Up,
             debounce_ms: 20,
         };

@@ -2,7 +2,7 @@
 //!
 //! Not here: any backend, how one is chosen (`open`).
 
-use crate::config::board::{Button, Led};
+use crate::config::{Button, Led};
 
 /// One edge of one button, after the kernel's debouncing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub trait Levels: Send {
 /// What a board is opened with.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    pub board: crate::config::board::Board,
+    pub board: crate::config::BoardSettings,
     pub buttons: Vec<Button>,
     pub leds: Vec<Led>,
 }

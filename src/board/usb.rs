@@ -20,7 +20,7 @@ use super::listen::{EndSignal, Listener, Woken};
 use super::sys;
 use super::types::{BoardError, BoardEvent, BoardPart, Edge, Edges, PinFault};
 use crate::base::{Clock, RealClock};
-use crate::config::board::{Button, Input};
+use crate::config::{Button, Input};
 
 const DEVICES: &str = "/dev/input";
 

@@ -18,7 +18,7 @@ use crate::board::lights::role_name;
 use crate::board::pins::{Fit, HeaderLine, Pin, PinIs, PinMap};
 use crate::board::{Peeked, Settings, peek};
 use crate::config::Config;
-use crate::config::board::{Backend, Input, LedRole};
+use crate::config::{Backend, Input, LedRole};
 use crate::service::say;
 
 /// Buttons and lights: the pins as a picture, what hangs on which, how it is now
@@ -400,20 +400,20 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::base::CameraId;
-    use crate::config::board::{Board, Button, ButtonRole, Led, Level, Pull, Window};
+    use crate::config::{ActiveLevel, BoardSettings, Button, ButtonRole, Led, PressWindow, Pull};
 
     fn button(id: &str, pin: u32) -> Button {
         Button {
             id: id.to_owned(),
             input: Input::Gpio {
                 pin,
-                active: Level::Low,
+                active: ActiveLevel::Low,
                 pull: Pull::Up,
                 debounce_ms: 20,
             },
             role: ButtonRole::Press,
             cameras: vec![CameraId::new("court1").unwrap()],
-            single: Window {
+            single: PressWindow {
                 pre_ms: 40_000,
                 post_ms: 10_000,
             },
@@ -425,13 +425,13 @@ mod tests {
     }
 
     fn led(role: LedRole, pin: u32) -> Led {
-        let active = Level::High;
+        let active = ActiveLevel::High;
         Led { pin, active, role }
     }
 
     fn settings(buttons: Vec<Button>, leds: Vec<Led>) -> Settings {
         Settings {
-            board: Board::default(),
+            board: BoardSettings::default(),
             buttons,
             leds,
         }

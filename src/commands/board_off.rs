@@ -10,7 +10,7 @@ use super::exit::WRONG;
 use crate::board::lights::role_name;
 use crate::board::{self, BoardError, BoardPart, LedOutputs, patterns};
 use crate::config::Config;
-use crate::config::board::{Backend, Led};
+use crate::config::{Backend, Led};
 use crate::service::panel;
 
 pub(super) fn off(config: &Config) -> ExitCode {
@@ -62,12 +62,12 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::board::{PinFault, sim};
-    use crate::config::board::{LedRole, Level};
+    use crate::config::{ActiveLevel, LedRole};
 
     fn leds() -> Vec<Led> {
         let led = |(pin, role)| Led {
             pin,
-            active: Level::High,
+            active: ActiveLevel::High,
             role,
         };
         (17..).zip(patterns::ROLES).map(led).collect()

@@ -20,7 +20,7 @@ use crate::board::pins::PinMap;
 use crate::board::sim::{self, SimHandle};
 use crate::board::{self, BoardError, BoardEvent, BoardPart, Edge, Levels, patterns};
 use crate::config::Config;
-use crate::config::board::{Backend, Button, Input, Led, LedRole};
+use crate::config::{Backend, Button, Input, Led, LedRole};
 use crate::service::signals::Stopper;
 use crate::service::{panel, say};
 use press::Press;

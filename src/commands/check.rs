@@ -20,7 +20,6 @@ use crate::finish::Picture;
 use crate::health::FEW_PRESSES;
 use crate::ingest::{self, Probe, ProbeError};
 use crate::ring::{RingError, require_tmpfs};
-use crate::service::delivery::press_bytes;
 use crate::service::say;
 
 /// How long each camera may take.
@@ -262,7 +261,7 @@ fn storage(config: &Config, wrong: &mut Vec<String>) {
                 path.display(),
                 say::bytes(space.free)
             );
-            wrong.extend(little_room(there, space.free, press_bytes(config)));
+            wrong.extend(little_room(there, space.free, config.press_bytes()));
             // What another user's run left in it is as bad.
             let ours = ["", "lock", "journal", "tmp", "highlights"].map(|name| there.join(name));
             let barred = ours

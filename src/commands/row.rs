@@ -13,7 +13,7 @@ use crate::base::{Clock, RealClock};
 use crate::board::lights::{LightView, role_name};
 use crate::board::patterns::{Meaning, TABLE};
 use crate::board::sim::SimHandle;
-use crate::config::board::LedRole;
+use crate::config::LedRole;
 use crate::service::panel::{Opened, Panel};
 use crate::service::say;
 
@@ -121,13 +121,13 @@ fn light(view: &LightView, colours: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::board::{Led, Level};
+    use crate::config::{ActiveLevel, Led};
 
     fn view(role: LedRole, meaning: Meaning, lit: bool) -> LightView {
         LightView {
             led: Led {
                 pin: 17,
-                active: Level::High,
+                active: ActiveLevel::High,
                 role,
             },
             meaning,

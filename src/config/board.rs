@@ -7,7 +7,7 @@ use crate::base::CameraId;
 
 /// Which hardware the pins are on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Board {
+pub struct BoardSettings {
     pub backend: Backend,
     /// A pin map of `hw/boards` by its id; `None`: by the machine's own word.
     pub model: Option<String>,
@@ -36,11 +36,11 @@ pub struct Button {
     pub role: ButtonRole,
     /// Never empty.
     pub cameras: Vec<CameraId>,
-    pub single: Window,
+    pub single: PressWindow,
     /// Held for at least 1 s.
-    pub long: Option<Window>,
+    pub long: Option<PressWindow>,
     /// A second edge within 400 ms.
-    pub double: Option<Window>,
+    pub double: Option<PressWindow>,
     pub cooldown_ms: u64,
     /// Held for so long it stops the box; `None`: never. Set where the role is to stop it.
     pub shutdown_hold_ms: Option<u64>,
@@ -52,7 +52,7 @@ pub enum Input {
         /// The BCM number on a Raspberry Pi, the line's offset elsewhere.
         pin: u32,
         /// The level while it is held.
-        active: Level,
+        active: ActiveLevel,
         pull: Pull,
         /// The kernel's.
         debounce_ms: u64,
@@ -74,7 +74,7 @@ pub enum ButtonRole {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
+pub enum ActiveLevel {
     High,
     Low,
 }
@@ -88,7 +88,7 @@ pub enum Pull {
 
 /// What a press saves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
+pub struct PressWindow {
     pub pre_ms: u64,
     pub post_ms: u64,
 }
@@ -99,7 +99,7 @@ pub struct Led {
     /// The BCM number on a Raspberry Pi, the line's offset elsewhere.
     pub pin: u32,
     /// The level while it is lit.
-    pub active: Level,
+    pub active: ActiveLevel,
     pub role: LedRole,
 }
 
@@ -114,9 +114,9 @@ pub enum LedRole {
     Sound,
 }
 
-impl Default for Board {
-    fn default() -> Board {
-        Board {
+impl Default for BoardSettings {
+    fn default() -> BoardSettings {
+        BoardSettings {
             backend: Backend::Auto,
             model: None,
             chip: None,

@@ -5,13 +5,15 @@
 
 use std::str::FromStr;
 
-use super::board::{Backend, Board, Button, ButtonRole, Input, Led, LedRole, Level, Pull, Window};
-use super::check::{Check, LONGEST_WINDOW_MS};
+use super::board::{
+    ActiveLevel, Backend, BoardSettings, Button, ButtonRole, Input, Led, LedRole, PressWindow, Pull,
+};
+use super::check::{Checker, LONGEST_WINDOW_MS};
 use super::checked::{Camera, Highlight};
 use super::hours::open_hours;
 use super::ids::Ids;
 use super::near::{did_you_mean, nearest};
-use super::problem::Place;
+use super::problem::SourceLocation;
 use super::units::show_ms;
 use super::written::{Table, Value};
 use crate::base::CameraId;
@@ -24,7 +26,7 @@ const OPEN_EXAMPLE: &str = "\"07:00-23:30\" or \"mon-fri 07:00-23:30, sat-sun 08
 /// What is connected where: pins, and keys of USB devices.
 #[derive(Default)]
 struct Taken {
-    inputs: Vec<(Connected, &'static str, Place)>,
+    inputs: Vec<(Connected, &'static str, SourceLocation)>,
 }
 
 #[derive(PartialEq)]
@@ -33,7 +35,7 @@ enum Connected {
     Key(Option<String>, String),
 }
 
-impl Check<'_> {
+impl Checker<'_> {
     pub fn open(&mut self) -> Option<OpenHours> {
         let cell = self.written.get("venue", "open")?;
         let read = match &cell.value {
@@ -50,7 +52,7 @@ impl Check<'_> {
         }
     }
 
-    pub fn board(&mut self) -> Board {
+    pub fn board(&mut self) -> BoardSettings {
         let table = self.written.table("board");
         let backends = [
             ("auto", Backend::Auto),
@@ -62,7 +64,7 @@ impl Check<'_> {
         let plain = |text: &str| {
             (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
         };
-        Board {
+        BoardSettings {
             backend: self.choice(table, "backend", &backends, Backend::Auto),
             model: self.text(
                 table,
@@ -118,7 +120,7 @@ impl Check<'_> {
         if let Some(input) = &input {
             self.connect(connected(input), table, "button", taken);
         }
-        let usual = Window {
+        let usual = PressWindow {
             pre_ms: highlight.pre_ms,
             post_ms: highlight.post_ms,
         };
@@ -144,7 +146,7 @@ impl Check<'_> {
 
     /// A press within the cooldown makes no clip, since its moment is in the one that
     /// is being made: so it should not be longer than the shortest of them goes on.
-    fn cooldown_ms(&mut self, table: &Table, windows: [Option<Window>; 3]) -> u64 {
+    fn cooldown_ms(&mut self, table: &Table, windows: [Option<PressWindow>; 3]) -> u64 {
         let posts = windows.into_iter().flatten().map(|window| window.post_ms);
         let shortest = posts.min().unwrap_or(0);
         let usual = shortest.min(3000);
@@ -191,13 +193,13 @@ impl Check<'_> {
     }
 
     /// What `<prefix>pre` and `<prefix>post` say; the one not named is that of `usual`.
-    fn window(&mut self, table: &Table, prefix: &str, usual: Window) -> Option<Window> {
+    fn window(&mut self, table: &Table, prefix: &str, usual: PressWindow) -> Option<PressWindow> {
         let keys = ["pre", "post"].map(|key| format!("{prefix}{key}"));
         let cells = [table.get(&keys[0]), table.get(&keys[1])];
         let cell = cells[0].or(cells[1])?;
         let range = 0..=LONGEST_WINDOW_MS;
         let (pre, post) = (usual.pre_ms, usual.post_ms);
-        let window = Window {
+        let window = PressWindow {
             pre_ms: self.duration_ms(Some(table), &keys[0], range.clone(), 40_000, pre),
             post_ms: self.duration_ms(Some(table), &keys[1], range, 10_000, post),
         };
@@ -276,17 +278,17 @@ impl Check<'_> {
 
     fn gpio(&mut self, table: &Table, other: bool) -> Option<Input> {
         let entry = Some(table);
-        let levels = [("low", Level::Low), ("high", Level::High)];
+        let levels = [("low", ActiveLevel::Low), ("high", ActiveLevel::High)];
         let pulls = [("up", Pull::Up), ("down", Pull::Down), ("off", Pull::Off)];
         // A button to ground needs a pull-up; one of the two keys tells the other.
         let usual = match table.text("pull").map(str::to_ascii_lowercase).as_deref() {
-            Some("down") => Level::High,
-            _ => Level::Low,
+            Some("down") => ActiveLevel::High,
+            _ => ActiveLevel::Low,
         };
         let active = self.choice(entry, "active", &levels, usual);
         let usual = match active {
-            Level::Low => Pull::Up,
-            Level::High => Pull::Down,
+            ActiveLevel::Low => Pull::Up,
+            ActiveLevel::High => Pull::Down,
         };
         let pull = self.choice(entry, "pull", &pulls, usual);
         if let (Some(cell), true) = (table.get("pull"), pull != usual && pull != Pull::Off) {
@@ -358,9 +360,9 @@ impl Check<'_> {
             ("status", LedRole::Status),
             ("sound", LedRole::Sound),
         ];
-        let levels = [("low", Level::Low), ("high", Level::High)];
+        let levels = [("low", ActiveLevel::Low), ("high", ActiveLevel::High)];
         let role = self.choice(Some(table), "role", &roles, LedRole::Status);
-        let active = self.choice(Some(table), "active", &levels, Level::High);
+        let active = self.choice(Some(table), "active", &levels, ActiveLevel::High);
         let pin = self.pin(table, "[[led]]")?;
         self.connect(Connected::Pin(pin), table, "LED", taken);
         Some(Led { pin, active, role })

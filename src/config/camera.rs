@@ -4,10 +4,10 @@ use std::net::Ipv4Addr;
 
 use url::Url;
 
-use super::check::Check;
+use super::check::Checker;
 use super::checked::{Camera, Credentials, Transport};
 use super::ids::Ids;
-use super::problem::{Findings, Place};
+use super::problem::{Findings, SourceLocation};
 use super::secret::secret;
 use super::written::{Table, Value};
 use crate::base::CameraId;
@@ -16,7 +16,7 @@ const URL_EXAMPLE: &str = "\"rtsp://192.0.2.10:554/stream1\"";
 const LONGEST_LATENCY_MS: u64 = 10_000;
 
 /// All cameras; those that were refused are missing.
-pub fn cameras(check: &mut Check<'_>) -> Vec<Camera> {
+pub fn cameras(check: &mut Checker<'_>) -> Vec<Camera> {
     let written = check.written;
     let none = written.entries("camera").next().is_none() && !written.camera_unreadable;
     if none && !written.may_lack_cameras {
@@ -41,10 +41,16 @@ pub fn cameras(check: &mut Check<'_>) -> Vec<Camera> {
     cameras
 }
 
-fn no_camera(check: &mut Check<'_>) {
-    let place = check.written.whole.clone().unwrap_or(Place::CommandLine);
+fn no_camera(check: &mut Checker<'_>) {
+    let place = check
+        .written
+        .whole
+        .clone()
+        .unwrap_or(SourceLocation::CommandLine);
     let right = match place {
-        Place::EnvFile { .. } => "write CAMERA_1_URL=rtsp://192.0.2.10:554/stream1".to_owned(),
+        SourceLocation::EnvFile { .. } => {
+            "write CAMERA_1_URL=rtsp://192.0.2.10:554/stream1".to_owned()
+        }
         _ => format!("add a line [[camera]], below it id = \"court1\" and url = {URL_EXAMPLE}"),
     };
     check
@@ -52,7 +58,7 @@ fn no_camera(check: &mut Check<'_>) {
         .problem(&place, format!("there is no camera; {right}"));
 }
 
-fn camera(table: &Table, id: Option<CameraId>, check: &mut Check<'_>) -> Option<Camera> {
+fn camera(table: &Table, id: Option<CameraId>, check: &mut Checker<'_>) -> Option<Camera> {
     let url = url(table, id.as_ref(), check.found);
     let shown_id = id.as_ref().map_or("", CameraId::as_str);
     let name = check.label(Some(table), "name", shown_id);
@@ -76,7 +82,7 @@ fn camera(table: &Table, id: Option<CameraId>, check: &mut Check<'_>) -> Option<
     })
 }
 
-fn credentials(table: &Table, id: &str, check: &mut Check<'_>) -> Option<Credentials> {
+fn credentials(table: &Table, id: &str, check: &mut Checker<'_>) -> Option<Credentials> {
     let credential = format!("camera.{id}.password");
     let password = secret(
         table,
@@ -121,7 +127,7 @@ fn credentials(table: &Table, id: &str, check: &mut Check<'_>) -> Option<Credent
 fn url(table: &Table, id: Option<&CameraId>, found: &mut Findings) -> Option<Url> {
     let Some(cell) = table.get("url") else {
         // A camera of the env file without one was reported there.
-        if !matches!(table.place, Place::EnvFile { .. }) {
+        if !matches!(table.place, SourceLocation::EnvFile { .. }) {
             let which = id.map_or_else(String::new, |id| format!(" {id}"));
             found.problem(
                 &table.place,
@@ -134,7 +140,7 @@ fn url(table: &Table, id: Option<&CameraId>, found: &mut Findings) -> Option<Url
         found.reject(cell, format!("is not text; write it like {URL_EXAMPLE}"));
         return None;
     };
-    let in_env_file = matches!(cell.place, Place::EnvFile { .. });
+    let in_env_file = matches!(cell.place, SourceLocation::EnvFile { .. });
     let read = parsed(text).map_err(|why| match why {
         // The predecessors wanted them in the URL, so there they can only be written right.
         WITH_CREDENTIALS if in_env_file => {

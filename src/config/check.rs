@@ -12,18 +12,22 @@ use super::checked::{
     Config, Highlight, Http, Log, LogFormat, Reconnect, Secret, Storage, Trigger, Venue,
 };
 use super::near::did_you_mean;
-use super::problem::{Findings, Place};
-use super::secret::{Credentials, secret};
+use super::problem::{Findings, SourceLocation};
+use super::secret::{SystemdCredentials, secret};
 use super::units::{BadUnit, decimal, duration_ms, show_ms};
-use super::written::{Cell, Table, Value, Written};
+use super::written::{Cell, Table, Value, WrittenConfig};
 
 /// Longest `pre` and `post`, each.
 pub const LONGEST_WINDOW_MS: u64 = 30 * 60_000;
 const SHORTEST_TOKEN: usize = 16;
 
 /// All of it, or as much as could be made of it; `found` knows whether it can be trusted.
-pub fn check(written: &Written, credentials: &Credentials, found: &mut Findings) -> Config {
-    let mut check = Check {
+pub fn check(
+    written: &WrittenConfig,
+    credentials: &SystemdCredentials,
+    found: &mut Findings,
+) -> Config {
+    let mut check = Checker {
         written,
         credentials,
         found,
@@ -56,8 +60,8 @@ pub fn check(written: &Written, credentials: &Credentials, found: &mut Findings)
 /// A length of time as it would stand in this cell's source: the predecessors' file has seconds.
 fn as_written_at(cell: &Cell, ms: u64) -> String {
     match cell.place {
-        Place::EnvFile { .. } if ms.is_multiple_of(1000) => format!("{}", ms / 1000),
-        Place::EnvFile { .. } => format!("{}.{:03}", ms / 1000, ms % 1000)
+        SourceLocation::EnvFile { .. } if ms.is_multiple_of(1000) => format!("{}", ms / 1000),
+        SourceLocation::EnvFile { .. } => format!("{}.{:03}", ms / 1000, ms % 1000)
             .trim_end_matches('0')
             .to_owned(),
         _ => format!("\"{}\"", show_ms(ms)),
@@ -101,13 +105,13 @@ fn no_whole_number(cell: &Cell, what: &str, example: u64) -> String {
 }
 
 /// Looks at values one by one: a bad one is reported and its default stands in.
-pub struct Check<'a> {
-    pub written: &'a Written,
-    pub credentials: &'a Credentials,
+pub struct Checker<'a> {
+    pub written: &'a WrittenConfig,
+    pub credentials: &'a SystemdCredentials,
     pub found: &'a mut Findings,
 }
 
-impl Check<'_> {
+impl Checker<'_> {
     /// A length of time within `range`.
     pub fn duration_ms(
         &mut self,
@@ -149,7 +153,7 @@ impl Check<'_> {
         let read = match &cell.value {
             Value::Whole(number) => Some(i128::from(*number)),
             // From the environment everything comes as text.
-            Value::Text(text) if !matches!(cell.place, Place::File { .. }) => {
+            Value::Text(text) if !matches!(cell.place, SourceLocation::File { .. }) => {
                 text.trim().parse().ok()
             }
             _ => None,
@@ -338,7 +342,7 @@ impl Check<'_> {
     }
 
     fn http(&mut self) -> Http {
-        let empty = Table::new(Place::CommandLine);
+        let empty = Table::new(SourceLocation::CommandLine);
         let table = self.written.table("http").unwrap_or(&empty);
         let token = secret(table, "token", self.credentials, "http.token", self.found);
         let cell = table.get("token").or(table.get("token_file"));
@@ -375,7 +379,7 @@ impl Check<'_> {
         match cell {
             Some(cell) => self.found.reject(cell, why),
             None => self.found.problem(
-                &Place::Environment,
+                &SourceLocation::Environment,
                 format!("systemd's credential http.token {why}"),
             ),
         }

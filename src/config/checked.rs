@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 use url::Url;
 
-use super::board::{Board, Button, Led};
-use super::delivery::{Finish, Queue, Target, Upload};
+use super::board::{BoardSettings, Button, Led};
+use super::delivery::{Finish, QueueSettings, Target, UploadSettings};
 use crate::base::CameraId;
 use crate::base::hours::OpenHours;
 
@@ -25,13 +25,13 @@ pub struct Config {
     pub cameras: Vec<Camera>,
     pub http: Http,
     pub log: Log,
-    pub board: Board,
+    pub board: BoardSettings,
     /// Ids are unique, pins are named once among buttons and LEDs.
     pub buttons: Vec<Button>,
     pub leds: Vec<Led>,
     pub finish: Finish,
-    pub queue: Queue,
-    pub upload: Upload,
+    pub queue: QueueSettings,
+    pub upload: UploadSettings,
     /// Ids are unique.
     pub targets: Vec<Target>,
     /// Where others write down what is wrong with the box (`--notices`); no key of the file.
@@ -50,6 +50,13 @@ impl Config {
             .chain([self.highlight.pre_ms + self.highlight.post_ms])
             .max()
             .unwrap_or(0)
+    }
+
+    /// What one press of all cameras needs on the disk at most.
+    pub fn press_bytes(&self) -> u64 {
+        let cameras = u64::try_from(self.cameras.len()).unwrap_or(u64::MAX);
+        let bits_per_camera = (self.longest_window_ms() / 1000 + 1) * self.ring.max_bitrate_bps;
+        bits_per_camera.saturating_mul(cameras) / 8
     }
 }
 

@@ -77,7 +77,7 @@ pub enum Encoder {
 
 /// How jobs are tried, and how long what is done is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Queue {
+pub struct QueueSettings {
     /// Of each stage; only attempts that the far side answered, or that FFmpeg ran, count.
     pub max_attempts: u32,
     /// Uploaded highlights go after this.
@@ -90,7 +90,7 @@ pub struct Queue {
 
 /// What all targets share.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Upload {
+pub struct UploadSettings {
     /// Bits per second of all uploads together; `None`: no limit.
     pub max_rate_bps: Option<u64>,
     /// Only within these hours.
@@ -276,9 +276,9 @@ impl Default for Finish {
     }
 }
 
-impl Default for Queue {
-    fn default() -> Queue {
-        Queue {
+impl Default for QueueSettings {
+    fn default() -> QueueSettings {
+        QueueSettings {
             max_attempts: 3,
             keep_uploaded_ms: 7 * 24 * 3_600_000,
             keep_ms: None,

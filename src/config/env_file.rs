@@ -5,9 +5,9 @@
 use std::path::Path;
 
 use super::near::nearest;
-use super::problem::{Findings, Place};
+use super::problem::{Findings, SourceLocation};
 use super::units::decimal;
-use super::written::{Cell, Table, Value, Written};
+use super::written::{Cell, Table, Value, WrittenConfig};
 
 /// Names that still mean something, but for the cameras'.
 const NAMES: [&str; 9] = [
@@ -24,16 +24,16 @@ const NAMES: [&str; 9] = [
 
 /// One assignment.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Line {
+pub struct Assignment {
     pub number: usize,
     pub name: String,
     pub value: String,
 }
 
 /// Reads the file over what was written so far. False if nothing can be concluded from it.
-pub fn read(path: &Path, written: &mut Written, found: &mut Findings) -> bool {
+pub fn read(path: &Path, written: &mut WrittenConfig, found: &mut Findings) -> bool {
     let shown = path.display().to_string();
-    let whole = Place::EnvFile {
+    let whole = SourceLocation::EnvFile {
         path: shown.clone(),
         line: 0,
     };
@@ -65,12 +65,12 @@ pub fn read(path: &Path, written: &mut Written, found: &mut Findings) -> bool {
 }
 
 /// Puts the file's text over what was written so far; true if passwords stood in it.
-pub fn apply(path: &str, text: &str, written: &mut Written, found: &mut Findings) -> bool {
-    let place = |line| Place::EnvFile {
+pub fn apply(path: &str, text: &str, written: &mut WrittenConfig, found: &mut Findings) -> bool {
+    let place = |line| SourceLocation::EnvFile {
         path: path.to_owned(),
         line,
     };
-    let mut lines: Vec<Line> = Vec::new();
+    let mut lines: Vec<Assignment> = Vec::new();
     for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
         match parse_line(line) {
             Ok(None) => {}
@@ -82,7 +82,7 @@ pub fn apply(path: &str, text: &str, written: &mut Written, found: &mut Findings
                         format!("{name} stands in line {} too; this line counts", old.number),
                     );
                 }
-                lines.push(Line {
+                lines.push(Assignment {
                     number,
                     name,
                     value,
@@ -105,7 +105,7 @@ pub fn apply(path: &str, text: &str, written: &mut Written, found: &mut Findings
 }
 
 /// A camera that only has a name is a mistake of numbering.
-fn nameless(written: &Written, from: usize, found: &mut Findings) {
+fn nameless(written: &WrittenConfig, from: usize, found: &mut Findings) {
     for camera in written.entries("camera").skip(from) {
         if camera.get("url").is_none() {
             let number = camera.text("id").unwrap_or("").replace("camera", "");
@@ -174,7 +174,12 @@ fn double_quoted(value: &str) -> Option<String> {
     }
 }
 
-fn setting(line: &Line, place: &Place, written: &mut Written, found: &mut Findings) {
+fn setting(
+    line: &Assignment,
+    place: &SourceLocation,
+    written: &mut WrittenConfig,
+    found: &mut Findings,
+) {
     let mut put = |table: &'static str, key: &'static str, value: String| {
         let cell = Cell::new(place.clone(), &line.name, key, Value::Text(value));
         written
@@ -205,7 +210,12 @@ fn setting(line: &Line, place: &Place, written: &mut Written, found: &mut Findin
     }
 }
 
-fn http_port(line: &Line, place: &Place, written: &mut Written, found: &mut Findings) {
+fn http_port(
+    line: &Assignment,
+    place: &SourceLocation,
+    written: &mut WrittenConfig,
+    found: &mut Findings,
+) {
     let cell = Cell::new(
         place.clone(),
         &line.name,
@@ -248,7 +258,7 @@ fn seconds(value: &str) -> String {
     }
 }
 
-fn without_meaning(line: &Line, place: &Place, found: &mut Findings) {
+fn without_meaning(line: &Assignment, place: &SourceLocation, found: &mut Findings) {
     let name = &line.name;
     let why = match name.as_str() {
         _ if name.starts_with("FFMPEG_") => {
@@ -274,9 +284,9 @@ fn without_meaning(line: &Line, place: &Place, found: &mut Findings) {
 /// `CAMERA_N_URL` and `CAMERA_N_NAME`; true if a password stood in it.
 fn camera(
     rest: &str,
-    line: &Line,
-    place: &Place,
-    written: &mut Written,
+    line: &Assignment,
+    place: &SourceLocation,
+    written: &mut WrittenConfig,
     found: &mut Findings,
 ) -> bool {
     let (number, key) = rest.split_once('_').unwrap_or((rest, ""));
@@ -303,7 +313,12 @@ fn camera(
 }
 
 /// True if a password stood in the line.
-fn put_into_camera(camera: &mut Table, key: &str, line: &Line, place: &Place) -> bool {
+fn put_into_camera(
+    camera: &mut Table,
+    key: &str,
+    line: &Assignment,
+    place: &SourceLocation,
+) -> bool {
     let cell = |key, value: String| Cell::new(place.clone(), &line.name, key, Value::Text(value));
     if key == "NAME" {
         camera.set("name", cell("name", line.value.clone()));
@@ -319,7 +334,7 @@ fn put_into_camera(camera: &mut Table, key: &str, line: &Line, place: &Place) ->
     true
 }
 
-fn new_camera(id: &str, number: &str, place: &Place) -> Table {
+fn new_camera(id: &str, number: &str, place: &SourceLocation) -> Table {
     let mut table = Table::new(place.clone());
     let cell =
         |name: &str, key, value: String| Cell::new(place.clone(), name, key, Value::Text(value));

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::near::did_you_mean;
-use super::problem::{Findings, Place};
-use super::written::{Cell, KEYS, REPEATED, Value, Written, is_secret, keys_of, known, repeated};
+use super::problem::{Findings, SourceLocation};
+use super::written::{
+    Cell, KEYS, REPEATED, Value, WrittenConfig, is_secret, keys_of, known, repeated,
+};
 
 const PREFIX: &str = "HINDSIGHT_";
 /// Names that are options of the command line rather than keys.
@@ -19,13 +21,13 @@ pub fn id_in_names(id: &str) -> String {
 }
 
 /// Puts the environment over what was written so far. The entries must be known by then.
-pub fn read(env: &BTreeMap<String, String>, written: &mut Written, found: &mut Findings) {
+pub fn read(env: &BTreeMap<String, String>, written: &mut WrittenConfig, found: &mut Findings) {
     let names = names(written);
     for (name, value) in env.iter().filter(|(name, _)| name.starts_with(PREFIX)) {
         if OPTIONS.contains(&name.as_str()) {
             continue;
         }
-        let place = Place::Environment;
+        let place = SourceLocation::Environment;
         match names.get(name).map(Vec::as_slice) {
             None => found.problem(&place, unknown(name, &names, written)),
             Some([target]) => set(target, place, name.clone(), value, written),
@@ -44,8 +46,8 @@ pub fn read(env: &BTreeMap<String, String>, written: &mut Written, found: &mut F
 }
 
 /// Puts `TABLE.KEY=VALUE` and `TABLE.ID.KEY=VALUE` over what was written so far.
-pub fn read_set(settings: &[String], written: &mut Written, found: &mut Findings) {
-    let place = Place::CommandLine;
+pub fn read_set(settings: &[String], written: &mut WrittenConfig, found: &mut Findings) {
+    let place = SourceLocation::CommandLine;
     for setting in settings {
         let Some((path, value)) = setting.split_once('=') else {
             found.problem(
@@ -75,7 +77,13 @@ pub fn read_set(settings: &[String], written: &mut Written, found: &mut Findings
     }
 }
 
-fn set(target: &Target, place: Place, name: String, value: &str, written: &mut Written) {
+fn set(
+    target: &Target,
+    place: SourceLocation,
+    name: String,
+    value: &str,
+    written: &mut WrittenConfig,
+) {
     let (id, table, key) = target;
     let cell = Cell::new(place.clone(), name, key, Value::Text(value.to_owned()));
     match id {
@@ -97,7 +105,7 @@ fn dotted((id, table, key): &Target) -> String {
 }
 
 /// Every name that means something, with what it means.
-fn names(written: &Written) -> BTreeMap<String, Vec<Target>> {
+fn names(written: &WrittenConfig) -> BTreeMap<String, Vec<Target>> {
     let mut names: BTreeMap<String, Vec<Target>> = BTreeMap::new();
     for (table, keys) in KEYS.iter().filter(|(table, _)| repeated(table).is_none()) {
         for key in *keys {
@@ -132,7 +140,7 @@ fn keys_of_entry(table: &str) -> impl Iterator<Item = &'static str> {
     keys.filter(|key| *key != "id")
 }
 
-fn unknown(name: &str, names: &BTreeMap<String, Vec<Target>>, written: &Written) -> String {
+fn unknown(name: &str, names: &BTreeMap<String, Vec<Target>>, written: &WrittenConfig) -> String {
     for table in REPEATED {
         if let Some(rest) = name.strip_prefix(&prefix(table)) {
             return unknown_of_entry(name, table, rest, written);
@@ -145,7 +153,7 @@ fn unknown(name: &str, names: &BTreeMap<String, Vec<Target>>, written: &Written)
     format!("{name} is unknown; names are HINDSIGHT_<TABLE>_<KEY>, such as HINDSIGHT_RING_SECONDS")
 }
 
-fn unknown_of_entry(name: &str, table: &str, rest: &str, written: &Written) -> String {
+fn unknown_of_entry(name: &str, table: &str, rest: &str, written: &WrittenConfig) -> String {
     let ids = written.ids(table);
     let keys: Vec<String> = keys_of_entry(table).map(str::to_uppercase).collect();
     let own = ids.iter().find_map(|id| {
@@ -179,7 +187,7 @@ fn example_of(table: &str) -> &'static str {
     }
 }
 
-fn target(path: &str, written: &Written) -> Result<Target, String> {
+fn target(path: &str, written: &WrittenConfig) -> Result<Target, String> {
     let parts: Vec<&str> = path.split('.').collect();
     let (id, table, key) = match parts.as_slice() {
         [table, id, key] if repeated(table).is_some() => (Some((*id).to_owned()), *table, *key),
@@ -212,7 +220,12 @@ fn target(path: &str, written: &Written) -> Result<Target, String> {
     Ok((id, table, key))
 }
 
-fn entry_can_be_set(table: &str, id: &str, key: &str, written: &Written) -> Result<(), String> {
+fn entry_can_be_set(
+    table: &str,
+    id: &str,
+    key: &str,
+    written: &WrittenConfig,
+) -> Result<(), String> {
     let ids = written.ids(table);
     if ids.is_empty() {
         return Err(format!("no {table} is configured"));

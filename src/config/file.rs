@@ -6,15 +6,15 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::near::did_you_mean;
-use super::problem::{Findings, Place};
+use super::problem::{Findings, SourceLocation};
 use super::written::{
-    Cell, KEYS, Table, Value, Written, header, is_secret, keys_of, known, repeated,
+    Cell, KEYS, Table, Value, WrittenConfig, header, is_secret, keys_of, known, repeated,
 };
 
 /// Reads the file into `written`. False if nothing can be concluded from it.
-pub fn read(path: &Path, written: &mut Written, found: &mut Findings) -> bool {
+pub fn read(path: &Path, written: &mut WrittenConfig, found: &mut Findings) -> bool {
     let shown = path.display().to_string();
-    let whole = Place::File {
+    let whole = SourceLocation::File {
         path: shown.clone(),
         line: 0,
     };
@@ -57,7 +57,7 @@ pub fn read_text(path: &Path) -> Result<String, String> {
 }
 
 /// Takes TOML text apart. False if it is no TOML.
-pub fn parse(path: &str, text: &str, written: &mut Written, found: &mut Findings) -> bool {
+pub fn parse(path: &str, text: &str, written: &mut WrittenConfig, found: &mut Findings) -> bool {
     let reading = Reading { path, text };
     let (root, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
@@ -95,9 +95,9 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn place(&self, at: usize) -> Place {
+    fn place(&self, at: usize) -> SourceLocation {
         let before = &self.text.as_bytes()[..at.min(self.text.len())];
-        Place::File {
+        SourceLocation::File {
             path: self.path.to_owned(),
             line: 1 + before.iter().filter(|byte| **byte == b'\n').count(),
         }
@@ -117,9 +117,9 @@ impl Reading<'_> {
     }
 
     /// What is wrong with a line, and the key and value in question if they may be shown.
-    fn syntax(&self, place: &Place, message: &str) -> String {
+    fn syntax(&self, place: &SourceLocation, message: &str) -> String {
         let line = match place {
-            Place::File { line, .. } => self.text.lines().nth(line.saturating_sub(1)),
+            SourceLocation::File { line, .. } => self.text.lines().nth(line.saturating_sub(1)),
             _ => None,
         };
         let (key, value) = line
@@ -161,9 +161,9 @@ impl Reading<'_> {
     fn table(
         &self,
         name: &str,
-        place: &Place,
+        place: &SourceLocation,
         table: &DeTable<'_>,
-        written: &mut Written,
+        written: &mut WrittenConfig,
         found: &mut Findings,
     ) {
         let Some((name, _)) = KEYS.iter().find(|(known, _)| *known == name) else {
@@ -180,7 +180,7 @@ impl Reading<'_> {
         &self,
         name: &'static str,
         element: &Spanned<DeValue<'_>>,
-        written: &mut Written,
+        written: &mut WrittenConfig,
         found: &mut Findings,
     ) {
         let place = self.place(element.span().start);
@@ -239,7 +239,7 @@ impl Reading<'_> {
         Value::Other(self.text.get(value.span()).unwrap_or("").to_owned())
     }
 
-    fn stray(&self, name: &str, place: &Place, value: &DeValue<'_>, found: &mut Findings) {
+    fn stray(&self, name: &str, place: &SourceLocation, value: &DeValue<'_>, found: &mut Findings) {
         let is_table = KEYS.iter().any(|(table, _)| *table == name);
         let text = if is_table && matches!(value, DeValue::Array(_)) {
             format!("[[{name}]] has double brackets; there is only one, so write [{name}]")

@@ -3,14 +3,14 @@
 //! Called by: `camera`, `button`, `target`.
 
 use super::environment::id_in_names;
-use super::problem::{Findings, Place};
+use super::problem::{Findings, SourceLocation};
 use super::written::{Table, Value, called, header};
 use crate::base::CameraId;
 
 /// The ids of one table so far.
 pub struct Ids {
     table: &'static str,
-    taken: Vec<(String, Place)>,
+    taken: Vec<(String, SourceLocation)>,
     seen: usize,
 }
 
@@ -88,13 +88,13 @@ impl Ids {
         }
     }
 
-    fn same_in_names(&self, id: &str) -> Option<&(String, Place)> {
+    fn same_in_names(&self, id: &str) -> Option<&(String, SourceLocation)> {
         let names = id_in_names(id);
         let mut taken = self.taken.iter();
         taken.find(|(other, _)| id_in_names(other) == names)
     }
 
-    fn collides_with(&self, other: &str, place: &Place, id: &str) -> String {
+    fn collides_with(&self, other: &str, place: &SourceLocation, id: &str) -> String {
         let table = self.table;
         if other == id {
             return format!("is taken by the {table} at {place}; each needs an id of its own");

@@ -6,8 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::check::Check;
-use super::delivery::{Corner, Encoder, Finish, Logo, Queue, Text, Upload};
+use super::check::Checker;
+use super::delivery::{Corner, Encoder, Finish, Logo, QueueSettings, Text, UploadSettings};
 use super::hours::daily_window;
 use super::template;
 use super::units::show_ms;
@@ -34,7 +34,7 @@ const PRESETS: [&str; 9] = [
 ];
 const TEN_YEARS_MS: u64 = 3650 * 86_400_000;
 
-impl Check<'_> {
+impl Checker<'_> {
     pub fn finish(&mut self) -> Finish {
         let table = self.written.table("finish");
         let usual = Finish::default();
@@ -125,9 +125,9 @@ impl Check<'_> {
     }
 
     /// `marks`: whether the picture is encoded again.
-    pub fn queue(&mut self, marks: bool) -> Queue {
+    pub fn queue(&mut self, marks: bool) -> QueueSettings {
         let table = self.written.table("queue");
-        let usual = Queue::default();
+        let usual = QueueSettings::default();
         let attempts = self.whole(table, "max_attempts", 1..=100, "of attempts", 3);
         let days = 0..=TEN_YEARS_MS;
         let uploaded = usual.keep_uploaded_ms;
@@ -135,7 +135,7 @@ impl Check<'_> {
             let month = 30 * 86_400_000;
             self.duration_ms(table, "keep", 60_000..=TEN_YEARS_MS, month, month)
         });
-        let queue = Queue {
+        let queue = QueueSettings {
             max_attempts: attempts
                 .and_then(|attempts| u32::try_from(attempts).ok())
                 .unwrap_or(usual.max_attempts),
@@ -157,7 +157,7 @@ impl Check<'_> {
 
     /// What is not uploaded is never deleted where there is a target; what is never uploaded
     /// cannot go by when it was.
-    fn keep_has_a_meaning(&mut self, queue: &Queue) {
+    fn keep_has_a_meaning(&mut self, queue: &QueueSettings) {
         let targets = self.written.entries("target").next().is_some();
         let (unused, other) = match targets {
             true => ("keep", "keep_uploaded"),
@@ -178,7 +178,7 @@ impl Check<'_> {
             ),
         };
         // What is usual anyhow, or stands beside the key that counts, misleads nobody.
-        let as_usual = queue.keep_uploaded_ms == Queue::default().keep_uploaded_ms;
+        let as_usual = queue.keep_uploaded_ms == QueueSettings::default().keep_uploaded_ms;
         if !targets && (as_usual || queue.keep_ms.is_some()) {
             return;
         }
@@ -186,9 +186,9 @@ impl Check<'_> {
         self.found.warn(&cell.place, text);
     }
 
-    pub fn upload(&mut self) -> Upload {
+    pub fn upload(&mut self) -> UploadSettings {
         let table = self.written.table("upload");
-        Upload {
+        UploadSettings {
             max_rate_bps: self.rate_bps(table, "max_rate", 8_000..=10_000_000_000),
             window: self.upload_window(table),
         }

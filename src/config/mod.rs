@@ -12,12 +12,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-pub mod board;
+mod board;
 mod button;
 mod camera;
 mod check;
-pub mod checked;
-pub mod delivery;
+mod checked;
+mod delivery;
 mod env_file;
 mod environment;
 mod file;
@@ -35,15 +35,22 @@ pub mod units;
 mod values;
 mod written;
 
+pub use board::{
+    ActiveLevel, Backend, BoardSettings, Button, ButtonRole, Input, Led, LedRole, PressWindow, Pull,
+};
 pub use checked::{
     Camera, Config, Credentials, Highlight, Http, Log, LogFormat, Reconnect, RingSettings, Secret,
     Storage, Transport, Trigger, Venue,
 };
-pub use problem::{ConfigError, Place, Problem};
+pub use delivery::{
+    Corner, Encoder, Finish, FolderTarget, Logo, Never, QueueSettings, S3Target, SignedUrlFields,
+    SignedUrlTarget, Target, TargetKind, Text, UploadSettings,
+};
+pub use problem::{ConfigError, Problem, SourceLocation};
 pub use written::KEYS;
 
 use problem::Findings;
-use written::Written;
+use written::WrittenConfig;
 
 /// Everything a configuration is made of. Later fields win over earlier ones.
 #[derive(Clone, Default)]
@@ -73,7 +80,7 @@ pub struct Loaded {
 
 /// Reads and checks it all. Reads files; opens nothing else.
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
-    let mut written = Written::default();
+    let mut written = WrittenConfig::default();
     written.may_lack_cameras = sources.may_lack_cameras;
     let mut found = Findings::default();
     let mut readable = true;
@@ -89,7 +96,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     }
     environment::read(&sources.env, &mut written, &mut found);
     environment::read_set(&sources.set, &mut written, &mut found);
-    let credentials = secret::Credentials {
+    let credentials = secret::SystemdCredentials {
         dir: sources.env.get("CREDENTIALS_DIRECTORY").map(PathBuf::from),
     };
     let config = check::check(&written, &credentials, &mut found);

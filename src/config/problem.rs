@@ -6,7 +6,7 @@ use super::written::Cell;
 
 /// Where something was written. Sorts in the order in which sources are read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum SourceLocation {
     /// The TOML file; line 0: the file as a whole.
     File { path: String, line: usize },
     /// The predecessors' `--env-file`.
@@ -17,15 +17,17 @@ pub enum Place {
     CommandLine,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for SourceLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::File { path, line: 0 } | Place::EnvFile { path, line: 0 } => f.write_str(path),
-            Place::File { path, line } | Place::EnvFile { path, line } => {
+            SourceLocation::File { path, line: 0 } | SourceLocation::EnvFile { path, line: 0 } => {
+                f.write_str(path)
+            }
+            SourceLocation::File { path, line } | SourceLocation::EnvFile { path, line } => {
                 write!(f, "{path}:{line}")
             }
-            Place::Environment => f.write_str("environment"),
-            Place::CommandLine => f.write_str("command line"),
+            SourceLocation::Environment => f.write_str("environment"),
+            SourceLocation::CommandLine => f.write_str("command line"),
         }
     }
 }
@@ -33,7 +35,7 @@ impl fmt::Display for Place {
 /// One thing that is wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    pub place: Place,
+    pub place: SourceLocation,
     /// Key, value and what would be right. Never a secret.
     pub text: String,
 }
@@ -66,11 +68,11 @@ pub(super) struct Findings {
     pub problems: Vec<Problem>,
     pub warnings: Vec<String>,
     pub notes: Vec<String>,
-    rejected: Vec<(Place, String)>,
+    rejected: Vec<(SourceLocation, String)>,
 }
 
 impl Findings {
-    pub fn problem(&mut self, place: &Place, text: impl Into<String>) {
+    pub fn problem(&mut self, place: &SourceLocation, text: impl Into<String>) {
         self.problems.push(Problem {
             place: place.clone(),
             text: text.into(),
@@ -96,11 +98,11 @@ impl Findings {
         })
     }
 
-    pub fn warn(&mut self, place: &Place, text: impl fmt::Display) {
+    pub fn warn(&mut self, place: &SourceLocation, text: impl fmt::Display) {
         self.warnings.push(format!("{place}: {text}"));
     }
 
-    pub fn note(&mut self, place: &Place, text: impl fmt::Display) {
+    pub fn note(&mut self, place: &SourceLocation, text: impl fmt::Display) {
         self.notes.push(format!("{place}: {text}"));
     }
 

@@ -2,10 +2,10 @@
 //!
 //! Called by: `check`.
 
-use super::board::{Button, Window};
-use super::check::Check;
+use super::board::{Button, PressWindow};
+use super::check::Checker;
 use super::checked::{Highlight, RingSettings};
-use super::problem::Place;
+use super::problem::SourceLocation;
 use super::units::show_ms;
 
 /// What the ring holds beyond the longest window.
@@ -19,7 +19,7 @@ struct LongestWindow {
     button: Option<String>,
     /// Of its keys: nothing, `long_`, `double_`.
     prefix: &'static str,
-    window: Window,
+    window: PressWindow,
 }
 
 impl LongestWindow {
@@ -48,7 +48,7 @@ fn longest_window(highlight: &Highlight, buttons: &[Button]) -> LongestWindow {
     let mut longest = LongestWindow {
         button: None,
         prefix: "",
-        window: Window {
+        window: PressWindow {
             pre_ms: highlight.pre_ms,
             post_ms: highlight.post_ms,
         },
@@ -74,7 +74,7 @@ fn longest_window(highlight: &Highlight, buttons: &[Button]) -> LongestWindow {
     longest
 }
 
-impl Check<'_> {
+impl Checker<'_> {
     pub fn ring(&mut self, highlight: &Highlight, buttons: &[Button]) -> RingSettings {
         let dir = self.path_or("ring", "dir", "/dev/shm");
         let seconds = self.ring_seconds(&longest_window(highlight, buttons));
@@ -105,7 +105,7 @@ impl Check<'_> {
             return seconds;
         }
         let why = longest.in_words();
-        if matches!(cell.place, Place::EnvFile { .. }) {
+        if matches!(cell.place, SourceLocation::EnvFile { .. }) {
             let (name, shown) = (&cell.name, cell.shown());
             let text = format!("{name} = {shown} is too small for {why}; {need} is used");
             self.found.warn(&cell.place, text);
@@ -119,7 +119,7 @@ impl Check<'_> {
     }
 
     /// Where the longest window was written, if somebody wrote it.
-    fn place_of(&self, longest: &LongestWindow) -> Option<Place> {
+    fn place_of(&self, longest: &LongestWindow) -> Option<SourceLocation> {
         let table = match &longest.button {
             None => self.written.table("highlight")?,
             Some(id) => {

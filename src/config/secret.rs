@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::checked::Secret;
-use super::problem::{Findings, Place};
+use super::problem::{Findings, SourceLocation};
 use super::written::{Cell, Table, Value};
 
 /// Whether users other than owner and group may read the file.
@@ -14,11 +14,11 @@ pub fn others_may_read(path: &Path) -> bool {
 
 /// Where systemd puts the credentials of this service (`$CREDENTIALS_DIRECTORY`).
 #[derive(Clone, Debug, Default)]
-pub struct Credentials {
+pub struct SystemdCredentials {
     pub dir: Option<PathBuf>,
 }
 
-impl Credentials {
+impl SystemdCredentials {
     fn file(&self, name: &str) -> Option<PathBuf> {
         let path = self.dir.as_ref()?.join(name);
         path.is_file().then_some(path)
@@ -30,7 +30,7 @@ impl Credentials {
 pub fn secret(
     table: &Table,
     key: &str,
-    credentials: &Credentials,
+    credentials: &SystemdCredentials,
     credential: &str,
     found: &mut Findings,
 ) -> Option<Secret> {
@@ -58,7 +58,7 @@ pub fn secret(
         (Some(plain), None, _) => written_out(plain, found),
         (None, Some(file), _) => from_file(key, file, found),
         (None, None, Some(path)) => {
-            let place = Place::Environment;
+            let place = SourceLocation::Environment;
             read(&path)
                 .map_err(|why| found.problem(&place, format!("{}: {why}", path.display())))
                 .ok()
@@ -72,7 +72,7 @@ fn written_out(cell: &Cell, found: &mut Findings) -> Option<Secret> {
         found.reject(cell, "is not text; put it in quotes");
         return None;
     };
-    if let Place::File { path, .. } = &cell.place
+    if let SourceLocation::File { path, .. } = &cell.place
         && others_may_read(Path::new(path))
     {
         found.warn(

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use super::check::Check;
+use super::check::Checker;
 use super::checked::{Secret, Storage};
 use super::delivery::{
     FolderTarget, Never, S3Target, SignedUrlFields, SignedUrlTarget, Target, TargetKind,
@@ -75,7 +75,7 @@ impl Kind {
 }
 
 /// All targets; those that were refused are missing.
-pub fn targets(check: &mut Check<'_>, storage: &Storage) -> Vec<Target> {
+pub fn targets(check: &mut Checker<'_>, storage: &Storage) -> Vec<Target> {
     let written = check.written;
     let mut ids = Ids::of("target");
     let mut targets = Vec::new();
@@ -106,7 +106,7 @@ fn at_one_place<'t>(targets: &'t [Target], kind: &TargetKind) -> Option<&'t str>
     Some(&other.id)
 }
 
-impl Check<'_> {
+impl Checker<'_> {
     fn target_kind(&mut self, table: &Table, id: &str, storage: &Storage) -> Option<TargetKind> {
         if table.get("kind").is_none() {
             let text = "[[target]] has no kind; write kind = \"folder\", \"s3\" or \"signed-url\"";

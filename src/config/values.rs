@@ -7,18 +7,18 @@
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use super::check::Check;
-use super::problem::Place;
+use super::check::Checker;
+use super::problem::SourceLocation;
 use super::units::{rate_bps, show_bps};
 use super::written::{Cell, Table, Value};
 
-impl Check<'_> {
+impl Checker<'_> {
     /// `true` or `false`.
     pub fn flag(&mut self, table: Option<&Table>, key: &str, default: bool) -> bool {
         let Some(cell) = table.and_then(|table| table.get(key)) else {
             return default;
         };
-        let in_file = matches!(cell.place, Place::File { .. });
+        let in_file = matches!(cell.place, SourceLocation::File { .. });
         let why = match &cell.value {
             Value::Other(text) if text == "true" => return true,
             Value::Other(text) if text == "false" => return false,
@@ -45,7 +45,7 @@ impl Check<'_> {
         let cell = table.and_then(|table| table.get(key))?;
         match &cell.value {
             Value::List(texts) => Some((cell, texts.clone())),
-            Value::Text(text) if !matches!(cell.place, Place::File { .. }) => {
+            Value::Text(text) if !matches!(cell.place, SourceLocation::File { .. }) => {
                 let parts = text.split(',').map(str::trim);
                 let parts = parts.filter(|part| !part.is_empty());
                 Some((cell, parts.map(str::to_owned).collect()))
@@ -69,7 +69,7 @@ impl Check<'_> {
         let Some(cell) = table.and_then(|table| table.get(key)) else {
             return default;
         };
-        let in_file = matches!(cell.place, Place::File { .. });
+        let in_file = matches!(cell.place, SourceLocation::File { .. });
         let read = match &cell.value {
             Value::Whole(number) => i32::try_from(*number).ok().map(f64::from),
             Value::Other(text) => text.parse::<f64>().ok(),

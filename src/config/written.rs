@@ -4,7 +4,7 @@
 //! Here everything that was written is kept until all of it has been looked at.
 
 use super::checked::redacted;
-use super::problem::Place;
+use super::problem::SourceLocation;
 
 /// Every key there is, by table. Those in [`REPEATED`] stand in double brackets.
 pub const KEYS: &[(&str, &[&str])] = &[
@@ -157,7 +157,7 @@ pub enum Value {
 /// A value, what it is called where it stands, and where that is.
 #[derive(Clone)]
 pub struct Cell {
-    pub place: Place,
+    pub place: SourceLocation,
     /// `[ring] seconds`, `HINDSIGHT_RING_SECONDS`, `BUFFER_SECONDS`.
     pub name: String,
     pub value: Value,
@@ -167,7 +167,7 @@ pub struct Cell {
 
 impl Cell {
     /// `key` decides how much of the value may be seen.
-    pub fn new(place: Place, name: impl Into<String>, key: &str, value: Value) -> Cell {
+    pub fn new(place: SourceLocation, name: impl Into<String>, key: &str, value: Value) -> Cell {
         let shown = match &value {
             _ if is_secret(key) => Some("<hidden>".to_owned()),
             Value::Text(url) if matches!(key, "url" | "endpoint") => {
@@ -234,12 +234,12 @@ fn shortened(text: &str) -> String {
 /// A table: its place (that of its header) and its cells.
 #[derive(Clone, Debug)]
 pub struct Table {
-    pub place: Place,
+    pub place: SourceLocation,
     cells: Vec<(&'static str, Cell)>,
 }
 
 impl Table {
-    pub fn new(place: Place) -> Table {
+    pub fn new(place: SourceLocation) -> Table {
         Table {
             place,
             cells: Vec::new(),
@@ -278,26 +278,26 @@ impl Table {
 
 /// All that was written, from all sources.
 #[derive(Clone, Debug, Default)]
-pub struct Written {
+pub struct WrittenConfig {
     tables: Vec<(&'static str, Table)>,
     /// Entries of the tables that repeat.
     entries: Vec<(&'static str, Table)>,
     /// The file as a whole, to which what is missing should be added.
-    pub whole: Option<Place>,
+    pub whole: Option<SourceLocation>,
     /// A camera was written in a way that was reported already.
     pub camera_unreadable: bool,
     /// See `Sources`.
     pub may_lack_cameras: bool,
 }
 
-impl Written {
+impl WrittenConfig {
     pub fn table(&self, name: &str) -> Option<&Table> {
         let found = self.tables.iter().find(|(table, _)| *table == name);
         found.map(|(_, table)| table)
     }
 
     /// The table of that name; made at `place` if nobody wrote it yet.
-    pub fn table_mut(&mut self, name: &'static str, place: &Place) -> &mut Table {
+    pub fn table_mut(&mut self, name: &'static str, place: &SourceLocation) -> &mut Table {
         let found = self.tables.iter().position(|(table, _)| *table == name);
         let at = found.unwrap_or_else(|| {
             self.tables.push((name, Table::new(place.clone())));

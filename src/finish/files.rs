@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use super::clip::Clip;
 use super::place::SizedLogo;
 use super::plan::Outputs;
-use crate::config::delivery::Logo;
+use crate::config::Logo;
 use crate::disk::{Disk, files::for_people};
 use crate::mp4;
 use crate::queue::work::{Failure, Job};

@@ -5,7 +5,7 @@
 use super::clip::{Clip, seconds};
 use super::place::{Canvas, Line, SizedLogo, Spot, place};
 use super::words::escaped;
-use crate::config::delivery::Corner;
+use crate::config::Corner;
 
 /// What is drawn into the picture.
 #[derive(Clone, Debug, Default, PartialEq)]

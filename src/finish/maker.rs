@@ -20,7 +20,7 @@ use super::run::{Bounds, RunError, no_room, run};
 use super::tools::{self, ToolError, Tools};
 use super::words;
 use crate::base::{Clock, RealClock, Stop};
-use crate::config::delivery::{Corner, Encoder, Finish};
+use crate::config::{Corner, Encoder, Finish};
 use crate::disk::{Disk, files::for_people, files::is_full};
 use crate::media::Codec;
 use crate::queue::sidecar::MarkedMeta;

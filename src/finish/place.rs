@@ -4,7 +4,7 @@
 //! place would bleed.
 //! Not here: how FFmpeg is told (`graph`).
 
-use crate::config::delivery::{Corner, Logo};
+use crate::config::{Corner, Logo};
 
 /// A picture's size in its own pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]

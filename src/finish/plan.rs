@@ -258,7 +258,7 @@ mod tests {
     use super::super::graph::Lettering;
     use super::super::place::SizedLogo;
     use super::*;
-    use crate::config::delivery::{Corner, Logo};
+    use crate::config::{Corner, Logo};
 
     const QUALITY: Quality<'static> = Quality {
         coder: Coder::X264,

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::plan::{self, Coder};
 use super::run::{Bounds, RunError, first_line, run};
 use crate::base::Stop;
-use crate::config::delivery::Encoder;
+use crate::config::Encoder;
 
 /// What was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use super::store::OpenStorage;
 use crate::base::{
     CameraId, Press, PressAck, PressError, PressId, PressRequest, Refusal, StopLevel,
 };
-use crate::config::board;
+use crate::config;
 use crate::cut::estimate;
 use crate::cut::{self, Index, NoFootage, Plan, Window};
 use crate::ring::RingReader;
@@ -46,7 +46,7 @@ impl Engine {
     pub fn press(
         self: &Arc<Engine>,
         request: &PressRequest,
-        others: &[board::Window],
+        others: &[config::PressWindow],
         durable: &dyn Fn(&PressAck),
     ) -> Result<PressAck, PressError> {
         self.state().taking += 1;
@@ -65,7 +65,7 @@ impl Engine {
     fn take(
         self: &Arc<Engine>,
         request: &PressRequest,
-        others: &[board::Window],
+        others: &[config::PressWindow],
         durable: &dyn Fn(&PressAck),
     ) -> Result<PressAck, PressError> {
         if self.stop.level() >= StopLevel::Finish {
@@ -128,7 +128,7 @@ impl Engine {
         &self,
         store: &OpenStorage,
         request: &PressRequest,
-        others: &[board::Window],
+        others: &[config::PressWindow],
     ) -> Result<Answers, PressError> {
         let space = store.check().map_err(PressError::Storage)?;
         let answers = self.ask(request, others);
@@ -175,7 +175,7 @@ impl Engine {
         )))
     }
 
-    fn ask(&self, request: &PressRequest, others: &[board::Window]) -> Answers {
+    fn ask(&self, request: &PressRequest, others: &[config::PressWindow]) -> Answers {
         let mut answers = Answers::default();
         for camera_id in &request.cameras {
             let says = |reason: String| Refusal {
@@ -197,7 +197,7 @@ impl Engine {
         &self,
         id: &CameraId,
         request: &PressRequest,
-        others: &[board::Window],
+        others: &[config::PressWindow],
     ) -> Result<Ready, String> {
         let camera = self.camera(id);
         let camera = camera.ok_or_else(|| format!("no camera \"{id}\" is configured"))?;
@@ -307,7 +307,7 @@ struct Decided {
 fn decide(
     index: &impl Index,
     window: &Window,
-    others: &[board::Window],
+    others: &[config::PressWindow],
 ) -> Result<Decided, NoFootage> {
     let plan = cut::plan(index, window)?;
     Ok(Decided {
@@ -317,7 +317,7 @@ fn decide(
     })
 }
 
-fn most_bytes(index: &impl Index, plan: &Plan, others: &[board::Window]) -> u64 {
+fn most_bytes(index: &impl Index, plan: &Plan, others: &[config::PressWindow]) -> u64 {
     let bytes = |plan: &Plan| estimate(index, plan.first_pos, plan.window.end_mono_ns()).bytes;
     let plain = plan.window;
     let widest = others.iter().fold(plain, |widest, other| Window {

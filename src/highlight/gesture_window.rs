@@ -13,7 +13,7 @@ use super::jobs::ExportJob;
 use super::journal::{CameraRecord, NotDurable, PressRecord};
 use super::source::witnesses;
 use crate::base::{Press, PressId};
-use crate::config::board;
+use crate::config;
 use crate::cut::estimate;
 use crate::cut::{self, NoFootage, Window};
 
@@ -51,7 +51,7 @@ impl Engine {
     pub fn decide(
         self: &Arc<Engine>,
         id: &PressId,
-        window: board::Window,
+        window: config::PressWindow,
     ) -> Result<(), NotDecided> {
         let too_late = || NotDecided::TooLate(id.clone());
         let mut held = self.hold(id).ok_or_else(too_late)?;
@@ -93,7 +93,7 @@ impl Engine {
 
 impl PendingJobs<'_> {
     /// The press with that window, and the bytes that each clip will need.
-    fn with(&self, window: board::Window) -> (PressRecord, Vec<u64>) {
+    fn with(&self, window: config::PressWindow) -> (PressRecord, Vec<u64>) {
         let press = Press {
             pre_ms: window.pre_ms,
             post_ms: window.post_ms,
@@ -119,7 +119,7 @@ impl PendingJobs<'_> {
 
 /// One camera with another window. It was asked at the press, so it keeps what it has
 /// where it has nothing for this one.
-fn planned(job: &ExportJob, window: board::Window) -> (CameraRecord, u64) {
+fn planned(job: &ExportJob, window: config::PressWindow) -> (CameraRecord, u64) {
     let camera = job.about();
     let wanted = Window {
         pre_ms: window.pre_ms,

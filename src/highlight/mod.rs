@@ -37,7 +37,7 @@ use serde::Serialize;
 use crate::base::{
     BootId, CameraId, Clock, Heartbeat, Press, PressAck, PressError, PressId, PressRequest, Stop,
 };
-use crate::config::board;
+use crate::config;
 use crate::cut::Ended;
 use crate::queue::Inbox;
 use crate::ring::RingReader;
@@ -278,7 +278,7 @@ impl Highlights {
     pub fn press_undecided(
         &self,
         request: &PressRequest,
-        others: &[board::Window],
+        others: &[config::PressWindow],
         durable: &dyn Fn(&PressAck),
     ) -> Result<PressAck, PressError> {
         self.core.press(request, others, durable)
@@ -286,7 +286,7 @@ impl Highlights {
 
     /// Gives an undecided press its window and lets its exports begin. Blocks until
     /// that is durable, where it is another than the plain one.
-    pub fn decide(&self, press: &PressId, window: board::Window) -> Result<(), NotDecided> {
+    pub fn decide(&self, press: &PressId, window: config::PressWindow) -> Result<(), NotDecided> {
         self.core.decide(press, window)
     }
 

@@ -14,7 +14,7 @@ use retina::client::SessionGroup;
 use tokio::time::MissedTickBehavior;
 
 use crate::base::Clock;
-use crate::config::checked::Camera;
+use crate::config::Camera;
 use crate::media::{Codec, Track, TrackParams};
 use crate::ring::RingWriter;
 

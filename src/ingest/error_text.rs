@@ -4,7 +4,7 @@
 
 use base64::Engine;
 
-use crate::config::checked::{Camera, Credentials};
+use crate::config::{Camera, Credentials};
 
 /// Why an attempt failed or a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,7 +139,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::config::checked::Secret;
+    use crate::config::Secret;
 
     #[test]
     fn an_answer_that_makes_no_sense_is_told_without_numbers_and_a_comma_is_named() {
@@ -149,7 +149,7 @@ mod tests {
             court: String::new(),
             url: "rtsp://192.0.2.1/a".parse().unwrap(),
             credentials: None,
-            transport: crate::config::checked::Transport::Tcp,
+            transport: crate::config::Transport::Tcp,
             latency_ms: 0,
         };
         let line = "200 OK response to PLAY CSeq=5: bad thing: here";
@@ -167,7 +167,7 @@ mod tests {
             court: String::new(),
             url: "rtsp://192.0.2.1/a".parse().unwrap(),
             credentials: None,
-            transport: crate::config::checked::Transport::Tcp,
+            transport: crate::config::Transport::Tcp,
             latency_ms: 0,
         };
         let told =

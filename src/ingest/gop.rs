@@ -3,7 +3,7 @@
 //!
 //! Not here: what is stored (`normalizer`).
 
-use crate::config::checked::RingSettings;
+use crate::config::RingSettings;
 
 /// Seconds over which the bitrate is taken.
 const RATE_S: u64 = 10;

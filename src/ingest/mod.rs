@@ -35,7 +35,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
 use crate::base::{CameraId, Clock, Heartbeat, Stop, StopLevel};
-use crate::config::checked::Camera;
+use crate::config::Camera;
 use crate::ring::{RingError, RingOpened, RingReader, RingSpec, RingWriter};
 
 use camera::Task;

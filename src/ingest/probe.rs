@@ -9,7 +9,7 @@ use retina::client::SessionGroup;
 use serde::Serialize;
 
 use crate::base::{Clock, RealClock};
-use crate::config::checked::{Camera, RingSettings};
+use crate::config::{Camera, RingSettings};
 use crate::media::{AuMeta, Codec, Track, TrackParams};
 use crate::ring::Pushed;
 

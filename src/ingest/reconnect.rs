@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::base::Backoff;
-use crate::config::checked::Reconnect;
+use crate::config::Reconnect;
 
 /// How a connection, or the attempt at one, ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use retina::client::{
 use retina::codec::{CodecItem, FrameFormat, ParametersRef, VideoParametersCodec};
 
 use crate::base::Clock;
-use crate::config::checked::{Camera, Transport};
+use crate::config::{Camera, Transport};
 use crate::media::{Codec, TICKS_90K, Track, TrackParams};
 
 use super::error_text::ConnectionError;

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::base::BootId;
-use crate::config::checked::{Camera, Reconnect, RingSettings};
+use crate::config::{Camera, Reconnect, RingSettings};
 
 /// All that ingest needs to know.
 #[derive(Clone, Debug)]

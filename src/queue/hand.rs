@@ -15,7 +15,7 @@ use super::state::believable_ms;
 use super::store::Sidecars;
 use super::{Listed, QueueError, Which, look};
 use crate::base::Clock;
-use crate::config::delivery;
+use crate::config;
 use crate::disk::{Disk, Lock};
 
 /// A job that can be meant.
@@ -93,7 +93,7 @@ pub struct Still {
 
 impl Still {
     /// Reads a storage. `targets` are their ids.
-    pub fn read(storage: &Path, queue: &delivery::Queue, targets: Vec<String>) -> Still {
+    pub fn read(storage: &Path, queue: &config::QueueSettings, targets: Vec<String>) -> Still {
         let rules = Rules {
             targets,
             max_attempts: queue.max_attempts,

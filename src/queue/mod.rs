@@ -41,7 +41,7 @@ use jiff::tz::TimeZone;
 
 use self::core::{Core, Open, Settled};
 use crate::base::{BootId, CameraId, Clock, PressId, Stop};
-use crate::config::delivery;
+use crate::config;
 pub use backoff::Backoff;
 pub use look::{Counts, Current, Listed, ListedUpload, Status, WaitingLane};
 use sidecar::Stage;
@@ -52,7 +52,7 @@ use work::{Failure, Finisher, Target};
 /// What the room is started with.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    pub queue: delivery::Queue,
+    pub queue: config::QueueSettings,
     /// Clips that are finished at once.
     pub finish_jobs: usize,
     /// The configuration wants a marked video, and a vertical one.

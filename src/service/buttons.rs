@@ -24,15 +24,16 @@ use super::press_gate::PressGate;
 use super::signals::Stopper;
 use crate::base::{Clock, PressAck, PressError, PressId, PressRequest};
 use crate::board::{BoardEvent, Edge};
-use crate::config::board::{Button, Window};
+use crate::config::{Button, PressWindow};
 use crate::trigger::gesture::{Action, GestureRules, Machine};
 use taker::{Answer, Taker, Wish};
 
 /// What is done with what the buttons mean. The service; in tests something simpler.
 pub(crate) trait Hands: Send + Sync {
     /// `others`: windows that a gesture may give it instead.
-    fn press(&self, request: &PressRequest, others: &[Window]) -> Result<PressAck, PressError>;
-    fn decide(&self, press: &PressId, window: Window);
+    fn press(&self, request: &PressRequest, others: &[PressWindow])
+    -> Result<PressAck, PressError>;
+    fn decide(&self, press: &PressId, window: PressWindow);
     /// A press within the cooldown: its moment is in a clip that is being made.
     fn again(&self);
     /// A press was lost in an error of the program.
@@ -49,11 +50,15 @@ pub(crate) struct ServiceHands {
 }
 
 impl Hands for ServiceHands {
-    fn press(&self, request: &PressRequest, others: &[Window]) -> Result<PressAck, PressError> {
+    fn press(
+        &self,
+        request: &PressRequest,
+        others: &[PressWindow],
+    ) -> Result<PressAck, PressError> {
         self.gate.take(request, others)
     }
 
-    fn decide(&self, press: &PressId, window: Window) {
+    fn decide(&self, press: &PressId, window: PressWindow) {
         self.gate.decide(press, window);
     }
 

@@ -19,16 +19,9 @@ pub(crate) struct Delivery {
     maker: Arc<Maker>,
 }
 
-/// What one press of all cameras needs at most.
-pub(crate) fn press_bytes(config: &Config) -> u64 {
-    let window_ms = config.longest_window_ms();
-    let cameras = config.cameras.len() as u64;
-    (window_ms / 1000 + 1) * config.ring.max_bitrate_bps * cameras / 8
-}
-
 /// Below so many free bytes presses are refused: two windows of every camera.
 pub(crate) fn reserve_bytes(config: &Config) -> u64 {
-    press_bytes(config).saturating_mul(2)
+    config.press_bytes().saturating_mul(2)
 }
 
 impl Delivery {
@@ -47,7 +40,7 @@ impl Delivery {
             timezone: config.venue.timezone.clone(),
             // One press may be on its way to the disk; what waits is finished while
             // presses are refused already, so that it can leave the box.
-            reserve_bytes: press_bytes(config),
+            reserve_bytes: config.press_bytes(),
             limits: finish::Limits::default(),
         }));
         let queue = Queue::start(

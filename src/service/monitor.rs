@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use super::delivery::{Delivery, press_bytes};
+use super::delivery::Delivery;
 use super::panel::Panel;
 use super::report::{self, Weight};
 use crate::base::{CameraId, Clock, Heartbeat, Notice, Stop, StopLevel, lock, notice};
@@ -74,7 +74,7 @@ impl Monitor {
         Monitor {
             cameras: cameras.map(|c| (c.id.clone(), c.name.clone())).collect(),
             storage: config.storage.path.clone(),
-            press_bytes: press_bytes(config),
+            press_bytes: config.press_bytes(),
             notices: config.notices.clone(),
             rooms,
             seen,

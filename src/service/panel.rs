@@ -14,7 +14,7 @@ use crate::board::lights::{self, LightFault, Lights, LightsThread};
 use crate::board::sim::{self, SimHandle};
 use crate::board::{self, BoardError, BoardEvent, BoardPart, Edges, OpenBoard, Settings};
 use crate::config::Config;
-use crate::config::board::{Backend, Button, Input};
+use crate::config::{Backend, Button, Input};
 use crate::health;
 use crate::web::answers::board::{BoardView, ButtonView, LedView};
 

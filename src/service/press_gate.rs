@@ -14,7 +14,7 @@ use super::{say, views, words};
 use crate::base::hours::OpenHours;
 use crate::base::{Clock, Counted, PressAck, PressError, PressId, PressRequest, Wall, lock};
 use crate::config::Config;
-use crate::config::board::Window;
+use crate::config::PressWindow;
 use crate::highlight::Highlights;
 use crate::trigger::hours;
 use crate::web;
@@ -61,7 +61,11 @@ impl PressGate {
     }
 
     /// `others`: windows that a gesture may still give it; empty: it is decided.
-    pub fn take(&self, request: &PressRequest, others: &[Window]) -> Result<PressAck, PressError> {
+    pub fn take(
+        &self,
+        request: &PressRequest,
+        others: &[PressWindow],
+    ) -> Result<PressAck, PressError> {
         let answer = match self.closed(request.instant_mono_ns) {
             Some(why) => Err(PressError::Closed(why)),
             None => {
@@ -77,7 +81,7 @@ impl PressGate {
     }
 
     /// The gesture of an undecided press is known.
-    pub fn decide(&self, press: &PressId, window: Window) {
+    pub fn decide(&self, press: &PressId, window: PressWindow) {
         let (pre, post) = (say::seconds(window.pre_ms), say::seconds(window.post_ms));
         match self.highlights.decide(press, window) {
             Ok(()) => {

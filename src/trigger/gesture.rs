@@ -14,7 +14,7 @@
 //! Not here: whether the venue is open (`hours`), what a press saves, who is told (`service`).
 //! Called by: app.
 
-use crate::config::board::{Button, ButtonRole, Input};
+use crate::config::{Button, ButtonRole, Input};
 
 /// Held for so long, a press is a long one.
 pub const LONG_NS: u64 = 1_000_000_000;

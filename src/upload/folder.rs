@@ -23,7 +23,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::{Adapter, Attempt};
-use crate::config::delivery::FolderTarget;
+use crate::config::FolderTarget;
 use crate::disk::Disk;
 use crate::queue::work::{Failure, Uploaded};
 use copy::{Copier, News};

@@ -30,9 +30,9 @@ pub use parcel::{Content, Item, Parcel, Part};
 
 use crate::base::hours::DailyWindow;
 use crate::base::{Clock, Stop};
-use crate::config::delivery::TargetKind;
+use crate::config::TargetKind;
 use crate::config::template::KeyTemplate;
-use crate::config::{Config, delivery};
+use crate::config::{self, Config};
 use crate::queue::work::{Failure, Job, Notebook, Target, Uploaded};
 use http::Limits;
 use rate::Limiter;
@@ -109,7 +109,7 @@ fn shared(config: &Config, clock: Arc<dyn Clock>) -> Shared {
 }
 
 fn ready(
-    target: &delivery::Target,
+    target: &config::Target,
     shared: &Arc<Shared>,
     limits: Limits,
 ) -> Result<Arc<dyn Target>, UploadError> {

@@ -27,7 +27,7 @@ use super::hash::{self, Hash, Sum};
 use super::http::{Answer, Body, Client, Limits, Stretch};
 use super::parcel::unreadable;
 use super::{Adapter, Attempt, Content, Item, UploadError};
-use crate::config::delivery::S3Target;
+use crate::config::S3Target;
 use crate::queue::work::{Failure, Uploaded};
 use answers::Said;
 use ask::Asking;

@@ -25,7 +25,7 @@ use super::hash::{self, Hash, Sum};
 use super::http::{Answer, Body, Client, Limits, Request, Session, Stretch};
 use super::parcel::unreadable;
 use super::{Adapter, Attempt, Content, Item, UploadError};
-use crate::config::delivery::SignedUrlTarget;
+use crate::config::SignedUrlTarget;
 use crate::config::template::KeyTemplate;
 use crate::queue::work::{Failure, Uploaded};
 use sign::{Signed, Signer};

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use hindsight::board::{BoardError, BoardEvent, BoardPart, PinFault, open};
-use hindsight::config::board::{Level, Pull};
+use hindsight::config::{ActiveLevel, Pull};
 
 use crate::chip::SimChip;
 use crate::guest::in_guest;
@@ -72,8 +72,8 @@ fn an_input_may_be_active_high_or_low_and_is_pulled_as_the_settings_say() {
         chip.pull(5, false);
         chip.pull(6, true);
         let buttons = vec![
-            wired(5, Level::Low, Pull::Up, 0),
-            wired(6, Level::High, Pull::Down, 0),
+            wired(5, ActiveLevel::Low, Pull::Up, 0),
+            wired(6, ActiveLevel::High, Pull::Down, 0),
         ];
         let open = opened(&settings(buttons, vec![]));
         assert!(chip.high(5), "pulled up");
@@ -170,7 +170,7 @@ fn a_button_held_at_the_start_is_seen_and_is_no_edge() {
         // the pull of the request, so the button's own pull is off.
         chip.pull(17, false);
         let open = opened(&settings(
-            vec![wired(17, Level::Low, Pull::Off, 20)],
+            vec![wired(17, ActiveLevel::Low, Pull::Off, 20)],
             vec![],
         ));
         assert_eq!(open.board.edges.held(0), Some(true));

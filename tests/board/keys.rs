@@ -8,7 +8,7 @@ use std::time::Duration;
 use evdev::uinput::VirtualDevice;
 use evdev::{AttributeSet, EventType, InputEvent, KeyCode};
 use hindsight::board::{BoardEvent, BoardPart, open};
-use hindsight::config::board::{Button, Input};
+use hindsight::config::{Button, Input};
 
 use nix::unistd::{Uid, setfsuid};
 

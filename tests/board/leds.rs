@@ -2,7 +2,7 @@
 //! cannot be had.
 
 use hindsight::board::{BoardError, BoardPart, PinFault, open, open_levels};
-use hindsight::config::board::{LedRole, Level};
+use hindsight::config::{ActiveLevel, LedRole};
 
 use crate::chip::SimChip;
 use crate::guest::in_guest;
@@ -16,8 +16,8 @@ fn leds_of_both_active_levels_are_lit_and_put_out_at_the_pin() {
         chip.pull(22, true);
         chip.pull(23, false);
         let leds = vec![
-            led(22, Level::High, LedRole::Ready),
-            led(23, Level::Low, LedRole::Fault),
+            led(22, ActiveLevel::High, LedRole::Ready),
+            led(23, ActiveLevel::Low, LedRole::Fault),
         ];
         let mut open = opened(&settings(vec![], leds));
         assert_eq!([chip.high(22), chip.high(23)], [false, true]);
@@ -36,8 +36,8 @@ fn an_led_that_somebody_has_is_an_error_with_his_name_and_the_others_work() {
     in_guest(|| {
         let chip = SimChip::with_hogs("header", 54, &[(22, "led0")]);
         let leds = vec![
-            led(22, Level::High, LedRole::Ready),
-            led(23, Level::High, LedRole::Fault),
+            led(22, ActiveLevel::High, LedRole::Ready),
+            led(23, ActiveLevel::High, LedRole::Fault),
         ];
         let (send, _heard) = crossbeam_channel::unbounded();
         let mut board = open(&settings(vec![], leds), send);
@@ -62,7 +62,7 @@ fn an_led_that_somebody_has_is_an_error_with_his_name_and_the_others_work() {
 fn leds_alone_are_opened_without_their_buttons_and_keep_their_level_afterwards() {
     in_guest(|| {
         let chip = SimChip::new("header", 54);
-        let leds = vec![led(22, Level::High, LedRole::Ready)];
+        let leds = vec![led(22, ActiveLevel::High, LedRole::Ready)];
         let button = crate::rig::button(17, 20);
         // The button's pin is somebody else's: that is no matter of the lights.
         let other = opened(&settings(vec![button.clone()], vec![]));
@@ -79,7 +79,7 @@ fn leds_alone_are_opened_without_their_buttons_and_keep_their_level_afterwards()
 fn a_line_that_its_dying_holder_lets_go_in_a_moment_is_waited_for() {
     in_guest(|| {
         let chip = SimChip::new("header", 54);
-        let settings = settings(vec![], vec![led(22, Level::High, LedRole::Ready)]);
+        let settings = settings(vec![], vec![led(22, ActiveLevel::High, LedRole::Ready)]);
         let held = opened(&settings);
         let (send, begun) = std::sync::mpsc::channel();
         let dying = std::thread::spawn(move || {

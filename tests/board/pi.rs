@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use hindsight::board::{BoardEvent, BoardPart, Settings, open};
-use hindsight::config::board::{Backend, LedRole, Level};
+use hindsight::config::{ActiveLevel, Backend, LedRole};
 use nix::mount::{MsFlags, mount};
 
 use nix::sys::signal::{Signal, kill};
@@ -66,8 +66,8 @@ fn on_a_raspberry_pi_the_edges_are_rppals_and_the_levels_go_to_its_registers() {
     in_guest(|| {
         let pi = Pi::new(&[]);
         let leds = vec![
-            led(22, Level::High, LedRole::Ready),
-            led(23, Level::Low, LedRole::Fault),
+            led(22, ActiveLevel::High, LedRole::Ready),
+            led(23, ActiveLevel::Low, LedRole::Fault),
         ];
         let mut open = opened(&on_pi(settings(vec![button(17, 20)], leds)));
         assert_eq!(open.board.backend, "rppal");
@@ -101,7 +101,7 @@ fn a_line_that_rppal_cannot_have_is_an_error_although_it_says_nothing() {
     in_guest(|| {
         let pi = Pi::new(&[(27, "w1")]);
         let (send, heard) = crossbeam_channel::unbounded();
-        let leds = vec![led(27, Level::High, LedRole::Busy)];
+        let leds = vec![led(27, ActiveLevel::High, LedRole::Busy)];
         let settings = on_pi(settings(vec![button(27, 20), button(17, 0)], leds));
         let board = open(&settings, send);
         assert_eq!(board.backend, "rppal");

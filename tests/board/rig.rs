@@ -5,8 +5,9 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, unbounded};
 use hindsight::base::{CameraId, Clock, RealClock};
 use hindsight::board::{BoardEvent, Edge, OpenBoard, Settings, open};
-use hindsight::config::board::{
-    self, Backend, Button, ButtonRole, Input, Led, LedRole, Level, Pull, Window,
+use hindsight::config::{
+    self, ActiveLevel, Backend, BoardSettings, Button, ButtonRole, Input, Led, LedRole,
+    PressWindow, Pull,
 };
 
 pub const MS: u64 = 1_000_000;
@@ -19,10 +20,10 @@ pub fn now() -> u64 {
 
 /// A button against ground, as most are wired: low while it is held.
 pub fn button(pin: u32, debounce_ms: u64) -> Button {
-    wired(pin, Level::Low, Pull::Up, debounce_ms)
+    wired(pin, ActiveLevel::Low, Pull::Up, debounce_ms)
 }
 
-pub fn wired(pin: u32, active: Level, pull: Pull, debounce_ms: u64) -> Button {
+pub fn wired(pin: u32, active: ActiveLevel, pull: Pull, debounce_ms: u64) -> Button {
     with_input(
         &format!("b{pin}"),
         Input::Gpio {
@@ -40,7 +41,7 @@ pub fn with_input(id: &str, input: Input) -> Button {
         input,
         role: ButtonRole::Press,
         cameras: vec![CameraId::new("court").unwrap()],
-        single: Window {
+        single: PressWindow {
             pre_ms: 2_000,
             post_ms: 0,
         },
@@ -51,12 +52,12 @@ pub fn with_input(id: &str, input: Input) -> Button {
     }
 }
 
-pub fn led(pin: u32, active: Level, role: LedRole) -> Led {
+pub fn led(pin: u32, active: ActiveLevel, role: LedRole) -> Led {
     Led { pin, active, role }
 }
 
 pub fn settings(buttons: Vec<Button>, leds: Vec<Led>) -> Settings {
-    let board = board::Board {
+    let board = BoardSettings {
         backend: Backend::Cdev,
         model: None,
         chip: None,

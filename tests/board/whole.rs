@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use hindsight::board::patterns::dead_level;
-use hindsight::config::board::LedRole;
+use hindsight::config::LedRole;
 use hindsight::demo::{DemoCamera, Script};
 use hindsight::highlight::journal;
 use nix::sys::signal::Signal;

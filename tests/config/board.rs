@@ -1,13 +1,13 @@
 //! Buttons, lights and opening hours: what is written arrives.
 
-use hindsight::config::board::{
-    Backend, Board, Button, ButtonRole, Input, Led, LedRole, Level, Pull, Window,
+use hindsight::config::{
+    ActiveLevel, Backend, BoardSettings, Button, ButtonRole, Input, Led, LedRole, PressWindow, Pull,
 };
 
 use super::*;
 
-fn window(pre_s: u64, post_s: u64) -> Window {
-    Window {
+fn window(pre_s: u64, post_s: u64) -> PressWindow {
+    PressWindow {
         pre_ms: pre_s * 1000,
         post_ms: post_s * 1000,
     }
@@ -35,18 +35,18 @@ fn a_button_needs_no_more_than_its_pin() {
     assert_eq!((button.cooldown_ms, button.shutdown_hold_ms), (3000, None));
     let wanted = Input::Gpio {
         pin: 17,
-        active: Level::Low,
+        active: ActiveLevel::Low,
         pull: Pull::Up,
         debounce_ms: 20,
     };
     assert_eq!(button.input, wanted);
     let led = Led {
         pin: 22,
-        active: Level::High,
+        active: ActiveLevel::High,
         role: LedRole::Status,
     };
     assert_eq!(config.leds, [led]);
-    assert_eq!(config.board, Board::default());
+    assert_eq!(config.board, BoardSettings::default());
     assert_eq!(config.venue.open, None);
 }
 
@@ -84,7 +84,7 @@ fn all_of_a_button_arrives() {
         pull,
         debounce_ms,
     };
-    assert_eq!(wall.input, gpio(5, Level::High, Pull::Down, 5));
+    assert_eq!(wall.input, gpio(5, ActiveLevel::High, Pull::Down, 5));
     assert_eq!(usb.id, "button2");
     let pedal = Input::Usb {
         device: Some("Presenter".to_owned()),
@@ -92,13 +92,13 @@ fn all_of_a_button_arrives() {
     };
     assert_eq!(usb.input, pedal);
     assert_eq!(stop.role, ButtonRole::Shutdown);
-    assert_eq!(stop.input, gpio(6, Level::Low, Pull::Off, 20));
+    assert_eq!(stop.input, gpio(6, ActiveLevel::Low, Pull::Off, 20));
     // Brushed in passing, it does not stop the box.
     assert_eq!(stop.shutdown_hold_ms, Some(3000));
-    assert_eq!(high.input, gpio(7, Level::High, Pull::Down, 20));
+    assert_eq!(high.input, gpio(7, ActiveLevel::High, Pull::Down, 20));
     assert_eq!(
         (config.leds[0].active, config.leds[0].role),
-        (Level::Low, LedRole::Sound)
+        (ActiveLevel::Low, LedRole::Sound)
     );
 }
 

@@ -1,6 +1,6 @@
 //! Marks, queue, uploads: what is written arrives; logos are looked at.
 
-use hindsight::config::delivery::{Corner, Encoder, Never, SignedUrlFields, TargetKind};
+use hindsight::config::{Corner, Encoder, Never, SignedUrlFields, TargetKind};
 
 use super::*;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hindsight::base::{BootId, PressId, PressRequest, RealClock, Source, Stop, StopLevel};
-use hindsight::config::board::Window;
+use hindsight::config::PressWindow;
 use hindsight::highlight::{CameraSettings, Highlights, Settings, StartError, verify};
 use nix::errno::Errno;
 
@@ -167,7 +167,7 @@ fn child_that_takes_one_press() {
         source: Source::Http,
         button: None,
     };
-    let long = env_number("HINDSIGHT_TEST_LONG_MS").map(|pre_ms| Window {
+    let long = env_number("HINDSIGHT_TEST_LONG_MS").map(|pre_ms| PressWindow {
         pre_ms,
         post_ms: request.post_ms,
     });

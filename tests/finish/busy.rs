@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-use hindsight::config::delivery::{Corner, Finish};
+use hindsight::config::{Corner, Finish};
 use hindsight::demo::{DemoCamera, Script};
 use hindsight::ingest::ConnectionPhase;
 use hindsight::media::Track;

@@ -1,7 +1,7 @@
 //! Who encodes, how well, and what it would take; how long it may.
 
 use hindsight::base::Stop;
-use hindsight::config::delivery::{Corner, Encoder, Finish};
+use hindsight::config::{Corner, Encoder, Finish};
 use hindsight::finish::{Limits, Picture};
 use hindsight::queue::work::Failure;
 
@@ -178,7 +178,7 @@ fn what_a_clip_will_take_is_tried_with_the_marks_and_without_a_file() {
     let storage = storage_of(50);
     let finish = Finish {
         vertical: true,
-        text: Some(hindsight::config::delivery::Text {
+        text: Some(hindsight::config::Text {
             template: "{venue}: {time}".to_owned(),
             corner: Corner::TopLeft,
         }),

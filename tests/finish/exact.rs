@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use hindsight::base::Stop;
-use hindsight::config::delivery::{Corner, Finish};
+use hindsight::config::{Corner, Finish};
 use hindsight::demo::picture::read_number;
 use hindsight::media::Codec as Coded_;
 use hindsight::mp4;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use hindsight::config::delivery::{Corner, Finish, Text};
+use hindsight::config::{Corner, Finish, Text};
 use hindsight::finish::words::{escaped, filled};
 
 use crate::media::Recipe;

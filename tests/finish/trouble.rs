@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use hindsight::base::{Stop, StopLevel};
-use hindsight::config::delivery::{Corner, Finish};
+use hindsight::config::{Corner, Finish};
 use hindsight::finish::Limits;
 use hindsight::queue::work::Failure;
 use nix::sys::signal::{Signal, kill};

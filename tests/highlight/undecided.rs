@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use hindsight::base::{PressError, PressId, PressRequest, Source};
-use hindsight::config::board::Window;
+use hindsight::config::PressWindow;
 use hindsight::cut::Ended;
 use hindsight::disk::{Disk, DiskCall, DiskFault, Faults};
 use hindsight::highlight::sidecar::{Sidecar, Status};
@@ -15,11 +15,11 @@ use nix::errno::Errno;
 
 use crate::rig::{PATIENCE, Place, Running, SECOND, until};
 
-const LONG: Window = Window {
+const LONG: PressWindow = PressWindow {
     pre_ms: 5_000,
     post_ms: 500,
 };
-const DOUBLE: Window = Window {
+const DOUBLE: PressWindow = PressWindow {
     pre_ms: 1_000,
     post_ms: 900,
 };
@@ -53,7 +53,7 @@ fn sidecar(outcome: &Outcome) -> Sidecar {
 }
 
 /// It has a whole clip of that window.
-fn is_cut_to(outcome: &Outcome, window: Window) {
+fn is_cut_to(outcome: &Outcome, window: PressWindow) {
     assert_eq!(outcome.ended, Some(Ended::Complete), "{outcome:?}");
     let wanted = window.pre_ms + window.post_ms;
     assert!(
@@ -66,7 +66,7 @@ fn is_cut_to(outcome: &Outcome, window: Window) {
     assert_eq!(ms(requested.post_seconds), u128::from(window.post_ms));
 }
 
-const PLAIN: Window = Window {
+const PLAIN: PressWindow = PressWindow {
     pre_ms: 2_000,
     post_ms: 500,
 };
@@ -163,7 +163,7 @@ fn killed_after_the_decision_its_window_holds() {
         instant_mono_ns: place.filled(),
         ..request(&place)
     };
-    let endless = Window {
+    let endless = PressWindow {
         pre_ms: 4_000,
         post_ms: 3_000,
     };
@@ -234,7 +234,7 @@ fn a_press_whose_largest_window_will_not_fit_is_refused_before_it_is_decided() {
     let _camera = place.camera("court1", 9);
     let disk = Disk::with_faults(Arc::new(Small));
     let service = place.try_start(Tuning { disk, ..patient() }).unwrap();
-    let enormous = Window {
+    let enormous = PressWindow {
         pre_ms: 2_000,
         post_ms: 600_000,
     };

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use hindsight::board::patterns::dead_level;
 use hindsight::board::pins::PinMap;
-use hindsight::config::board::LedRole;
+use hindsight::config::LedRole;
 
 use crate::{hw, read};
 

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use hindsight::config::checked::Transport;
+use hindsight::config::Transport;
 use hindsight::demo::{CameraFault, DemoCamera, Join, RtspStage, Script, When};
 use hindsight::ingest::{CameraState, ConnectionPhase};
 use hindsight::media::{Alignment, Track};

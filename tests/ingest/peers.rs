@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hindsight::config::checked::Transport;
+use hindsight::config::Transport;
 use hindsight::ingest::ConnectionPhase;
 use hindsight::media::{Alignment, Codec, Track, nal};
 use serde_json::json;
@@ -340,7 +340,7 @@ fn a_probe_of_rare_key_frames_says_so_though_it_saw_only_one() {
         "{:?}",
         seen.warnings
     );
-    let ring = hindsight::config::checked::RingSettings {
+    let ring = hindsight::config::RingSettings {
         dir: "/dev/shm".into(),
         seconds: 10,
         max_bitrate_bps: 8_000_000,

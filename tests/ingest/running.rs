@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 
 use hindsight::base::{BootId, Clock, RealClock, Stop, StopLevel, Wall};
-use hindsight::config::checked::RingSettings;
+use hindsight::config::RingSettings;
 use hindsight::demo::{DemoCamera, Script};
 use hindsight::ingest::{self, ConnectionPhase, Settings};
 

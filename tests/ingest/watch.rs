@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hindsight::base::{BootId, CameraId, RealClock, Stop};
-use hindsight::config::checked::{Camera, Credentials, Reconnect, RingSettings, Secret, Transport};
+use hindsight::config::{Camera, Credentials, Reconnect, RingSettings, Secret, Transport};
 use hindsight::ingest::{self, CameraState, Ingest, IngestError, Limits, Settings};
 use hindsight::media::{AuMeta, TrackParams};
 use hindsight::ring::{RingError, RingReader};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hindsight::base::{Clock, RealClock, Stop};
-use hindsight::config::delivery::{Corner, Encoder, Finish, Logo};
+use hindsight::config::{Corner, Encoder, Finish, Logo};
 use hindsight::disk::{Disk, Lock};
 use hindsight::finish::{Limits, Maker as RealMaker, Settings};
 use hindsight::queue::sidecar::Status;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::time::Duration;
 
-use hindsight::config::delivery;
+use hindsight::config;
 use hindsight::disk::Disk;
 use hindsight::queue::Settings;
 use hindsight::queue::sidecar::Status;
@@ -173,7 +173,7 @@ fn most_at_once(finish_jobs: usize) -> u32 {
 
 #[test]
 fn clips_are_finished_one_at_a_time_unless_the_configuration_wants_more() {
-    assert_eq!(delivery::Finish::default().jobs, 1);
+    assert_eq!(config::Finish::default().jobs, 1);
     assert_eq!(most_at_once(1), 1);
     assert_eq!(most_at_once(3), 3);
 }

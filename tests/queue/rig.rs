@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use hindsight::base::{BootId, Clock, PressId, RealClock, Stop, StopLevel};
-use hindsight::config::delivery;
+use hindsight::config;
 use hindsight::disk::{Disk, Lock};
 use hindsight::highlight::verify::verify;
 use hindsight::queue::sidecar::{MarkedMeta, Sidecar, Status};
@@ -213,7 +213,7 @@ impl Service {
 
 pub fn settings(marks: bool) -> Settings {
     Settings {
-        queue: delivery::Queue::default(),
+        queue: config::QueueSettings::default(),
         finish_jobs: 1,
         marks,
         vertical: false,

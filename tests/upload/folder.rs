@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use hindsight::base::{RealClock, Stop};
-use hindsight::config::delivery::FolderTarget;
+use hindsight::config::FolderTarget;
 use hindsight::config::template::KeyTemplate;
 use hindsight::disk::{Disk, DiskCall, DiskFault, Faults};
 use hindsight::queue::work::Failure;

@@ -139,7 +139,7 @@ fn a_ca_file_without_certificates_is_an_error_at_the_start() {
     let file = dir.path().join("ca.pem");
     std::fs::write(&file, "not a certificate").unwrap();
     let mut config = config(&s3_lines("https://127.0.0.1:9", ""));
-    let hindsight::config::delivery::TargetKind::S3(s3) = &mut config.targets[0].kind else {
+    let hindsight::config::TargetKind::S3(s3) = &mut config.targets[0].kind else {
         panic!("no S3 target")
     };
     s3.ca_file = Some(file);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hindsight::base::{BootId, RealClock, Stop, StopLevel};
-use hindsight::config::delivery;
+use hindsight::config;
 use hindsight::disk::{Disk, Lock};
 use hindsight::queue::sidecar::Sidecar;
 use hindsight::queue::store::Sidecars;
@@ -88,7 +88,7 @@ impl Service {
         let (inbox, mail) = inbox();
         let stop = Stop::default();
         let settings = Settings {
-            queue: delivery::Queue::default(),
+            queue: config::QueueSettings::default(),
             finish_jobs: 1,
             marks: true,
             vertical: false,

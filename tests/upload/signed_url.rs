@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use hindsight::base::{Clock, SimClock, Stop, StopLevel};
 use hindsight::config::Secret;
-use hindsight::config::delivery::{Never, SignedUrlFields, SignedUrlTarget};
+use hindsight::config::{Never, SignedUrlFields, SignedUrlTarget};
 use hindsight::queue::sidecar::Sidecar;
 use hindsight::queue::work::{Failure, Job, Notebook, Uploaded};
 use hindsight::upload::http::Limits;

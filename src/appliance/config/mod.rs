@@ -22,7 +22,7 @@ use super::notices::{self, Notices};
 use super::system::System;
 use super::{Paths, files, text};
 use crate::base::Notice;
-use crate::config::{self, ConfigError, Place, Sources};
+use crate::config::{self, ConfigError, SourceLocation, Sources};
 use complete::{Completed, WITHOUT, complete};
 use good::Set;
 
@@ -305,7 +305,7 @@ impl TakingOver<'_> {
         let lines = error.problems.iter().map(|problem| {
             let text = problem.text.replace(&copies, complete::FIRMWARE);
             match &problem.place {
-                Place::File { line, .. } if *line > 0 => {
+                SourceLocation::File { line, .. } if *line > 0 => {
                     format!("line {}: {text}", completed.line_on_card(*line))
                 }
                 _ => text,

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::board::sim::SimHandle;
-use crate::config::board::{ButtonRole, Level, Pull, Window};
+use crate::config::{ActiveLevel, ButtonRole, PressWindow, Pull};
 
 const MS: u64 = 1_000_000;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -55,7 +55,7 @@ fn a_line_is_an_answer_or_nothing() {
 }
 
 fn button(id: &str, pin: u32) -> Button {
-    let window = Window {
+    let window = PressWindow {
         pre_ms: 40_000,
         post_ms: 10_000,
     };
@@ -63,7 +63,7 @@ fn button(id: &str, pin: u32) -> Button {
         id: id.to_owned(),
         input: Input::Gpio {
             pin,
-            active: Level::Low,
+            active: ActiveLevel::Low,
             pull: Pull::Up,
             debounce_ms: 20,
         },
@@ -78,7 +78,7 @@ fn button(id: &str, pin: u32) -> Button {
 }
 
 fn led(pin: u32, role: LedRole) -> Led {
-    let active = Level::High;
+    let active = ActiveLevel::High;
     Led { pin, active, role }
 }
 

@@ -8,8 +8,8 @@ use super::super::board::{Part, map_of, parts};
 use super::super::client::Client;
 use super::Found;
 use crate::board::{Peeked, peek};
+use crate::config::Backend;
 use crate::config::Config;
-use crate::config::board::Backend;
 use crate::service::{panel, say};
 
 /// Says what hangs where.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Found;
 use crate::base::{Clock, RealClock, Stop};
 use crate::config::Config;
-use crate::config::delivery::Corner;
+use crate::config::Corner;
 use crate::finish::{self, Maker, Picture, Trial};
 use crate::service::say;
 use crate::upload::http::Limits;

@@ -9,16 +9,16 @@ use std::path::{Path, PathBuf};
 use super::{MAX_BITRATE_BPS, PORT, POST_MS, PRE_MS, RING_SECONDS};
 use crate::base::CameraId;
 use crate::board::pins::PinMap;
-use crate::config::board::{
-    Backend, Board, Button, ButtonRole, Input, Led, LedRole, Level, Pull, Window,
-};
-use crate::config::delivery::{
-    Corner, Finish, FolderTarget, Logo, Queue, Target, TargetKind, Upload,
-};
 use crate::config::template::KeyTemplate;
+use crate::config::{
+    ActiveLevel, Backend, BoardSettings, Button, ButtonRole, Input, Led, LedRole, PressWindow, Pull,
+};
 use crate::config::{
     Camera, Config, Highlight, Http, Log, Reconnect, RingSettings, Storage, Transport, Trigger,
     Venue,
+};
+use crate::config::{
+    Corner, Finish, FolderTarget, Logo, QueueSettings, Target, TargetKind, UploadSettings,
 };
 use crate::demo;
 
@@ -72,15 +72,15 @@ pub(super) fn config(
             token: None,
         },
         log: Log::default(),
-        board: Board {
+        board: BoardSettings {
             backend: Backend::Sim,
-            ..Board::default()
+            ..BoardSettings::default()
         },
         buttons: vec![button(&id)],
         leds: leds(),
         finish: finish(storage, marks)?,
-        queue: Queue::default(),
-        upload: Upload::default(),
+        queue: QueueSettings::default(),
+        upload: UploadSettings::default(),
         targets: vec![target(storage)?],
         notices: None,
     })
@@ -132,13 +132,13 @@ fn button(camera: &CameraId) -> Button {
                 .first()
                 .copied()
                 .unwrap_or(0),
-            active: Level::Low,
+            active: ActiveLevel::Low,
             pull: Pull::Up,
             debounce_ms: 20,
         },
         role: ButtonRole::Press,
         cameras: vec![camera.clone()],
-        single: Window {
+        single: PressWindow {
             pre_ms: PRE_MS,
             post_ms: POST_MS,
         },
@@ -153,7 +153,7 @@ fn leds() -> Vec<Led> {
     let pins = &PinMap::generic().recommended;
     let led = |(pin, role)| Led {
         pin,
-        active: Level::High,
+        active: ActiveLevel::High,
         role,
     };
     let roles = [

@@ -18,7 +18,7 @@ use super::run::keys;
 use super::{parse, row};
 use crate::base::{Clock, PressId, PressRequest, RealClock, Source, StopLevel};
 use crate::config::Config;
-use crate::config::delivery::Finish;
+use crate::config::Finish;
 use crate::cut::Ended;
 use crate::demo::{self, Script};
 use crate::finish::{self, Maker};

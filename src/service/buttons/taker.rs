@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Hands;
 use crate::base::{PressId, PressRequest, Source};
-use crate::config::board::{Button, Window};
+use crate::config::{Button, PressWindow};
 use crate::trigger::gesture::Gesture;
 
 /// What is done for a button, in its order.
@@ -90,7 +90,7 @@ impl Taker {
             source: Source::Button,
             button: Some(button.id.clone()),
         };
-        let others: Vec<Window> = match undecided {
+        let others: Vec<PressWindow> = match undecided {
             true => [button.long, button.double].into_iter().flatten().collect(),
             false => Vec::new(),
         };

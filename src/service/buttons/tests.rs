@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::base::{BootId, CameraId, Press, RealClock};
-use crate::config::board::{ButtonRole, Input, Level, Pull};
+use crate::config::{ActiveLevel, ButtonRole, Input, Pull};
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Condvar, Mutex};
 
@@ -77,7 +77,11 @@ impl Fake {
 }
 
 impl Hands for Fake {
-    fn press(&self, request: &PressRequest, others: &[Window]) -> Result<PressAck, PressError> {
+    fn press(
+        &self,
+        request: &PressRequest,
+        others: &[PressWindow],
+    ) -> Result<PressAck, PressError> {
         let button = request.button.clone().unwrap();
         let (at, pre_ms) = (request.instant_mono_ns, request.pre_ms);
         self.did(Did::Press(button.clone(), at, pre_ms, others.len()));
@@ -114,7 +118,7 @@ impl Hands for Fake {
         })
     }
 
-    fn decide(&self, _: &PressId, window: Window) {
+    fn decide(&self, _: &PressId, window: PressWindow) {
         self.did(Did::Decide(window.pre_ms));
     }
 
@@ -140,12 +144,12 @@ impl Hands for Fake {
 }
 
 fn button(id: &str) -> Button {
-    let window = |pre_ms| Window { pre_ms, post_ms: 1 };
+    let window = |pre_ms| PressWindow { pre_ms, post_ms: 1 };
     Button {
         id: id.to_owned(),
         input: Input::Gpio {
             pin: 17,
-            active: Level::Low,
+            active: ActiveLevel::Low,
             pull: Pull::Up,
             debounce_ms: 20,
         },
@@ -162,7 +166,7 @@ fn button(id: &str) -> Button {
 fn with_gestures(id: &str) -> Button {
     let single = button(id);
     let longer = |factor| {
-        Some(Window {
+        Some(PressWindow {
             pre_ms: factor * single.single.pre_ms,
             ..single.single
         })

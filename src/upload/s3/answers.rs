@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use roxmltree::{Document, Node};
 
-use crate::config::delivery::S3Target;
+use crate::config::S3Target;
 use crate::queue::work::Failure;
 use crate::upload::http::Answer;
 

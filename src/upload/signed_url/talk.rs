@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::base::Wall;
-use crate::config::delivery::{Never, SignedUrlFields};
+use crate::config::{Never, SignedUrlFields};
 use crate::queue::sidecar::Sidecar;
 use crate::upload::{Item, Part};
 
