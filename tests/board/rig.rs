@@ -6,7 +6,7 @@ use crossbeam_channel::{Receiver, unbounded};
 use hindsight::base::{CameraId, Clock, RealClock};
 use hindsight::board::{BoardEvent, Edge, OpenBoard, Settings, open};
 use hindsight::config::{
-    self, ActiveLevel, Backend, BoardSettings, Button, ButtonRole, Input, Led, LedRole,
+    ActiveLevel, Backend, BoardSettings, Button, ButtonRole, Input, Led, LedRole,
     PressWindow, Pull,
 };
 
