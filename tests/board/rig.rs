@@ -6,8 +6,7 @@ use crossbeam_channel::{Receiver, unbounded};
 use hindsight::base::{CameraId, Clock, RealClock};
 use hindsight::board::{BoardEvent, Edge, OpenBoard, Settings, open};
 use hindsight::config::{
-    ActiveLevel, Backend, BoardSettings, Button, ButtonRole, Input, Led, LedRole,
-    PressWindow, Pull,
+    ActiveLevel, Backend, BoardSettings, Button, ButtonRole, Input, Led, LedRole, PressWindow, Pull,
 };
 
 pub const MS: u64 = 1_000_000;
