@@ -1,9 +1,19 @@
-//! Buttons, lights and opening hours, as the program trusts them.
+//! `[board]`: which hardware the pins are on.
 //!
-//! Not here: what a gesture is (`trigger`), how a pin is opened (`board`).
-//! Called by: the room's face, `checked`.
+//! Not here: how a pin is opened, whether it is free or reserved on this machine (`board`).
 
-use crate::base::CameraId;
+use super::checker::Checker;
+use super::keys::{TableSpec, ValueKind as Kind, key};
+
+#[rustfmt::skip]
+pub static TABLE: TableSpec = TableSpec::one(
+    "board",
+    &[
+        key("backend", Kind::Choice, "\"auto\"", "`\"rppal\"`, `\"cdev\"`, `\"sim\"` (simulated), `\"none\"` (no pins at all)"),
+        key("model", Kind::Text, "", "a board of `hw/boards`; without it, what the machine says it is"),
+        key("chip", Kind::Text, "", "a device or its label, like `\"/dev/gpiochip0\"`; without it, the one with the pins"),
+    ],
+);
 
 /// Which hardware the pins are on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,93 +37,6 @@ pub enum Backend {
     None,
 }
 
-/// One button: a pin, or a key of a USB device.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Button {
-    /// As a camera's id is written; default `button1`, `button2` …
-    pub id: String,
-    pub input: Input,
-    pub role: ButtonRole,
-    /// Never empty.
-    pub cameras: Vec<CameraId>,
-    pub single: PressWindow,
-    /// Held for at least 1 s.
-    pub long: Option<PressWindow>,
-    /// A second edge within 400 ms.
-    pub double: Option<PressWindow>,
-    pub cooldown_ms: u64,
-    /// Held for so long it stops the box; `None`: never. Set where the role is to stop it.
-    pub shutdown_hold_ms: Option<u64>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input {
-    Gpio {
-        /// The BCM number on a Raspberry Pi, the line's offset elsewhere.
-        pin: u32,
-        /// The level while it is held.
-        active: ActiveLevel,
-        pull: Pull,
-        /// The kernel's.
-        debounce_ms: u64,
-    },
-    /// A key of a keyboard, pedal or presenter (evdev).
-    Usb {
-        /// Part of the device's name as the kernel tells it, in any case; `None`: any device.
-        device: Option<String>,
-        /// `KEY_B`, `KEY_PAGEDOWN`, `BTN_0`, as the kernel names it.
-        key: String,
-    },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ButtonRole {
-    Press,
-    /// Stops the box when it is held, makes no presses.
-    Shutdown,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ActiveLevel {
-    High,
-    Low,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pull {
-    Up,
-    Down,
-    Off,
-}
-
-/// What a press saves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PressWindow {
-    pub pre_ms: u64,
-    pub post_ms: u64,
-}
-
-/// One light, or a buzzer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Led {
-    /// The BCM number on a Raspberry Pi, the line's offset elsewhere.
-    pub pin: u32,
-    /// The level while it is lit.
-    pub active: ActiveLevel,
-    pub role: LedRole,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum LedRole {
-    Ready,
-    Busy,
-    Fault,
-    /// One light that tells all by its pattern.
-    Status,
-    /// A buzzer.
-    Sound,
-}
-
 impl Default for BoardSettings {
     fn default() -> BoardSettings {
         BoardSettings {
@@ -121,5 +44,32 @@ impl Default for BoardSettings {
             model: None,
             chip: None,
         }
+    }
+}
+
+crate::sentences! {
+    /// What is wrong with the board; follows `key = value`.
+    pub enum BoardSentence {
+        NoBoard {} = "config_no_board": "is no board; write one of hw/boards, such as \"pi4\"",
+        NoChip {} = "config_no_gpio_chip":
+            "is no GPIO chip; write it like \"/dev/gpiochip0\" or its label",
+    }
+}
+
+pub fn check(check: &mut Checker<'_>) -> BoardSettings {
+    let table = check.written.table("board");
+    let backends = [
+        ("auto", Backend::Auto),
+        ("rppal", Backend::Rppal),
+        ("cdev", Backend::Cdev),
+        ("sim", Backend::Sim),
+        ("none", Backend::None),
+    ];
+    let plain =
+        |text: &str| (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    BoardSettings {
+        backend: check.choice(table, "backend", &backends, Backend::Auto),
+        model: check.text(table, "model", BoardSentence::NoBoard {}, plain),
+        chip: check.text(table, "chip", BoardSentence::NoChip {}, plain),
     }
 }

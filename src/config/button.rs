@@ -1,405 +1,401 @@
-//! `[board]`, `[[button]]` and `[[led]]`, checked.
+//! `[[button]]`: a pin or a key of a USB device, and the presses it makes.
 //!
-//! Not here: whether a pin is free or reserved on this machine (`board`).
-//! Called by: `check`.
+//! Not here: what a gesture is (`trigger`); whether a pin is free on this machine (`board`).
 
 use std::str::FromStr;
 
-use super::board::{
-    ActiveLevel, Backend, BoardSettings, Button, ButtonRole, Input, Led, LedRole, PressWindow, Pull,
-};
-use super::check::{Checker, LONGEST_WINDOW_MS};
-use super::checked::{Camera, Highlight};
-use super::hours::open_hours;
+use super::camera::Camera;
+use super::checker::{Checker, Quoted};
+use super::highlight::{Highlight, LONGEST_WINDOW_MS, PressWindow, has_length};
 use super::ids::Ids;
-use super::near::{did_you_mean, nearest};
-use super::problem::SourceLocation;
-use super::units::show_ms;
-use super::written::{Table, Value};
+use super::keys::{Repeats, TableSpec, ValueKind as Kind, key};
+use super::near::{DidYouMean, nearest};
+use super::pins::{ActiveLevel, Connected, Connections, LEVELS, pin};
+use super::written::Table;
 use crate::base::CameraId;
-use crate::base::hours::OpenHours;
 
-/// Lines of the largest GPIO chips; a Raspberry Pi's header has 0 to 27.
-const LAST_PIN: u64 = 1023;
-const OPEN_EXAMPLE: &str = "\"07:00-23:30\" or \"mon-fri 07:00-23:30, sat-sun 08:00-02:00\"";
+#[rustfmt::skip]
+pub static TABLE: TableSpec = TableSpec::many(
+    "button",
+    Repeats {
+        example_id: "wall",
+        example_key: "pin",
+        default_id: "button",
+    },
+    &[
+        key("id", Kind::Text, "", "names it in logs; without it, `button1`, `button2` …"),
+        key("input", Kind::Choice, "\"gpio\"", "a pin; `\"usb\"`: a key of a keyboard, pedal or presenter"),
+        key("pin", Kind::Whole, "", "its BCM number on a Raspberry Pi (not the header's)"),
+        key("active", Kind::Choice, "\"low\"", "the button connects the pin to ground; `\"high\"`"),
+        key("pull", Kind::Choice, "\"up\"", "`\"up\"`, `\"down\"` or `\"off\"`; by `active`"),
+        key("debounce", Kind::Duration, "\"20ms\"", "shorter changes are contact bounce"),
+        key("device", Kind::Text, "", "part of the device's name, see /proc/bus/input/devices; without it, any"),
+        key("key", Kind::Text, "", "as the kernel calls it, like `\"KEY_PAGEDOWN\"`"),
+        key("role", Kind::Choice, "\"press\"", "`\"shutdown\"`: held for 3 s it stops the box; makes no clips"),
+        key("cameras", Kind::List, "", "their ids; without it, all"),
+        key("pre", Kind::Duration, "", "without it, as in `[highlight]`"),
+        key("post", Kind::Duration, "", "without it, as in `[highlight]`"),
+        key("long_pre", Kind::Duration, "", "held for 1 s it saves another stretch; without it, the same"),
+        key("long_post", Kind::Duration, "", "likewise"),
+        key("double_pre", Kind::Duration, "", "pressed twice within 400 ms; without it, the same"),
+        key("double_post", Kind::Duration, "", "likewise"),
+        key("cooldown", Kind::Duration, "\"3s\"", "a second press within it is in the clip already; at most the post"),
+        key("shutdown_hold", Kind::Duration, "", "held so long it stops the box, too; without it, never"),
+    ],
+);
+/// Keys that a button which stops the box does not need.
+const OF_A_PRESS: [&str; 8] = [
+    "cameras",
+    "pre",
+    "post",
+    "long_pre",
+    "long_post",
+    "double_pre",
+    "double_post",
+    "cooldown",
+];
 
-/// What is connected where: pins, and keys of USB devices.
-#[derive(Default)]
-struct Taken {
-    inputs: Vec<(Connected, &'static str, SourceLocation)>,
+/// One button: a pin, or a key of a USB device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Button {
+    /// As a camera's id is written; default `button1`, `button2` …
+    pub id: String,
+    pub input: Input,
+    pub role: ButtonRole,
+    /// Never empty.
+    pub cameras: Vec<CameraId>,
+    pub single: PressWindow,
+    /// Held for at least 1 s.
+    pub long: Option<PressWindow>,
+    /// A second edge within 400 ms.
+    pub double: Option<PressWindow>,
+    pub cooldown_ms: u64,
+    /// Held for so long it stops the box; `None`: never. Set where the role is to stop it.
+    pub shutdown_hold_ms: Option<u64>,
 }
 
-#[derive(PartialEq)]
-enum Connected {
-    Pin(u32),
-    Key(Option<String>, String),
-}
-
-impl Checker<'_> {
-    pub fn open(&mut self) -> Option<OpenHours> {
-        let cell = self.written.get("venue", "open")?;
-        let read = match &cell.value {
-            Value::Text(text) => open_hours(text),
-            _ => Err("is not text".to_owned()),
-        };
-        match read {
-            Ok(spans) => Some(OpenHours { spans }),
-            Err(why) => {
-                let why = format!("{why}; write it like {OPEN_EXAMPLE}");
-                self.found.reject(cell, why);
-                None
-            }
-        }
-    }
-
-    pub fn board(&mut self) -> BoardSettings {
-        let table = self.written.table("board");
-        let backends = [
-            ("auto", Backend::Auto),
-            ("rppal", Backend::Rppal),
-            ("cdev", Backend::Cdev),
-            ("sim", Backend::Sim),
-            ("none", Backend::None),
+impl Button {
+    /// All its windows, each with what its keys begin with.
+    pub fn windows(&self) -> impl Iterator<Item = (&'static str, PressWindow)> + use<> {
+        let all = [
+            ("", Some(self.single)),
+            ("long_", self.long),
+            ("double_", self.double),
         ];
-        let plain = |text: &str| {
-            (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
-        };
-        BoardSettings {
-            backend: self.choice(table, "backend", &backends, Backend::Auto),
-            model: self.text(
-                table,
-                "model",
-                "is no board; write one of hw/boards, such as \"pi4\"",
-                plain,
-            ),
-            chip: self.text(
-                table,
-                "chip",
-                "is no GPIO chip; write it like \"/dev/gpiochip0\" or its label",
-                plain,
-            ),
+        let each = all.into_iter();
+        each.filter_map(|(prefix, window)| Some((prefix, window?)))
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    Gpio {
+        /// The BCM number on a Raspberry Pi, the line's offset elsewhere.
+        pin: u32,
+        /// The level while it is held.
+        active: ActiveLevel,
+        pull: Pull,
+        /// The kernel's.
+        debounce_ms: u64,
+    },
+    /// A key of a keyboard, pedal or presenter (evdev).
+    Usb {
+        /// Part of the device's name as the kernel tells it, in any case; `None`: any device.
+        device: Option<String>,
+        /// `KEY_B`, `KEY_PAGEDOWN`, `BTN_0`, as the kernel names it.
+        key: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ButtonRole {
+    Press,
+    /// Stops the box when it is held, makes no presses.
+    Shutdown,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pull {
+    Up,
+    Down,
+    Off,
+}
+
+crate::sentences! {
+    /// What is wrong with a value of a button; follows `key = value`.
+    pub enum ButtonSentence {
+        LongCooldown { post_ms: u64 } = "config_cooldown_too_long":
+            "is longer than the shortest post of this button ({post_ms} ms): a second press \
+             after that is answered as taken, and is in no clip",
+        PullsToHeld { right: &'static str } = "config_pull_to_held":
+            "pulls the pin to the level at which the button counts as held; unless \
+             something outside pulls it the other way, write pull = \"{right}\"",
+        CameraTwice { camera: Quoted } = "config_camera_named_twice": "names {camera} twice",
+        UnknownCamera { camera: Quoted, near: DidYouMean, cameras: String } = "config_unknown_camera":
+            "names {camera}, but no camera has that id{near} (there are: {cameras})",
+        NoCameras {} = "config_no_cameras_named":
+            "is empty; name cameras, or leave it out for all of them",
+        NoDevice {} = "config_no_device_name":
+            "is no device name; write a part of its name in /proc/bus/input/devices",
+        NoKey {} = "config_no_usb_key":
+            "is no key; write it as the kernel does, like \"KEY_B\" or \"KEY_PAGEDOWN\"",
+        KeyLike { near: String } = "config_no_usb_key_like": "is no key; did you mean {near}?",
+    }
+}
+
+crate::sentences! {
+    /// What is wrong with the keys of a button; whole sentences.
+    pub enum ButtonKeySentence {
+        OfUsb { key: String } = "config_key_of_usb_button":
+            "{key} belongs to a button with input = \"usb\"; write that too",
+        NoKey {} = "config_no_usb_key_written":
+            "[[button]] has no key; write it like key = \"KEY_B\"",
+    }
+}
+
+/// Those that were refused are missing.
+pub fn check(
+    check: &mut Checker<'_>,
+    highlight: &Highlight,
+    cameras: &[Camera],
+    connections: &mut Connections,
+) -> Vec<Button> {
+    let mut ids = Ids::of(&TABLE);
+    let mut buttons = Vec::new();
+    for table in check.written.entries("button") {
+        let id = ids.take(table, check.found);
+        let input = input(check, table);
+        if let Some(input) = &input {
+            connections.add(connected(input), table, "button", check);
+        }
+        let presses = Presses::of(check, table, highlight.window(), cameras);
+        if let Some((id, input)) = id.zip(input) {
+            buttons.push(presses.by(id, input));
         }
     }
+    buttons
+}
 
-    /// Buttons and lights; those that were refused are missing.
-    pub fn buttons_and_leds(
-        &mut self,
-        highlight: &Highlight,
-        cameras: &[Camera],
-    ) -> (Vec<Button>, Vec<Led>) {
-        let written = self.written;
-        let (mut ids, mut taken) = (Ids::of("button"), Taken::default());
-        let mut buttons = Vec::new();
-        for table in written.entries("button") {
-            let id = ids.take(table, self.found);
-            let name = id.as_ref().map_or("", CameraId::as_str);
-            buttons.extend(self.button(table, name, highlight, cameras, &mut taken));
-        }
-        let mut leds = Vec::new();
-        for table in written.entries("led") {
-            leds.extend(self.led(table, &mut taken));
-        }
-        (buttons, leds)
-    }
+/// A button but for what it is and where.
+struct Presses {
+    role: ButtonRole,
+    cameras: Vec<CameraId>,
+    single: PressWindow,
+    long: Option<PressWindow>,
+    double: Option<PressWindow>,
+    cooldown_ms: u64,
+    shutdown_hold_ms: Option<u64>,
+}
 
-    fn button(
-        &mut self,
+impl Presses {
+    fn of(
+        check: &mut Checker<'_>,
         table: &Table,
-        id: &str,
-        highlight: &Highlight,
+        usual: PressWindow,
         cameras: &[Camera],
-        taken: &mut Taken,
-    ) -> Option<Button> {
-        let entry = Some(table);
+    ) -> Presses {
         let roles = [
             ("press", ButtonRole::Press),
             ("shutdown", ButtonRole::Shutdown),
         ];
-        let role = self.choice(entry, "role", &roles, ButtonRole::Press);
-        let input = self.input(table);
-        if let Some(input) = &input {
-            self.connect(connected(input), table, "button", taken);
-        }
-        let usual = PressWindow {
-            pre_ms: highlight.pre_ms,
-            post_ms: highlight.post_ms,
-        };
-        let single = self.window(table, "", usual).unwrap_or(usual);
-        let long = self.window(table, "long_", single);
-        let double = self.window(table, "double_", single);
-        let button = Button {
-            id: id.to_owned(),
+        let role = check.choice(table, "role", &roles, ButtonRole::Press);
+        let single = window(check, table, "", usual).unwrap_or(usual);
+        let long = window(check, table, "long_", single);
+        let double = window(check, table, "double_", single);
+        let presses = Presses {
             role,
-            cameras: self.cameras_of(table, cameras),
+            cameras: cameras_of(check, table, cameras),
             single,
             long,
             double,
-            cooldown_ms: self.cooldown_ms(table, [Some(single), long, double]),
-            shutdown_hold_ms: self.shutdown_hold_ms(table, role),
-            input: input?,
+            cooldown_ms: cooldown_ms(check, table, [Some(single), long, double]),
+            shutdown_hold_ms: shutdown_hold_ms(check, table, role),
         };
         if role == ButtonRole::Shutdown {
-            self.makes_no_presses(table);
+            makes_no_presses(check, table);
         }
-        (!id.is_empty()).then_some(button)
+        presses
     }
 
-    /// A press within the cooldown makes no clip, since its moment is in the one that
-    /// is being made: so it should not be longer than the shortest of them goes on.
-    fn cooldown_ms(&mut self, table: &Table, windows: [Option<PressWindow>; 3]) -> u64 {
-        let posts = windows.into_iter().flatten().map(|window| window.post_ms);
-        let shortest = posts.min().unwrap_or(0);
-        let usual = shortest.min(3000);
-        let cooldown = self.duration_ms(Some(table), "cooldown", 0..=600_000, 3000, usual);
-        if let (Some(cell), true) = (table.get("cooldown"), cooldown > shortest) {
-            let text = format!(
-                "{} = {} is longer than the shortest post of this button ({} ms): a second press \
-                 after that is answered as taken, and is in no clip",
-                cell.name,
-                cell.shown(),
-                shortest
-            );
-            self.found.warn(&cell.place, text);
-        }
-        cooldown
-    }
-
-    /// Nobody stops the box in passing: a button that does nothing else wants to be
-    /// held as well, though not for as long as one that players hit.
-    fn shutdown_hold_ms(&mut self, table: &Table, role: ButtonRole) -> Option<u64> {
-        let stops = role == ButtonRole::Shutdown || table.get("shutdown_hold").is_some();
-        stops.then(|| self.duration_ms(Some(table), "shutdown_hold", 2000..=30_000, 8000, 3000))
-    }
-
-    /// A button that stops the box needs nothing that belongs to a press.
-    fn makes_no_presses(&mut self, table: &Table) {
-        const OF_A_PRESS: [&str; 8] = [
-            "cameras",
-            "pre",
-            "post",
-            "long_pre",
-            "long_post",
-            "double_pre",
-            "double_post",
-            "cooldown",
-        ];
-        for key in OF_A_PRESS {
-            self.misplaced(
-                table,
-                key,
-                "a button that makes presses, and role = \"shutdown\" makes none",
-            );
+    fn by(self, id: CameraId, input: Input) -> Button {
+        Button {
+            id: id.as_str().to_owned(),
+            input,
+            role: self.role,
+            cameras: self.cameras,
+            single: self.single,
+            long: self.long,
+            double: self.double,
+            cooldown_ms: self.cooldown_ms,
+            shutdown_hold_ms: self.shutdown_hold_ms,
         }
     }
+}
 
-    /// What `<prefix>pre` and `<prefix>post` say; the one not named is that of `usual`.
-    fn window(&mut self, table: &Table, prefix: &str, usual: PressWindow) -> Option<PressWindow> {
-        let keys = ["pre", "post"].map(|key| format!("{prefix}{key}"));
-        let cells = [table.get(&keys[0]), table.get(&keys[1])];
-        let cell = cells[0].or(cells[1])?;
-        let range = 0..=LONGEST_WINDOW_MS;
-        let (pre, post) = (usual.pre_ms, usual.post_ms);
-        let window = PressWindow {
-            pre_ms: self.duration_ms(Some(table), &keys[0], range.clone(), 40_000, pre),
-            post_ms: self.duration_ms(Some(table), &keys[1], range, 10_000, post),
-        };
-        let bad = cells.iter().any(|cell| self.found.was_rejected(*cell));
-        if !bad && window.pre_ms + window.post_ms < 1000 {
-            let (other, ms) = match cells[0] {
-                Some(_) => (&keys[1], window.post_ms),
-                None => (&keys[0], window.pre_ms),
-            };
-            let why = format!(
-                "with {other} = \"{}\" makes clips of no length; together at least \"1s\"",
-                show_ms(ms)
-            );
-            self.found.reject(cell, why);
-        }
-        Some(window)
+/// A press within the cooldown makes no clip, since its moment is in the one that
+/// is being made: so it should not be longer than the shortest of them goes on.
+fn cooldown_ms(check: &mut Checker<'_>, table: &Table, windows: [Option<PressWindow>; 3]) -> u64 {
+    let posts = windows.into_iter().flatten().map(|window| window.post_ms);
+    let post_ms = posts.min().unwrap_or(0);
+    let usual = post_ms.min(3000);
+    let cooldown = check.duration_ms(table, "cooldown", 0..=600_000, 3000, usual);
+    if let (Some(cell), true) = (table.get("cooldown"), cooldown > post_ms) {
+        let why = ButtonSentence::LongCooldown { post_ms };
+        check.found.warn_of(cell, why);
     }
+    cooldown
+}
 
-    /// Those it names; all where it names none.
-    fn cameras_of(&mut self, table: &Table, cameras: &[Camera]) -> Vec<CameraId> {
-        let all = || cameras.iter().map(|camera| camera.id.clone()).collect();
-        let Some((cell, named)) = self.list(Some(table), "cameras", "[\"court1\"]") else {
-            return all();
-        };
-        // Not the checked ones: one that was refused for another reason is there all the same.
-        let written = self.written.ids("camera");
-        let mut chosen: Vec<CameraId> = Vec::new();
-        for name in &named {
-            let why = match CameraId::new(name) {
-                Ok(id) if chosen.contains(&id) => format!("names {name:?} twice"),
-                Ok(id) if written.contains(name) => {
-                    chosen.push(id);
-                    continue;
-                }
-                _ => {
-                    let hint = did_you_mean(name, written.iter().map(String::as_str));
-                    let there = written.join(", ");
-                    format!("names {name:?}, but no camera has that id{hint} (there are: {there})")
-                }
-            };
-            self.found.reject(cell, why);
-        }
-        if named.is_empty() {
-            let why = "is empty; name cameras, or leave it out for all of them";
-            self.found.reject(cell, why);
-        }
-        chosen
+/// Nobody stops the box in passing: a button that does nothing else wants to be
+/// held as well, though not for as long as one that players hit.
+fn shutdown_hold_ms(check: &mut Checker<'_>, table: &Table, role: ButtonRole) -> Option<u64> {
+    let stops = role == ButtonRole::Shutdown || table.get("shutdown_hold").is_some();
+    stops.then(|| check.duration_ms(table, "shutdown_hold", 2000..=30_000, 8000, 3000))
+}
+
+/// A button that stops the box needs nothing that belongs to a press.
+fn makes_no_presses(check: &mut Checker<'_>, table: &Table) {
+    let belongs = "a button that makes presses, and role = \"shutdown\" makes none";
+    for key in OF_A_PRESS {
+        check.misplaced(table, key, belongs);
     }
+}
 
-    fn input(&mut self, table: &Table) -> Option<Input> {
-        let kinds = [("gpio", false), ("usb", true)];
-        let usb = self.choice(Some(table), "input", &kinds, false);
-        if self.found.was_rejected(table.get("input")) {
-            return None;
-        }
-        if usb {
-            for key in ["pin", "active", "pull", "debounce"] {
-                self.misplaced(table, key, "a button with input = \"gpio\"");
+/// What `<prefix>pre` and `<prefix>post` say; the one not named is that of `usual`.
+fn window(
+    check: &mut Checker<'_>,
+    table: &Table,
+    prefix: &str,
+    usual: PressWindow,
+) -> Option<PressWindow> {
+    let keys = ["pre", "post"].map(|key| format!("{prefix}{key}"));
+    let cells = [table.get(&keys[0]), table.get(&keys[1])];
+    let cell = cells[0].or(cells[1])?;
+    let range = 0..=LONGEST_WINDOW_MS;
+    let window = PressWindow {
+        pre_ms: check.duration_ms(table, &keys[0], range.clone(), 40_000, usual.pre_ms),
+        post_ms: check.duration_ms(table, &keys[1], range, 10_000, usual.post_ms),
+    };
+    let other = match cells[0] {
+        Some(_) => (keys[1].as_str(), window.post_ms),
+        None => (keys[0].as_str(), window.pre_ms),
+    };
+    has_length(check, cell, cells, window, other);
+    Some(window)
+}
+
+/// Those it names; all where it names none.
+fn cameras_of(check: &mut Checker<'_>, table: &Table, cameras: &[Camera]) -> Vec<CameraId> {
+    let Some((cell, named)) = check.list(table, "cameras", "[\"court1\"]") else {
+        return cameras.iter().map(|camera| camera.id.clone()).collect();
+    };
+    // Not the checked ones: one that was refused for another reason is there all the same.
+    let written = check.written.ids("camera");
+    let mut chosen: Vec<CameraId> = Vec::new();
+    for name in &named {
+        let camera = Quoted(name.clone());
+        let why = match CameraId::new(name) {
+            Ok(id) if chosen.contains(&id) => ButtonSentence::CameraTwice { camera },
+            Ok(id) if written.contains(name) => {
+                chosen.push(id);
+                continue;
             }
-            return self.usb(table);
-        }
-        let mut other = false;
-        let belongs = "a button with input = \"usb\"";
-        for key in ["device", "key"] {
-            other |= match (table.get(key), table.get("input"), table.get("pin")) {
-                (Some(cell), None, None) => {
-                    let text = format!("{} belongs to {belongs}; write that too", cell.name);
-                    self.found.problem(&cell.place, text);
-                    true
-                }
-                _ => self.misplaced(table, key, belongs),
-            };
-        }
-        self.gpio(table, other)
+            _ => ButtonSentence::UnknownCamera {
+                camera,
+                near: DidYouMean::of(name, written.iter().map(String::as_str)),
+                cameras: written.join(", "),
+            },
+        };
+        check.found.reject(cell, why);
     }
+    if named.is_empty() {
+        check.found.reject(cell, ButtonSentence::NoCameras {});
+    }
+    chosen
+}
 
-    fn gpio(&mut self, table: &Table, other: bool) -> Option<Input> {
-        let entry = Some(table);
-        let levels = [("low", ActiveLevel::Low), ("high", ActiveLevel::High)];
-        let pulls = [("up", Pull::Up), ("down", Pull::Down), ("off", Pull::Off)];
-        // A button to ground needs a pull-up; one of the two keys tells the other.
-        let usual = match table.text("pull").map(str::to_ascii_lowercase).as_deref() {
-            Some("down") => ActiveLevel::High,
-            _ => ActiveLevel::Low,
-        };
-        let active = self.choice(entry, "active", &levels, usual);
-        let usual = match active {
-            ActiveLevel::Low => Pull::Up,
-            ActiveLevel::High => Pull::Down,
-        };
-        let pull = self.choice(entry, "pull", &pulls, usual);
-        if let (Some(cell), true) = (table.get("pull"), pull != usual && pull != Pull::Off) {
-            let text = format!(
-                "{} = {} pulls the pin to the level at which the button counts as held; unless \
-                 something outside pulls it the other way, write pull = \"{}\"",
-                cell.name,
-                cell.shown(),
-                if usual == Pull::Up { "up" } else { "down" }
-            );
-            self.found.warn(&cell.place, text);
+fn input(check: &mut Checker<'_>, table: &Table) -> Option<Input> {
+    let kinds = [("gpio", false), ("usb", true)];
+    let usb = check.choice(table, "input", &kinds, false);
+    if check.found.was_rejected(table.get("input")) {
+        return None;
+    }
+    if usb {
+        for key in ["pin", "active", "pull", "debounce"] {
+            check.misplaced(table, key, "a button with input = \"gpio\"");
         }
-        let debounce_ms = self.duration_ms(entry, "debounce", 0..=1000, 20, 20);
-        let pin = match other && table.get("pin").is_none() {
-            true => None,
-            false => self.pin(table, "[[button]]"),
+        return self::usb(check, table);
+    }
+    let mut other = false;
+    for key in ["device", "key"] {
+        other |= match (table.get(key), table.get("input"), table.get("pin")) {
+            (Some(cell), None, None) => {
+                let key = cell.name.clone();
+                let what = ButtonKeySentence::OfUsb { key };
+                check.found.problem(&cell.place, what);
+                true
+            }
+            _ => check.misplaced(table, key, "a button with input = \"usb\""),
         };
-        Some(Input::Gpio {
-            pin: pin?,
-            active,
-            pull,
-            debounce_ms,
-        })
     }
+    gpio(check, table, other)
+}
 
-    fn pin(&mut self, table: &Table, header: &str) -> Option<u32> {
-        if table.get("pin").is_none() {
-            let text = format!("{header} has no pin; write its BCM number, such as pin = 17");
-            self.found.problem(&table.place, text);
-        }
-        let pin = self.whole(Some(table), "pin", 0..=LAST_PIN, "(BCM)", 17)?;
-        u32::try_from(pin).ok()
+fn gpio(check: &mut Checker<'_>, table: &Table, other: bool) -> Option<Input> {
+    let pulls = [("up", Pull::Up), ("down", Pull::Down), ("off", Pull::Off)];
+    // A button to ground needs a pull-up; one of the two keys tells the other.
+    let usual = match table.text("pull").map(str::to_ascii_lowercase).as_deref() {
+        Some("down") => ActiveLevel::High,
+        _ => ActiveLevel::Low,
+    };
+    let active = check.choice(table, "active", &LEVELS, usual);
+    let (usual, right) = match active {
+        ActiveLevel::Low => (Pull::Up, "up"),
+        ActiveLevel::High => (Pull::Down, "down"),
+    };
+    let pull = check.choice(table, "pull", &pulls, usual);
+    if let (Some(cell), true) = (table.get("pull"), pull != usual && pull != Pull::Off) {
+        let why = ButtonSentence::PullsToHeld { right };
+        check.found.warn_of(cell, why);
     }
+    let debounce_ms = check.duration_ms(table, "debounce", 0..=1000, 20, 20);
+    let pin = match other && table.get("pin").is_none() {
+        true => None,
+        false => pin(check, table),
+    };
+    Some(Input::Gpio {
+        pin: pin?,
+        active,
+        pull,
+        debounce_ms,
+    })
+}
 
-    fn usb(&mut self, table: &Table) -> Option<Input> {
-        let device = self.text(
-            Some(table),
-            "device",
-            "is no device name; write a part of its name in /proc/bus/input/devices",
-            |text| (1..=80).contains(&text.chars().count()) && !text.contains(char::is_control),
-        );
-        let Some(cell) = table.get("key") else {
-            let text = "[[button]] has no key; write it like key = \"KEY_B\"";
-            self.found.problem(&table.place, text);
-            return None;
+fn usb(check: &mut Checker<'_>, table: &Table) -> Option<Input> {
+    let plain =
+        |text: &str| (1..=80).contains(&text.chars().count()) && !text.contains(char::is_control);
+    let device = check.text(table, "device", ButtonSentence::NoDevice {}, plain);
+    let Some(cell) = table.get("key") else {
+        let what = ButtonKeySentence::NoKey {};
+        check.found.problem(&table.place, what);
+        return None;
+    };
+    let key = cell.text().unwrap_or("").trim().to_ascii_uppercase();
+    if evdev::KeyCode::from_str(&key).is_err() {
+        let why = match near_key(&key) {
+            Some(near) => ButtonSentence::KeyLike { near },
+            None => ButtonSentence::NoKey {},
         };
-        let text = match &cell.value {
-            Value::Text(text) => text.trim().to_ascii_uppercase(),
-            _ => String::new(),
-        };
-        if evdev::KeyCode::from_str(&text).is_err() {
-            let right = match near_key(&text) {
-                Some(near) => format!("did you mean {near}?"),
-                None => {
-                    "write it as the kernel does, like \"KEY_B\" or \"KEY_PAGEDOWN\"".to_owned()
-                }
-            };
-            self.found.reject(cell, format!("is no key; {right}"));
-            return None;
-        }
-        Some(Input::Usb { device, key: text })
+        check.found.reject(cell, why);
+        return None;
     }
-
-    fn led(&mut self, table: &Table, taken: &mut Taken) -> Option<Led> {
-        let roles = [
-            ("ready", LedRole::Ready),
-            ("busy", LedRole::Busy),
-            ("fault", LedRole::Fault),
-            ("status", LedRole::Status),
-            ("sound", LedRole::Sound),
-        ];
-        let levels = [("low", ActiveLevel::Low), ("high", ActiveLevel::High)];
-        let role = self.choice(Some(table), "role", &roles, LedRole::Status);
-        let active = self.choice(Some(table), "active", &levels, ActiveLevel::High);
-        let pin = self.pin(table, "[[led]]")?;
-        self.connect(Connected::Pin(pin), table, "LED", taken);
-        Some(Led { pin, active, role })
-    }
-
-    /// Reports what is connected already, with both places.
-    fn connect(&mut self, what: Connected, table: &Table, who: &'static str, taken: &mut Taken) {
-        let key = match what {
-            Connected::Pin(_) => "pin",
-            Connected::Key(..) => "key",
-        };
-        let Some(cell) = table.get(key) else { return };
-        let mut others = taken.inputs.iter();
-        if let Some((_, other, place)) = others.find(|(other, ..)| same_input(other, &what)) {
-            let why = format!("is taken by the {other} at {place}; each needs a {key} of its own");
-            self.found.reject(cell, why);
-        }
-        taken.inputs.push((what, who, cell.place.clone()));
-    }
+    Some(Input::Usb { device, key })
 }
 
 fn connected(input: &Input) -> Connected {
     match input {
         Input::Gpio { pin, .. } => Connected::Pin(*pin),
         Input::Usb { device, key } => Connected::Key(device.clone(), key.clone()),
-    }
-}
-
-/// The same pin; or the same key of the same device, or of any.
-fn same_input(one: &Connected, other: &Connected) -> bool {
-    match (one, other) {
-        (Connected::Key(a, key_a), Connected::Key(b, key_b)) => {
-            let lower = |device: &Option<String>| device.as_ref().map(|name| name.to_lowercase());
-            let same = a.is_none() || b.is_none() || lower(a) == lower(b);
-            key_a == key_b && same
-        }
-        _ => one == other,
     }
 }
 

@@ -13,8 +13,24 @@ const DAYS: [&str; 7] = [
 ];
 const MIDNIGHT: u16 = 24 * 60;
 
+crate::sentences! {
+    /// What is wrong with which piece of the hours; within another sentence.
+    pub enum HoursSentence {
+        NothingBetweenCommas {} = "config_hours_nothing_between_commas":
+            "has nothing between two commas",
+        NoHoursBehind { days: String } = "config_hours_only_days": "has no hours behind \"{days}\"",
+        DaysForSome {} = "config_hours_days_for_some":
+            "names days for some of its hours only; write them before each",
+        NoHours { text: String } = "config_hours_no_hours": "has no hours in \"{text}\"",
+        BeginsAtMidnight {} = "config_hours_begin_at_24":
+            "begins at \"24:00\"; write \"00:00\"",
+        NoTime { text: String } = "config_hours_no_time": "has \"{text}\", which is no time of day",
+        NoDay { word: String } = "config_hours_no_day": "has \"{word}\", which is no day of the week",
+    }
+}
+
 /// The spans, or what is wrong with which piece.
-pub fn open_hours(text: &str) -> Result<Vec<OpenSpan>, String> {
+pub fn open_hours(text: &str) -> Result<Vec<OpenSpan>, HoursSentence> {
     let text = text.replace(['–', '—'], "-");
     let pieces: Vec<&str> = text.split(',').map(str::trim).collect();
     let mut spans = Vec::new();
@@ -22,10 +38,12 @@ pub fn open_hours(text: &str) -> Result<Vec<OpenSpan>, String> {
     for piece in &pieces {
         let words: Vec<&str> = piece.split_whitespace().collect();
         let Some((times, days)) = words.split_last() else {
-            return Err("has nothing between two commas".to_owned());
+            return Err(HoursSentence::NothingBetweenCommas {});
         };
         if day(times.split('-').next().unwrap_or("")).is_some() {
-            return Err(format!("has no hours behind \"{piece}\""));
+            return Err(HoursSentence::NoHoursBehind {
+                days: (*piece).to_owned(),
+            });
         }
         let (from_min, to_min) = span(times)?;
         with_days += usize::from(!days.is_empty());
@@ -36,31 +54,33 @@ pub fn open_hours(text: &str) -> Result<Vec<OpenSpan>, String> {
         });
     }
     if with_days != 0 && with_days != pieces.len() {
-        return Err("names days for some of its hours only; write them before each".to_owned());
+        return Err(HoursSentence::DaysForSome {});
     }
     Ok(spans)
 }
 
 /// The window, or what is wrong with it.
-pub fn daily_window(text: &str) -> Result<DailyWindow, String> {
+pub fn daily_window(text: &str) -> Result<DailyWindow, HoursSentence> {
     let text = text.replace(['–', '—'], "-");
     let (from_min, to_min) = span(text.trim())?;
     Ok(DailyWindow { from_min, to_min })
 }
 
 /// `07:00-23:30` as minutes past midnight.
-fn span(text: &str) -> Result<(u16, u16), String> {
+fn span(text: &str) -> Result<(u16, u16), HoursSentence> {
     let Some((from, to)) = text.split_once('-') else {
-        return Err(format!("has no hours in \"{text}\""));
+        return Err(HoursSentence::NoHours {
+            text: text.to_owned(),
+        });
     };
     let (from, to) = (minute(from)?, minute(to)?);
     if from == MIDNIGHT {
-        return Err("begins at \"24:00\"; write \"00:00\"".to_owned());
+        return Err(HoursSentence::BeginsAtMidnight {});
     }
     Ok((from, to))
 }
 
-fn minute(text: &str) -> Result<u16, String> {
+fn minute(text: &str) -> Result<u16, HoursSentence> {
     let read = || {
         let (hours, minutes) = text.trim().split_once(':')?;
         let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
@@ -72,14 +92,18 @@ fn minute(text: &str) -> Result<u16, String> {
         let minute = hours * 60 + minutes;
         (minutes < 60 && minute <= MIDNIGHT).then_some(minute)
     };
-    read().ok_or_else(|| format!("has \"{}\", which is no time of day", text.trim()))
+    read().ok_or_else(|| HoursSentence::NoTime {
+        text: text.trim().to_owned(),
+    })
 }
 
 /// All days where none are named.
-fn days_of(words: &[&str]) -> Result<[bool; 7], String> {
+fn days_of(words: &[&str]) -> Result<[bool; 7], HoursSentence> {
     let mut days = [words.is_empty(); 7];
     for word in words {
-        let unknown = || format!("has \"{word}\", which is no day of the week");
+        let unknown = || HoursSentence::NoDay {
+            word: (*word).to_owned(),
+        };
         let (first, last) = word.split_once('-').unwrap_or((word, word));
         let (first, last) = (
             day(first).ok_or_else(unknown)?,
@@ -102,6 +126,7 @@ fn day(word: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     const ALL: [bool; 7] = [true; 7];
@@ -161,7 +186,7 @@ mod tests {
                 "names days for some of its hours only; write them before each",
             ),
         ] {
-            assert_eq!(open_hours(text), Err(why.to_owned()), "{text:?}");
+            assert_eq!(open_hours(text).unwrap_err().to_string(), why, "{text:?}");
         }
     }
 }

@@ -1,23 +1,53 @@
 //! The ids of entries: that they are there, are ids, and stand once.
-//!
-//! Called by: `camera`, `button`, `target`.
 
-use super::environment::id_in_names;
-use super::problem::{Findings, SourceLocation};
-use super::written::{Table, Value, called, header};
+use super::checker::KeySentence;
+use super::keys::TableSpec;
+use super::place::SourceLocation;
+use super::problem::Findings;
+use super::written::Table;
 use crate::base::CameraId;
+
+crate::sentences! {
+    /// What is wrong with an id; follows `key = value`.
+    pub enum IdSentence {
+        NotText { rule: &'static str } = "config_id_not_text": "is no id; an id is text: {rule}",
+        MeansAllCameras {} = "config_id_means_all_cameras":
+            "cannot be an id: it means all cameras; choose another",
+        MeansAll {} = "config_id_means_all": "cannot be an id: it means all; choose another",
+        NamesFiles { rule: &'static str } = "config_id_cannot_name_files":
+            "cannot be an id: it names files; use {rule}",
+        NoId { rule: &'static str } = "config_no_id": "cannot be an id; use {rule}",
+        Taken { table: &'static str, place: String } = "config_id_taken":
+            "is taken by the {table} at {place}; each needs an id of its own",
+        TooLike { other: String, place: String, variables: String } = "config_id_too_like":
+            "is too like \"{other}\" at {place}: both would be {variables}_… in the environment; rename one",
+    }
+}
+
+crate::sentences! {
+    /// What is wrong with an entry that names no id; a whole sentence.
+    pub enum NoIdSentence {
+        DefaultTaken { table: String, id: String, place: String } = "config_default_id_taken":
+            "{table} has no id and would be \"{id}\", which stands at {place}; write an id of its own",
+    }
+}
+
+/// The part of a variable's name that stands for an entry's id: capitals, `-` as `_`.
+pub fn id_in_names(id: &str) -> String {
+    id.to_ascii_uppercase().replace('-', "_")
+}
 
 /// The ids of one table so far.
 pub struct Ids {
-    table: &'static str,
+    spec: &'static TableSpec,
     taken: Vec<(String, SourceLocation)>,
     seen: usize,
 }
 
 impl Ids {
-    pub fn of(table: &'static str) -> Ids {
+    pub fn of(spec: &'static TableSpec) -> Ids {
         Ids {
-            table,
+            spec,
             taken: Vec::new(),
             seen: 0,
         }
@@ -26,13 +56,12 @@ impl Ids {
     /// The next entry's id, if it is one and no other has it or one that its variables would mix up.
     pub fn take(&mut self, entry: &Table, found: &mut Findings) -> Option<CameraId> {
         self.seen += 1;
-        let name = called(self.table, self.seen, entry);
         let Some(cell) = entry.get("id") else {
-            return self.take_default(&name, entry, found);
+            return self.take_default(&entry.called(self.seen), entry, found);
         };
         let rule = CameraId::RULE;
-        let Value::Text(text) = &cell.value else {
-            found.reject(cell, format!("is no id; an id is text: {rule}"));
+        let Some(text) = cell.text() else {
+            found.reject(cell, IdSentence::NotText { rule });
             return None;
         };
         let Ok(id) = CameraId::new(text) else {
@@ -43,7 +72,7 @@ impl Ids {
             found.reject(cell, self.collides_with(other, place, text));
             return None;
         }
-        self.taken.push((text.clone(), cell.place.clone()));
+        self.taken.push((text.to_owned(), cell.place.clone()));
         Some(id)
     }
 
@@ -53,38 +82,41 @@ impl Ids {
         entry: &Table,
         found: &mut Findings,
     ) -> Option<CameraId> {
-        let (header, example) = (header(self.table), self.example());
+        let table = self.spec.header();
         let Ok(id) = CameraId::new(name) else {
-            let text = format!("{header} has no id; write id = \"{example}\"");
-            found.problem(&entry.place, text);
+            let example = self
+                .spec
+                .repeats
+                .as_ref()
+                .map_or("", |many| many.example_id);
+            let what = KeySentence::Missing {
+                table,
+                missing: "id".to_owned(),
+                example: format!("\"{example}\""),
+            };
+            found.problem(&entry.place, what);
             return None;
         };
         if let Some((_, place)) = self.same_in_names(name) {
-            let text = format!(
-                "{header} has no id and would be \"{name}\", which stands at {place}; write an id of its own"
-            );
-            found.problem(&entry.place, text);
+            let what = NoIdSentence::DefaultTaken {
+                table,
+                id: name.to_owned(),
+                place: place.to_string(),
+            };
+            found.problem(&entry.place, what);
             return None;
         }
         self.taken.push((name.to_owned(), entry.place.clone()));
         Some(id)
     }
 
-    fn example(&self) -> &'static str {
-        match self.table {
-            "camera" => "court1",
-            "target" => "cloud",
-            _ => "wall",
-        }
-    }
-
-    fn no_id(&self, text: &str) -> String {
+    fn no_id(&self, text: &str) -> IdSentence {
         let rule = CameraId::RULE;
-        match (text, self.table) {
-            ("all", "camera") => "cannot be an id: it means all cameras; choose another".to_owned(),
-            ("all", _) => "cannot be an id: it means all; choose another".to_owned(),
-            (_, "camera") => format!("cannot be an id: it names files; use {rule}"),
-            _ => format!("cannot be an id; use {rule}"),
+        match (text, self.spec.name) {
+            ("all", "camera") => IdSentence::MeansAllCameras {},
+            ("all", _) => IdSentence::MeansAll {},
+            (_, "camera") => IdSentence::NamesFiles { rule },
+            _ => IdSentence::NoId { rule },
         }
     }
 
@@ -94,15 +126,16 @@ impl Ids {
         taken.find(|(other, _)| id_in_names(other) == names)
     }
 
-    fn collides_with(&self, other: &str, place: &SourceLocation, id: &str) -> String {
-        let table = self.table;
+    fn collides_with(&self, other: &str, place: &SourceLocation, id: &str) -> IdSentence {
+        let (table, place) = (self.spec.name, place.to_string());
         if other == id {
-            return format!("is taken by the {table} at {place}; each needs an id of its own");
+            return IdSentence::Taken { table, place };
         }
         let (names, capitals) = (id_in_names(id), table.to_ascii_uppercase());
-        format!(
-            "is too like \"{other}\" at {place}: both would be HINDSIGHT_{capitals}_{names}_… in the \
-             environment; rename one"
-        )
+        IdSentence::TooLike {
+            other: other.to_owned(),
+            place,
+            variables: format!("HINDSIGHT_{capitals}_{names}"),
+        }
     }
 }

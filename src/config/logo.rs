@@ -1,84 +1,81 @@
-//! A first look at a logo: that it is there, a PNG, whole, and of a size that can be used.
+//! `[[logo]]`: a picture that is drawn into every clip.
 //!
-//! Called by: `mark`.
+//! Not here: whether the file is a PNG (`png`); drawing it (`finish`).
 
-use std::fs::File;
-use std::io::{BufReader, Read};
-use std::path::Path;
+use std::path::PathBuf;
 
-const LARGEST_BYTES: u64 = 20_000_000;
-const LARGEST_SIDE: u32 = 8192;
-const SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
-/// Signature, the first chunk's length and name, width, height.
-const HEAD: usize = 24;
+use super::checker::Checker;
+use super::keys::{Repeats, TableSpec, ValueKind as Kind, key};
+use super::png::look_at;
+use super::written::Table;
 
-/// Why it cannot be used.
-pub fn look_at(path: &Path) -> Result<(), String> {
-    let facts = std::fs::metadata(path).map_err(|error| unreadable(&error))?;
-    if !facts.is_file() {
-        return Err("is no file; name the PNG in it".to_owned());
-    }
-    if facts.len() > LARGEST_BYTES {
-        let megabytes = facts.len().div_ceil(1_000_000);
-        return Err(format!(
-            "has {megabytes} MB; save it smaller, 20 MB at most and 1 MB is plenty"
-        ));
-    }
-    let file = File::open(path).map_err(|error| unreadable(&error))?;
-    let mut head = [0; HEAD];
-    let mut bytes = BufReader::new(file);
-    let got = read_up_to(&mut bytes, &mut head).map_err(|error| unreadable(&error))?;
-    if got < HEAD || head[..8] != SIGNATURE {
-        return Err("is no PNG; save the logo as PNG, with a transparent background".to_owned());
-    }
-    size_is_good(side(&head, 16), side(&head, 20))?;
-    all_of_it_decodes(path)
+#[rustfmt::skip]
+pub static TABLE: TableSpec = TableSpec::many(
+    "logo",
+    Repeats {
+        example_id: "",
+        example_key: "file",
+        default_id: "",
+    },
+    &[
+        key("file", Kind::Path, "", "a PNG, best with a transparent background"),
+        key("corner", Kind::Choice, "\"bottom-right\"", "`\"top-left\"`, `\"top-right\"`, `\"bottom-left\"`, `\"center\"`; several stack"),
+        key("rel_width", Kind::Number, "0.2", "of the picture's width"),
+        key("margin", Kind::Whole, "24", "pixels from the edges, in a picture 1080 high"),
+        key("opacity", Kind::Number, "0.6", "0 is invisible, 1 covers"),
+    ],
+);
+const EXAMPLE: &str = "/etc/hindsight/logo.png";
+pub const CORNERS: [(&str, Corner); 5] = [
+    ("top-left", Corner::TopLeft),
+    ("top-right", Corner::TopRight),
+    ("bottom-left", Corner::BottomLeft),
+    ("bottom-right", Corner::BottomRight),
+    ("center", Corner::Center),
+];
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Logo {
+    /// A PNG.
+    pub file: PathBuf,
+    /// Several in one corner stand below each other.
+    pub corner: Corner,
+    /// Of the picture's width; above 0, at most 1.
+    pub rel_width: f64,
+    /// From the picture's edges, in pixels of a picture 1080 high.
+    pub margin_px: u32,
+    /// 0 is invisible, 1 covers.
+    pub opacity: f64,
 }
 
-fn unreadable(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => "does not exist; copy the logo there".to_owned(),
-        std::io::ErrorKind::PermissionDenied => {
-            "may not be read by this user; give it to the service's user".to_owned()
-        }
-        _ => format!("cannot be read: {error}"),
-    }
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Corner {
+    TopLeft,
+    TopRight,
+    BottomLeft,
+    BottomRight,
+    Center,
 }
 
-fn read_up_to(from: &mut impl Read, into: &mut [u8]) -> std::io::Result<usize> {
-    let mut got = 0;
-    while got < into.len() {
-        match from.read(&mut into[got..])? {
-            0 => break,
-            more => got += more,
-        }
-    }
-    Ok(got)
+/// Those that were refused are missing.
+pub fn check(check: &mut Checker<'_>) -> Vec<Logo> {
+    let logos = check.written.entries("logo");
+    logos.filter_map(|table| logo(check, table)).collect()
 }
 
-fn side(head: &[u8; HEAD], at: usize) -> u32 {
-    u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]])
-}
-
-fn size_is_good(width: u32, height: u32) -> Result<(), String> {
-    if width == 0 || height == 0 {
-        return Err(format!("is {width} x {height} pixels; a logo needs some"));
+fn logo(check: &mut Checker<'_>, table: &Table) -> Option<Logo> {
+    check.needs(table, "file", format!("\"{EXAMPLE}\""));
+    let file = check.path(table, "file", EXAMPLE);
+    // Looked at here, so that it fails at the start and not at the first clip.
+    if let (Some(cell), Some(Err(why))) = (table.get("file"), file.as_deref().map(look_at)) {
+        check.found.reject(cell, why);
     }
-    if width > LARGEST_SIDE || height > LARGEST_SIDE {
-        return Err(format!(
-            "is {width} x {height} pixels; save it smaller, {LARGEST_SIDE} a side at most and 1000 \
-             is plenty"
-        ));
-    }
-    Ok(())
-}
-
-/// Row by row: a picture of the largest size would not fit a small box's memory.
-fn all_of_it_decodes(path: &Path) -> Result<(), String> {
-    let damaged = |error: png::DecodingError| format!("is damaged ({error}); save or copy it anew");
-    let file = File::open(path).map_err(|error| unreadable(&error))?;
-    let decoder = png::Decoder::new(BufReader::new(file));
-    let mut rows = decoder.read_info().map_err(damaged)?;
-    while rows.next_row().map_err(damaged)?.is_some() {}
-    Ok(())
+    let margin = check.whole(table, "margin", 0..=500, "of pixels", 24);
+    Some(Logo {
+        corner: check.choice(table, "corner", &CORNERS, Corner::BottomRight),
+        rel_width: check.number(table, "rel_width", 0.01..=1.0, 0.2),
+        margin_px: margin.unwrap_or(24),
+        opacity: check.number(table, "opacity", 0.0..=1.0, 0.6),
+        file: file?,
+    })
 }

@@ -1,13 +1,20 @@
 //! What people write, and what the program trusts.
 //!
-//! `written.rs` is what people write, key by key, with the place where it
-//! stands: the TOML file (`file.rs`), the environment (`environment.rs`) and the
-//! predecessors' `--env-file` (`env_file.rs`) all end there. `check.rs` turns it
-//! into `checked.rs`, which the rest of the program sees. Errors name file,
-//! line, key, the value and what would be right, as many at once as can be had.
+//! The sources (the TOML file, the environment and `--set`, the predecessors' `--env-file`) all end
+//! in `written.rs`: tables of keys, each value with the place where it stands. Each table's file
+//! makes the checked type of it, which the rest of the program sees; `checked.rs` holds them all.
+//! What is wrong names file, line, key, the value and what would be right, as many at once as can
+//! be had, and has a code.
+//!
+//! A new *key*: in its table's file a line in `TABLE`, a field of the type, a line in `check`; then
+//! the example file and `tests/config/mistakes.txt`. A test compares `docs/config.md` with `TABLE`
+//! (`HINDSIGHT_WRITE_DOCS=1` writes it). What is said is a variant of the file's `sentences!`.
+//!
+//! A new *table*: its file, with `TABLE`, the type and `check`, as `storage.rs` (one) or `led.rs`
+//! (repeating); in `checked.rs` a line in `TABLES`, a field of `Config` and a line in `check`;
+//! here its module, its type and the catalogues of its sentences.
 //!
 //! Not here: reaching a camera (`ingest`), opening a port (`web`).
-//! Called by: main, app; everybody takes parts of the checked types.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,42 +22,124 @@ use std::path::PathBuf;
 mod board;
 mod button;
 mod camera;
-mod check;
 mod checked;
-mod delivery;
+mod checker;
 mod env_file;
 mod environment;
 mod file;
+mod finish;
+mod highlight;
 mod hours;
+mod http;
 mod ids;
+mod keys;
+mod led;
+mod log;
 mod logo;
-mod mark;
 mod near;
+mod numbers;
+mod pins;
+mod place;
+mod png;
 mod problem;
+mod queue;
+mod reconnect;
+mod redact;
+mod reference;
 mod ring;
 mod secret;
+mod storage;
+mod syntax;
+mod systemd;
 mod target;
 pub mod template;
+mod text_file;
+mod trigger;
 pub mod units;
-mod values;
+mod upload;
+mod venue;
 mod written;
 
-pub use board::{
-    ActiveLevel, Backend, BoardSettings, Button, ButtonRole, Input, Led, LedRole, PressWindow, Pull,
+pub use board::{Backend, BoardSettings};
+pub use button::{Button, ButtonRole, Input, Pull};
+pub use camera::{Camera, Credentials, Transport};
+pub use checked::{Config, TABLES};
+pub use finish::{Encoder, Finish, Text};
+pub use highlight::{Highlight, PressWindow};
+pub use http::Http;
+pub use keys::{Key, TableSpec, ValueKind};
+pub use led::{Led, LedRole};
+pub use log::{Log, LogFormat};
+pub use logo::{Corner, Logo};
+pub use pins::ActiveLevel;
+pub use place::SourceLocation;
+pub use problem::{ConfigError, Problem};
+pub use queue::QueueSettings;
+pub use reconnect::Reconnect;
+pub use reference::reference;
+pub use ring::RingSettings;
+pub use secret::Secret;
+pub use storage::Storage;
+pub use target::{
+    FolderTarget, Never, S3Target, SignedUrlFields, SignedUrlTarget, Target, TargetKind,
 };
-pub use checked::{
-    Camera, Config, Credentials, Highlight, Http, Log, LogFormat, Reconnect, RingSettings, Secret,
-    Storage, Transport, Trigger, Venue,
-};
-pub use delivery::{
-    Corner, Encoder, Finish, FolderTarget, Logo, Never, QueueSettings, S3Target, SignedUrlFields,
-    SignedUrlTarget, Target, TargetKind, Text, UploadSettings,
-};
-pub use problem::{ConfigError, Problem, SourceLocation};
-pub use written::KEYS;
+pub use trigger::Trigger;
+pub use upload::UploadSettings;
+pub use venue::Venue;
 
+use crate::base::sentence::CatalogueEntry;
+use checker::Checker;
 use problem::Findings;
+use systemd::SystemdCredentials;
 use written::WrittenConfig;
+
+/// Everything that is said about a configuration.
+pub const CATALOGUES: &[&[CatalogueEntry]] = &[
+    board::BoardSentence::CATALOGUE,
+    button::ButtonSentence::CATALOGUE,
+    button::ButtonKeySentence::CATALOGUE,
+    camera::CameraSentence::CATALOGUE,
+    camera::CameraUrlSentence::CATALOGUE,
+    camera::UsernameSentence::CATALOGUE,
+    checker::KeySentence::CATALOGUE,
+    checker::ValueSentence::CATALOGUE,
+    env_file::EnvFileSentence::CATALOGUE,
+    env_file::EnvLineSentence::CATALOGUE,
+    env_file::PortSentence::CATALOGUE,
+    environment::EnvironmentSentence::CATALOGUE,
+    environment::KeyPathSentence::CATALOGUE,
+    environment::SetSentence::CATALOGUE,
+    file::FileSentence::CATALOGUE,
+    finish::FinishSentence::CATALOGUE,
+    highlight::WindowSentence::CATALOGUE,
+    hours::HoursSentence::CATALOGUE,
+    http::HttpSentence::CATALOGUE,
+    http::TokenCredentialSentence::CATALOGUE,
+    http::TokenSentence::CATALOGUE,
+    ids::IdSentence::CATALOGUE,
+    ids::NoIdSentence::CATALOGUE,
+    numbers::QuantitySentence::CATALOGUE,
+    pins::ConnectionSentence::CATALOGUE,
+    pins::PinSentence::CATALOGUE,
+    png::PngSentence::CATALOGUE,
+    queue::KeepRawSentence::CATALOGUE,
+    queue::KeepSentence::CATALOGUE,
+    reconnect::ReconnectSentence::CATALOGUE,
+    ring::RingLengthSentence::CATALOGUE,
+    ring::RingSentence::CATALOGUE,
+    secret::SecretFileSentence::CATALOGUE,
+    secret::SecretSentence::CATALOGUE,
+    syntax::SyntaxSentence::CATALOGUE,
+    target::FolderSentence::CATALOGUE,
+    target::S3Sentence::CATALOGUE,
+    target::SignedUrlSentence::CATALOGUE,
+    target::TargetSentence::CATALOGUE,
+    target::TargetValueSentence::CATALOGUE,
+    target::WebAddressSentence::CATALOGUE,
+    template::TemplateSentence::CATALOGUE,
+    text_file::TextFileSentence::CATALOGUE,
+    venue::VenueSentence::CATALOGUE,
+];
 
 /// Everything a configuration is made of. Later fields win over earlier ones.
 #[derive(Clone, Default)]
@@ -72,10 +161,10 @@ pub struct Sources {
 #[derive(Clone, Debug)]
 pub struct Loaded {
     pub config: Config,
-    /// What should be changed although it works: one line each, with its place.
-    pub warnings: Vec<String>,
+    /// What should be changed although it works.
+    pub warnings: Vec<Problem>,
     /// What was understood in another way than written, or not used.
-    pub notes: Vec<String>,
+    pub notes: Vec<Problem>,
 }
 
 /// Reads and checks it all. Reads files; opens nothing else.
@@ -96,10 +185,14 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     }
     environment::read(&sources.env, &mut written, &mut found);
     environment::read_set(&sources.set, &mut written, &mut found);
-    let credentials = secret::SystemdCredentials {
+    let credentials = SystemdCredentials {
         dir: sources.env.get("CREDENTIALS_DIRECTORY").map(PathBuf::from),
     };
-    let config = check::check(&written, &credentials, &mut found);
+    let config = checked::check(&mut Checker {
+        written: &written,
+        credentials: &credentials,
+        found: &mut found,
+    });
     if !found.problems.is_empty() {
         return Err(found.into_error());
     }

@@ -1,5 +1,9 @@
 //! "Did you mean": the word that somebody probably wanted to write. Pure.
 
+use std::fmt;
+
+use crate::base::sentence::{Arg, ToArg};
+
 /// The nearest candidate, if one is near enough to be worth a mention.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = flattened(word);
@@ -12,10 +16,33 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// "; did you mean X?" or nothing.
-pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
-    let found = nearest(word, candidates);
-    found.map_or_else(String::new, |near| format!("; did you mean {near}?"))
+/// "; did you mean X?" in a sentence, or nothing; for programs the word alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DidYouMean(Option<String>);
+
+impl DidYouMean {
+    pub fn of<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> DidYouMean {
+        DidYouMean(nearest(word, candidates).map(str::to_owned))
+    }
+
+    pub fn nothing(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+impl fmt::Display for DidYouMean {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(near) => write!(f, "; did you mean {near}?"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl ToArg for DidYouMean {
+    fn to_arg(&self) -> Arg {
+        Arg::Text(self.0.clone().unwrap_or_default())
+    }
 }
 
 fn flattened(word: &str) -> String {

@@ -1,48 +1,62 @@
 //! What is wrong with a configuration, for the one who wrote it.
+//!
+//! Not here: the sentences themselves, which stand beside what they judge.
 
 use std::fmt;
 
+use super::place::SourceLocation;
 use super::written::Cell;
+use crate::base::sentence::{Arg, Coded, Sentence};
 
-/// Where something was written. Sorts in the order in which sources are read.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SourceLocation {
-    /// The TOML file; line 0: the file as a whole.
-    File { path: String, line: usize },
-    /// The predecessors' `--env-file`.
-    EnvFile { path: String, line: usize },
-    /// The process's environment.
-    Environment,
-    /// `--set`.
-    CommandLine,
-}
-
-impl fmt::Display for SourceLocation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SourceLocation::File { path, line: 0 } | SourceLocation::EnvFile { path, line: 0 } => {
-                f.write_str(path)
-            }
-            SourceLocation::File { path, line } | SourceLocation::EnvFile { path, line } => {
-                write!(f, "{path}:{line}")
-            }
-            SourceLocation::Environment => f.write_str("environment"),
-            SourceLocation::CommandLine => f.write_str("command line"),
-        }
-    }
-}
-
-/// One thing that is wrong, and where.
+/// One thing that is wrong or should be changed, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     pub place: SourceLocation,
-    /// Key, value and what would be right. Never a secret.
-    pub text: String,
+    /// Key, value and what would be right. Never a secret. Beside its own arguments it has
+    /// `file` and `line` or `source`, and where one value is meant, `key` and `value`: these
+    /// stand in front of the catalogue's text, as in `key = value is too long`.
+    pub sentence: Sentence,
+}
+
+impl Problem {
+    fn new(place: &SourceLocation, mut sentence: Sentence) -> Problem {
+        let mut arg = |name: &str, arg: Arg| sentence.args.insert(name.to_owned(), arg);
+        match place {
+            SourceLocation::File { path, line } | SourceLocation::EnvFile { path, line } => {
+                arg("file", Arg::Text(path.clone()));
+                if *line > 0 {
+                    let line = i64::try_from(*line).unwrap_or(i64::MAX);
+                    arg("line", Arg::Number(line));
+                }
+            }
+            SourceLocation::Environment | SourceLocation::CommandLine => {
+                arg("source", Arg::Text(place.to_string()));
+            }
+        }
+        Problem {
+            place: place.clone(),
+            sentence,
+        }
+    }
+
+    /// `why` follows `key = value`.
+    fn of_value(cell: &Cell, why: &impl Coded) -> Problem {
+        let (key, value) = (&cell.name, cell.shown());
+        let mut sentence = why.sentence();
+        sentence.text = format!("{key} = {value} {}", sentence.text);
+        let mut arg = |name: &str, text: &str| {
+            let text = Arg::Text(text.to_owned());
+            sentence.args.insert(name.to_owned(), text)
+        };
+        arg("key", key);
+        arg("value", &value);
+        Problem::new(&cell.place, sentence)
+    }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.text)
+        write!(f, "{}: {}", self.place, self.sentence)
     }
 }
 
@@ -64,28 +78,22 @@ impl fmt::Display for ConfigError {
 
 /// What reading and checking found on the way.
 #[derive(Debug, Default)]
-pub(super) struct Findings {
+pub struct Findings {
     pub problems: Vec<Problem>,
-    pub warnings: Vec<String>,
-    pub notes: Vec<String>,
+    pub warnings: Vec<Problem>,
+    pub notes: Vec<Problem>,
     rejected: Vec<(SourceLocation, String)>,
 }
 
 impl Findings {
-    pub fn problem(&mut self, place: &SourceLocation, text: impl Into<String>) {
-        self.problems.push(Problem {
-            place: place.clone(),
-            text: text.into(),
-        });
+    pub fn problem(&mut self, place: &SourceLocation, what: impl Coded) {
+        self.problems.push(Problem::new(place, what.sentence()));
     }
 
     /// A value that cannot be used. `why` follows `key = value`: what is wrong
     /// with it and what would be right.
-    pub fn reject(&mut self, cell: &Cell, why: impl fmt::Display) {
-        self.problem(
-            &cell.place,
-            format!("{} = {} {why}", cell.name, cell.shown()),
-        );
+    pub fn reject(&mut self, cell: &Cell, why: impl Coded) {
+        self.problems.push(Problem::of_value(cell, &why));
         self.rejected.push((cell.place.clone(), cell.name.clone()));
     }
 
@@ -98,12 +106,17 @@ impl Findings {
         })
     }
 
-    pub fn warn(&mut self, place: &SourceLocation, text: impl fmt::Display) {
-        self.warnings.push(format!("{place}: {text}"));
+    pub fn warn(&mut self, place: &SourceLocation, what: impl Coded) {
+        self.warnings.push(Problem::new(place, what.sentence()));
     }
 
-    pub fn note(&mut self, place: &SourceLocation, text: impl fmt::Display) {
-        self.notes.push(format!("{place}: {text}"));
+    /// A value that should be changed although it works; `why` follows `key = value`.
+    pub fn warn_of(&mut self, cell: &Cell, why: impl Coded) {
+        self.warnings.push(Problem::of_value(cell, &why));
+    }
+
+    pub fn note(&mut self, place: &SourceLocation, what: impl Coded) {
+        self.notes.push(Problem::new(place, what.sentence()));
     }
 
     pub fn into_error(mut self) -> ConfigError {

@@ -1,20 +1,62 @@
-//! `[ring]`, checked: it must hold the longest window that anybody can press for.
-//!
-//! Called by: `check`.
+//! `[ring]`: it must hold the longest window that anybody can press for.
 
-use super::board::{Button, PressWindow};
-use super::check::Checker;
-use super::checked::{Highlight, RingSettings};
-use super::problem::SourceLocation;
+use std::fmt;
+use std::path::PathBuf;
+
+use super::button::Button;
+use super::checker::Checker;
+use super::highlight::{Highlight, PressWindow};
+use super::keys::{TableSpec, ValueKind as Kind, key};
+use super::place::SourceLocation;
 use super::units::show_ms;
+use crate::base::sentence::{Arg, ToArg};
 
+const DEFAULT_DIR: &str = "/dev/shm";
+
+#[rustfmt::skip]
+pub static TABLE: TableSpec = TableSpec::one(
+    "ring",
+    &[
+        key("dir", Kind::Path, "\"/dev/shm\"", "must be tmpfs (memory)"),
+        key("seconds", Kind::Whole, "90", "of every camera kept in memory; at least pre + post + 15"),
+        key("max_bitrate", Kind::Rate, "\"8M\"", "most bits per second of one camera; with `seconds` it sizes the memory"),
+    ],
+);
 /// What the ring holds beyond the longest window.
 const RING_MARGIN_S: u64 = 15;
 const DEFAULT_RING_S: u64 = 90;
 const LONGEST_RING_S: u64 = 2 * 3600;
 
+#[derive(Clone, Debug)]
+pub struct RingSettings {
+    /// Folder on tmpfs that holds the ring files.
+    pub dir: PathBuf,
+    pub seconds: u32,
+    /// Bits per second; with `seconds` it sizes the memory.
+    pub max_bitrate_bps: u64,
+}
+
+crate::sentences! {
+    /// What is wrong with the ring's length; follows `key = value`.
+    pub enum RingLengthSentence {
+        TooShort { window_ms: LongestWindow, least_s: u64 } = "config_ring_too_short":
+            "is shorter than the longest window ({window_ms}); write at least {least_s}",
+        Raised { window_ms: LongestWindow, used_s: u64 } = "config_ring_raised":
+            "is too small for {window_ms}; {used_s} is used",
+    }
+}
+
+crate::sentences! {
+    /// What becomes of the ring; a whole sentence.
+    pub enum RingSentence {
+        LongerThanUsual { holds_s: u64 } = "config_ring_longer_than_usual":
+            "the ring holds {holds_s} s, for this window is longer than usual",
+    }
+}
+
 /// The window that the ring must hold, and whose it is.
-struct LongestWindow {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LongestWindow {
     /// `None`: `[highlight]`'s.
     button: Option<String>,
     /// Of its keys: nothing, `long_`, `double_`.
@@ -24,22 +66,29 @@ struct LongestWindow {
 
 impl LongestWindow {
     fn need_s(&self) -> u64 {
-        (self.window.pre_ms + self.window.post_ms).div_ceil(1000) + RING_MARGIN_S
+        self.window.length_ms().div_ceil(1000) + RING_MARGIN_S
     }
+}
 
-    fn is_of_highlight(&self) -> bool {
-        self.button.is_none()
-    }
-
-    /// `pre 40s + post 10s + 15s`, and whose that is.
-    fn in_words(&self) -> String {
+/// `pre 40s + post 10s + 15s`, and whose that is.
+impl fmt::Display for LongestWindow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (pre, post) = (show_ms(self.window.pre_ms), show_ms(self.window.post_ms));
         let prefix = self.prefix;
-        let whose = match &self.button {
-            Some(id) => format!("[[button]] {id}: "),
-            None => String::new(),
-        };
-        format!("{whose}{prefix}pre {pre} + {prefix}post {post} + {RING_MARGIN_S}s")
+        if let Some(id) = &self.button {
+            write!(f, "[[button]] {id}: ")?;
+        }
+        write!(
+            f,
+            "{prefix}pre {pre} + {prefix}post {post} + {RING_MARGIN_S}s"
+        )
+    }
+}
+
+/// Its length, without the margin.
+impl ToArg for LongestWindow {
+    fn to_arg(&self) -> Arg {
+        self.window.length_ms().to_arg()
     }
 }
 
@@ -48,19 +97,10 @@ fn longest_window(highlight: &Highlight, buttons: &[Button]) -> LongestWindow {
     let mut longest = LongestWindow {
         button: None,
         prefix: "",
-        window: PressWindow {
-            pre_ms: highlight.pre_ms,
-            post_ms: highlight.post_ms,
-        },
+        window: highlight.window(),
     };
     for button in buttons {
-        let windows = [
-            ("", Some(button.single)),
-            ("long_", button.long),
-            ("double_", button.double),
-        ];
-        for (prefix, window) in windows {
-            let Some(window) = window else { continue };
+        for (prefix, window) in button.windows() {
             let next = LongestWindow {
                 button: Some(button.id.clone()),
                 prefix,
@@ -74,68 +114,61 @@ fn longest_window(highlight: &Highlight, buttons: &[Button]) -> LongestWindow {
     longest
 }
 
-impl Checker<'_> {
-    pub fn ring(&mut self, highlight: &Highlight, buttons: &[Button]) -> RingSettings {
-        let dir = self.path_or("ring", "dir", "/dev/shm");
-        let seconds = self.ring_seconds(&longest_window(highlight, buttons));
-        RingSettings {
-            dir,
-            seconds: u32::try_from(seconds).unwrap_or(u32::MAX),
-            max_bitrate_bps: self.max_bitrate(),
-        }
+pub fn check(check: &mut Checker<'_>, highlight: &Highlight, buttons: &[Button]) -> RingSettings {
+    let table = check.written.table("ring");
+    let dir = check.path(table, "dir", DEFAULT_DIR);
+    let seconds = seconds(check, &longest_window(highlight, buttons));
+    let max_bitrate_bps = check.rate_bps(table, "max_bitrate", 100_000..=200_000_000);
+    RingSettings {
+        dir: dir.unwrap_or_else(|| PathBuf::from(DEFAULT_DIR)),
+        seconds: u32::try_from(seconds).unwrap_or(u32::MAX),
+        max_bitrate_bps: max_bitrate_bps.unwrap_or(8_000_000),
     }
+}
 
-    fn ring_seconds(&mut self, longest: &LongestWindow) -> u64 {
-        let need = longest.need_s();
-        let table = self.written.table("ring");
-        let read = self.whole(table, "seconds", 1..=LONGEST_RING_S, "of seconds", 90);
-        let cell = self.written.get("ring", "seconds");
-        let window_bad = longest.is_of_highlight() && {
-            let window = ["pre", "post"].map(|key| self.written.get("highlight", key));
-            window.iter().any(|cell| self.found.was_rejected(*cell))
-        };
-        let (Some(cell), Some(seconds)) = (cell, read) else {
-            if let Some(place) = self.place_of(longest).filter(|_| need > DEFAULT_RING_S) {
-                let text = format!("the ring holds {need} s, for this window is longer than usual");
-                self.found.note(&place, text);
-            }
-            return DEFAULT_RING_S.max(need);
-        };
-        if seconds >= need || window_bad {
-            return seconds;
+fn seconds(check: &mut Checker<'_>, longest: &LongestWindow) -> u64 {
+    let need = longest.need_s();
+    let table = check.written.table("ring");
+    let read = check.whole(table, "seconds", 1..=LONGEST_RING_S, "of seconds", 90);
+    let (Some(cell), Some(seconds)) = (table.get("seconds"), read) else {
+        let place = place_of(check, longest).filter(|_| need > DEFAULT_RING_S);
+        if let Some(place) = place {
+            let what = RingSentence::LongerThanUsual { holds_s: need };
+            check.found.note(&place, what);
         }
-        let why = longest.in_words();
-        if matches!(cell.place, SourceLocation::EnvFile { .. }) {
-            let (name, shown) = (&cell.name, cell.shown());
-            let text = format!("{name} = {shown} is too small for {why}; {need} is used");
-            self.found.warn(&cell.place, text);
-        } else {
-            self.found.reject(
-                cell,
-                format!("is shorter than the longest window ({why}); write at least {need}"),
-            );
+        return DEFAULT_RING_S.max(need);
+    };
+    let window_bad = longest.button.is_none() && {
+        let window = ["pre", "post"].map(|key| check.written.get("highlight", key));
+        window.iter().any(|cell| check.found.was_rejected(*cell))
+    };
+    if seconds >= need || window_bad {
+        return seconds;
+    }
+    let window_ms = longest.clone();
+    if cell.place.is_env_file() {
+        let used_s = need;
+        let why = RingLengthSentence::Raised { window_ms, used_s };
+        check.found.warn_of(cell, why);
+    } else {
+        let least_s = need;
+        let why = RingLengthSentence::TooShort { window_ms, least_s };
+        check.found.reject(cell, why);
+    }
+    need
+}
+
+/// Where the longest window was written, if somebody wrote it.
+fn place_of(check: &Checker<'_>, longest: &LongestWindow) -> Option<SourceLocation> {
+    let table = match &longest.button {
+        None => check.written.table("highlight"),
+        Some(id) => {
+            let ids = check.written.ids("button");
+            let at = ids.iter().position(|button| button == id)?;
+            check.written.entries("button").nth(at)?
         }
-        need
-    }
-
-    /// Where the longest window was written, if somebody wrote it.
-    fn place_of(&self, longest: &LongestWindow) -> Option<SourceLocation> {
-        let table = match &longest.button {
-            None => self.written.table("highlight")?,
-            Some(id) => {
-                let ids = self.written.ids("button");
-                let at = ids.iter().position(|button| button == id)?;
-                self.written.entries("button").nth(at)?
-            }
-        };
-        let keys = ["pre", "post"].map(|key| format!("{}{key}", longest.prefix));
-        let cell = keys.iter().find_map(|key| table.get(key))?;
-        Some(cell.place.clone())
-    }
-
-    fn max_bitrate(&mut self) -> u64 {
-        let table = self.written.table("ring");
-        let read = self.rate_bps(table, "max_bitrate", 100_000..=200_000_000);
-        read.unwrap_or(8_000_000)
-    }
+    };
+    let keys = ["pre", "post"].map(|key| format!("{}{key}", longest.prefix));
+    let cell = keys.iter().find_map(|key| table.get(key))?;
+    Some(cell.place.clone())
 }

@@ -1,95 +1,134 @@
 //! Passwords and tokens: written out, in a file of their own, or from systemd.
 
+use std::fmt;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::checked::Secret;
-use super::problem::{Findings, SourceLocation};
-use super::written::{Cell, Table, Value};
+use super::checker::{Checker, ValueSentence};
+use super::place::SourceLocation;
+use super::problem::Findings;
+use super::written::{Cell, Table};
+use crate::base::sentence::{Coded, Sentence};
+
+/// A password or token. Does not show itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(text: impl Into<String>) -> Secret {
+        Secret(text.into())
+    }
+
+    /// The secret itself; only for the one who sends or compares it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<hidden>")
+    }
+}
+
+crate::sentences! {
+    /// What is wrong with a secret or the file that holds it; follows `key = value`.
+    pub enum SecretFileSentence {
+        BesideFile { file_key: String } = "config_secret_beside_file":
+            "stands beside {file_key}; write only one of the two",
+        PathIsNotText {} = "config_secret_path_not_text":
+            "is not text; write the file's whole path in quotes",
+        Open {} = "config_secret_file_open":
+            "may be read by everybody on this machine; chmod o-r it",
+        NotAFile {} = "config_secret_not_a_file": "is no file; name the file that holds the secret",
+        TooLong {} = "config_secret_too_long":
+            "is too long for a secret; the file must hold it alone, on one line",
+        NotUtf8 {} = "config_secret_not_utf8": "is not UTF-8 text",
+        Empty {} = "config_secret_empty": "is empty; write the secret into it, on one line",
+        SeveralLines {} = "config_secret_several_lines":
+            "has several lines; the file must hold the secret alone, on one line",
+        Missing {} = "config_secret_file_missing":
+            "does not exist; make the file and write the secret into it",
+        Forbidden {} = "config_secret_file_forbidden":
+            "may not be read by this user; give the file to the service's user",
+        Unreadable { error: String } = "config_secret_file_unreadable": "cannot be read: {error}",
+    }
+}
+
+crate::sentences! {
+    /// What should be known about a secret; whole sentences.
+    pub enum SecretSentence {
+        CountsOverSystemd { key: String, credential: String } = "config_secret_over_systemd":
+            "{key} counts, and not systemd's credential {credential} beside it",
+        InOpenFile { key: String } = "config_secret_in_open_file":
+            "{key} stands in a file that everybody on this machine may read; chmod o-r it, or \
+             move the secret to a file of its own",
+        Credential { path: String, why: Sentence } = "config_credential_unreadable": "{path}: {why}",
+    }
+}
 
 /// Whether users other than owner and group may read the file.
 pub fn others_may_read(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|facts| facts.permissions().mode() & 0o004 != 0)
 }
 
-/// Where systemd puts the credentials of this service (`$CREDENTIALS_DIRECTORY`).
-#[derive(Clone, Debug, Default)]
-pub struct SystemdCredentials {
-    pub dir: Option<PathBuf>,
-}
-
-impl SystemdCredentials {
-    fn file(&self, name: &str) -> Option<PathBuf> {
-        let path = self.dir.as_ref()?.join(name);
-        path.is_file().then_some(path)
-    }
-}
-
 /// The secret of a table: `key`, `<key>_file`, or else systemd's credential of that name.
 /// `None`: none was given, or a problem was reported.
 pub fn secret(
+    check: &mut Checker<'_>,
     table: &Table,
     key: &str,
-    credentials: &SystemdCredentials,
     credential: &str,
-    found: &mut Findings,
 ) -> Option<Secret> {
+    let found = &mut *check.found;
     let file_key = format!("{key}_file");
-    let from_systemd = credentials.file(credential);
+    let from_systemd = check.credentials.file(credential);
     let (plain, file) = (table.get(key), table.get(&file_key));
-    if let (Some(cell), Some(path)) = (from_systemd.as_ref(), plain.or(file)) {
-        found.warn(
-            &path.place,
-            format!(
-                "{} counts, and not systemd's credential {} beside it",
-                path.name,
-                cell.display()
-            ),
-        );
+    if let (Some(credential), Some(cell)) = (&from_systemd, plain.or(file)) {
+        let what = SecretSentence::CountsOverSystemd {
+            key: cell.name.clone(),
+            credential: credential.display().to_string(),
+        };
+        found.warn(&cell.place, what);
     }
     match (plain, file, from_systemd) {
         (Some(plain), Some(_), _) => {
-            found.reject(
-                plain,
-                format!("stands beside {file_key}; write only one of the two"),
-            );
+            found.reject(plain, SecretFileSentence::BesideFile { file_key });
             None
         }
         (Some(plain), None, _) => written_out(plain, found),
         (None, Some(file), _) => from_file(key, file, found),
         (None, None, Some(path)) => {
-            let place = SourceLocation::Environment;
-            read(&path)
-                .map_err(|why| found.problem(&place, format!("{}: {why}", path.display())))
-                .ok()
+            let problem = |why: SecretFileSentence| {
+                let what = SecretSentence::Credential {
+                    path: path.display().to_string(),
+                    why: why.sentence(),
+                };
+                found.problem(&SourceLocation::Environment, what);
+            };
+            read(&path).map_err(problem).ok()
         }
         (None, None, None) => None,
     }
 }
 
 fn written_out(cell: &Cell, found: &mut Findings) -> Option<Secret> {
-    let Value::Text(text) = &cell.value else {
-        found.reject(cell, "is not text; put it in quotes");
+    let Some(text) = cell.text() else {
+        found.reject(cell, ValueSentence::NotText {});
         return None;
     };
     if let SourceLocation::File { path, .. } = &cell.place
         && others_may_read(Path::new(path))
     {
-        found.warn(
-            &cell.place,
-            format!(
-                "{} stands in a file that everybody on this machine may read; chmod o-r it, or \
-                 move the secret to a file of its own",
-                cell.name
-            ),
-        );
+        let key = cell.name.clone();
+        found.warn(&cell.place, SecretSentence::InOpenFile { key });
     }
     Some(Secret::new(text))
 }
 
 fn from_file(key: &str, cell: &Cell, found: &mut Findings) -> Option<Secret> {
-    let Value::Text(text) = &cell.value else {
-        found.reject(cell, "is not text; write the file's whole path in quotes");
+    let Some(text) = cell.text() else {
+        found.reject(cell, SecretFileSentence::PathIsNotText {});
         return None;
     };
     let path = Path::new(text);
@@ -99,69 +138,46 @@ fn from_file(key: &str, cell: &Cell, found: &mut Findings) -> Option<Secret> {
             "password" => "court1.password",
             _ => "cloud.secret",
         };
-        found.reject(
-            cell,
-            format!("is not a whole path; begin it with /, as in \"/etc/hindsight/{name}\""),
-        );
+        let example = format!("/etc/hindsight/{name}");
+        found.reject(cell, ValueSentence::NotAWholePath { example });
         return None;
     }
-    match read(path) {
-        Ok(secret) => {
-            if others_may_read(path) {
-                found.warn(
-                    &cell.place,
-                    format!(
-                        "{} = {} may be read by everybody on this machine; chmod o-r it",
-                        cell.name,
-                        cell.shown()
-                    ),
-                );
-            }
-            Some(secret)
-        }
-        Err(why) => {
-            found.reject(cell, why);
-            None
-        }
+    let secret = read(path).map_err(|why| found.reject(cell, why)).ok()?;
+    if others_may_read(path) {
+        found.warn_of(cell, SecretFileSentence::Open {});
     }
+    Some(secret)
 }
 
 /// The file's one line, or what is wrong with it, without a word of what it says.
-fn read(path: &Path) -> Result<Secret, String> {
+fn read(path: &Path) -> Result<Secret, SecretFileSentence> {
     const LONGEST: u64 = 4096;
     let facts = std::fs::metadata(path).map_err(|error| unreadable(&error))?;
     if !facts.is_file() {
-        return Err("is no file; name the file that holds the secret".to_owned());
+        return Err(SecretFileSentence::NotAFile {});
     }
     if facts.len() > LONGEST {
-        return Err(
-            "is too long for a secret; the file must hold it alone, on one line".to_owned(),
-        );
+        return Err(SecretFileSentence::TooLong {});
     }
     let bytes = std::fs::read(path).map_err(|error| unreadable(&error))?;
-    let text = String::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned())?;
-    let line = text
-        .trim_start_matches('\u{feff}')
-        .trim_end_matches(['\r', '\n']);
+    let text = String::from_utf8(bytes).map_err(|_| SecretFileSentence::NotUtf8 {})?;
+    let text = text.trim_start_matches('\u{feff}');
+    let line = text.trim_end_matches(['\r', '\n']);
     if line.is_empty() {
-        return Err("is empty; write the secret into it, on one line".to_owned());
+        return Err(SecretFileSentence::Empty {});
     }
     if line.contains(['\n', '\r']) {
-        return Err(
-            "has several lines; the file must hold the secret alone, on one line".to_owned(),
-        );
+        return Err(SecretFileSentence::SeveralLines {});
     }
     Ok(Secret::new(line))
 }
 
-fn unreadable(error: &std::io::Error) -> String {
+fn unreadable(error: &std::io::Error) -> SecretFileSentence {
     match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            "does not exist; make the file and write the secret into it".to_owned()
-        }
-        std::io::ErrorKind::PermissionDenied => {
-            "may not be read by this user; give the file to the service's user".to_owned()
-        }
-        _ => format!("cannot be read: {error}"),
+        std::io::ErrorKind::NotFound => SecretFileSentence::Missing {},
+        std::io::ErrorKind::PermissionDenied => SecretFileSentence::Forbidden {},
+        _ => SecretFileSentence::Unreadable {
+            error: error.to_string(),
+        },
     }
 }

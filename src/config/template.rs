@@ -1,20 +1,46 @@
 //! Texts with placeholders: the mark's, and the names of uploaded files. Pure.
 
-use super::near::did_you_mean;
+use super::near::DidYouMean;
 
 const OF_MARK: [&str; 5] = ["venue", "court", "camera", "date", "time"];
 const LONGEST_MARK: usize = 120;
+const DEFAULT_KEY: &str = "{venue}/{date}/{press}-{camera}.mp4";
 const LONGEST_KEY: usize = 400;
 
+crate::sentences! {
+    /// What is wrong with a text that has placeholders; follows `key = value`.
+    pub enum TemplateSentence {
+        EmptyMark {} = "config_mark_empty": "is empty; leave it out for no text",
+        MarkTooLong { most_characters: usize } = "config_mark_too_long":
+            "is too long for a line in the picture; write at most {most_characters} characters",
+        Brace { open: &'static str, close: &'static str } = "config_template_brace":
+            "has a {open} or {close} without the other",
+        Unknown { placeholder: String, near: DidYouMean, placeholders: String } = "config_template_unknown":
+            "has {placeholder}, which means nothing{near} (there are: {placeholders})",
+        NotMp4 { example: &'static str } = "config_key_not_mp4":
+            "does not end in .mp4; end it so, as in \"{example}\"",
+        Lacks { placeholder: String, example: &'static str } = "config_key_lacks":
+            "has no {placeholder} in it, so that two clips would get one name; add it, as in \"{example}\"",
+        Absolute { example: &'static str } = "config_key_absolute":
+            "begins with /; names lie below the target, as in \"{example}\"",
+        OddPart { example: &'static str } = "config_key_odd_part":
+            "has an empty part, . or .. between two /; leave it out, as in \"{example}\"",
+        OddCharacter { character: String, example: &'static str } = "config_key_odd_character":
+            "has {character} in it; besides placeholders write a-z, A-Z, 0-9, '-', '_', '.' and '/', as in \"{example}\"",
+        KeyTooLong { most_bytes: usize } = "config_key_too_long":
+            "is too long; write at most {most_bytes} bytes",
+    }
+}
+
 /// Whether a text can be drawn into the picture, or why not.
-pub fn mark(text: &str) -> Result<(), String> {
+pub fn mark(text: &str) -> Result<(), TemplateSentence> {
     if text.is_empty() {
-        return Err("is empty; leave it out for no text".to_owned());
+        return Err(TemplateSentence::EmptyMark {});
     }
     if text.chars().count() > LONGEST_MARK || text.contains(char::is_control) {
-        return Err(format!(
-            "is too long for a line in the picture; write at most {LONGEST_MARK} characters"
-        ));
+        return Err(TemplateSentence::MarkTooLong {
+            most_characters: LONGEST_MARK,
+        });
     }
     placeholders(text, &OF_MARK).map(|_| ())
 }
@@ -55,29 +81,27 @@ const OF_KEY: [(&str, Field); 6] = [
 
 impl KeyTemplate {
     /// Or why the text is none; the error completes a sentence that begins with it.
-    pub fn new(text: &str) -> Result<KeyTemplate, String> {
+    pub fn new(text: &str) -> Result<KeyTemplate, TemplateSentence> {
         let used = placeholders(text, &OF_KEY.map(|(name, _)| name))?;
-        let right = "as in \"{venue}/{date}/{press}-{camera}.mp4\"";
+        let example = DEFAULT_KEY;
         let Some(stem) = text.strip_suffix(".mp4") else {
-            return Err(format!("does not end in .mp4; end it so, {right}"));
+            return Err(TemplateSentence::NotMp4 { example });
         };
         for needed in ["press", "camera"] {
             if !used.contains(&needed) {
-                return Err(format!(
-                    "has no {{{needed}}} in it, so that two clips would get one name; add it, {right}"
-                ));
+                let placeholder = format!("{{{needed}}}");
+                return Err(TemplateSentence::Lacks {
+                    placeholder,
+                    example,
+                });
             }
         }
         if text.starts_with('/') {
-            return Err(format!(
-                "begins with /; names lie below the target, {right}"
-            ));
+            return Err(TemplateSentence::Absolute { example });
         }
         let odd = |part: &str| part.is_empty() || part == "." || part == "..";
         if text.split('/').any(odd) {
-            return Err(format!(
-                "has an empty part, . or .. between two /; leave it out, {right}"
-            ));
+            return Err(TemplateSentence::OddPart { example });
         }
         let pieces = pieces(stem);
         let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
@@ -86,12 +110,13 @@ impl KeyTemplate {
             Piece::Field(_) => None,
         });
         if let Some(c) = texts.flat_map(str::chars).find(|c| !plain(c)) {
-            return Err(format!(
-                "has {c:?} in it; besides placeholders write a-z, A-Z, 0-9, '-', '_', '.' and '/', {right}"
-            ));
+            let character = format!("{c:?}");
+            return Err(TemplateSentence::OddCharacter { character, example });
         }
         if text.len() > LONGEST_KEY {
-            return Err(format!("is too long; write at most {LONGEST_KEY} bytes"));
+            return Err(TemplateSentence::KeyTooLong {
+                most_bytes: LONGEST_KEY,
+            });
         }
         Ok(KeyTemplate {
             text: text.to_owned(),
@@ -117,9 +142,9 @@ impl KeyTemplate {
 impl Default for KeyTemplate {
     /// `{venue}/{date}/{press}-{camera}.mp4`
     fn default() -> KeyTemplate {
-        let stem = "{venue}/{date}/{press}-{camera}";
+        let stem = DEFAULT_KEY.trim_end_matches(".mp4");
         KeyTemplate {
-            text: format!("{stem}.mp4"),
+            text: DEFAULT_KEY.to_owned(),
             pieces: pieces(stem),
         }
     }
@@ -145,7 +170,10 @@ fn pieces(stem: &str) -> Vec<Piece> {
 }
 
 /// The placeholders a text uses, or what is wrong with one.
-fn placeholders<'t>(text: &'t str, known: &[&'static str]) -> Result<Vec<&'t str>, String> {
+fn placeholders<'t>(
+    text: &'t str,
+    known: &[&'static str],
+) -> Result<Vec<&'t str>, TemplateSentence> {
     let mut used = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find(['{', '}']) {
@@ -153,15 +181,18 @@ fn placeholders<'t>(text: &'t str, known: &[&'static str]) -> Result<Vec<&'t str
             .strip_prefix('{')
             .and_then(|rest| rest.split_once('}'));
         let Some((name, after)) = inside else {
-            return Err("has a { or } without the other".to_owned());
+            return Err(TemplateSentence::Brace {
+                open: "{",
+                close: "}",
+            });
         };
         if !known.contains(&name) {
             let all: Vec<String> = known.iter().map(|name| format!("{{{name}}}")).collect();
-            let hint = did_you_mean(name, known.iter().copied());
-            return Err(format!(
-                "has {{{name}}}, which means nothing{hint} (there are: {})",
-                all.join(", ")
-            ));
+            return Err(TemplateSentence::Unknown {
+                placeholder: format!("{{{name}}}"),
+                near: DidYouMean::of(name, known.iter().copied()),
+                placeholders: all.join(", "),
+            });
         }
         used.push(name);
         rest = after;
@@ -188,7 +219,7 @@ mod tests {
             ("{press}-{camera}}.mp4", "without the other"),
             ("für/{press}-{camera}.mp4", "'ü'"),
         ] {
-            let why = KeyTemplate::new(text).unwrap_err();
+            let why = KeyTemplate::new(text).unwrap_err().to_string();
             assert!(why.contains(word), "{text}: {why}");
         }
     }

@@ -3,145 +3,9 @@
 //! Not a struct of serde's: that stops at the first mistake and forgets lines.
 //! Here everything that was written is kept until all of it has been looked at.
 
-use super::checked::redacted;
-use super::problem::SourceLocation;
-
-/// Every key there is, by table. Those in [`REPEATED`] stand in double brackets.
-pub const KEYS: &[(&str, &[&str])] = &[
-    ("venue", &["name", "timezone", "open"]),
-    ("storage", &["path"]),
-    ("ring", &["dir", "seconds", "max_bitrate"]),
-    ("highlight", &["pre", "post", "stop_grace"]),
-    ("trigger", &["mode"]),
-    ("reconnect", &["initial_delay", "max_delay", "max_attempts"]),
-    (
-        "camera",
-        &[
-            "id",
-            "name",
-            "court",
-            "url",
-            "username",
-            "password",
-            "password_file",
-            "transport",
-            "latency",
-        ],
-    ),
-    ("http", &["listen", "token", "token_file"]),
-    ("log", &["level", "format"]),
-    ("board", &["backend", "model", "chip"]),
-    (
-        "button",
-        &[
-            "id",
-            "input",
-            "pin",
-            "active",
-            "pull",
-            "debounce",
-            "device",
-            "key",
-            "role",
-            "cameras",
-            "pre",
-            "post",
-            "long_pre",
-            "long_post",
-            "double_pre",
-            "double_post",
-            "cooldown",
-            "shutdown_hold",
-        ],
-    ),
-    ("led", &["pin", "active", "role"]),
-    (
-        "finish",
-        &[
-            "text",
-            "text_corner",
-            "vertical",
-            "crf",
-            "preset",
-            "encoder",
-            "ffmpeg",
-            "jobs",
-        ],
-    ),
-    (
-        "logo",
-        &["file", "corner", "rel_width", "margin", "opacity"],
-    ),
-    (
-        "queue",
-        &["max_attempts", "keep_uploaded", "keep", "keep_raw"],
-    ),
-    ("upload", &["max_rate", "window"]),
-    (
-        "target",
-        &[
-            "id",
-            "kind",
-            "path",
-            "key",
-            "endpoint",
-            "region",
-            "bucket",
-            "path_style",
-            "storage_class",
-            "encryption",
-            "kms_key",
-            "cache_control",
-            "access_key_id",
-            "secret_access_key",
-            "secret_access_key_file",
-            "url",
-            "device_id",
-            "client_id",
-            "secret",
-            "secret_file",
-            "register_path",
-            "finalize_path",
-            "fields",
-            "never",
-            "ca_file",
-        ],
-    ),
-];
-
-/// The tables of which there may be several.
-pub const REPEATED: &[&str] = &["camera", "button", "led", "logo", "target"];
-
-/// The table's own name, if it is one that may repeat.
-pub fn repeated(table: &str) -> Option<&'static str> {
-    REPEATED.iter().find(|name| **name == table).copied()
-}
-
-/// A table's header as it is written: `[ring]`, `[[camera]]`.
-pub fn header(table: &str) -> String {
-    match repeated(table) {
-        Some(_) => format!("[[{table}]]"),
-        None => format!("[{table}]"),
-    }
-}
-
-/// The key's own name where the table has it, for as long as the program runs.
-pub fn known(table: &str, key: &str) -> Option<(&'static str, &'static str)> {
-    let (table, keys) = KEYS.iter().find(|(name, _)| *name == table)?;
-    let key = keys.iter().find(|name| **name == key)?;
-    Some((table, key))
-}
-
-/// The keys of a table; none if there is no such table.
-pub fn keys_of(table: &str) -> &'static [&'static str] {
-    let found = KEYS.iter().find(|(name, _)| *name == table);
-    found.map_or(&[], |(_, keys)| keys)
-}
-
-/// Whether a key's value must never be shown.
-pub fn is_secret(key: &str) -> bool {
-    matches!(key, "password" | "token" | "secret" | "secret_access_key")
-}
+use super::keys::{Key, TableSpec, ValueKind};
+use super::place::SourceLocation;
+use super::redact::redacted;
 
 /// A value as written.
 #[derive(Clone, PartialEq)]
@@ -167,18 +31,13 @@ pub struct Cell {
 
 impl Cell {
     /// `key` decides how much of the value may be seen.
-    pub fn new(place: SourceLocation, name: impl Into<String>, key: &str, value: Value) -> Cell {
-        let shown = match &value {
-            _ if is_secret(key) => Some("<hidden>".to_owned()),
-            Value::Text(url) if matches!(key, "url" | "endpoint") => {
-                Some(format!("\"{}\"", redacted(url)))
-            }
+    pub fn new(place: SourceLocation, name: impl Into<String>, key: &Key, value: Value) -> Cell {
+        let hidden = || Some("<hidden>".to_owned());
+        let shown = match (key.kind, &value) {
+            (ValueKind::Secret, _) => hidden(),
+            (ValueKind::Address, Value::Text(url)) => Some(format!("\"{}\"", redacted(url))),
             // A slip of the hand joins lines, and the password's is the next.
-            Value::Text(name)
-                if matches!(key, "username" | "access_key_id") && !is_plain_name(name) =>
-            {
-                Some("<hidden>".to_owned())
-            }
+            (ValueKind::Account, Value::Text(name)) if !is_plain_name(name) => hidden(),
             _ => None,
         };
         Cell {
@@ -193,6 +52,14 @@ impl Cell {
     pub fn shown_as(mut self, shown: &str) -> Cell {
         self.shown = Some(format!("\"{shown}\""));
         self
+    }
+
+    /// The text, if it is text.
+    pub fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
     }
 
     /// The value for an error message: quoted if it is text, and without secrets.
@@ -234,44 +101,72 @@ fn shortened(text: &str) -> String {
 /// A table: its place (that of its header) and its cells.
 #[derive(Clone, Debug)]
 pub struct Table {
+    pub spec: &'static TableSpec,
     pub place: SourceLocation,
     cells: Vec<(&'static str, Cell)>,
 }
 
+/// What stands for a table that nobody wrote.
+static NOTHING: Table = Table::new(&NO_SPEC, SourceLocation::CommandLine);
+static NO_SPEC: TableSpec = TableSpec::one("", &[]);
+
 impl Table {
-    pub fn new(place: SourceLocation) -> Table {
+    pub const fn new(spec: &'static TableSpec, place: SourceLocation) -> Table {
         Table {
+            spec,
             place,
             cells: Vec::new(),
         }
     }
 
     pub fn get(&self, key: &str) -> Option<&Cell> {
+        let nothing = self.spec.keys.is_empty();
+        debug_assert!(
+            nothing || self.spec.key(key).is_some(),
+            "{} {key}",
+            self.spec.name
+        );
         let found = self.cells.iter().find(|(name, _)| *name == key);
         found.map(|(_, cell)| cell)
     }
 
-    /// Puts a cell over the one of a lower source. A secret and the file that
-    /// holds it are two ways to say one thing: the higher source's word counts.
-    pub fn set(&mut self, key: &'static str, cell: Cell) {
-        let twin = match key.strip_suffix("_file") {
-            Some(plain) => is_secret(plain).then(|| plain.to_owned()),
-            None => is_secret(key).then(|| format!("{key}_file")),
-        };
+    /// Puts a cell over the one of a lower source. Of a secret and the file that
+    /// holds it, the higher source's word counts.
+    pub fn set(&mut self, key: &'static Key, cell: Cell) {
+        let twin = self.spec.twin(key).map(|twin| twin.name);
         let rank = std::mem::discriminant(&cell.place);
         self.cells.retain(|(name, old)| {
-            let overruled =
-                Some(*name) == twin.as_deref() && std::mem::discriminant(&old.place) != rank;
-            *name != key && !overruled
+            let overruled = Some(*name) == twin && std::mem::discriminant(&old.place) != rank;
+            *name != key.name && !overruled
         });
-        self.cells.push((key, cell));
+        self.cells.push((key.name, cell));
+    }
+
+    /// Puts a text there; its name is what the source calls it.
+    pub fn put(&mut self, key: &str, place: &SourceLocation, name: &str, text: String) {
+        if let Some(key) = self.spec.key(key) {
+            self.set(key, Cell::new(place.clone(), name, key, Value::Text(text)));
+        }
     }
 
     /// The text of a key, if it is text.
     pub fn text(&self, key: &str) -> Option<&str> {
-        match &self.get(key)?.value {
-            Value::Text(text) => Some(text),
-            _ => None,
+        self.get(key)?.text()
+    }
+
+    /// What the entry at place `number` (from 1) is called: its id; `button1` … where a button has
+    /// none; its number where the table has no ids. Empty: it lacks the id it needs.
+    pub fn called(&self, number: usize) -> String {
+        let default = self
+            .spec
+            .repeats
+            .as_ref()
+            .map_or("", |many| many.default_id);
+        match self.spec.has_ids().then(|| self.text("id")) {
+            Some(Some(id)) => id.to_owned(),
+            Some(None) if !default.is_empty() => format!("{default}{number}"),
+            Some(None) => String::new(),
+            None => number.to_string(),
         }
     }
 }
@@ -279,9 +174,9 @@ impl Table {
 /// All that was written, from all sources.
 #[derive(Clone, Debug, Default)]
 pub struct WrittenConfig {
-    tables: Vec<(&'static str, Table)>,
+    tables: Vec<Table>,
     /// Entries of the tables that repeat.
-    entries: Vec<(&'static str, Table)>,
+    entries: Vec<Table>,
     /// The file as a whole, to which what is missing should be added.
     pub whole: Option<SourceLocation>,
     /// A camera was written in a way that was reported already.
@@ -291,58 +186,50 @@ pub struct WrittenConfig {
 }
 
 impl WrittenConfig {
-    pub fn table(&self, name: &str) -> Option<&Table> {
-        let found = self.tables.iter().find(|(table, _)| *table == name);
-        found.map(|(_, table)| table)
+    /// The table of that name; without any keys where nobody wrote it.
+    pub fn table(&self, name: &str) -> &Table {
+        let found = self.tables.iter().find(|table| table.spec.name == name);
+        found.unwrap_or(&NOTHING)
     }
 
     /// The table of that name; made at `place` if nobody wrote it yet.
-    pub fn table_mut(&mut self, name: &'static str, place: &SourceLocation) -> &mut Table {
-        let found = self.tables.iter().position(|(table, _)| *table == name);
+    pub fn table_mut(&mut self, spec: &'static TableSpec, place: &SourceLocation) -> &mut Table {
+        let mut tables = self.tables.iter();
+        let found = tables.position(|table| table.spec.name == spec.name);
         let at = found.unwrap_or_else(|| {
-            self.tables.push((name, Table::new(place.clone())));
+            self.tables.push(Table::new(spec, place.clone()));
             self.tables.len() - 1
         });
-        &mut self.tables[at].1
+        &mut self.tables[at]
     }
 
     pub fn get(&self, table: &str, key: &str) -> Option<&Cell> {
-        self.table(table)?.get(key)
+        self.table(table).get(key)
     }
 
-    pub fn push(&mut self, table: &'static str, entry: Table) {
-        self.entries.push((table, entry));
+    pub fn push(&mut self, entry: Table) {
+        self.entries.push(entry);
     }
 
     /// The entries of a table that repeats, in their order.
     pub fn entries<'a>(&'a self, table: &'a str) -> impl Iterator<Item = &'a Table> {
-        let of_table = self.entries.iter().filter(move |(name, _)| *name == table);
-        of_table.map(|(_, entry)| entry)
+        let entries = self.entries.iter();
+        entries.filter(move |entry| entry.spec.name == table)
     }
 
-    /// What an entry is called in `--set` and the environment.
+    /// By what the entry is called in `--set` and the environment.
     pub fn entry_mut(&mut self, table: &str, id: &str) -> Option<&mut Table> {
-        let of_table = self.entries.iter_mut().filter(|(name, _)| *name == table);
-        let mut numbered = (1..).zip(of_table.map(|(_, entry)| entry));
-        let found = numbered.find(|(number, entry)| called(table, *number, entry) == id);
+        let entries = self.entries.iter_mut();
+        let of_table = entries.filter(|entry| entry.spec.name == table);
+        let mut numbered = (1..).zip(of_table);
+        let found = numbered.find(|(number, entry)| entry.called(*number) == id);
         found.map(|(_, entry)| entry)
     }
 
     /// What the entries of a table are called, in their order; those without a name are left out.
     pub fn ids(&self, table: &str) -> Vec<String> {
         let numbered = (1..).zip(self.entries(table));
-        let ids = numbered.map(|(number, entry)| called(table, number, entry));
+        let ids = numbered.map(|(number, entry)| entry.called(number));
         ids.filter(|id| !id.is_empty()).collect()
-    }
-}
-
-/// What the entry at place `number` (from 1) is called: its id; `button1` … where a button has
-/// none; its number where the table has no ids. Empty: it lacks the id it needs.
-pub fn called(table: &str, number: usize, entry: &Table) -> String {
-    match (entry.text("id"), table) {
-        (Some(id), _) => id.to_owned(),
-        (None, "button") => format!("button{number}"),
-        (None, _) if !keys_of(table).contains(&"id") => number.to_string(),
-        (None, _) => String::new(),
     }
 }

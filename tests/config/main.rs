@@ -6,7 +6,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use hindsight::config::{self, Config, KEYS, Loaded, LogFormat, Sources, Transport};
+use hindsight::config::{
+    self, CATALOGUES, Config, Loaded, LogFormat, Sources, TABLES, Transport, ValueKind, reference,
+};
 use tempfile::TempDir;
 
 mod board;
@@ -238,15 +240,103 @@ fn every_key_stands_in_the_example() {
             seen.push((table.clone(), key.to_owned()));
         }
     }
-    for (table, keys) in KEYS {
-        for key in *keys {
-            let wanted = ((*table).to_owned(), (*key).to_owned());
+    for spec in TABLES {
+        for key in spec.keys {
+            let wanted = (spec.name.to_owned(), key.name.to_owned());
             assert!(
                 seen.contains(&wanted),
-                "[{table}] {key} is not in the example"
+                "{} {} is not in the example",
+                spec.header(),
+                key.name
             );
         }
     }
+}
+
+/// Between two marks; `HINDSIGHT_WRITE_DOCS=1` writes it anew.
+#[test]
+fn every_key_stands_in_the_docs_as_in_its_table() {
+    let path = root().join("docs/config.md");
+    let docs = fs::read_to_string(&path).unwrap();
+    let (before, rest) = docs.split_once("<!-- keys -->\n").unwrap();
+    let (_, after) = rest.split_once("<!-- end of keys -->").unwrap();
+    let wanted = format!(
+        "{before}<!-- keys -->\n{}<!-- end of keys -->{after}",
+        reference()
+    );
+    if std::env::var_os("HINDSIGHT_WRITE_DOCS").is_some() {
+        fs::write(&path, &wanted).unwrap();
+    }
+    assert!(
+        docs == wanted,
+        "docs/config.md is not what the tables say; HINDSIGHT_WRITE_DOCS=1 writes it"
+    );
+}
+
+/// Of tables of which there is one: written out, it changes nothing.
+#[test]
+fn a_default_in_the_docs_is_the_programs() {
+    let plain = format!("{:?}", Desk::new().toml(CAMERA).config());
+    for spec in TABLES.iter().filter(|spec| spec.repeats.is_none()) {
+        for key in spec.keys.iter().filter(|key| !key.default.is_empty()) {
+            let toml = format!("[{}]\n{} = {}\n{CAMERA}", spec.name, key.name, key.default);
+            let written = format!("{:?}", Desk::new().toml(&toml).config());
+            assert_eq!(written, plain, "{} {}", spec.header(), key.name);
+        }
+    }
+}
+
+#[test]
+fn a_secret_may_stand_in_a_file_of_its_own() {
+    for spec in TABLES {
+        for key in spec.keys.iter().filter(|key| key.kind == ValueKind::Secret) {
+            assert!(spec.key(&format!("{}_file", key.name)).is_some());
+        }
+    }
+}
+
+#[test]
+fn every_code_of_a_configuration_stands_once_and_says_what_it_is_about() {
+    let mut codes: Vec<&str> = CATALOGUES
+        .iter()
+        .flat_map(|all| all.iter().map(|entry| entry.code))
+        .collect();
+    let count = codes.len();
+    codes.sort_unstable();
+    codes.dedup();
+    assert_eq!(codes.len(), count);
+    assert!(codes.iter().all(|code| code.starts_with("config_")));
+}
+
+#[test]
+fn a_problem_has_a_code_and_arguments_beside_its_text() {
+    let desk = Desk::new().toml("[highlight]\npre = 40\n");
+    let error = config::load(&desk.sources).unwrap_err();
+    let sentences: Vec<_> = error
+        .problems
+        .iter()
+        .map(|problem| &problem.sentence)
+        .collect();
+    let [no_camera, no_unit] = &sentences[..] else {
+        panic!("{error}");
+    };
+    let file = desk.path("venue.toml").display().to_string();
+    assert_eq!(
+        serde_json::to_value(no_unit).unwrap(),
+        serde_json::json!({
+            "code": "config_no_unit",
+            "args": {"file": file, "line": 2, "key": "[highlight] pre", "value": "40", "number": "40"},
+            "text": "[highlight] pre = 40 has no unit; if seconds are meant, write \"40s\"",
+        })
+    );
+    assert_eq!(no_camera.code, "config_no_camera");
+    assert!(!no_camera.args.contains_key("line"));
+    let desk = Desk::new().toml(CAMERA).set("ring.secnods=1");
+    let error = config::load(&desk.sources).unwrap_err();
+    assert_eq!(
+        serde_json::to_value(&error.problems[0].sentence).unwrap()["args"]["why"]["args"]["near"],
+        "seconds"
+    );
 }
 
 #[test]

@@ -303,7 +303,7 @@ impl TakingOver<'_> {
     fn on_card(&self, completed: &Completed, error: &ConfigError) -> String {
         let copies = format!("{}/", self.copies().display());
         let lines = error.problems.iter().map(|problem| {
-            let text = problem.text.replace(&copies, complete::FIRMWARE);
+            let text = problem.sentence.text.replace(&copies, complete::FIRMWARE);
             match &problem.place {
                 SourceLocation::File { line, .. } if *line > 0 => {
                     format!("line {}: {text}", completed.line_on_card(*line))
