@@ -19,7 +19,7 @@ use super::queue::QueueSettings;
 use super::reconnect::Reconnect;
 use super::ring::RingSettings;
 use super::storage::Storage;
-use super::target::Target;
+use super::target::TargetSettings;
 use super::trigger::Trigger;
 use super::upload::UploadSettings;
 use super::venue::Venue;
@@ -78,7 +78,7 @@ pub struct Config {
     pub queue: QueueSettings,
     pub upload: UploadSettings,
     /// Ids are unique.
-    pub targets: Vec<Target>,
+    pub targets: Vec<TargetSettings>,
     /// Where others write down what is wrong with the box (`--notices`); no key of the file.
     pub notices: Option<PathBuf>,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::checked::{TABLES, table_names, table_spec};
 use super::ids::id_in_names;
-use super::keys::{Key, TableSpec};
+use super::keys::{KeySpec, TableSpec};
 use super::near::DidYouMean;
 use super::place::SourceLocation;
 use super::problem::Findings;
@@ -64,7 +64,7 @@ crate::sentences! {
 struct KeyPath {
     id: Option<String>,
     spec: &'static TableSpec,
-    key: &'static Key,
+    key: &'static KeySpec,
 }
 
 impl KeyPath {
@@ -175,7 +175,7 @@ fn prefix(spec: &TableSpec) -> String {
 }
 
 /// All keys but an entry's id: that is what the others are found by.
-fn keys_for_variables(spec: &TableSpec) -> impl Iterator<Item = &'static Key> + use<> {
+fn keys_for_variables(spec: &TableSpec) -> impl Iterator<Item = &'static KeySpec> + use<> {
     spec.keys.iter().filter(|key| key.name != "id")
 }
 

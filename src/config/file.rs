@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::checked::{TABLES, table_names, table_spec};
-use super::keys::{Key, TableSpec};
+use super::keys::{KeySpec, TableSpec};
 use super::near::DidYouMean;
 use super::place::SourceLocation;
 use super::problem::Findings;
@@ -169,7 +169,7 @@ impl Reading<'_> {
         cells
     }
 
-    fn value(&self, key: &Key, value: &Spanned<DeValue<'_>>) -> Value {
+    fn value(&self, key: &KeySpec, value: &Spanned<DeValue<'_>>) -> Value {
         match value.get_ref() {
             DeValue::String(text) => Value::Text(text.clone().into_owned()),
             DeValue::Integer(number) => {

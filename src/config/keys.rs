@@ -9,7 +9,7 @@ pub struct TableSpec {
     pub name: &'static str,
     /// `None`: there is one, `[name]`.
     pub repeats: Option<Repeats>,
-    pub keys: &'static [Key],
+    pub keys: &'static [KeySpec],
 }
 
 /// Of a table in double brackets.
@@ -25,7 +25,7 @@ pub struct Repeats {
 
 /// A key of a table.
 #[derive(Debug)]
-pub struct Key {
+pub struct KeySpec {
     pub name: &'static str,
     pub kind: ValueKind,
     /// As it would be written; empty: there is none.
@@ -67,8 +67,8 @@ pub const fn key(
     kind: ValueKind,
     default: &'static str,
     about: &'static str,
-) -> Key {
-    Key {
+) -> KeySpec {
+    KeySpec {
         name,
         kind,
         default,
@@ -77,9 +77,9 @@ pub const fn key(
     }
 }
 
-impl Key {
+impl KeySpec {
     /// The same, but only for entries of these kinds.
-    pub const fn only(mut self, kinds: &'static [&'static str]) -> Key {
+    pub const fn only(mut self, kinds: &'static [&'static str]) -> KeySpec {
         self.only = kinds;
         self
     }
@@ -97,7 +97,7 @@ impl Key {
 
 impl TableSpec {
     /// `[name]`
-    pub const fn one(name: &'static str, keys: &'static [Key]) -> TableSpec {
+    pub const fn one(name: &'static str, keys: &'static [KeySpec]) -> TableSpec {
         TableSpec {
             name,
             repeats: None,
@@ -106,7 +106,7 @@ impl TableSpec {
     }
 
     /// `[[name]]`
-    pub const fn many(name: &'static str, repeats: Repeats, keys: &'static [Key]) -> TableSpec {
+    pub const fn many(name: &'static str, repeats: Repeats, keys: &'static [KeySpec]) -> TableSpec {
         TableSpec {
             name,
             repeats: Some(repeats),
@@ -122,7 +122,7 @@ impl TableSpec {
         }
     }
 
-    pub fn key(&self, name: &str) -> Option<&'static Key> {
+    pub fn key(&self, name: &str) -> Option<&'static KeySpec> {
         self.keys.iter().find(|key| key.name == name)
     }
 
@@ -140,7 +140,7 @@ impl TableSpec {
     }
 
     /// A secret's key and `<key>_file` are two ways to say one thing.
-    pub fn twin(&self, key: &Key) -> Option<&'static Key> {
+    pub fn twin(&self, key: &KeySpec) -> Option<&'static KeySpec> {
         match key.name.strip_suffix("_file") {
             Some(plain) => self.key(plain).filter(|plain| plain.is_secret()),
             None if key.is_secret() => self.key(&format!("{}_file", key.name)),

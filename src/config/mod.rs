@@ -67,7 +67,7 @@ pub use checked::{Config, TABLES};
 pub use finish::{Encoder, Finish, Text};
 pub use highlight::{Highlight, PressWindow};
 pub use http::Http;
-pub use keys::{Key, TableSpec, ValueKind};
+pub use keys::{KeySpec, TableSpec, ValueKind};
 pub use led::{Led, LedRole};
 pub use log::{Log, LogFormat};
 pub use logo::{Corner, Logo};
@@ -81,7 +81,7 @@ pub use ring::RingSettings;
 pub use secret::Secret;
 pub use storage::Storage;
 pub use target::{
-    FolderTarget, Never, S3Target, SignedUrlFields, SignedUrlTarget, Target, TargetKind,
+    FolderTarget, Never, S3Target, SignedUrlFields, SignedUrlTarget, TargetKind, TargetSettings,
 };
 pub use trigger::Trigger;
 pub use upload::UploadSettings;

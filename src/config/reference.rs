@@ -1,7 +1,7 @@
 //! The reference of all keys in `docs/config.md`, made from the tables' own lists.
 
 use super::checked::TABLES;
-use super::keys::{Key, TableSpec, ValueKind};
+use super::keys::{KeySpec, TableSpec, ValueKind};
 
 /// In Markdown.
 pub fn reference() -> String {
@@ -16,7 +16,7 @@ fn of_table(spec: &TableSpec) -> String {
     )
 }
 
-fn of_key(key: &Key) -> String {
+fn of_key(key: &KeySpec) -> String {
     let default = match key.default {
         "" => String::new(),
         default => format!("`{default}`"),

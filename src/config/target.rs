@@ -59,7 +59,7 @@ pub static TABLE: TableSpec = TableSpec::many(
 
 /// Where highlights are uploaded to.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Target {
+pub struct TargetSettings {
     /// As a camera's id is written; names its state in the sidecar.
     pub id: String,
     pub kind: TargetKind,
@@ -114,7 +114,7 @@ crate::sentences! {
 }
 
 /// All targets; those that were refused are missing.
-pub fn check(check: &mut Checker<'_>, storage: &Storage) -> Vec<Target> {
+pub fn check(check: &mut Checker<'_>, storage: &Storage) -> Vec<TargetSettings> {
     let written = check.written;
     let mut ids = Ids::of(&TABLE);
     let mut targets = Vec::new();
@@ -129,14 +129,14 @@ pub fn check(check: &mut Checker<'_>, storage: &Storage) -> Vec<Target> {
                 let what = TargetSentence::SamePlace { id, other };
                 check.found.problem(&table.place, what);
             }
-            targets.push(Target { id, kind });
+            targets.push(TargetSettings { id, kind });
         }
     }
     targets
 }
 
 /// A target whose files would get the same names in the same place.
-fn at_one_place<'t>(targets: &'t [Target], kind: &TargetKind) -> Option<&'t str> {
+fn at_one_place<'t>(targets: &'t [TargetSettings], kind: &TargetKind) -> Option<&'t str> {
     let place = kind.place()?;
     let mut others = targets.iter();
     let other = others.find(|other| other.kind.place().as_ref() == Some(&place))?;

@@ -3,7 +3,7 @@
 //! Not a struct of serde's: that stops at the first mistake and forgets lines.
 //! Here everything that was written is kept until all of it has been looked at.
 
-use super::keys::{Key, TableSpec, ValueKind};
+use super::keys::{KeySpec, TableSpec, ValueKind};
 use super::place::SourceLocation;
 use super::redact::redacted;
 
@@ -31,7 +31,12 @@ pub struct Cell {
 
 impl Cell {
     /// `key` decides how much of the value may be seen.
-    pub fn new(place: SourceLocation, name: impl Into<String>, key: &Key, value: Value) -> Cell {
+    pub fn new(
+        place: SourceLocation,
+        name: impl Into<String>,
+        key: &KeySpec,
+        value: Value,
+    ) -> Cell {
         let hidden = || Some("<hidden>".to_owned());
         let shown = match (key.kind, &value) {
             (ValueKind::Secret, _) => hidden(),
@@ -132,7 +137,7 @@ impl Table {
 
     /// Puts a cell over the one of a lower source. Of a secret and the file that
     /// holds it, the higher source's word counts.
-    pub fn set(&mut self, key: &'static Key, cell: Cell) {
+    pub fn set(&mut self, key: &'static KeySpec, cell: Cell) {
         let twin = self.spec.twin(key).map(|twin| twin.name);
         let rank = std::mem::discriminant(&cell.place);
         self.cells.retain(|(name, old)| {

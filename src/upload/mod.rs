@@ -109,7 +109,7 @@ fn shared(config: &Config, clock: Arc<dyn Clock>) -> Shared {
 }
 
 fn ready(
-    target: &config::Target,
+    target: &config::TargetSettings,
     shared: &Arc<Shared>,
     limits: Limits,
 ) -> Result<Arc<dyn Target>, UploadError> {

@@ -25,7 +25,7 @@ pub struct Reached {
 
 /// Asks all at once; one that does not answer takes as long as `limits` allows.
 pub fn reach(config: &Config, clock: &Arc<dyn Clock>, limits: Limits, stop: &Stop) -> Vec<Reached> {
-    let ask = |target: &config::Target| Reached {
+    let ask = |target: &config::TargetSettings| Reached {
         id: target.id.clone(),
         what: what(&target.kind),
         answer: one(config, target, clock, limits, stop),
@@ -36,7 +36,7 @@ pub fn reach(config: &Config, clock: &Arc<dyn Clock>, limits: Limits, stop: &Sto
             .iter()
             .map(|target| (target, scope.spawn(move || ask(target))))
             .collect();
-        let crashed = |target: &config::Target| Reached {
+        let crashed = |target: &config::TargetSettings| Reached {
             id: target.id.clone(),
             what: what(&target.kind),
             answer: Err("an error inside hindsight while asking it".to_owned()),
@@ -63,7 +63,7 @@ fn what(kind: &TargetKind) -> String {
 
 fn one(
     config: &Config,
-    target: &config::Target,
+    target: &config::TargetSettings,
     clock: &Arc<dyn Clock>,
     limits: Limits,
     stop: &Stop,

@@ -18,7 +18,7 @@ use crate::config::{
     Venue,
 };
 use crate::config::{
-    Corner, Finish, FolderTarget, Logo, QueueSettings, Target, TargetKind, UploadSettings,
+    Corner, Finish, FolderTarget, Logo, QueueSettings, TargetKind, TargetSettings, UploadSettings,
 };
 use crate::demo;
 
@@ -109,10 +109,10 @@ pub(super) fn uploaded(storage: &Path) -> PathBuf {
     storage.with_file_name(format!("{name}-uploaded"))
 }
 
-fn target(storage: &Path) -> Result<Target, String> {
+fn target(storage: &Path) -> Result<TargetSettings, String> {
     let path = uploaded(storage);
     std::fs::create_dir_all(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-    Ok(Target {
+    Ok(TargetSettings {
         id: "folder".to_owned(),
         kind: TargetKind::Folder(FolderTarget {
             path,
