@@ -116,7 +116,7 @@ fn target(storage: &Path) -> Result<TargetSettings, String> {
         id: "folder".to_owned(),
         kind: TargetKind::Folder(FolderTarget {
             path,
-            key: KeyTemplate::new("{date}/{press}-{camera}.mp4")?,
+            key: KeyTemplate::new("{date}/{press}-{camera}.mp4").map_err(|why| why.to_string())?,
         }),
     })
 }
