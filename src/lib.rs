@@ -21,6 +21,7 @@
 //! * [`fragment`]: pure: access units in, fragments of MP4 out
 //! * [`cut`]: pure: footage in, an exact plan of samples and edits out
 //! * [`disk`]: temp → write → sync → rename → sync directory; free space
+//! * [`storage`]: where what lies on the storage, and what its files are called
 //! * [`access`]: who may sign in: users, sessions, shared links; their files
 //! * [`ring`]: the shared-memory ring: one writer, any number of readers
 //! * [`ingest`]: RTSP (retina) → ring; reconnect policy, stall watch, timeline
@@ -58,6 +59,7 @@ pub mod mp4;
 pub mod queue;
 pub mod ring;
 pub mod service;
+pub mod storage;
 pub mod tap;
 pub mod trigger;
 pub mod update;

@@ -13,6 +13,7 @@ use hindsight::queue::sidecar::{MarkedMeta, Sidecar, Status};
 use hindsight::queue::store::Sidecars;
 use hindsight::queue::work::{Failure, Finished, Finisher, Job, Notebook, Target, Uploaded};
 use hindsight::queue::{Backoff, Event, Inbox, Queue, Settings, inbox};
+use hindsight::storage::StorageLayout;
 
 use crate::Row;
 use crate::process::{median, rss_anon_mb, work_dir};
@@ -119,7 +120,7 @@ fn run(storage: &Path) -> Running {
         stop.clone(),
     );
     let lock = Lock::take(&storage.join("lock")).unwrap().unwrap();
-    let sidecars = Sidecars::new(Disk::default(), storage.to_owned(), Arc::new(lock));
+    let sidecars = Sidecars::new(Disk::default(), StorageLayout::new(storage), Arc::new(lock));
     inbox.opened(Arc::new(sidecars), |_| true);
     Running {
         queue: queue.unwrap(),

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use super::error::AccessError;
 use super::records::{self, StoredFile};
 use crate::disk::{Disk, Lock, files::for_people, mounted};
+use crate::storage::StorageLayout;
 
 /// The folder in the storage.
-const FOLDER: &str = "access";
 /// How long one waits for another who writes.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -44,7 +44,7 @@ pub(super) struct FileIdentity {
 
 impl AccessFiles {
     pub fn folder(&self) -> PathBuf {
-        self.storage.join(FOLDER)
+        StorageLayout::new(&self.storage).access()
     }
 
     fn trouble(&self, path: &Path, error: &io::Error) -> AccessError {

@@ -21,6 +21,7 @@ use crate::health::FEW_PRESSES;
 use crate::ingest::{self, Probe, ProbeError};
 use crate::ring::{RingError, require_tmpfs};
 use crate::service::say;
+use crate::storage::StorageLayout;
 
 /// How long each camera may take.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -263,7 +264,7 @@ fn storage(config: &Config, wrong: &mut Vec<String>) {
             );
             wrong.extend(little_room(there, space.free, config.press_bytes()));
             // What another user's run left in it is as bad.
-            let ours = ["", "lock", "journal", "tmp", "highlights"].map(|name| there.join(name));
+            let ours = StorageLayout::new(there).own();
             let barred = ours
                 .iter()
                 .find(|path| path.exists() && access(path.as_path(), AccessFlags::W_OK).is_err());

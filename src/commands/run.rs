@@ -20,6 +20,7 @@ use crate::service::say::{self, say};
 use crate::service::signals::Stopper;
 use crate::service::status_view::StatusView;
 use crate::service::{report, watchdog, words};
+use crate::storage::StorageLayout;
 use crate::trigger::{Keyboard, KeyboardRequest, KeyboardSettings};
 use crate::web::Status as _;
 
@@ -234,7 +235,9 @@ fn introduce(config: &Config, service: &Service) {
     ));
     say(format!(
         "clips     {}",
-        config.storage.path.join("highlights").display()
+        StorageLayout::new(&config.storage.path)
+            .highlights()
+            .display()
     ));
     let token = match config.http.token {
         Some(_) => "with the token",

@@ -14,6 +14,7 @@ use crate::config::Logo;
 use crate::disk::{Disk, files::for_people};
 use crate::mp4;
 use crate::queue::work::{Failure, Job};
+use crate::storage::names::work_file;
 
 pub fn wait(why: impl Into<String>) -> Failure {
     Failure::Wait {
@@ -60,8 +61,8 @@ pub fn press_90k(job: &Job<'_>) -> u64 {
 }
 
 pub fn files(job: &Job<'_>, marked: bool, vertical: bool) -> Files {
-    let stem = format!("{}-{}", job.sidecar.press_id, job.sidecar.camera.id);
-    let path = |end: &str| job.tmp.join(format!("{stem}.{end}"));
+    let (press, camera) = (&job.sidecar.press_id, &job.sidecar.camera.id);
+    let path = |ending: &str| job.tmp.join(work_file(press, camera, ending));
     Files {
         outputs: Outputs {
             marked: marked.then(|| path("marked.mp4")),

@@ -11,7 +11,6 @@ use super::CameraSettings;
 use super::engine::{Engine, lock};
 use super::jobs::{ExportJob, ExportProgress, Step};
 use super::journal::{CameraRecord, DraftRecord, NotDurable, PressRecord, Witness};
-use super::names::UNDATED;
 use super::source::witnesses;
 use super::store::OpenStorage;
 use crate::base::{
@@ -21,6 +20,7 @@ use crate::config;
 use crate::cut::estimate;
 use crate::cut::{self, Index, NoFootage, Plan, Window};
 use crate::ring::RingReader;
+use crate::storage::UNDATED;
 
 /// Besides the clips: journal, sidecars, folders.
 const MARGIN_BYTES: u64 = 1 << 20;
@@ -161,7 +161,7 @@ impl Engine {
         let megabytes = |bytes: u64| bytes.div_ceil(1_000_000);
         Err(PressError::DiskFull(format!(
             "no room on {}: {} MB are free, {} MB are needed{}; delete old highlights",
-            store.root.display(),
+            store.layout.root().display(),
             free / 1_000_000,
             megabytes(wanted),
             if promised > 0 {

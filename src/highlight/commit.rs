@@ -14,7 +14,6 @@ use crossbeam_channel::{Receiver, bounded};
 use super::embedded_report;
 use super::export::{ExportAttempt, Exported, StepError};
 use super::jobs::ExportJob;
-use super::recover::file_name;
 use super::sidecar::{About, FileFacts, Sidecar};
 use super::{Event, ExportPhase, Outcome};
 use crate::base::Press;
@@ -22,6 +21,7 @@ use crate::cut::{CutReport, FinishedCut};
 use crate::disk::{Disk, File};
 use crate::mp4::{self, Mp4Error};
 use crate::queue::store::{hash_file, hash_of};
+use crate::storage::listing::file_name;
 
 /// A clip under its final name.
 #[derive(Debug)]

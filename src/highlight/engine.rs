@@ -21,7 +21,6 @@ use super::jobs::{
     set_phase,
 };
 use super::journal::PressRecord;
-use super::names::Names;
 use super::source::Rings;
 use super::steps::StepResult;
 use super::store::OpenStorage;
@@ -308,7 +307,7 @@ impl Engine {
         if self.told_to_leave() {
             return Err(StepError::Left);
         }
-        let names = Names::of(&store.root, &job.taken.press, &job.about().id);
+        let names = store.layout.highlight(&job.taken.press, &job.about().id);
         let mut stage = std::mem::replace(&mut job.stage, Step::Export);
         let attempt = ExportAttempt {
             core: self,
@@ -430,7 +429,7 @@ impl Engine {
         if let Some(store) = self.store.get() {
             store.journal.retire(id);
             for camera in &taken.cameras {
-                store.forget_folder(&Names::of(&store.root, &taken.press, &camera.id));
+                store.forget_folder(&store.layout.highlight(&taken.press, &camera.id));
             }
         }
         self.tell(Event::Retired {

@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use super::engine::Engine;
 use super::jobs::ExportJob;
-use super::names::Names;
 use super::sample_log::{self, LoggedSamples, SampleLog};
 use super::source::{ReadFrom, RingSource, SourceItem};
 use super::store::OpenStorage;
@@ -28,6 +27,7 @@ use crate::disk::File;
 use crate::media::AuMeta;
 use crate::mp4;
 use crate::ring::RingReader;
+use crate::storage::HighlightPaths;
 
 /// Footage that is overtaken so soon is not waited with.
 const URGENT_NS: u64 = 5_000_000_000;
@@ -77,7 +77,7 @@ pub struct ExportAttempt<'a> {
     pub core: &'a Engine,
     pub store: &'a OpenStorage,
     pub job: &'a ExportJob,
-    pub names: &'a Names,
+    pub names: &'a HighlightPaths,
 }
 
 impl ExportAttempt<'_> {
@@ -117,7 +117,7 @@ impl ExportAttempt<'_> {
             return Ok(());
         };
         let urgent = slack_ns(source.ring(), source.own_pos()).is_none_or(|ns| ns < URGENT_NS);
-        let space = self.store.disk.space(&self.store.root);
+        let space = self.store.disk.space(self.store.layout.root());
         let free = space.map_or(u64::MAX, |space| space.free);
         let needed = self.estimate(source).bytes;
         if urgent || free >= needed {
@@ -126,7 +126,7 @@ impl ExportAttempt<'_> {
         Err(StepError::Disk {
             what: format!(
                 "no room on {}: {} MB are free, this clip needs {} MB more",
-                self.store.root.display(),
+                self.store.layout.root().display(),
                 free / 1_000_000,
                 needed.div_ceil(1_000_000)
             ),

@@ -7,15 +7,16 @@ use std::time::SystemTime;
 
 use super::engine::Engine;
 use super::jobs::PressState;
-use super::names;
-use super::recover::{LARGEST_SIDECAR, file_name, sidecars_in, subfolders};
 use super::sidecar::Sidecar;
 use super::{ExportPhase, ListedHighlight, PendingExport, PendingPress, Status, StorageState};
 use crate::disk::Disk;
+use crate::queue::sidecar::LARGEST_SIDECAR;
+use crate::storage::listing::{file_name, sidecars_in, subfolders};
+use crate::storage::{StorageLayout, names};
 
 /// The newest highlights below a storage, newest first.
 pub fn newest(storage: &Path, limit: usize) -> Vec<ListedHighlight> {
-    let root = names::highlights(storage);
+    let root = StorageLayout::new(storage).highlights();
     let (mut days, others): (Vec<PathBuf>, Vec<PathBuf>) = subfolders(&root)
         .into_iter()
         .partition(|day| names::is_day(&file_name(day)));
@@ -113,7 +114,10 @@ impl Engine {
                     Some(trouble) => Err(trouble),
                     None => Ok(space),
                 };
-                (store.root.clone(), store.check().and_then(writable))
+                (
+                    store.layout.root().to_owned(),
+                    store.check().and_then(writable),
+                )
             }
             None => {
                 let trouble = self.state().trouble.clone();

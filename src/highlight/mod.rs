@@ -16,7 +16,6 @@ mod index_cache;
 mod jobs;
 pub mod journal;
 mod list;
-mod names;
 mod recover;
 mod ring_footage;
 mod sample_log;

@@ -20,7 +20,6 @@ use super::engine::Engine;
 use super::export::{ExportAttempt, StepError};
 use super::jobs::{ExportJob, Step};
 use super::journal::{CameraRecord, JournalContents, PressRecord, Witness};
-use super::names::{self, Names};
 use super::sidecar::Sidecar;
 use super::source::witnesses;
 use super::store::{NotOpen, OpenStorage};
@@ -29,7 +28,9 @@ use crate::cut::Plan;
 use crate::cut::{self, CutReport, Ended};
 use crate::media::Codec;
 use crate::mp4::{self, Inspected};
-pub use crate::queue::place::{LARGEST_SIDECAR, file_name, sidecars_in, subfolders};
+use crate::queue::sidecar::LARGEST_SIDECAR;
+use crate::storage::HighlightPaths;
+use crate::storage::listing::{file_name, sidecars_in, subfolders};
 
 impl Engine {
     /// Opens the storage and takes up what is pending. False if it must be tried again.
@@ -51,7 +52,7 @@ impl Engine {
         store.sweep(&needed);
         let store = self.store.get_or_init(|| store);
         if std::mem::take(&mut self.state().trouble).is_some() {
-            log::info!(target: "hindsight", event = "system_storage"; "{} can be used now", store.root.display());
+            log::info!(target: "hindsight", event = "system_storage"; "{} can be used now", store.layout.root().display());
         }
         for (taken, jobs, done) in presses {
             say_taken_up(&taken, jobs.len());
@@ -107,7 +108,7 @@ impl Engine {
 
     fn sidecars_of_this_boot(&self, store: &OpenStorage) -> Vec<PathBuf> {
         let boot = self.settings.boot_id.to_string();
-        let presses = subfolders(&names::highlights(&store.root))
+        let presses = subfolders(&store.layout.highlights())
             .into_iter()
             .flat_map(|day| subfolders(&day))
             .filter(|press| file_name(press).starts_with(&boot[..8]));
@@ -146,7 +147,7 @@ impl Engine {
             let mut jobs = Vec::new();
             let mut done = Vec::new();
             for (camera, about) in taken.cameras.iter().enumerate() {
-                let names = Names::of(&store.root, &taken.press, &about.id);
+                let names = store.layout.highlight(&taken.press, &about.id);
                 match its_sidecar(store, &names) {
                     Ok(Some(outcome)) => done.push((camera, outcome)),
                     // What could not be read is looked for again by the export.
@@ -197,7 +198,7 @@ impl Engine {
 
 /// What became of one camera of a press, if its sidecar is there; durable on return:
 /// who wrote it may have died, or failed, between its rename and the directory's sync.
-pub fn its_sidecar(store: &OpenStorage, names: &Names) -> io::Result<Option<Outcome>> {
+pub fn its_sidecar(store: &OpenStorage, names: &HighlightPaths) -> io::Result<Option<Outcome>> {
     let bytes = match store.disk.read_file(&names.sidecar, LARGEST_SIDECAR) {
         Ok(bytes) => bytes,
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::InvalidData) => {

@@ -12,15 +12,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use nix::unistd::{AccessFlags, access};
 
 use super::StartError;
-use super::journal::{self, Journal, JournalContents, OpenError};
-use super::names::{self, Names};
+use super::journal::{Journal, JournalContents, OpenError};
 use crate::disk::{Disk, Lock, Space, files::for_people, mounted};
 use crate::queue::store::Sidecars;
+use crate::storage::{HighlightPaths, StorageLayout};
 
 /// The storage of this service, and nobody else's.
 pub struct OpenStorage {
     pub disk: Disk,
-    pub root: PathBuf,
+    pub layout: StorageLayout,
     pub journal: Journal,
     /// Device and inode of the root as it was opened.
     identity: (u64, u64),
@@ -71,27 +71,28 @@ impl OpenStorage {
         if let Some(text) = not_mounted(&root) {
             return Err(NotOpen::Trouble(text));
         }
-        let lock = Lock::take(&root.join("lock"))
+        let layout = StorageLayout::new(root.clone());
+        let lock = Lock::take(&layout.lock())
             .map_err(|e| trouble(&root, "cannot lock the storage", &e))?;
         let lock = lock.ok_or_else(|| NotOpen::Never(StartError::Locked { path: root.clone() }))?;
-        for folder in [names::tmp(&root), names::highlights(&root)] {
+        for folder in [layout.tmp(), layout.highlights()] {
             disk.make_dir(&folder)
                 .map_err(|e| trouble(&folder, "cannot make the folder", &e))?;
         }
         let (journal, held) = Journal::open(disk, &root).map_err(|error| match error {
-            OpenError::Io(e) => trouble(&journal::path_in(&root), "cannot use the journal", &e),
+            OpenError::Io(e) => trouble(&layout.journal(), "cannot use the journal", &e),
             OpenError::Foreign(why) => NotOpen::Never(StartError::Journal {
-                path: journal::path_in(&root),
+                path: layout.journal(),
                 why,
             }),
         })?;
         let identity =
             identity(&root).map_err(|e| trouble(&root, "cannot find the storage folder", &e))?;
-        let sidecars = Sidecars::new(disk.clone(), root.clone(), Arc::new(lock));
+        let sidecars = Sidecars::new(disk.clone(), layout.clone(), Arc::new(lock));
         Ok((
             OpenStorage {
                 disk: disk.clone(),
-                root,
+                layout,
                 sidecars: Arc::new(sidecars),
                 journal,
                 identity,
@@ -103,7 +104,7 @@ impl OpenStorage {
 
     /// What is wrong with the storage now, for people; its room where nothing is.
     pub fn check(&self) -> Result<Space, String> {
-        let root = &self.root;
+        let root = self.layout.root();
         // The folder that was opened lies on the disk that was mounted then: one look at it is
         // enough, and every press takes it. Only where it is another is it asked why.
         let found = identity(root);
@@ -120,7 +121,7 @@ impl OpenStorage {
             .disk
             .space(root)
             .map_err(|e| format!("{} cannot be asked for its room: {e}", root.display()))?;
-        let tmp = names::tmp(root);
+        let tmp = self.layout.tmp();
         if space.read_only {
             return Err(format!("{} is mounted read-only", root.display()));
         }
@@ -130,7 +131,7 @@ impl OpenStorage {
     }
 
     /// Makes a press's folder, so that a sync of it is all that a commit needs.
-    pub fn make_folder(&self, names: &Names) -> io::Result<()> {
+    pub fn make_folder(&self, names: &HighlightPaths) -> io::Result<()> {
         let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
         for folder in [&names.day, &names.folder] {
             if durable.contains(folder) && folder.is_dir() {
@@ -138,7 +139,7 @@ impl OpenStorage {
             }
             if !self.disk.make_dir(folder)? {
                 // Somebody's, perhaps of a run that ended before its sync.
-                let parent = folder.parent().unwrap_or(&self.root);
+                let parent = folder.parent().unwrap_or(self.layout.root());
                 self.disk.sync_dir(parent)?;
             }
             durable.insert(folder.clone());
@@ -147,14 +148,14 @@ impl OpenStorage {
     }
 
     /// Forgets a folder that no press will use any more.
-    pub fn forget_folder(&self, names: &Names) {
+    pub fn forget_folder(&self, names: &HighlightPaths) {
         let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
         durable.remove(&names.folder);
     }
 
     /// Removes what no pending export needs from the temporary folder.
     pub fn sweep(&self, needed: &HashSet<PathBuf>) {
-        let Ok(entries) = std::fs::read_dir(names::tmp(&self.root)) else {
+        let Ok(entries) = std::fs::read_dir(self.layout.tmp()) else {
             return;
         };
         for path in entries.flatten().map(|entry| entry.path()) {

@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::names;
-use super::recover::LARGEST_SIDECAR;
 use super::sidecar::{Sidecar, Status};
 use crate::base::PressId;
+use crate::queue::sidecar::LARGEST_SIDECAR;
+use crate::storage::{HighlightFileKind, StorageLayout};
 
 /// Something that must not be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -145,7 +145,11 @@ impl Checker {
             }
         }
         for folder in &listing.folders {
-            if !self.storages.iter().any(|s| names::tmp(s) == *folder) {
+            if !self
+                .storages
+                .iter()
+                .any(|s| StorageLayout::new(s).tmp() == *folder)
+            {
                 self.folder(folder);
             }
         }
@@ -310,17 +314,16 @@ fn name_of(path: &Path) -> &str {
 
 /// `court1.mp4` and `court1.suspect.mp4` have `court1.json`.
 fn sidecar_of(clip: &Path) -> PathBuf {
-    let stem = made::made_stem(clip).unwrap_or(
-        name_of(clip)
-            .trim_end_matches(".mp4")
-            .trim_end_matches(".suspect"),
-    );
-    clip.with_file_name(format!("{stem}.json"))
+    let name = name_of(clip);
+    let stem = HighlightFileKind::split(name).map_or(name, |(stem, _)| stem);
+    clip.with_file_name(HighlightFileKind::Sidecar.of_stem(stem))
 }
 
 fn clips_of(sidecar: &Path) -> [PathBuf; 2] {
-    let stem = name_of(sidecar).trim_end_matches(".json");
-    [format!("{stem}.mp4"), format!("{stem}.suspect.mp4")].map(|name| sidecar.with_file_name(name))
+    let name = name_of(sidecar);
+    let stem = HighlightFileKind::split(name).map_or(name, |(stem, _)| stem);
+    [HighlightFileKind::Clip, HighlightFileKind::Suspect]
+        .map(|file| sidecar.with_file_name(file.of_stem(stem)))
 }
 
 /// A picture beside the sidecar of its camera.

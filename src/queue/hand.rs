@@ -8,15 +8,16 @@ use std::sync::Arc;
 
 use super::core::Core;
 use super::machine::{self, Next, Rest, Rules, next};
-use super::place;
 use super::scan;
 use super::sidecar::{Sidecar, rfc3339};
-use super::state::believable_ms;
+use super::state::{believable_ms, job_id};
 use super::store::Sidecars;
 use super::{Listed, QueueError, Which, look};
 use crate::base::Clock;
 use crate::config;
 use crate::disk::{Disk, Lock};
+use crate::storage::listing::file_name;
+use crate::storage::{HighlightFileKind, StorageLayout};
 
 /// A job that can be meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +63,7 @@ pub fn choose(
 pub(super) fn candidates(core: &Core) -> Vec<Candidate> {
     let state = core.state();
     let jobs = state.jobs.iter().map(|(path, job)| Candidate {
-        id: place::job_id(&job.press, &job.camera),
+        id: job_id(&job.press, &job.camera),
         path: path.clone(),
         failed: job.kept.rest == Some(Rest::Failed),
     });
@@ -78,14 +79,15 @@ pub(super) fn candidates(core: &Core) -> Vec<Candidate> {
 
 /// As its folder and its name say.
 fn id_of(path: &Path) -> String {
-    let folder = path.parent().map(place::file_name).unwrap_or_default();
-    let name = place::file_name(path);
-    format!("{folder}/{}", name.trim_end_matches(".json"))
+    let folder = path.parent().map(file_name).unwrap_or_default();
+    let name = file_name(path);
+    let stem = HighlightFileKind::split(&name).map_or(name.as_str(), |(stem, _)| stem);
+    format!("{folder}/{stem}")
 }
 
 /// What a storage without a service holds.
 pub struct Still {
-    root: PathBuf,
+    layout: StorageLayout,
     rules: Rules,
     /// Sidecars of which something is still to be done, or that were given up.
     pub jobs: Vec<(PathBuf, Sidecar)>,
@@ -110,10 +112,11 @@ impl Still {
             }
             true
         };
-        scan::scan(storage, &Disk::default(), see, |_, _| {});
+        let layout = StorageLayout::new(storage);
+        scan::scan(&layout, &Disk::default(), see, |_, _| {});
         jobs.sort_by(|a, b| b.1.created_at.cmp(&a.1.created_at));
         Still {
-            root: storage.to_owned(),
+            layout,
             rules,
             jobs,
         }
@@ -132,7 +135,7 @@ impl Still {
 
     fn candidates(&self) -> Vec<Candidate> {
         let jobs = self.jobs.iter().map(|(path, sidecar)| Candidate {
-            id: place::job_id(&sidecar.press_id, &sidecar.camera.id),
+            id: job_id(&sidecar.press_id, &sidecar.camera.id),
             path: path.clone(),
             failed: next(sidecar, &self.rules) == Next::Rest(Rest::Failed),
         });
@@ -168,10 +171,11 @@ impl Still {
         timezone: &jiff::tz::TimeZone,
     ) -> Result<Vec<String>, QueueError> {
         let chosen = choose(&self.candidates(), which)?;
-        let failed = |e: std::io::Error| QueueError::Disk(self.root.clone(), e.to_string());
-        let lock = Lock::take(&self.root.join("lock")).map_err(failed)?;
-        let lock = lock.ok_or_else(|| QueueError::Locked(self.root.clone()))?;
-        let sidecars = Sidecars::new(Disk::default(), self.root.clone(), Arc::new(lock));
+        let root = self.layout.root();
+        let failed = |e: std::io::Error| QueueError::Disk(root.to_owned(), e.to_string());
+        let lock = Lock::take(&self.layout.lock()).map_err(failed)?;
+        let lock = lock.ok_or_else(|| QueueError::Locked(root.to_owned()))?;
+        let sidecars = Sidecars::new(Disk::default(), self.layout.clone(), Arc::new(lock));
         let now = rfc3339(clock.wall().unix_ns, timezone);
         let mut ids = Vec::new();
         for (id, path) in chosen {

@@ -5,9 +5,8 @@
 use serde::Serialize;
 
 use super::core::Core;
-use super::place;
 use super::sidecar::{self, Sidecar, Stage, UploadStatus};
-use super::state::{Job, View};
+use super::state::{Job, View, job_id};
 use super::tend::DiskFacts;
 use crate::base::{CameraId, PressId};
 
@@ -107,7 +106,7 @@ pub fn status(core: &Core, disk: DiskFacts) -> Status {
         current.extend(job.at_work().map(|(lane, permille, since)| {
             let (stage, target) = lane_of(core, lane);
             Current {
-                id: place::job_id(&job.press, &job.camera),
+                id: job_id(&job.press, &job.camera),
                 press_id: job.press.clone(),
                 camera_id: job.camera.clone(),
                 stage,
@@ -179,7 +178,7 @@ pub fn still(sidecar: &Sidecar, age_ms: Option<u64>) -> Listed {
         permille: None,
     });
     Listed {
-        id: place::job_id(&sidecar.press_id, &sidecar.camera.id),
+        id: job_id(&sidecar.press_id, &sidecar.camera.id),
         press_id: sidecar.press_id.clone(),
         camera_id: sidecar.camera.id.clone(),
         status: sidecar.status,
@@ -219,7 +218,7 @@ fn listed(
         }
     });
     Listed {
-        id: place::job_id(&job.press, &job.camera),
+        id: job_id(&job.press, &job.camera),
         press_id: job.press.clone(),
         camera_id: job.camera.clone(),
         status: *status,

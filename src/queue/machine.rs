@@ -12,9 +12,9 @@
 
 use serde_json::Value;
 
-use super::place;
 use super::sidecar::{MarkedMeta, Removed, Sidecar, Stage, Status, Upload, UploadStatus};
 use super::work::Failure;
+use crate::storage::HighlightFileKind;
 
 /// What the configuration says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -219,10 +219,10 @@ fn finished(
     sidecar.stage = None;
     sidecar.attempts = 0;
     sidecar.last_error = None;
-    sidecar.wm_path = marked.map(|_| place::marked(&camera));
+    sidecar.wm_path = marked.map(|_| HighlightFileKind::Marked.name(&camera));
     sidecar.meta_wm = marked.cloned();
-    sidecar.vertical_path = vertical.then(|| place::vertical(&camera));
-    sidecar.thumbnail_path = thumbnail.then(|| place::thumbnail(&camera));
+    sidecar.vertical_path = vertical.then(|| HighlightFileKind::Vertical.name(&camera));
+    sidecar.thumbnail_path = thumbnail.then(|| HighlightFileKind::Thumbnail.name(&camera));
     for note in notes {
         if !sidecar.notes.contains(note) {
             sidecar.notes.push(note.clone());

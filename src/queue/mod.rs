@@ -6,7 +6,7 @@
 //! | `machine` | event in, changed sidecar and what is next out; pure |
 //! | `order`, `backoff`, `keep` | who is next, when again, what is deleted; pure |
 //! | `state` | the jobs in memory |
-//! | `store`, `scan`, `place` | files: their order, their reading, their names |
+//! | `store`, `scan` | files: their order, their reading |
 //! | `core`, `workers`, `tend` | the threads: turns, and the one who looks after it |
 //! | `look` | what people see of it |
 //! | `hand` | `retry` and `drop` where no service runs |
@@ -22,7 +22,6 @@ pub mod keep;
 mod look;
 pub mod machine;
 mod order;
-pub mod place;
 mod scan;
 pub mod sidecar;
 mod state;

@@ -5,9 +5,10 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::place;
-use super::sidecar::Sidecar;
+use super::sidecar::{LARGEST_SIDECAR, Sidecar};
 use crate::disk::Disk;
+use crate::storage::StorageLayout;
+use crate::storage::listing::{is_sidecar, subfolders};
 
 /// A highlight on the disk.
 #[derive(Clone, Debug)]
@@ -23,13 +24,13 @@ pub struct Seen {
 /// Calls `see` for every highlight below a storage, `bad` for every sidecar that cannot
 /// be read; stops where `see` says false.
 pub fn scan(
-    storage: &Path,
+    storage: &StorageLayout,
     disk: &Disk,
     mut see: impl FnMut(Seen) -> bool,
     mut bad: impl FnMut(&Path, String),
 ) {
-    for day in place::subfolders(&place::highlights(storage)) {
-        for press in place::subfolders(&day) {
+    for day in subfolders(&storage.highlights()) {
+        for press in subfolders(&day) {
             if !press_folder(&press, disk, &mut see, &mut bad) {
                 return;
             }
@@ -46,7 +47,7 @@ fn press_folder(
     let entries = std::fs::read_dir(press).into_iter().flatten().flatten();
     let names: Vec<OsString> = entries.map(|entry| entry.file_name()).collect();
     let sidecars = names.iter().map(Path::new);
-    for name in sidecars.filter(|name| name.extension().is_some_and(|end| end == "json")) {
+    for name in sidecars.filter(|name| is_sidecar(name)) {
         let path = press.join(name);
         match look(&path, disk, &names) {
             Ok(seen) => {
@@ -61,7 +62,7 @@ fn press_folder(
 }
 
 fn look(path: &Path, disk: &Disk, names: &[OsString]) -> Result<Seen, String> {
-    let read = disk.read_file(path, place::LARGEST_SIDECAR);
+    let read = disk.read_file(path, LARGEST_SIDECAR);
     let text = read.map_err(|e| e.to_string())?;
     let sidecar = Sidecar::from_bytes(&text).map_err(|e| e.to_string())?;
     let there = |name: &Option<String>| {

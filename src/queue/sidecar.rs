@@ -11,6 +11,9 @@ use crate::base::{BootId, CameraId, PressId, Source, Wall};
 pub use crate::cut::{Certainty, Damaged, Ended, Gap, GapReason};
 use crate::media::{Alignment, Codec};
 
+/// A sidecar is no larger, whatever its gaps.
+pub const LARGEST_SIDECAR: u64 = 1 << 24;
+
 /// How far the highlight is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -390,6 +390,11 @@ impl View {
     }
 }
 
+/// How people name a job: `<press>/<camera>`.
+pub fn job_id(press: &PressId, camera: &CameraId) -> String {
+    format!("{press}/{camera}")
+}
+
 /// A label's milliseconds since 1970, unless it is of a clock that was never set.
 pub fn believable_ms(label: &str) -> Option<i64> {
     let at: Timestamp = label.parse().ok()?;

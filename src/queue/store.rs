@@ -18,17 +18,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
-use super::place;
-use super::sidecar::{MarkedMeta, Sidecar};
+use super::sidecar::{LARGEST_SIDECAR, MarkedMeta, Sidecar};
 use super::work::Finished;
 use crate::disk::{Disk, File, Lock};
 use crate::media::Track;
 use crate::mp4;
+use crate::storage::{HighlightFileKind, StorageLayout};
 
 /// An open storage's sidecars. Shared by all who change them.
 pub struct Sidecars {
     pub disk: Disk,
-    pub root: PathBuf,
+    pub layout: StorageLayout,
     writing: Mutex<()>,
     /// The storage is ours as long as anybody may write.
     _lock: Arc<Lock>,
@@ -48,17 +48,17 @@ fn damaged(path: &Path, why: impl std::fmt::Display) -> io::Error {
 }
 
 impl Sidecars {
-    pub fn new(disk: Disk, root: PathBuf, lock: Arc<Lock>) -> Sidecars {
+    pub fn new(disk: Disk, layout: StorageLayout, lock: Arc<Lock>) -> Sidecars {
         Sidecars {
             disk,
-            root,
+            layout,
             writing: Mutex::default(),
             _lock: lock,
         }
     }
 
     pub fn read(&self, path: &Path) -> io::Result<Sidecar> {
-        let bytes = self.disk.read_file(path, place::LARGEST_SIDECAR)?;
+        let bytes = self.disk.read_file(path, LARGEST_SIDECAR)?;
         Sidecar::from_bytes(&bytes).map_err(|e| damaged(path, e))
     }
 
@@ -72,8 +72,9 @@ impl Sidecars {
         let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut sidecar = self.read(path)?;
         if how(&mut sidecar) {
-            let temp = format!("{}-{}.json", sidecar.press_id, sidecar.camera.id);
-            let temp = place::tmp(&self.root).join(temp);
+            let temp = self
+                .layout
+                .work_file(&sidecar.press_id, &sidecar.camera.id, "json");
             let bytes = sidecar.to_bytes();
             let written = self.disk.write_atomically(&temp, path, &bytes);
             if written.is_err() {
@@ -92,9 +93,15 @@ impl Sidecars {
         let camera = &sidecar.camera.id;
         let marked = made.marked.as_ref().map(|(path, _)| path);
         let files = [
-            (made.thumbnail.as_ref(), place::thumbnail(camera)),
-            (made.vertical.as_ref(), place::vertical(camera)),
-            (marked, place::marked(camera)),
+            (
+                made.thumbnail.as_ref(),
+                HighlightFileKind::Thumbnail.name(camera),
+            ),
+            (
+                made.vertical.as_ref(),
+                HighlightFileKind::Vertical.name(camera),
+            ),
+            (marked, HighlightFileKind::Marked.name(camera)),
         ];
         for (from, name) in &files {
             let to = path.with_file_name(name);
@@ -130,9 +137,9 @@ impl Sidecars {
             let path = path.with_file_name(name);
             Ok::<_, io::Error>(self.disk.exists(&path)?.then_some(path))
         };
-        let thumbnail = there(place::thumbnail(camera))?.is_some();
-        let upright = there(place::vertical(camera))?;
-        let meta = match there(place::marked(camera))? {
+        let thumbnail = there(HighlightFileKind::Thumbnail.name(camera))?.is_some();
+        let upright = there(HighlightFileKind::Vertical.name(camera))?;
+        let meta = match there(HighlightFileKind::Marked.name(camera))? {
             Some(marked) if marks => self.facts_of(&marked, sidecar)?,
             _ => None,
         };
@@ -201,7 +208,7 @@ impl Sidecars {
 
     /// Removes a highlight whose sidecar says so already, and its folders where they are empty.
     pub fn remove_all(&self, path: &Path, sidecar: &Sidecar) -> io::Result<()> {
-        for file in place::files_of(path, sidecar) {
+        for file in files_of(path, sidecar) {
             self.disk.remove(&file)?;
         }
         // No power cut may leave a clip that no sidecar describes.
@@ -218,8 +225,22 @@ impl Sidecars {
     }
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        self.disk.sync_dir(path.parent().unwrap_or(&self.root))
+        self.disk
+            .sync_dir(path.parent().unwrap_or(self.layout.root()))
     }
+}
+
+/// Every file of a highlight but its sidecar, there or not.
+fn files_of(sidecar_path: &Path, sidecar: &Sidecar) -> Vec<PathBuf> {
+    let camera = &sidecar.camera.id;
+    let made = HighlightFileKind::ALL
+        .into_iter()
+        .filter(|file| file.is_made());
+    let names = sidecar.file_name.clone().into_iter();
+    let names = names.chain(made.map(|file| file.name(camera)));
+    names
+        .map(|name| sidecar_path.with_file_name(name))
+        .collect()
 }
 
 /// SHA-256 of a file, as 64 hex digits.

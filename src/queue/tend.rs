@@ -110,7 +110,7 @@ impl Tending<'_> {
             }
             !core.leaving()
         };
-        scan::scan(&sidecars.root, &sidecars.disk, see, |path, error| {
+        scan::scan(&sidecars.layout, &sidecars.disk, see, |path, error| {
             log::warn!(target: "hindsight", event = "error_sidecar"; "{}: {error}; \"hindsight verify\" says more", path.display());
             unread.push(path.to_owned());
         });
@@ -171,7 +171,7 @@ impl Tending<'_> {
         };
         let now = core.now();
         let now_unix_ms = self.steady.unix_ms(now.mono_ns, now.wall);
-        let space = open.sidecars.disk.space(&open.sidecars.root).ok();
+        let space = open.sidecars.disk.space(open.sidecars.layout.root()).ok();
         let room = space.map(|space| Room {
             free_bytes: space.free,
             total_bytes: space.total,

@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use serde_json::Value;
 
+use super::Event;
 use super::core::Core;
 use super::machine::{self, Event as Change};
 use super::sidecar::{Removed, Sidecar, Stage, Status, UploadStatus};
 use super::state::{Taken, Turn};
 use super::store::Sidecars;
 use super::work::{Failure, Finished, Job, Notebook};
-use super::{Event, place};
 
 /// A turn that is over sooner leaves no trace of its beginning on the disk.
 const SHORT: Duration = Duration::from_millis(250);
@@ -103,9 +103,9 @@ impl Turning<'_> {
     }
 
     fn with_job<T>(&self, sidecar: &Sidecar, work: impl FnOnce(&Job<'_>) -> T) -> T {
-        let tmp = place::tmp(&self.sidecars.root);
+        let tmp = self.sidecars.layout.tmp();
         work(&Job {
-            folder: self.path().parent().unwrap_or(&self.sidecars.root),
+            folder: self.path().parent().unwrap_or(self.sidecars.layout.root()),
             sidecar,
             tmp: &tmp,
         })

@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::highlight::{CameraSettings, Event, Highlights, Settings};
 use crate::ingest::{self, CameraState, Ingest};
 use crate::queue;
+use crate::storage::StorageLayout;
 use crate::web::{self, Limits, Server};
 
 /// What to do where another listens on the API's port.
@@ -311,7 +312,7 @@ fn web_settings(config: &Config, port: ApiPort) -> web::Settings {
         post_ms: config.highlight.post_ms,
         ring_ms: u64::from(config.ring.seconds) * 1000,
         timezone: config.venue.timezone.clone(),
-        highlights: config.storage.path.join("highlights"),
+        highlights: StorageLayout::new(&config.storage.path).highlights(),
         presses: config.trigger.http,
         limits: Limits::default(),
     }

@@ -10,6 +10,7 @@ use hindsight::cut::Plan;
 use hindsight::disk::Disk;
 use hindsight::highlight::journal::{self, Journal, PressRecord};
 use hindsight::highlight::sidecar::{Sidecar, Status};
+use hindsight::storage::StorageLayout;
 
 use crate::left::{another_boot, left_in_the_middle, next_start, this_boot};
 use crate::rig::{Place, SECOND};
@@ -28,7 +29,7 @@ fn only_noted(place: &Place, taken: &PressRecord) {
         camera.plan = Plan::unmade(camera.plan.window);
         camera.witnesses.clear();
     }
-    std::fs::remove_file(journal::path_in(&place.storage())).unwrap();
+    std::fs::remove_file(StorageLayout::new(place.storage()).journal()).unwrap();
     let (journal, _) = Journal::open(&Disk::default(), &place.storage()).unwrap();
     journal.note(&noted).unwrap();
     assert_eq!(pending(place), noted);
@@ -63,7 +64,7 @@ fn the_ring_gives_the_same_answer_again_and_the_clip_is_the_same_to_the_byte() {
     let mut made = Vec::new();
     for noted in [false, true] {
         forget_all_but_the_journal(&place);
-        std::fs::remove_file(journal::path_in(&place.storage())).unwrap();
+        std::fs::remove_file(StorageLayout::new(place.storage()).journal()).unwrap();
         let (journal, _) = Journal::open(&Disk::default(), &place.storage()).unwrap();
         let note = journal.note(&taken).unwrap();
         journal.take(note, Arc::new(taken.clone())).unwrap();

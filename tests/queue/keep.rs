@@ -182,7 +182,7 @@ fn a_press_that_is_not_done_with_keeps_its_highlights() {
     let lock = hindsight::disk::Lock::take(&yard.storage().join("lock"));
     let sidecars = hindsight::queue::store::Sidecars::new(
         Disk::default(),
-        yard.storage(),
+        hindsight::storage::StorageLayout::new(yard.storage()),
         Arc::new(lock.unwrap().unwrap()),
     );
     let asked = Arc::new(AtomicBool::new(false));

@@ -17,6 +17,7 @@ use hindsight::queue::sidecar::Status;
 use hindsight::queue::store::Sidecars;
 use hindsight::queue::work::Target;
 use hindsight::queue::{Queue, inbox};
+use hindsight::storage::StorageLayout;
 
 use crate::rig::*;
 use crate::strike::{Blow, strike_family, wait_until_watched};
@@ -67,7 +68,7 @@ fn start(storage: &Path, beside: &Path) -> (Service, Arc<Far>) {
         std::fs::remove_file(storage.join("tmp").join(name)).unwrap();
     }
     let lock = Lock::take(&storage.join("lock")).unwrap().unwrap();
-    let sidecars = Sidecars::new(Disk::default(), storage.to_owned(), Arc::new(lock));
+    let sidecars = Sidecars::new(Disk::default(), StorageLayout::new(storage), Arc::new(lock));
     inbox.opened(Arc::new(sidecars), |_| true);
     let service = Service {
         queue,

@@ -14,6 +14,7 @@ use hindsight::queue::sidecar::{MarkedMeta, Sidecar, Status};
 use hindsight::queue::store::{Sidecars, hash_of};
 use hindsight::queue::work::{Failure, Finished, Finisher, Job, Notebook, Target, Uploaded};
 use hindsight::queue::{Backoff, Event, Inbox, Queue, Settings, inbox};
+use hindsight::storage::StorageLayout;
 use serde_json::Value;
 
 use crate::feeder::SECOND;
@@ -187,7 +188,7 @@ impl Service {
             std::fs::remove_file(storage.join("tmp").join(name)).unwrap();
         }
         let lock = Lock::take(&storage.join("lock")).unwrap().unwrap();
-        let sidecars = Sidecars::new(disk, storage.to_owned(), Arc::new(lock));
+        let sidecars = Sidecars::new(disk, StorageLayout::new(storage), Arc::new(lock));
         inbox.opened(Arc::new(sidecars), |_| true);
         Service {
             queue,

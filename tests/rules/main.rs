@@ -61,7 +61,9 @@ fn without_tests(text: &str) -> &str {
 
 /// Rooms that a room may import. `lib.rs` and `main.rs` see all.
 fn may_import() -> BTreeMap<&'static str, Vec<&'static str>> {
-    let ground = ["base", "config", "media", "mp4", "cut", "disk", "access"];
+    let ground = [
+        "base", "config", "media", "mp4", "cut", "disk", "storage", "access",
+    ];
     let with = |more: &[&'static str]| [&ground[..], more].concat();
     BTreeMap::from([
         ("base", vec![]),
@@ -71,7 +73,8 @@ fn may_import() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("mp4", vec!["base", "media"]),
         ("cut", vec!["base", "media", "mp4"]),
         ("fragment", vec!["base", "media", "mp4"]),
-        ("access", vec!["base", "disk"]),
+        ("storage", vec!["base", "disk"]),
+        ("access", vec!["base", "disk", "storage"]),
         ("ring", with(&[])),
         ("trigger", with(&[])),
         ("board", with(&[])),

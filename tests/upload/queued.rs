@@ -11,6 +11,7 @@ use hindsight::queue::sidecar::Sidecar;
 use hindsight::queue::store::Sidecars;
 use hindsight::queue::work::{Failure, Finished, Finisher, Job, Target};
 use hindsight::queue::{Backoff, Queue, Settings, inbox};
+use hindsight::storage::StorageLayout;
 use serde_json::json;
 
 use crate::waiting::{PRESS, footage, sidecar};
@@ -115,7 +116,7 @@ impl Service {
             std::fs::remove_file(entry.unwrap().path()).unwrap();
         }
         let lock = Lock::take(&storage.join("lock")).unwrap().unwrap();
-        let sidecars = Sidecars::new(disk, storage.to_owned(), Arc::new(lock));
+        let sidecars = Sidecars::new(disk, StorageLayout::new(storage), Arc::new(lock));
         inbox.opened(Arc::new(sidecars), |_| true);
         Service {
             queue: queue.unwrap(),

@@ -30,6 +30,7 @@ use crate::service::composition::{ApiPort, Service};
 use crate::service::say::{self, say};
 use crate::service::signals::Stopper;
 use crate::service::words;
+use crate::storage::StorageLayout;
 
 mod claim;
 mod config;
@@ -130,7 +131,9 @@ fn introduce(config: &Config, service: &Service, args: &Args) {
         config.ring.seconds,
         say::bytes(super::run::rings_bytes(config)),
         config.ring.dir.display(),
-        config.storage.path.join("highlights").display(),
+        StorageLayout::new(&config.storage.path)
+            .highlights()
+            .display(),
         config::uploaded(&config.storage.path).display(),
     ));
     if args.exit {

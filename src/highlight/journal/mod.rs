@@ -43,6 +43,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::base::PressId;
 use crate::disk::{Disk, File, files::for_people, files::is_full};
+use crate::storage::StorageLayout;
 pub use record::{CameraRecord, PressRecord, Witness};
 use record::{Encoded, HEADER_LEN, Record, Written};
 
@@ -80,14 +81,9 @@ pub struct JournalContents {
     pub unread_bytes: u64,
 }
 
-/// The journal's name below a storage.
-pub fn path_in(storage: &Path) -> PathBuf {
-    storage.join("journal")
-}
-
 /// Reads a journal and leaves it alone; also beside a running service. No file: nothing.
 pub fn pending(storage: &Path) -> Result<JournalContents, OpenError> {
-    read(&Disk::default(), &path_in(storage))
+    read(&Disk::default(), &StorageLayout::new(storage).journal())
 }
 
 fn read(disk: &Disk, path: &Path) -> Result<JournalContents, OpenError> {
@@ -146,7 +142,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Journal {
     /// Reads what is there and writes it anew, so that nothing is ever appended behind a torn tail.
     pub fn open(disk: &Disk, storage: &Path) -> Result<(Journal, JournalContents), OpenError> {
-        let path = path_in(storage);
+        let path = StorageLayout::new(storage).journal();
         let held = read(disk, &path)?;
         let journal = Journal {
             disk: disk.clone(),

@@ -128,7 +128,9 @@ fn a_full_journal_makes_room_and_forgets_nothing_that_is_pending() {
         journal.retire(&press.press.id);
     }
     assert_eq!(pending(dir.path()).unwrap().pending, [(*kept).clone()]);
-    let len = std::fs::metadata(path_in(dir.path())).unwrap().len();
+    let len = std::fs::metadata(StorageLayout::new(dir.path()).journal())
+        .unwrap()
+        .len();
     assert_eq!(len, CAPACITY as u64);
 }
 
@@ -229,7 +231,7 @@ fn no_press_stands_in_a_block_with_another() {
             journal.retire(&presses[0].press.id);
         }
     }
-    let bytes = std::fs::read(path_in(dir.path())).unwrap();
+    let bytes = std::fs::read(StorageLayout::new(dir.path()).journal()).unwrap();
     let held = |block: &[u8]| {
         let text = String::from_utf8_lossy(block);
         text.matches("{\"taken\"").count()

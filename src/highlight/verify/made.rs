@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::clip::size_and_hash;
 use super::{Checker, name_of};
 use crate::highlight::sidecar::{Removed, Sidecar, Status};
-use crate::queue::place;
+use crate::storage::HighlightFileKind;
 
 /// A video that was made of a clip.
 pub(super) fn is_made(video: &Path) -> bool {
@@ -16,8 +16,8 @@ pub(super) fn is_made(video: &Path) -> bool {
 
 /// `court1.marked.mp4` and `court1.vertical.mp4` have `court1.json`.
 pub(super) fn made_stem(video: &Path) -> Option<&str> {
-    let ends = [".marked.mp4", ".vertical.mp4"];
-    ends.iter().find_map(|end| name_of(video).strip_suffix(end))
+    let (stem, file) = HighlightFileKind::split(name_of(video))?;
+    file.is_made().then_some(stem)
 }
 
 impl Checker {
@@ -47,9 +47,9 @@ impl Checker {
         }
         let camera = &sidecar.camera.id;
         let made = [
-            place::marked(camera),
-            place::vertical(camera),
-            place::thumbnail(camera),
+            HighlightFileKind::Marked.name(camera),
+            HighlightFileKind::Vertical.name(camera),
+            HighlightFileKind::Thumbnail.name(camera),
         ];
         for name in made.into_iter().filter(|name| held(name)) {
             if !named.into_iter().flatten().any(|known| *known == name) {

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use super::{Checker, is_press_folder, name_of};
 use crate::base::Press;
 use crate::highlight::journal::{self, OpenError};
-use crate::highlight::names::{self, Names};
+use crate::storage::{HighlightPaths, StorageLayout};
 
 /// A folder that a service stores into.
 pub(super) fn is_storage(path: &Path) -> bool {
-    journal::path_in(path).is_file() && names::highlights(path).is_dir()
+    let layout = StorageLayout::new(path);
+    layout.journal().is_file() && layout.highlights().is_dir()
 }
 
 /// The storage that `path` is, or lies in.
@@ -39,7 +40,7 @@ impl Checker {
         if !self.storages.insert(storage.to_owned()) {
             return;
         }
-        let path = journal::path_in(storage);
+        let path = StorageLayout::new(storage).journal();
         let held = match journal::pending(storage) {
             Ok(held) => held,
             Err(OpenError::Io(e)) => return self.unreadable(&path, &e),
@@ -63,11 +64,12 @@ impl Checker {
     }
 
     fn pending(&mut self, storage: &Path, press: &Press, within: &Path) {
+        let layout = StorageLayout::new(storage);
         let names = press
             .cameras
             .iter()
-            .map(|camera| Names::of(storage, press, camera));
-        let names: Vec<Names> = names.collect();
+            .map(|camera| layout.highlight(press, camera));
+        let names: Vec<HighlightPaths> = names.collect();
         let Some(folder) = names
             .first()
             .map(|n| &n.folder)
@@ -96,7 +98,7 @@ impl Checker {
     }
 
     fn leftovers(&mut self, storage: &Path) {
-        let tmp = names::tmp(storage);
+        let tmp = StorageLayout::new(storage).tmp();
         let Ok(entries) = fs::read_dir(&tmp) else {
             return;
         };

@@ -24,6 +24,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::base::{CameraId, PressId};
+use crate::storage::HighlightFileKind;
+use crate::storage::names::is_day_folder;
 use crate::web::api_call::ApiCall;
 use crate::web::byte_range::{self, ByteRange};
 use crate::web::refusal::ApiRefusal;
@@ -81,8 +83,9 @@ fn missing() -> ApiRefusal {
 /// Opens `<root>/<date>/<press>/<name>`. Blocks.
 fn open(root: &Path, date: &str, press: &str, name: &str) -> Result<HighlightFile, ApiRefusal> {
     let kind = kind_of(name);
-    let ours =
-        is_folder(date) && PressId::try_from(press.to_owned()).is_ok() && camera_of(name).is_some();
+    let ours = is_day_folder(date)
+        && PressId::try_from(press.to_owned()).is_ok()
+        && camera_of(name).is_some();
     if !ours {
         return Err(missing());
     }
@@ -112,17 +115,7 @@ fn open(root: &Path, date: &str, press: &str, name: &str) -> Result<HighlightFil
 
 /// Whose file it is; `None`: it has no name of ours.
 pub(super) fn camera_of(name: &str) -> Option<CameraId> {
-    let endings = [
-        ".suspect.mp4",
-        ".marked.mp4",
-        ".vertical.mp4",
-        ".mp4",
-        ".jpg",
-        ".json",
-    ];
-    let stem = endings
-        .iter()
-        .find_map(|ending| name.strip_suffix(ending))?;
+    let (stem, _) = HighlightFileKind::split(name)?;
     CameraId::new(stem).ok()
 }
 
@@ -134,16 +127,6 @@ fn kind_of(name: &str) -> (&'static str, &'static str) {
         Some("jpg") => ("image/jpeg", FOR_EVER),
         _ => ("application/json", "no-cache"),
     }
-}
-
-/// `YYYY-MM-DD`, or `undated`.
-fn is_folder(text: &str) -> bool {
-    let dated = text.len() == 10
-        && text.bytes().enumerate().all(|(i, b)| match i {
-            4 | 7 => b == b'-',
-            _ => b.is_ascii_digit(),
-        });
-    dated || text == "undated"
 }
 
 fn open_below(root: &Path, folders: &[&str], name: &str) -> io::Result<File> {

@@ -1,0 +1,16 @@
+//! The storage: where what lies on it, and what its files are called.
+//!
+//! | file | |
+//! |---|---|
+//! | `layout` | folders and files below a storage's root; pure |
+//! | `names` | what the files of a highlight are called; pure |
+//! | `listing` | what a folder holds |
+//!
+//! Not here: what the files say (`queue::sidecar`, `highlight::journal`), how they are written (`disk`).
+
+pub mod layout;
+pub mod listing;
+pub mod names;
+
+pub use layout::{HighlightPaths, StorageLayout};
+pub use names::{HighlightFileKind, UNDATED};
