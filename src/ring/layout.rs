@@ -194,7 +194,7 @@ impl RingHeader {
         words[1] = self.version | HEADER_BYTES << 32;
         words[2] = layout.file_bytes();
         words[3] = layout.params_at();
-        words[4] = SLOTS_BYTES / SLOT_BYTES | SLOT_BYTES << 32;
+        words[4] = (SLOTS_BYTES / SLOT_BYTES) | (SLOT_BYTES << 32);
         words[5] = layout.index_at();
         words[6] = layout.entries;
         words[7] = layout.data_at();
