@@ -19,6 +19,7 @@ mod killed;
 mod machine;
 mod restart;
 mod rig;
+mod schema;
 #[cfg(target_arch = "x86_64")]
 #[allow(dead_code)]
 #[path = "../support/strike.rs"]
