@@ -7,15 +7,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::CameraSettings;
-use super::engine::{Engine, lock};
+use super::engine::Engine;
 use super::jobs::{ExportJob, ExportProgress, Step};
 use super::journal::{CameraRecord, DraftRecord, NotDurable, PressRecord, Witness};
 use super::source::witnesses;
 use super::store::OpenStorage;
-use crate::base::{
-    CameraId, Press, PressAck, PressError, PressId, PressRequest, Refusal, StopLevel,
-};
+use super::types::CameraSettings;
+use crate::base::{CameraId, Press, PressAck, PressError, PressId, PressRequest, Refusal, lock};
 use crate::config;
 use crate::cut::estimate;
 use crate::cut::{self, Index, NoFootage, Plan, Window};
@@ -68,7 +66,7 @@ impl Engine {
         others: &[config::PressWindow],
         durable: &dyn Fn(&PressAck),
     ) -> Result<PressAck, PressError> {
-        if self.stop.level() >= StopLevel::Finish {
+        if self.leaving.is_stopping() {
             return Err(PressError::Stopping);
         }
         let store = self.usable_store()?;
@@ -226,9 +224,7 @@ impl Engine {
     fn made(&self, request: &PressRequest) -> Press {
         let boot_id = self.settings.boot_id;
         let wall = self.clock.wall();
-        let since_ns = i128::from(self.clock.mono_ns()) - i128::from(request.instant_mono_ns);
-        let at_press = i128::from(wall.unix_ns) - since_ns;
-        let wall_unix_ns = i64::try_from(at_press).unwrap_or(wall.unix_ns);
+        let wall_unix_ns = self.wall.unix_ns_at(wall, request.instant_mono_ns);
         let date = wall.is_set().then(|| self.days.date(wall_unix_ns));
         Press {
             id: PressId::new(boot_id, request.instant_mono_ns),

@@ -7,15 +7,16 @@
 
 use std::cell::Cell;
 use std::io;
-use std::path::Path;
 
 use crossbeam_channel::{Receiver, bounded};
 
+use super::attempt::{ExportAttempt, StepError};
 use super::embedded_report;
-use super::export::{ExportAttempt, Exported, StepError};
-use super::jobs::ExportJob;
+use super::events::Event;
+use super::export::Exported;
+use super::jobs::{ExportJob, NamedClip};
 use super::sidecar::{About, FileFacts, Sidecar};
-use super::{Event, ExportPhase, Outcome};
+use super::types::{ExportPhase, Outcome, milliseconds};
 use crate::base::Press;
 use crate::cut::{CutReport, FinishedCut};
 use crate::disk::{Disk, File};
@@ -23,24 +24,11 @@ use crate::mp4::{self, Mp4Error};
 use crate::queue::store::{hash_file, hash_of};
 use crate::storage::listing::file_name;
 
-/// A clip under its final name.
-#[derive(Debug)]
-pub struct NamedClip {
-    pub report: CutReport,
-    /// The difference where two readers disagree about it.
-    pub suspect: Option<String>,
-    /// It stands under the name of a suspect one.
-    pub named_suspect: bool,
-    pub size_bytes: u64,
-    /// The hash, if somebody is taking it already.
-    pub hash: Option<Receiver<io::Result<String>>>,
-}
-
 impl ExportAttempt<'_> {
     /// Index, sync, read back, rename. After it the clip has its name, and only the
     /// directory's sync ([`ExportAttempt::settle`]) is left of the commit.
     pub fn close(&self, exported: Exported) -> Result<NamedClip, StepError> {
-        self.core.phase(self.job, ExportPhase::Closing, None);
+        self.engine.phase(self.job, ExportPhase::Closing, None);
         let Exported {
             cut,
             ended,
@@ -97,8 +85,8 @@ impl ExportAttempt<'_> {
 
     /// Wall clock of the first shown frame; 0 while the clock was never set.
     fn created_unix_s(&self, report: &CutReport) -> u64 {
-        let press = self.core.press_as_known(&self.job.taken.press);
-        if !self.core.clock.wall().is_set() && !press.wall_synchronised {
+        let press = self.engine.wall.press_as_known(&self.job.taken.press);
+        if !self.engine.clock.wall().is_set() && !press.wall_synchronised {
             return 0;
         }
         let since_ns = i128::from(report.first_frame_mono_ns) - i128::from(press.instant_mono_ns);
@@ -114,12 +102,12 @@ impl ExportAttempt<'_> {
             .map_err(|e| StepError::disk("making the clip's name durable", &e))?;
         let press = &self.job.taken.press;
         let end = clip.report.end_of_window_mono_ns;
-        self.core.tell(Event::Committed {
+        self.engine.tell(&Event::Committed {
             press_id: press.id.clone(),
             camera: self.job.about().id.clone(),
             path: self.names.clip_as(clip.named_suspect).to_owned(),
             end_of_window_mono_ns: end.map(|at| at.max(press.instant_mono_ns)),
-            committed_mono_ns: self.core.clock.mono_ns(),
+            committed_mono_ns: self.engine.clock.mono_ns(),
             duration_ms: milliseconds(clip.report.duration_sec),
             notes: clip.report.notes.clone(),
         });
@@ -157,9 +145,9 @@ impl ExportAttempt<'_> {
         let failed = |e: io::Error| StepError::disk("writing the sidecar", &e);
         self.store.make_folder(self.names).map_err(failed)?;
         // Nobody corrects clocks between our look at ours and the rename.
-        let correcting = self.core.correcting();
-        let press = self.core.press_as_known(&self.job.taken.press);
-        let sidecar = make(&about(self.job, &press, &self.core.settings.timezone));
+        let writing = self.engine.wall.write_sidecar();
+        let press = self.engine.wall.press_as_known(&self.job.taken.press);
+        let sidecar = make(&about(self.job, &press, &self.engine.settings.timezone));
         self.store
             .disk
             .write_atomically(
@@ -168,11 +156,15 @@ impl ExportAttempt<'_> {
                 &sidecar.to_bytes(),
             )
             .map_err(failed)?;
-        drop(correcting);
+        drop(writing);
         // What is left of them, the next start sweeps.
         let _ = self.store.disk.remove(&self.names.facts);
         let _ = self.store.disk.remove(&self.names.part);
-        Ok(outcome(&sidecar, &self.names.folder, &self.names.sidecar))
+        Ok(Outcome::of(
+            &sidecar,
+            &self.names.folder,
+            &self.names.sidecar,
+        ))
     }
 }
 
@@ -186,34 +178,6 @@ fn about<'a>(job: &'a ExportJob, press: &'a Press, timezone: &'a jiff::tz::TimeZ
         latency_ms: camera.plan.window.latency_ms,
         timezone,
     }
-}
-
-/// What a sidecar says, for those who wait.
-pub fn outcome(sidecar: &Sidecar, folder: &Path, path: &Path) -> Outcome {
-    Outcome {
-        press_id: sidecar.press_id.clone(),
-        camera_id: sidecar.camera.id.clone(),
-        status: sidecar.status,
-        ended: sidecar.ended,
-        clip: sidecar
-            .file_name
-            .as_ref()
-            .filter(|_| sidecar.removed.is_none())
-            .map(|name| folder.join(name)),
-        sidecar: path.to_owned(),
-        reason: sidecar.reason.clone(),
-        duration_ms: sidecar
-            .meta
-            .as_ref()
-            .map_or(0, |meta| milliseconds(meta.duration_sec)),
-        size_bytes: sidecar.size_bytes.unwrap_or(0),
-    }
-}
-
-/// A clip's length as shown to people.
-fn milliseconds(seconds: f64) -> u64 {
-    std::time::Duration::try_from_secs_f64(seconds)
-        .map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(0))
 }
 
 /// Both wait for different things: the sync for the disk, the readers for the processor.

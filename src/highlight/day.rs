@@ -6,10 +6,12 @@
 //! Not here: which clock is believed (`base`). Called by: take, keeper.
 
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+
+use crate::base::lock;
 
 /// The calendar of a venue.
 pub struct Days {
@@ -53,7 +55,7 @@ impl Days {
     }
 
     fn last(&self) -> MutexGuard<'_, Option<Day>> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.last)
     }
 }
 

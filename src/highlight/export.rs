@@ -13,54 +13,20 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::engine::Engine;
-use super::jobs::ExportJob;
+use super::attempt::{ExportAttempt, StepError};
 use super::sample_log::{self, LoggedSamples, SampleLog};
-use super::source::{ReadFrom, RingSource, SourceItem};
-use super::store::OpenStorage;
+use super::source::{ReadFrom, RingSource, SourceItem, slack_ns};
 use super::writing::Running;
-use crate::base::StopLevel;
-use crate::cut::Plan;
 use crate::cut::{Cut, Ended, Fact};
 use crate::cut::{Estimate, estimate};
 use crate::disk::File;
 use crate::media::AuMeta;
 use crate::mp4;
-use crate::ring::RingReader;
-use crate::storage::HighlightPaths;
 
 /// Footage that is overtaken so soon is not waited with.
 const URGENT_NS: u64 = 5_000_000_000;
 /// Room beside the index for what the clip says about itself.
 pub const REPORT_ROOM: u64 = 8192;
-
-/// Why an attempt did not give a clip.
-#[derive(Debug)]
-pub enum StepError {
-    /// Told to leave; the next start goes on.
-    Left,
-    /// The disk refused.
-    Disk { what: String, full: bool },
-    /// There is nothing to make a clip of, and never will be.
-    Nothing(String),
-}
-
-impl StepError {
-    pub fn disk(what: &str, error: &io::Error) -> StepError {
-        StepError::Disk {
-            what: format!("{what}: {error}"),
-            full: crate::disk::files::is_full(error),
-        }
-    }
-
-    /// To be tried again, as what the disk refused is.
-    pub fn in_program() -> StepError {
-        StepError::Disk {
-            what: "the export was interrupted by an error in the program".to_owned(),
-            full: false,
-        }
-    }
-}
 
 /// A clip's data, whole as far as it will ever be, in the temporary file.
 pub struct Exported {
@@ -72,19 +38,7 @@ pub struct Exported {
     pub written: u64,
 }
 
-/// Everything that one attempt needs to know.
-pub struct ExportAttempt<'a> {
-    pub core: &'a Engine,
-    pub store: &'a OpenStorage,
-    pub job: &'a ExportJob,
-    pub names: &'a HighlightPaths,
-}
-
 impl ExportAttempt<'_> {
-    fn plan(&self) -> &Plan {
-        &self.job.about().plan
-    }
-
     /// Reads the window to its end, as long as that takes.
     pub fn run(&self) -> Result<Exported, StepError> {
         let noted = self.noted()?;
@@ -97,7 +51,7 @@ impl ExportAttempt<'_> {
         };
         let ended = match &mut source {
             Some(source) => self.follow(&mut running, source)?,
-            None if self.job.of_this_boot(self.core) => Ended::Restart,
+            None if self.job.is_of_boot(self.engine.settings.boot_id) => Ended::Restart,
             None => Ended::Power,
         };
         running.write(true)?;
@@ -135,7 +89,7 @@ impl ExportAttempt<'_> {
     }
 
     fn why_nothing(&self) -> String {
-        if self.job.of_this_boot(self.core) {
+        if self.job.is_of_boot(self.engine.settings.boot_id) {
             "the service was restarted, and its ring in memory is gone".to_owned()
         } else {
             "the power went before anything of this clip had reached the disk".to_owned()
@@ -179,8 +133,8 @@ impl ExportAttempt<'_> {
         let reserve = noted.begin.reserve;
         file.set_len(mp4::data_offset(reserve) + written)
             .map_err(failed)?;
-        let now_mono_ns = self.core.clock.mono_ns();
-        let tuning = &self.core.tuning;
+        let now_mono_ns = self.engine.clock.mono_ns();
+        let tuning = &self.engine.tuning;
         Ok(Running::new(
             cut,
             file,
@@ -212,8 +166,8 @@ impl ExportAttempt<'_> {
         let front = usize::try_from(mp4::data_offset(reserve)).unwrap_or(0);
         file.write_all_at(&vec![0; front], 0).map_err(failed)?;
         let cut = Cut::new(self.plan());
-        let now_mono_ns = self.core.clock.mono_ns();
-        let tuning = &self.core.tuning;
+        let now_mono_ns = self.engine.clock.mono_ns();
+        let tuning = &self.engine.tuning;
         Ok(Running::new(
             cut,
             file,
@@ -236,7 +190,7 @@ impl ExportAttempt<'_> {
             .iter()
             .filter_map(|generation| source.ring().params(*generation).ok())
             .collect();
-        if let Some(forced) = self.core.tuning.reserve {
+        if let Some(forced) = self.engine.tuning.reserve {
             return forced;
         }
         mp4::reserve_for(found.video, found.audio, &params) + REPORT_ROOM
@@ -244,13 +198,13 @@ impl ExportAttempt<'_> {
 
     /// The ring to read on in; `None` where no ring can hold more of the window.
     fn source(&self, noted: Option<&(LoggedSamples, File, u64)>) -> Option<RingSource> {
-        let dir = &self.core.settings.ring_dir;
+        let dir = &self.engine.settings.ring_dir;
         let camera = self.job.about();
         let known = noted.map(|(noted, _, _)| Known::of(&noted.facts));
         if let (Some(ring), None) = (&self.job.ring, &known) {
             return Some(RingSource::on(dir, ring.clone(), camera.plan.first_pos));
         }
-        if !self.job.of_this_boot(self.core) || !camera.plan.is_made() {
+        if !self.job.is_of_boot(self.engine.settings.boot_id) || !camera.plan.is_made() {
             return None;
         }
         let known = known.unwrap_or_default();
@@ -272,14 +226,14 @@ impl ExportAttempt<'_> {
         };
         RingSource::find(
             dir,
-            self.core.rings.all_of(&camera.id),
-            self.core.settings.boot_id,
+            self.engine.rings.all_of(&camera.id),
+            self.engine.settings.boot_id,
             &from,
         )
     }
 
     fn follow(&self, running: &mut Running, source: &mut RingSource) -> Result<Ended, StepError> {
-        let clock = &self.core.clock;
+        let clock = &self.engine.clock;
         loop {
             let drained_mono_ns = clock.mono_ns();
             self.drain(running, source)?;
@@ -290,7 +244,7 @@ impl ExportAttempt<'_> {
                     Ended::Complete
                 });
             }
-            if self.core.grace_is_over(drained_mono_ns) {
+            if self.engine.leaving.is_grace_over(drained_mono_ns) {
                 return Ok(Ended::Stopped);
             }
             let left_ns = running
@@ -316,11 +270,11 @@ impl ExportAttempt<'_> {
                     running.offer(pos, &au, before);
                 }
             }
-            if running.buffer.len() >= self.core.tuning.block_bytes {
+            if running.buffer.len() >= self.engine.tuning.block_bytes {
                 self.leave_if_told()?;
                 running.write(true)?;
-                running.sync_if_due(self.core.clock.mono_ns(), u64::MAX, || {
-                    self.core.clock.mono_ns()
+                running.sync_if_due(self.engine.clock.mono_ns(), u64::MAX, || {
+                    self.engine.clock.mono_ns()
                 })?;
                 self.job.progress.wrote(running.written);
             }
@@ -329,7 +283,7 @@ impl ExportAttempt<'_> {
     }
 
     fn leave_if_told(&self) -> Result<(), StepError> {
-        if self.core.told_to_leave() {
+        if self.engine.leaving.is_now() {
             return Err(StepError::Left);
         }
         Ok(())
@@ -337,17 +291,13 @@ impl ExportAttempt<'_> {
 
     /// Sleeps until it is worth looking again.
     fn nap(&self, left_ns: u64, end_mono_ns: u64) -> Result<(), StepError> {
-        let late_ns = self.core.clock.mono_ns().saturating_sub(end_mono_ns);
+        let late_ns = self.engine.clock.mono_ns().saturating_sub(end_mono_ns);
         let nap_ms = match (left_ns, late_ns) {
             (60_000_000.., _) => 20,
             (_, 500_000_000..) => 5,
             _ => 1,
         };
-        let next = match self.core.stop.level() {
-            StopLevel::Running => StopLevel::Finish,
-            _ => StopLevel::Now,
-        };
-        self.core.stop.wait(next, Duration::from_millis(nap_ms));
+        self.engine.leaving.wait(Duration::from_millis(nap_ms));
         self.leave_if_told()
     }
 }
@@ -379,13 +329,4 @@ impl Known {
         }
         known
     }
-}
-
-/// Whether `ring` still holds the beginning of what `job` wants, and how long
-/// that will last at least: nanoseconds between its arrival and the oldest
-/// AU's. `None`: it is being overwritten, or gone.
-pub fn slack_ns(ring: &RingReader, first_pos: u64) -> Option<u64> {
-    let first = ring.meta(first_pos).ok()?.arrival_mono_ns;
-    let oldest = ring.meta(ring.oldest()).ok()?.arrival_mono_ns;
-    Some(first.saturating_sub(oldest))
 }

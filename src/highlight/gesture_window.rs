@@ -4,7 +4,7 @@
 //! Until then its exports wait; what is in the journal is the plain window, and that is
 //! what holds if the decision does not come, comes too late or cannot be written down.
 //!
-//! Not here: gestures (`trigger`), the taking (`admission`). Called by: the room's face (`mod`).
+//! Not here: gestures (`trigger`), the taking (`admission`).
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub enum NotDecided {
 
 /// The exports of an undecided press, out of everybody's reach. Dropped, they begin.
 struct PendingJobs<'a> {
-    core: &'a Arc<Engine>,
+    engine: &'a Arc<Engine>,
     taken: Arc<PressRecord>,
     /// One for each camera, in their order.
     jobs: Vec<ExportJob>,
@@ -36,14 +36,14 @@ struct PendingJobs<'a> {
 
 impl Drop for PendingJobs<'_> {
     fn drop(&mut self) {
-        let mut state = self.core.state();
+        let mut state = self.engine.state();
         state.taking -= 1;
         for mut job in self.jobs.drain(..) {
             (job.undecided, job.not_before_mono_ns) = (false, 0);
             state.waiting.push(job);
         }
         drop(state);
-        self.core.kick();
+        self.engine.kick();
     }
 }
 
@@ -84,7 +84,7 @@ impl Engine {
         state.taking += 1;
         jobs.sort_by_key(|job| job.camera);
         Some(PendingJobs {
-            core: self,
+            engine: self,
             taken,
             jobs,
         })
@@ -108,7 +108,7 @@ impl PendingJobs<'_> {
             job.taken = decided.clone();
             job.progress.expect(*bytes);
         }
-        let mut state = self.core.state();
+        let mut state = self.engine.state();
         let presses = state.presses.iter_mut().rev();
         let mut its = presses.filter(|press| Arc::ptr_eq(&press.taken, &self.taken));
         if let Some(press) = its.next() {

@@ -2,81 +2,78 @@
 //! journal, reads on in the rings' indices, calls those who wait for another attempt, notices that the wall
 //! clock was set; and the end of a run.
 //!
-//! Called by: the room's face (`mod`).
+//! Not here: what it calls.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::engine::Engine;
-use crate::base::StopLevel;
 
 /// While somebody waits for another attempt.
 const BUSY: Duration = Duration::from_millis(100);
 const IDLE: Duration = Duration::from_secs(1);
+/// How long those who work may take to notice that they are told to leave.
+pub const LEAVING: Duration = Duration::from_secs(2);
 
 /// Runs until it is told to leave.
-pub fn keep(core: &Arc<Engine>) {
+pub fn keep(engine: &Arc<Engine>) {
     let mut synchronised = false;
-    while !core.told_to_leave() {
-        core.heartbeat.beat();
-        core.rings.follow();
+    while !engine.leaving.is_now() {
+        engine.heartbeat.beat();
+        engine.rings.follow();
         // So that the first press of a day need not ask.
-        core.days.date(core.clock.wall().unix_ns);
-        match core.open_store() {
-            Ok(true) => core.let_old_rings_go(),
-            Ok(false) => core.notify(),
-            Err(error) => core.cannot_open(error.to_string()),
+        engine.days.date(engine.clock.wall().unix_ns);
+        match engine.open_store() {
+            Ok(true) => engine.let_old_rings_go(),
+            Ok(false) => engine.notify(),
+            Err(error) => engine.cannot_open(error.to_string()),
         }
-        if let Some(store) = core.store.get()
+        if let Some(store) = engine.store.get()
             && let Err(error) = store.journal.mend()
         {
-            core.state().counts.last_disk_error = Some(format!("the journal: {error}"));
+            engine.state().counts.last_disk_error = Some(format!("the journal: {error}"));
         }
-        if !synchronised && core.store.get().is_some() && core.clock.wall().synchronised {
+        if !synchronised && engine.store.get().is_some() && engine.clock.wall().synchronised {
             synchronised = true;
-            core.correct_clocks();
+            engine.correct_clocks();
         }
         // Notes when the finishing began.
-        core.grace_is_over(core.clock.mono_ns());
-        let waiting = core.has_waiting();
+        engine.leaving.is_grace_over(engine.clock.mono_ns());
+        let waiting = engine.has_waiting();
         if waiting {
-            core.kick();
+            engine.kick();
         }
         let nap = if waiting { BUSY } else { IDLE };
-        let next = match core.stop.level() {
-            StopLevel::Running => StopLevel::Finish,
-            _ => StopLevel::Now,
-        };
-        rest(core, next, nap);
+        rest(engine, nap);
     }
 }
 
 /// Sleeps in short pieces, so that a room that is dropped does not wait for it.
-fn rest(core: &Engine, next: StopLevel, nap: Duration) {
+fn rest(engine: &Engine, nap: Duration) {
     let until = Instant::now() + nap;
-    while !core.told_to_leave() {
+    while !engine.leaving.is_now() {
         let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() || core.stop.wait(next, left.min(BUSY)) {
+        if left.is_zero() || engine.leaving.wait(left.min(BUSY)) {
             return;
         }
-        if core.has_waiting() && nap > BUSY {
+        if engine.has_waiting() && nap > BUSY {
             return;
         }
     }
 }
 
 /// Returns when nobody works any more, or nobody can go on in time.
-pub fn drain(core: &Arc<Engine>, mut say: impl FnMut(&str)) {
+pub fn drain(engine: &Arc<Engine>, mut say: impl FnMut(&str)) {
     let mut said = String::new();
     // A clip that the disk refuses is at work now and then: it is told as refused.
     let mut refused = 0;
     loop {
-        if core.told_to_leave() {
-            return leave(core, super::LEAVING);
+        if engine.leaving.is_now() {
+            return leave(engine, LEAVING);
         }
-        let state = core.state();
-        let (active, waiting, retrying) = core.unfinished(&state);
-        let over = core.grace_is_over(core.clock.mono_ns());
+        let state = engine.state();
+        let (active, waiting, retrying) = engine.unfinished(&state);
+        let over = engine.leaving.is_grace_over(engine.clock.mono_ns());
         if active == 0 && waiting == 0 && (retrying == 0 || over) {
             if retrying > 0 {
                 say(&format!(
@@ -91,14 +88,14 @@ pub fn drain(core: &Arc<Engine>, mut say: impl FnMut(&str)) {
         let text = {
             let all = active + waiting + retrying;
             refused = retrying.max(refused).min(all);
-            what_is_waited_for(core, all, refused)
+            what_is_waited_for(engine, all, refused)
         };
         if text != said {
             say(&text);
             said = text;
         }
-        let state = core.state();
-        drop(core.wait_for_change(state, Duration::from_millis(100)));
+        let state = engine.state();
+        drop(engine.wait_for_change(state, Duration::from_millis(100)));
     }
 }
 
@@ -109,14 +106,14 @@ fn clips(count: usize) -> String {
     }
 }
 
-fn what_is_waited_for(core: &Engine, all: usize, refused: usize) -> String {
-    let status = core.status();
+fn what_is_waited_for(engine: &Engine, all: usize, refused: usize) -> String {
+    let status = engine.status();
     let exports = status.pending.iter().flat_map(|press| &press.exports);
     let longest_ms = exports.map(|e| e.window_ends_in_ms).max().unwrap_or(0);
     let mut text = format!("waiting for {}", clips(all));
     if longest_ms > 0 {
         // The window, unless the grace ends before: then with what there is.
-        let grace_ms = core.settings.stop_grace_ms;
+        let grace_ms = engine.settings.stop_grace_ms;
         let seconds = longest_ms.min(grace_ms).div_ceil(1000);
         text.push_str(&format!(", at most {} s more", round_up(seconds)));
     }
@@ -136,14 +133,14 @@ fn round_up(seconds: u64) -> u64 {
 }
 
 /// Waits until everybody has left, at most `limit`.
-pub fn leave(core: &Engine, limit: Duration) {
+pub fn leave(engine: &Engine, limit: Duration) {
     let until = Instant::now() + limit;
-    let mut state = core.state();
+    let mut state = engine.state();
     loop {
         let left = until.saturating_duration_since(Instant::now());
-        if core.unfinished(&state).0 == 0 || left.is_zero() {
+        if engine.unfinished(&state).0 == 0 || left.is_zero() {
             return;
         }
-        state = core.wait_for_change(state, left);
+        state = engine.wait_for_change(state, left);
     }
 }

@@ -1,48 +1,21 @@
 //! Presses and their jobs, as the room holds them in memory.
 //!
-//! Plain data. Called by: engine, take, recover, export, close, list.
+//! Plain data. Not here: who is worked on when (`schedule`, `workers`).
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::commit::NamedClip;
-use super::engine::Engine;
+use crossbeam_channel::Receiver;
+
 use super::journal::{CameraRecord, PressRecord};
-use super::{ExportPhase, Outcome};
-use crate::disk::Disk;
+use super::types::{ExportPhase, Outcome};
+use crate::base::BootId;
+use crate::cut::CutReport;
 use crate::ring::RingReader;
 
 /// Retired presses whose outcomes are still known to who waits for them.
 const REMEMBERED: usize = 1000;
-/// What tests set otherwise than the service.
-#[derive(Clone)]
-pub struct Tuning {
-    pub disk: Disk,
-    /// Bytes kept free for a clip's index, instead of what the worst case needs.
-    pub reserve: Option<u64>,
-    /// Exports that write at once.
-    pub writers: usize,
-    /// Bytes of a clip's data written at once.
-    pub block_bytes: usize,
-    /// Between two syncs of a clip while its window runs.
-    pub sync_every_ns: u64,
-    /// An export waits so long for the gesture of its press, then it begins with the plain window.
-    pub undecided_ns: u64,
-}
-
-impl Default for Tuning {
-    fn default() -> Tuning {
-        Tuning {
-            disk: Disk::default(),
-            reserve: None,
-            writers: 16,
-            block_bytes: 1 << 20,
-            sync_every_ns: 1_000_000_000,
-            undecided_ns: 3_000_000_000,
-        }
-    }
-}
-
 #[derive(Default)]
 pub struct PressTable {
     /// Pending ones, and the last that were retired, in the order of taking.
@@ -104,6 +77,19 @@ impl ExportProgress {
     pub fn rest(&self) -> u64 {
         self.expected.load(Relaxed).saturating_sub(self.written())
     }
+}
+
+/// A clip under its final name.
+#[derive(Debug)]
+pub struct NamedClip {
+    pub report: CutReport,
+    /// The difference where two readers disagree about it.
+    pub suspect: Option<String>,
+    /// It stands under the name of a suspect one.
+    pub named_suspect: bool,
+    pub size_bytes: u64,
+    /// The hash, if somebody is taking it already.
+    pub hash: Option<Receiver<io::Result<String>>>,
 }
 
 /// What is left to do for one camera of a press.
@@ -171,8 +157,8 @@ impl ExportJob {
         &self.taken.cameras[self.camera]
     }
 
-    pub fn of_this_boot(&self, core: &Engine) -> bool {
-        self.taken.press.boot_id == core.settings.boot_id
+    pub fn is_of_boot(&self, boot_id: BootId) -> bool {
+        self.taken.press.boot_id == boot_id
     }
 }
 

@@ -1,14 +1,12 @@
-//! What is there: the newest highlights on the disk, and the room's state.
+//! The newest highlights on the disk. Reads only.
 //!
-//! Reads only. Called by: the room's face (`mod`).
+//! Not here: what is still being made (`status`).
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::engine::Engine;
-use super::jobs::PressState;
 use super::sidecar::Sidecar;
-use super::{ExportPhase, ListedHighlight, PendingExport, PendingPress, Status, StorageState};
+use super::types::ListedHighlight;
 use crate::disk::Disk;
 use crate::queue::sidecar::LARGEST_SIDECAR;
 use crate::storage::listing::{file_name, sidecars_in, subfolders};
@@ -64,76 +62,4 @@ fn listed(root: &Path, path: &Path) -> Option<ListedHighlight> {
         sidecar_file: below(path)?,
         sidecar,
     })
-}
-
-impl Engine {
-    pub fn status(&self) -> Status {
-        let storage = self.storage_state();
-        let now = self.clock.mono_ns();
-        let state = self.state();
-        let counts = state.counts.clone();
-        let pending = state.presses.iter().filter(|press| !press.retired);
-        Status {
-            storage,
-            pending: pending.map(|press| self.pending(press, now)).collect(),
-            presses_taken: counts.taken,
-            presses_refused: counts.refused,
-            clips_committed: counts.committed,
-            clips_suspect: counts.suspect,
-            clips_none: counts.none,
-            disk_errors: counts.disk_errors,
-            last_disk_error: counts.last_disk_error,
-        }
-    }
-
-    fn pending(&self, press: &PressState, now_mono_ns: u64) -> PendingPress {
-        let ours = press.taken.press.boot_id == self.settings.boot_id;
-        let cameras = press.taken.cameras.iter().zip(&press.exports);
-        let exports = cameras.map(|(camera, export)| PendingExport {
-            camera_id: camera.id.clone(),
-            phase: export.phase,
-            written_bytes: export.progress.written(),
-            window_ends_in_ms: if ours && export.phase != ExportPhase::Done {
-                let end = camera.plan.window.end_mono_ns();
-                end.saturating_sub(now_mono_ns) / 1_000_000
-            } else {
-                0
-            },
-            trouble: export.trouble.clone(),
-        });
-        PendingPress {
-            press: press.taken.press.clone(),
-            exports: exports.collect(),
-        }
-    }
-
-    fn storage_state(&self) -> StorageState {
-        let (path, checked) = match self.store.get() {
-            Some(store) => {
-                let writable = |space| match store.journal.trouble() {
-                    Some(trouble) => Err(trouble),
-                    None => Ok(space),
-                };
-                (
-                    store.layout.root().to_owned(),
-                    store.check().and_then(writable),
-                )
-            }
-            None => {
-                let trouble = self.state().trouble.clone();
-                let text = trouble.unwrap_or_else(|| "the storage is not open".to_owned());
-                (self.settings.storage.clone(), Err(text))
-            }
-        };
-        let (free_bytes, total_bytes) = match &checked {
-            Ok(space) => (space.free, space.total),
-            Err(_) => (0, 0),
-        };
-        StorageState {
-            path,
-            trouble: checked.err(),
-            free_bytes,
-            total_bytes,
-        }
-    }
 }

@@ -208,7 +208,7 @@ impl SampleLog {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::highlight::journal::record::tests::taken;
+    use crate::highlight::journal::samples::taken;
     use crate::media::{Alignment, AuFlags, AuMeta, Track};
 
     fn fact(pos: u64) -> Fact {

@@ -10,10 +10,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use super::engine::lock;
 use super::index_cache::IndexCache;
 use super::journal::Witness;
-use crate::base::{BootId, CameraId};
+use crate::base::{BootId, CameraId, lock};
 use crate::cut::Index;
 use crate::media::{AuMeta, TrackParams};
 use crate::ring::{ReadError, RingReader};
@@ -227,7 +226,7 @@ impl RingSource {
         Some(source)
     }
 
-    /// PressCounts on from `pos` at the oldest entry of the ring.
+    /// Counts on from `pos` at the oldest entry of the ring.
     fn begin(&mut self, pos: u64) {
         self.pos = self.ring.oldest();
         let first_epoch = self.ring.meta(self.pos).map_or(0, |au| au.epoch);
@@ -324,6 +323,15 @@ impl RingSource {
         self.ring
             .params(generation.wrapping_sub(self.offset.generation))
     }
+}
+
+/// Whether `ring` still holds the beginning of what `job` wants, and how long
+/// that will last at least: nanoseconds between its arrival and the oldest
+/// AU's. `None`: it is being overwritten, or gone.
+pub fn slack_ns(ring: &RingReader, first_pos: u64) -> Option<u64> {
+    let first = ring.meta(first_pos).ok()?.arrival_mono_ns;
+    let oldest = ring.meta(ring.oldest()).ok()?.arrival_mono_ns;
+    Some(first.saturating_sub(oldest))
 }
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
 //! The stages of a job: export → commit → sidecar, or straight to a sidecar where
 //! there is no clip. Each can be repeated, by this run or the next.
 //!
-//! Not here: what each does (`export`, `commit`, `recover`), who is tried when (`engine`).
-//! Called by: engine.
+//! Not here: what each does (`export`, `commit`, `rebuild`), who is tried when (`workers`).
 
 use std::io;
 
-use super::Outcome;
-use super::export::{ExportAttempt, Exported, StepError};
+use super::attempt::{ExportAttempt, StepError};
+use super::export::Exported;
 use super::jobs::Step;
-use super::recover::its_sidecar;
+use super::rebuild::its_sidecar;
+use super::types::Outcome;
 
 /// What came of a stage.
 pub enum StepResult {

@@ -7,12 +7,13 @@ use std::collections::HashSet;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use nix::unistd::{AccessFlags, access};
 
-use super::StartError;
 use super::journal::{Journal, JournalContents, OpenError};
+use super::types::StartError;
+use crate::base::lock;
 use crate::disk::{Disk, Lock, Space, files::for_people, mounted};
 use crate::queue::store::Sidecars;
 use crate::storage::{HighlightPaths, StorageLayout};
@@ -132,7 +133,7 @@ impl OpenStorage {
 
     /// Makes a press's folder, so that a sync of it is all that a commit needs.
     pub fn make_folder(&self, names: &HighlightPaths) -> io::Result<()> {
-        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut durable = lock(&self.durable);
         for folder in [&names.day, &names.folder] {
             if durable.contains(folder) && folder.is_dir() {
                 continue;
@@ -149,7 +150,7 @@ impl OpenStorage {
 
     /// Forgets a folder that no press will use any more.
     pub fn forget_folder(&self, names: &HighlightPaths) {
-        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut durable = lock(&self.durable);
         durable.remove(&names.folder);
     }
 

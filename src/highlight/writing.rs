@@ -7,10 +7,10 @@
 use std::io;
 use std::path::Path;
 
-use super::export::StepError;
-use super::jobs::Tuning;
+use super::attempt::StepError;
 use super::sample_log::SampleLog;
 use super::source::RingSource;
+use super::types::Tuning;
 use crate::cut::{Cut, Fact, Offer};
 use crate::disk::File;
 use crate::media::AuMeta;

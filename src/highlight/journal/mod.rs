@@ -33,15 +33,16 @@
 //! start, when the press turns out to have all of its sidecars.
 //!
 //! Not here: what a press becomes (`engine`, `recover`).
-//! Called by: store, take, decide, engine, recover; verify (reads only).
 
 pub mod record;
+#[cfg(test)]
+pub mod samples;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use crate::base::PressId;
+use crate::base::{PressId, lock};
 use crate::disk::{Disk, File, files::for_people, files::is_full};
 use crate::storage::StorageLayout;
 pub use record::{CameraRecord, PressRecord, Witness};
@@ -133,10 +134,6 @@ struct Writer {
     at: usize,
     capacity: usize,
     held: Vec<Arc<PressRecord>>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Journal {

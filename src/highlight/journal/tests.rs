@@ -1,7 +1,7 @@
 //! A journal on a real disk, on one that fails, and with many who press at once.
 
 #![allow(clippy::unwrap_used)]
-use super::record::tests::taken;
+use super::samples::taken;
 use super::*;
 use crate::cut::Plan;
 use crate::disk::{DiskCall, DiskFault, Faults};

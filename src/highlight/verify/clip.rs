@@ -1,7 +1,7 @@
 //! A clip's bytes: hash and size by its sidecar, sample tables by two readers,
 //! samples by their NAL units.
 //!
-//! Called by: verify.
+//! Not here: what was made of it (`made`).
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -9,7 +9,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::Checker;
+use super::checker::Checker;
 use crate::highlight::sidecar::{Meta, Sidecar, Status};
 use crate::media::{Codec, TICKS_90K, Track, nal};
 use crate::mp4::{self, Inspected};

@@ -1,24 +1,13 @@
 //! What was made of a clip: the marked video, the vertical one, the thumbnail.
 //!
-//! Called by: verify.
+//! Not here: the clip itself (`clip`).
 
 use std::path::{Path, PathBuf};
 
+use super::checker::Checker;
 use super::clip::size_and_hash;
-use super::{Checker, name_of};
 use crate::highlight::sidecar::{Removed, Sidecar, Status};
 use crate::storage::HighlightFileKind;
-
-/// A video that was made of a clip.
-pub(super) fn is_made(video: &Path) -> bool {
-    made_stem(video).is_some()
-}
-
-/// `court1.marked.mp4` and `court1.vertical.mp4` have `court1.json`.
-pub(super) fn made_stem(video: &Path) -> Option<&str> {
-    let (stem, file) = HighlightFileKind::split(name_of(video))?;
-    file.is_made().then_some(stem)
-}
 
 impl Checker {
     /// Whether what a sidecar names is there as it says. `there`: all files of its folder.

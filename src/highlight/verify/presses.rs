@@ -1,11 +1,11 @@
 //! A storage's journal and temporary folder, as far as `verify` asks.
 //!
-//! Called by: verify.
+//! Not here: what belongs to each (`clip`, `made`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Checker, is_press_folder, name_of};
+use super::checker::{Checker, is_press_folder, name_of};
 use crate::base::Press;
 use crate::highlight::journal::{self, OpenError};
 use crate::storage::{HighlightPaths, StorageLayout};

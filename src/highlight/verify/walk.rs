@@ -1,60 +1,16 @@
-//! `hindsight verify`: the integrity checker of clips, sidecars and presses.
+//! Goes through folders, and has everything checked with what belongs to it.
 //!
-//! Reads, never writes, and may run beside the service. Not here: recovery,
-//! which mends. Called by: app, tests.
+//! Not here: the checks (`clip`, `made`, `presses`).
 
-mod clip;
-mod made;
-mod presses;
-
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-
-use super::sidecar::{Sidecar, Status};
-use crate::base::PressId;
+use super::checker::{Checker, clips_of, extension, is_made, is_press_folder, name_of, sidecar_of};
+use super::presses;
+use crate::highlight::sidecar::{Sidecar, Status};
 use crate::queue::sidecar::LARGEST_SIDECAR;
-use crate::storage::{HighlightFileKind, StorageLayout};
-
-/// Something that must not be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    pub path: PathBuf,
-    /// What is wrong, and what to do if something can be done.
-    pub what: String,
-}
-
-/// What was looked at and what was found.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Report {
-    pub clips: u64,
-    pub sidecars: u64,
-    /// Presses that the journal still holds.
-    pub presses: u64,
-    pub faults: Vec<Finding>,
-    /// What is worth knowing and no fault.
-    pub notes: Vec<Finding>,
-}
-
-/// Checks every clip, sidecar and press at or below each path. A clip that is
-/// given by itself needs no sidecar.
-pub fn verify(paths: &[PathBuf]) -> Report {
-    let mut checker = Checker::default();
-    for path in paths {
-        checker.path(path);
-    }
-    checker.report
-}
-
-#[derive(Debug, Default)]
-struct Checker {
-    report: Report,
-    folders: BTreeSet<PathBuf>,
-    storages: BTreeSet<PathBuf>,
-}
+use crate::storage::StorageLayout;
 
 /// What stands in a folder.
 #[derive(Debug, Default)]
@@ -72,21 +28,7 @@ impl Listing {
 }
 
 impl Checker {
-    fn fault(&mut self, path: &Path, what: impl Into<String>) {
-        self.report.faults.push(Finding {
-            path: path.to_owned(),
-            what: what.into(),
-        });
-    }
-
-    fn note(&mut self, path: &Path, what: impl Into<String>) {
-        self.report.notes.push(Finding {
-            path: path.to_owned(),
-            what: what.into(),
-        });
-    }
-
-    fn path(&mut self, path: &Path) {
+    pub fn path(&mut self, path: &Path) {
         match fs::metadata(path) {
             Err(e) => self.unreadable(path, &e),
             Ok(meta) if meta.is_dir() => {
@@ -176,7 +118,7 @@ impl Checker {
         for path in &listing.clips {
             let sidecar = sidecar_of(path);
             let known = sidecars.iter().find(|(p, _)| *p == sidecar);
-            if made::is_made(path) && known.is_some() {
+            if is_made(path) && known.is_some() {
                 // Looked at with its sidecar.
                 continue;
             }
@@ -260,17 +202,6 @@ impl Checker {
             ),
         }
     }
-
-    fn unreadable(&mut self, path: &Path, error: &io::Error) {
-        let what = match error.kind() {
-            io::ErrorKind::NotFound => "does not exist".to_owned(),
-            io::ErrorKind::PermissionDenied => {
-                "may not be read: run verify as the service's user, or as root".to_owned()
-            }
-            _ => format!("cannot be read: {error}"),
-        };
-        self.fault(path, what);
-    }
 }
 
 fn list(path: &Path) -> io::Result<Listing> {
@@ -302,35 +233,7 @@ fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn extension(path: &Path) -> &str {
-    path.extension().and_then(|e| e.to_str()).unwrap_or("")
-}
-
-fn name_of(path: &Path) -> &str {
-    path.file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or("")
-}
-
-/// `court1.mp4` and `court1.suspect.mp4` have `court1.json`.
-fn sidecar_of(clip: &Path) -> PathBuf {
-    let name = name_of(clip);
-    let stem = HighlightFileKind::split(name).map_or(name, |(stem, _)| stem);
-    clip.with_file_name(HighlightFileKind::Sidecar.of_stem(stem))
-}
-
-fn clips_of(sidecar: &Path) -> [PathBuf; 2] {
-    let name = name_of(sidecar);
-    let stem = HighlightFileKind::split(name).map_or(name, |(stem, _)| stem);
-    [HighlightFileKind::Clip, HighlightFileKind::Suspect]
-        .map(|file| sidecar.with_file_name(file.of_stem(stem)))
-}
-
 /// A picture beside the sidecar of its camera.
 fn is_thumbnail(path: &Path, listing: &Listing) -> bool {
     extension(path) == "jpg" && listing.json.contains(&path.with_extension("json"))
-}
-
-fn is_press_folder(path: &Path) -> bool {
-    PressId::try_from(name_of(path).to_owned()).is_ok()
 }
