@@ -129,7 +129,7 @@ fn probe_all(cameras: &[Camera]) -> Vec<Result<Probe, ProbeError>> {
             .iter()
             .map(|camera| scope.spawn(move || ingest::probe(camera, LIMIT)))
             .collect();
-        let crashed = || ProbeError("an error inside hindsight while looking at it".to_owned());
+        let crashed = || ProbeError::Panicked;
         threads
             .into_iter()
             .map(|thread| thread.join().unwrap_or_else(|_| Err(crashed())))

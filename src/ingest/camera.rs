@@ -1,7 +1,6 @@
-//! One camera's task: call, stream, notice that nothing comes, call again.
+//! One camera's task: connect, stream, notice that nothing comes, connect again.
 //!
 //! Not here: RTSP (`session`), what becomes of frames (`normalizer`).
-//! Called by: `super::start`, one task a camera.
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
@@ -13,15 +12,16 @@ use futures::FutureExt;
 use retina::client::SessionGroup;
 use tokio::time::MissedTickBehavior;
 
+use crate::base::sentence::{Coded, Sentence};
 use crate::base::Clock;
 use crate::config::Camera;
 use crate::media::{Codec, Track, TrackParams};
 use crate::ring::RingWriter;
 
-use super::error_text::ConnectionError;
-use super::gop::{RingCapacity, Topic};
+use super::gop::RingCapacity;
 use super::normalizer::{FrameOutcome, Normalizer};
 use super::reconnect::{ConnectionEnd, ReconnectPolicy};
+use super::sentence::CameraSentence;
 use super::session::{self, Playing, StartTimes, StreamItem};
 use super::settings::{Limits, Settings};
 use super::state::{CameraShared, ConnectionPhase, Words};
@@ -47,10 +47,9 @@ pub(super) struct Task {
     untold: bool,
     /// Lines that were said and need not be said again at every connection.
     said: BTreeSet<String>,
-    warned: BTreeSet<Topic>,
 }
 
-/// Whether the camera is to be called again.
+/// Whether the camera is to be connected again.
 #[derive(PartialEq, Eq)]
 enum Go {
     On,
@@ -80,7 +79,6 @@ impl Task {
             words: Words::default(),
             untold: true,
             said: BTreeSet::new(),
-            warned: BTreeSet::new(),
         }
     }
 
@@ -100,23 +98,23 @@ impl Task {
         }
     }
 
-    /// A call, what comes of it, and the wait before the next.
+    /// A connection, what comes of it, and the wait before the next.
     async fn round(&mut self) -> Go {
         self.words.attempts += 1;
-        self.enter(ConnectionPhase::Connecting, String::new());
-        let called = session::connect(
+        self.enter(ConnectionPhase::Connecting, None);
+        let connected = session::connect(
             &self.config,
             &self.group,
             self.limits.connect,
             &mut self.start_times,
         )
         .await;
-        let (reason, streamed_ms) = match called {
+        let (reason, streamed_ms) = match connected {
             Ok(playing) => self.stream(playing).await,
             Err(reason) => (reason, None),
         };
         self.shared.bitrate_bps.store(0, Relaxed);
-        let ended = match (reason.password, streamed_ms) {
+        let ended = match (reason.is_password(), streamed_ms) {
             (true, _) => ConnectionEnd::WrongPassword,
             (_, Some(streamed_ms)) => ConnectionEnd::Lost { streamed_ms },
             (_, None) => ConnectionEnd::Failed,
@@ -130,13 +128,13 @@ impl Task {
             ConnectionEnd::WrongPassword => ConnectionPhase::RefusedPassword,
             _ => ConnectionPhase::Waiting,
         };
-        self.wait(phase, reason.text, delay).await;
+        self.wait(phase, &reason, delay).await;
         Go::On
     }
 
     /// Takes what the camera sends until that ends. Also for how long it
     /// stored pictures, if at all.
-    async fn stream(&mut self, mut playing: Playing) -> (ConnectionError, Option<u64>) {
+    async fn stream(&mut self, mut playing: Playing) -> (CameraSentence, Option<u64>) {
         self.say_left_out(&playing);
         let mut normalizer = playing.normalizer();
         let mut stall = StallWatch::new(self.clock.mono_ns());
@@ -211,18 +209,18 @@ impl Task {
         }
         let warnings = watch.warnings(&self.room, now_mono_ns);
         for warning in &warnings {
-            if self.warned.insert(warning.topic) {
-                let event = match warning.topic {
-                    Topic::Bitrate => "buffer_bitrate_above_max",
-                    Topic::KeyFrames => "buffer_key_frames_far_apart",
+            if self.said.insert(warning.code().to_owned()) {
+                let event = match warning {
+                    CameraSentence::BitrateAboveRing { .. } => "buffer_bitrate_above_max",
+                    _ => "buffer_key_frames_far_apart",
                 };
                 let id = self.config.id.as_str();
-                log::warn!(target: "hindsight", event = event, camera = id; "{id}: {}", warning.text);
+                log::warn!(target: "hindsight", event = event, camera = id; "{id}: {warning}");
             }
         }
-        let texts: Vec<String> = warnings.into_iter().map(|warning| warning.text).collect();
-        if texts != self.words.warnings {
-            self.words.warnings = texts;
+        let warnings: Vec<Sentence> = warnings.iter().map(Coded::sentence).collect();
+        if warnings != self.words.warnings {
+            self.words.warnings = warnings;
             self.untold = true;
         }
         self.tell();
@@ -239,15 +237,15 @@ impl Task {
         }
         stall.complained = true;
         let reason = if !normalizer.has_video_params() {
-            "the camera sends pictures but no parameter sets: nothing can be decoded"
+            CameraSentence::NoParameters {}
         } else if normalizer.only_recovery_points() {
-            "the camera sends recovery points (intra refresh) and no key frames: clips need key frames; set its I-frame interval (GOP) to 1 or 2 s and switch intra refresh off"
+            CameraSentence::OnlyRecoveryPoints {}
         } else {
-            "the camera sends pictures but no key frame: set its I-frame interval (GOP) to 1 or 2 s"
+            CameraSentence::NoKeyFrame {}
         };
         let id = self.config.id.as_str();
         log::warn!(target: "hindsight", event = "camera_no_key_frame", camera = id; "{id}: {reason}");
-        self.words.reason = reason.to_owned();
+        self.words.reason = Some(reason.sentence());
         self.untold = true;
     }
 
@@ -256,7 +254,7 @@ impl Task {
         self.words.video = video.as_ref().map(describe);
         self.words.audio = audio.as_ref().map(describe);
         self.words.connections += 1;
-        self.enter(ConnectionPhase::Streaming, String::new());
+        self.enter(ConnectionPhase::Streaming, None);
         let id = self.config.id.as_str();
         let sound = self.words.audio.as_deref().unwrap_or("no audio");
         let picture = self.words.video.as_deref().unwrap_or("video");
@@ -264,7 +262,7 @@ impl Task {
     }
 
     fn say_left_out(&mut self, playing: &Playing) {
-        for text in &playing.left_out {
+        for text in playing.left_out.iter().map(ToString::to_string) {
             if self.said.insert(text.clone()) {
                 let id = self.config.id.as_str();
                 log::info!(target: "hindsight", event = "camera_track_left_out", camera = id; "{id}: {text}");
@@ -290,24 +288,22 @@ impl Task {
         }
     }
 
-    fn say_lost(&self, ended: ConnectionEnd, reason: &ConnectionError, delay: Duration) {
+    fn say_lost(&self, ended: ConnectionEnd, reason: &CameraSentence, delay: Duration) {
         let id = self.config.id.as_str();
-        let (event, text) = (
-            match ended {
-                ConnectionEnd::Lost { .. } => "camera_lost",
-                _ => "camera_retry",
-            },
-            &reason.text,
-        );
+        let event = match ended {
+            ConnectionEnd::Lost { .. } => "camera_lost",
+            _ => "camera_retry",
+        };
         let delay_s = delay.as_secs_f32();
-        log::warn!(target: "hindsight", event = event, camera = id; "{id}: {text}; next try in {delay_s:.0} s");
+        log::warn!(target: "hindsight", event = event, camera = id; "{id}: {reason}; next try in {delay_s:.0} s");
     }
 
-    fn give_up(&mut self, reason: &ConnectionError) {
+    fn give_up(&mut self, reason: &CameraSentence) {
         let id = self.config.id.as_str();
-        let text = format!("{}; given up after reconnect.max_attempts", reason.text);
-        log::error!(target: "hindsight", event = "camera_given_up", camera = id; "{id}: {text}");
-        self.enter(ConnectionPhase::GivenUp, text);
+        let why = reason.sentence();
+        let given_up = CameraSentence::GivenUp { why };
+        log::error!(target: "hindsight", event = "camera_given_up", camera = id; "{id}: {given_up}");
+        self.enter(ConnectionPhase::GivenUp, Some(&given_up));
         // Nobody comes by later to tell it.
         let mut tries = 0;
         while self.untold && tries < 1_000 {
@@ -325,16 +321,16 @@ impl Task {
             .reconnect
             .after(ConnectionEnd::Failed, fastrand::u64(..))
             .unwrap_or(LAST_RESORT);
-        let reason = "a fault in this program ended the connection".to_owned();
-        self.wait(ConnectionPhase::Waiting, reason, delay).await;
+        let reason = CameraSentence::ProgramFault {};
+        self.wait(ConnectionPhase::Waiting, &reason, delay).await;
     }
 
-    async fn wait(&mut self, phase: ConnectionPhase, reason: String, delay: Duration) {
+    async fn wait(&mut self, phase: ConnectionPhase, reason: &CameraSentence, delay: Duration) {
         let until = tokio::time::Instant::now() + delay;
         let delay_ns = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
         let next = self.clock.mono_ns().saturating_add(delay_ns);
         self.shared.next_try_mono_ns.store(next, Relaxed);
-        self.enter(phase, reason);
+        self.enter(phase, Some(reason));
         loop {
             let slice = tokio::time::Instant::now() + self.limits.tick;
             tokio::time::sleep_until(slice.min(until)).await;
@@ -345,9 +341,9 @@ impl Task {
         }
     }
 
-    fn enter(&mut self, phase: ConnectionPhase, reason: String) {
+    fn enter(&mut self, phase: ConnectionPhase, reason: Option<&CameraSentence>) {
         self.words.phase = phase;
-        self.words.reason = reason;
+        self.words.reason = reason.map(Coded::sentence);
         self.words.since_mono_ns = self.clock.mono_ns();
         if phase != ConnectionPhase::Streaming {
             self.words.warnings.clear();
@@ -387,10 +383,11 @@ impl StallWatch {
         }
     }
 
-    fn stalled(&self, now_mono_ns: u64, limit: Duration) -> Option<ConnectionError> {
+    fn stalled(&self, now_mono_ns: u64, limit: Duration) -> Option<CameraSentence> {
         let silent_ns = now_mono_ns.saturating_sub(self.video_mono_ns);
-        (u128::from(silent_ns) >= limit.as_nanos())
-            .then(|| ConnectionError::new(format!("no picture for {} s", limit.as_secs().max(1))))
+        (u128::from(silent_ns) >= limit.as_nanos()).then(|| CameraSentence::Stalled {
+            silent_s: limit.as_secs().max(1),
+        })
     }
 }
 

@@ -1,99 +1,73 @@
-//! What retina says, in words for venue staff, and without secrets.
+//! What retina says, in sentences for venue staff, and without secrets.
 //!
-//! Called by: `session`, `camera`, `probe`.
+//! Not here: the sentences themselves (`sentence`).
 
 use base64::Engine;
 
+use super::sentence::{CameraSentence, RtspStep};
 use crate::config::{Camera, Credentials};
 
-/// Why an attempt failed or a connection ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConnectionError {
-    pub text: String,
-    /// The camera refuses the user name or password.
-    pub password: bool,
+/// Of an error of retina's, while doing `step`.
+pub fn of(error: &retina::Error, step: RtspStep, camera: &Camera) -> CameraSentence {
+    let line = first_line(error);
+    if let Some(status) = error.status_code() {
+        return of_status(status, &line, step, camera);
+    }
+    unreachable(&line, camera).unwrap_or_else(|| CameraSentence::StepFailed {
+        step,
+        error: told(&line, camera),
+    })
 }
 
-impl ConnectionError {
-    pub fn new(text: impl Into<String>) -> ConnectionError {
-        ConnectionError {
-            text: text.into(),
-            password: false,
-        }
-    }
-
-    /// Of an error of retina's, while doing `what` ("connecting", …).
-    pub fn of(error: &retina::Error, what: &str, camera: &Camera) -> ConnectionError {
-        match error.status_code() {
-            Some(status) => of_status(status, error, what, camera),
-            None => ConnectionError::new(hide(
-                &unreachable(&first_line(error), camera)
-                    .unwrap_or_else(|| sentence(&format!("{what} failed: {}", first_line(error)))),
-                camera.credentials.as_ref(),
-            )),
-        }
-    }
-}
-
-/// Where nobody answered the call at all: which address, and what to look at there.
-fn unreachable(line: &str, camera: &Camera) -> Option<String> {
+/// Where nobody answered at all: which address, and what to look at there.
+fn unreachable(line: &str, camera: &Camera) -> Option<CameraSentence> {
     let why = line.strip_prefix("Unable to connect to RTSP server: ")?;
-    let host = camera.url.host_str().unwrap_or_default();
+    let host = camera.url.host_str().unwrap_or_default().to_owned();
     let port = camera.url.port().unwrap_or(554);
-    let hint = if why.contains("refused") {
-        "is RTSP switched on in it, and the port in url right?"
+    let error = why.split(" (os error").next().unwrap_or_default();
+    let error = told(error, camera).to_lowercase();
+    Some(if why.contains("refused") {
+        CameraSentence::RefusesConnection { host, port, error }
     } else if why.contains("lookup") {
-        "no such name; is it spelt right in url? An address like 192.0.2.10 needs no look-up"
+        CameraSentence::NameUnknown { host, port, error }
     } else {
-        "is it powered, is its cable in, is the address in url right?"
-    };
-    let why = why.split(" (os error").next().unwrap_or_default();
-    Some(format!(
-        "nothing answers at {host}:{port} ({}): {hint}",
-        sentence(why).to_lowercase()
-    ))
+        CameraSentence::Unreachable { host, port, error }
+    })
 }
 
-fn of_status(status: u16, error: &retina::Error, what: &str, camera: &Camera) -> ConnectionError {
-    // Retina's words where a description names no stream at all.
-    let empty = status == 200 && first_line(error).contains("No parseable streams");
-    let text = match status {
-        _ if empty => "the camera offers no stream at all: check the path in url".to_owned(),
-        401 | 403 if camera.credentials.is_none() => format!(
-            "the camera wants a user name and password ({status}): set username and password_file"
-        ),
-        401 | 403 => format!(
-            "the camera refuses the user name or password ({status}): check username and password"
-        ),
-        404 => "the camera has no stream of this name (404): check the path in url".to_owned(),
-        300..=399 => format!(
-            "the camera sends us elsewhere ({status}): put the address it really streams from into url"
-        ),
-        453 => "the camera has no bandwidth left (453): too many viewers?".to_owned(),
-        461 => "the camera does not offer this transport (461): set transport to the other of tcp and udp".to_owned(),
-        503 => "the camera is busy (503): too many viewers?".to_owned(),
-        200..=299 => nonsense(&first_line(error), what, camera),
-        _ => format!("{what} failed: the camera answers {status}"),
-    };
-    ConnectionError {
-        text,
-        password: matches!(status, 401 | 403),
+fn of_status(status: u16, line: &str, step: RtspStep, camera: &Camera) -> CameraSentence {
+    match status {
+        // Retina's words where a description names no stream at all.
+        200 if line.contains("No parseable streams") => CameraSentence::OffersNothing {},
+        401 | 403 if camera.credentials.is_none() => CameraSentence::WantsPassword { status },
+        401 | 403 => CameraSentence::RefusesPassword { status },
+        404 => CameraSentence::NoSuchStream {},
+        300..=399 => CameraSentence::Redirects { status },
+        453 => CameraSentence::NoBandwidth {},
+        461 => CameraSentence::NoTransport {},
+        503 => CameraSentence::Busy {},
+        200..=299 => nonsense(line, step, camera),
+        _ => CameraSentence::AnswersStatus { step, status },
     }
 }
 
 /// A good answer that cannot be understood.
-fn nonsense(line: &str, what: &str, camera: &Camera) -> String {
+fn nonsense(line: &str, step: RtspStep, camera: &Camera) -> CameraSentence {
     // "200 OK response to PLAY CSeq=5: the reason"
     let reason = line
         .split_once("CSeq=")
         .and_then(|(_, behind)| behind.split_once(": "))
         .map_or(line, |(_, reason)| reason);
-    let mut text = sentence(&format!("{what} failed: {reason}"));
+    let error = told(reason, camera);
     // RTP-Info separates tracks by commas, and cameras do not escape their own.
-    if camera.url.path().contains(',') {
-        text += "; a comma in the path of url may be what confuses it: choose another name for the stream";
+    match camera.url.path().contains(',') {
+        true => CameraSentence::CommaInPath { step, error },
+        false => CameraSentence::StepFailed { step, error },
     }
-    hide(&text, camera.credentials.as_ref())
+}
+
+fn told(text: &str, camera: &Camera) -> String {
+    hide(&one_line(text), camera.credentials.as_ref())
 }
 
 /// The context that follows (addresses, hex dumps) is for retina's authors.
@@ -103,7 +77,7 @@ fn first_line(error: &retina::Error) -> String {
 }
 
 /// Short, printable, no closing punctuation.
-fn sentence(text: &str) -> String {
+fn one_line(text: &str) -> String {
     const LONGEST: usize = 200;
     let mut plain: String = text
         .chars()
@@ -153,10 +127,14 @@ mod tests {
             latency_ms: 0,
         };
         let line = "200 OK response to PLAY CSeq=5: bad thing: here";
-        let text = nonsense(line, "starting the stream", &camera);
-        assert_eq!(text, "starting the stream failed: bad thing: here");
+        let said = nonsense(line, RtspStep::Play {}, &camera);
+        assert_eq!(
+            said.to_string(),
+            "starting the stream failed: bad thing: here"
+        );
         camera.url.set_path("/a,b");
-        assert!(nonsense(line, "starting the stream", &camera).contains("comma"));
+        let said = nonsense(line, RtspStep::Play {}, &camera);
+        assert!(matches!(said, CameraSentence::CommaInPath { .. }));
     }
 
     #[test]
@@ -170,17 +148,19 @@ mod tests {
             transport: crate::config::Transport::Tcp,
             latency_ms: 0,
         };
-        let told =
-            |why: &str| unreachable(&format!("Unable to connect to RTSP server: {why}"), &camera);
+        let told = |why: &str| {
+            let line = format!("Unable to connect to RTSP server: {why}");
+            unreachable(&line, &camera).unwrap()
+        };
         assert_eq!(
-            told("No route to host (os error 113)").unwrap(),
+            told("No route to host (os error 113)").to_string(),
             "nothing answers at 192.0.2.1:554 (no route to host): \
              is it powered, is its cable in, is the address in url right?"
         );
-        let refused = told("Connection refused (os error 111)").unwrap();
-        assert!(refused.contains("is RTSP switched on"), "{refused}");
+        let refused = told("Connection refused (os error 111)");
+        assert!(matches!(refused, CameraSentence::RefusesConnection { .. }));
         let name = told("failed to lookup address information: Name or service not known");
-        assert!(name.unwrap().contains("no such name"));
+        assert!(matches!(name, CameraSentence::NameUnknown { .. }));
         assert_eq!(unreachable("Timed out", &camera), None);
     }
 
@@ -205,11 +185,11 @@ mod tests {
     #[test]
     fn a_reason_is_one_short_printable_line() {
         let long = format!("bad\u{7}\nthings: {}", "x".repeat(500));
-        let text = sentence(&long);
+        let text = one_line(&long);
         assert_eq!(text.chars().count(), 201);
         assert!(!text.contains(|c: char| c.is_control()));
         assert_eq!(
-            sentence("connecting failed: refused. "),
+            one_line("connecting failed: refused. "),
             "connecting failed: refused"
         );
     }

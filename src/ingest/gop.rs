@@ -3,6 +3,7 @@
 //!
 //! Not here: what is stored (`normalizer`).
 
+use super::sentence::{Bitrate, CameraSentence, Tenths};
 use crate::config::RingSettings;
 
 /// Seconds over which the bitrate is taken.
@@ -18,26 +19,6 @@ pub struct RingCapacity {
     pub max_bitrate_bps: u64,
     /// pre + post.
     pub window_ms: u64,
-}
-
-/// What a warning is about; each is logged once a camera.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Topic {
-    Bitrate,
-    KeyFrames,
-}
-
-/// A sentence that names what to change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Warning {
-    pub topic: Topic,
-    pub text: String,
-}
-
-impl Warning {
-    fn new(topic: Topic, text: String) -> Warning {
-        Warning { topic, text }
-    }
 }
 
 /// Counts of one connection.
@@ -116,7 +97,7 @@ impl StreamWatch {
     }
 
     /// What to change; empty if the ring fits the stream.
-    pub fn warnings(&self, room: &RingCapacity, now_mono_ns: u64) -> Vec<Warning> {
+    pub fn warnings(&self, room: &RingCapacity, now_mono_ns: u64) -> Vec<CameraSentence> {
         room.warnings(self.bitrate_bps(now_mono_ns), self.longest_gop_ms)
     }
 }
@@ -134,7 +115,7 @@ impl RingCapacity {
     }
 
     /// What to change for a stream of this bitrate (0: unknown) and longest GOP.
-    pub fn warnings(&self, bitrate_bps: u64, longest_gop_ms: u64) -> Vec<Warning> {
+    pub fn warnings(&self, bitrate_bps: u64, longest_gop_ms: u64) -> Vec<CameraSentence> {
         let mut warnings = Vec::new();
         let nominal_ms = u64::from(self.seconds) * 1_000;
         let holds_ms = match bitrate_bps {
@@ -143,35 +124,24 @@ impl RingCapacity {
         };
         let holds_s = holds_ms / 1_000;
         if bitrate_bps > self.max_bitrate_bps {
-            let text = format!(
-                "the camera sends {} and the ring is sized for {}: it holds about {holds_s} s instead of {} s; lower the camera's bitrate or raise ring.max_bitrate",
-                megabits(bitrate_bps),
-                megabits(self.max_bitrate_bps),
-                self.seconds,
-            );
-            warnings.push(Warning::new(Topic::Bitrate, text));
+            warnings.push(CameraSentence::BitrateAboveRing {
+                sends_bps: Bitrate(bitrate_bps),
+                sized_bps: Bitrate(self.max_bitrate_bps),
+                holds_s,
+                seconds: self.seconds,
+            });
         }
         let needs_ms = self.window_ms + longest_gop_ms + MARGIN_MS;
         if needs_ms > holds_ms {
-            let text = format!(
-                "key frames are up to {:.1} s apart: a clip of {} s needs {} s in the ring, which holds about {holds_s} s; set the camera's I-frame interval (GOP) to 1 or 2 s and switch \"Smart codec\" or \"H.264+\" off, or raise ring.seconds",
-                seconds(longest_gop_ms),
-                self.window_ms.div_ceil(1_000),
-                needs_ms.div_ceil(1_000),
-            );
-            warnings.push(Warning::new(Topic::KeyFrames, text));
+            warnings.push(CameraSentence::KeyFramesFarApart {
+                apart_ms: Tenths(longest_gop_ms),
+                window_s: self.window_ms.div_ceil(1_000),
+                needs_s: needs_ms.div_ceil(1_000),
+                holds_s,
+            });
         }
         warnings
     }
-}
-
-fn megabits(bps: u64) -> String {
-    let tenths = (bps + 50_000) / 100_000;
-    format!("{}.{} Mbit/s", tenths / 10, tenths % 10)
-}
-
-fn seconds(ms: u64) -> f64 {
-    f64::from(u32::try_from(ms).unwrap_or(u32::MAX)) / 1_000.0
 }
 
 #[cfg(test)]
@@ -222,7 +192,7 @@ mod tests {
             "needs 95 s",
             "about 90 s",
         ] {
-            assert!(warnings[0].text.contains(word), "{word}: {:?}", warnings[0]);
+            assert!(warnings[0].to_string().contains(word), "{word}: {:?}", warnings[0]);
         }
     }
 
@@ -246,10 +216,10 @@ mod tests {
             "about 45 s",
             "ring.max_bitrate",
         ] {
-            assert!(warnings[0].text.contains(word), "{word}: {:?}", warnings[0]);
+            assert!(warnings[0].to_string().contains(word), "{word}: {:?}", warnings[0]);
         }
         assert!(
-            warnings[1].text.contains("holds about 45 s"),
+            warnings[1].to_string().contains("holds about 45 s"),
             "{warnings:?}"
         );
     }

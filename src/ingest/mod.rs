@@ -5,7 +5,6 @@
 //! normaliser that gives each access unit its place in media time.
 //! Not here: the ring itself (`ring`), what a window is (`highlight`), a
 //! verdict on the cameras' health (`health`).
-//! Called by: app.
 //!
 //! Each camera is a task, many tasks share a thread with a runtime of its own:
 //! `session` (retina) → `normalizer` (flags, epochs; `timeline`) → the ring.
@@ -20,6 +19,7 @@ mod gop;
 mod normalizer;
 mod probe;
 mod reconnect;
+mod sentence;
 mod session;
 mod settings;
 mod state;
@@ -34,7 +34,7 @@ use retina::client::SessionGroup;
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
-use crate::base::{CameraId, Clock, Heartbeat, Stop, StopLevel};
+use crate::base::{CameraId, Clock, Coded, Heartbeat, Sentence, Stop, StopLevel};
 use crate::config::Camera;
 use crate::ring::{RingError, RingOpened, RingReader, RingSpec, RingWriter};
 
@@ -43,6 +43,7 @@ use settings::POLITE;
 use state::CameraShared;
 
 pub use probe::{Probe, ProbeError, probe};
+pub use sentence::{CameraSentence, RingSentence, RtspStep};
 pub use settings::{Limits, Settings};
 pub use state::{CameraState, ConnectionPhase};
 
@@ -118,8 +119,8 @@ pub fn start_with(
     limits: Limits,
 ) -> Result<Ingest, IngestError> {
     let count = thread_count(settings.cameras.len());
-    let mut crews = (0..count)
-        .map(Crew::new)
+    let mut threads = (0..count)
+        .map(IngestThread::new)
         .collect::<std::io::Result<Vec<_>>>()
         .map_err(IngestError::Thread)?;
     let (mut old_rings, mut all_shared) = (Vec::new(), Vec::new());
@@ -133,8 +134,8 @@ pub fn start_with(
             old_rings.push((camera.id.clone(), old));
         }
         all_shared.push(shared.clone());
-        let crew = &mut crews[index % count];
-        let group = crew.group.clone();
+        let thread = &mut threads[index % count];
+        let group = thread.group.clone();
         let task = Task::new(
             camera,
             writer,
@@ -144,17 +145,17 @@ pub fn start_with(
             limits,
             group,
         );
-        crew.tasks.push(task);
+        thread.tasks.push(task);
     }
     let ending = Arc::new(Ending {
         stop: stop.clone(),
         told: AtomicBool::new(false),
-        wakes: crews.iter().map(|crew| crew.wake.clone()).collect(),
+        wakes: threads.iter().map(|thread| thread.wake.clone()).collect(),
     });
     let waking = Arc::downgrade(&ending);
     stop.tell(move || waking.upgrade().iter().for_each(|ending| ending.wake()));
-    let heartbeats = crews.iter().map(|crew| crew.heartbeat.clone()).collect();
-    let threads = set_out(crews, &ending).map_err(IngestError::Thread)?;
+    let heartbeats = threads.iter().map(|thread| thread.heartbeat.clone()).collect();
+    let threads = start_threads(threads, &ending).map_err(IngestError::Thread)?;
     Ok(Ingest {
         shared: all_shared,
         old_rings,
@@ -224,23 +225,30 @@ fn open_ring(
     })
 }
 
-/// Logs how the ring was found; the same in words for the state.
-fn say_ring(camera: &CameraId, found: &RingOpened) -> String {
-    let (event, text) = match found {
-        RingOpened::Created => ("buffer_created", "created".to_owned()),
+/// Logs how the ring was found.
+fn say_ring(camera: &CameraId, found: &RingOpened) -> Sentence {
+    let (event, said) = match found {
+        RingOpened::Created => ("buffer_created", RingSentence::Created {}),
         RingOpened::Adopted { entries_held } => (
             "buffer_adopted",
-            format!("adopted with {entries_held} entries"),
+            RingSentence::Adopted {
+                entries: *entries_held,
+            },
         ),
-        RingOpened::Replaced { why, .. } => ("buffer_replaced", format!("replaced: {why}")),
+        RingOpened::Replaced { why, .. } => (
+            "buffer_replaced",
+            RingSentence::Replaced {
+                why: why.to_string(),
+            },
+        ),
     };
     let id = camera.as_str();
-    log::info!(target: "hindsight", event = event, camera = id; "{id}: ring {text}");
-    text
+    log::info!(target: "hindsight", event = event, camera = id; "{id}: ring {said}");
+    said.sentence()
 }
 
 /// The cameras of one thread.
-struct Crew {
+struct IngestThread {
     runtime: Runtime,
     wake: Arc<Notify>,
     group: Arc<SessionGroup>,
@@ -248,9 +256,9 @@ struct Crew {
     tasks: Vec<Task>,
 }
 
-impl Crew {
-    fn new(index: usize) -> std::io::Result<Crew> {
-        Ok(Crew {
+impl IngestThread {
+    fn new(index: usize) -> std::io::Result<IngestThread> {
+        Ok(IngestThread {
             runtime: tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?,
@@ -262,7 +270,7 @@ impl Crew {
     }
 
     fn run(self, ending: &Ending) {
-        let Crew {
+        let IngestThread {
             runtime,
             wake,
             group,
@@ -292,16 +300,16 @@ impl Crew {
     }
 }
 
-/// Starts a thread for each crew; all or none.
-fn set_out(crews: Vec<Crew>, ending: &Arc<Ending>) -> std::io::Result<Vec<JoinHandle<()>>> {
-    let threads: std::io::Result<Vec<_>> = crews
+/// Starts all threads or none.
+fn start_threads(threads: Vec<IngestThread>, ending: &Arc<Ending>) -> std::io::Result<Vec<JoinHandle<()>>> {
+    let threads: std::io::Result<Vec<_>> = threads
         .into_iter()
         .enumerate()
-        .map(|(index, crew)| {
+        .map(|(index, thread)| {
             let ending = ending.clone();
             std::thread::Builder::new()
                 .name(format!("ingest-{index}"))
-                .spawn(move || crew.run(&ending))
+                .spawn(move || thread.run(&ending))
         })
         .collect();
     if threads.is_err() {

@@ -16,6 +16,7 @@ use crate::ring::Pushed;
 use super::camera::describe;
 use super::gop::RingCapacity;
 use super::normalizer::{Normalizer, Sink};
+use super::sentence::CameraSentence;
 use super::session::{self, Playing};
 use super::settings::{Limits, POLITE};
 
@@ -54,15 +55,31 @@ impl Probe {
         RingCapacity::of(ring, window_ms)
             .warnings(self.bitrate_bps, self.longest_gop_ms.unwrap_or(0))
             .into_iter()
-            .map(|warning| warning.text)
+            .map(|warning| warning.to_string())
             .collect()
     }
 }
 
 /// Why nothing can be said of a camera; the text is for people.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ProbeError(pub String);
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    #[error("cannot start: {0}")]
+    Runtime(std::io::Error),
+    #[error("{0}")]
+    Camera(CameraSentence),
+    #[error("the camera answers, but sends no pictures")]
+    NoPictures,
+    #[error(
+        "the camera sends recovery points (intra refresh) and no key frames: clips need key frames; set its I-frame interval (GOP) to 1 or 2 s"
+    )]
+    OnlyRecoveryPoints,
+    #[error(
+        "the camera sends pictures but no key frame in all that time: set its I-frame interval (GOP) to 1 or 2 s"
+    )]
+    NoKeyFrame,
+    #[error("an error inside hindsight while looking at it")]
+    Panicked,
+}
 
 /// At least so long, for a bitrate that means something.
 const SHORTEST_NS: u64 = 3_000_000_000;
@@ -76,7 +93,7 @@ pub fn probe(camera: &Camera, limit: Duration) -> Result<Probe, ProbeError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|e| ProbeError(format!("cannot start: {e}")))?;
+        .map_err(ProbeError::Runtime)?;
     let group = Arc::new(SessionGroup::default());
     let result = runtime.block_on(async {
         let result = look(camera, &group, limit).await;
@@ -97,7 +114,7 @@ async fn look(
     let mut start_times = session::StartTimes::default();
     let mut playing = session::connect(camera, group, limits.connect, &mut start_times)
         .await
-        .map_err(|reason| ProbeError(reason.text))?;
+        .map_err(ProbeError::Camera)?;
     let mut normalizer = playing.normalizer();
     let mut seen = Seen::default();
     let clock = RealClock;
@@ -108,7 +125,7 @@ async fn look(
         let next = playing.next(&mut normalizer, &mut seen, &clock, camera);
         match tokio::time::timeout_at(until, next).await {
             Err(_) => break None,
-            Ok(Err(reason)) => break Some(reason.text),
+            Ok(Err(reason)) => break Some(reason),
             Ok(Ok(item)) => {
                 seen.lost_packets += u64::from(item.lost_packets);
                 if item.track == Some(Track::Video) {
@@ -122,28 +139,22 @@ async fn look(
     };
     let now = clock.mono_ns();
     if !normalizer.begun() {
-        return Err(ProbeError(
-            ended.unwrap_or_else(|| nothing(&normalizer, newest_video > start)),
-        ));
+        let nothing = || nothing(&normalizer, newest_video > start);
+        return Err(ended.map_or_else(nothing, ProbeError::Camera));
     }
     let mut probe = seen.report(&playing, &mut normalizer, now.saturating_sub(start));
     probe.bitrate_bps = normalizer.watch.bitrate_bps(now);
-    probe.warnings.extend(ended);
+    probe.warnings.extend(ended.map(|ended| ended.to_string()));
     Ok(probe)
 }
 
-fn nothing(normalizer: &Normalizer, pictures: bool) -> String {
-    let text = match (pictures, normalizer.has_video_params()) {
-        (false, _) => "the camera answers, but sends no pictures",
-        (true, false) => "the camera sends pictures but no parameter sets: nothing can be decoded",
-        (true, true) if normalizer.only_recovery_points() => {
-            "the camera sends recovery points (intra refresh) and no key frames: clips need key frames; set its I-frame interval (GOP) to 1 or 2 s"
-        }
-        _ => {
-            "the camera sends pictures but no key frame in all that time: set its I-frame interval (GOP) to 1 or 2 s"
-        }
-    };
-    text.to_owned()
+fn nothing(normalizer: &Normalizer, pictures: bool) -> ProbeError {
+    match (pictures, normalizer.has_video_params()) {
+        (false, _) => ProbeError::NoPictures,
+        (true, false) => ProbeError::Camera(CameraSentence::NoParameters {}),
+        (true, true) if normalizer.only_recovery_points() => ProbeError::OnlyRecoveryPoints,
+        _ => ProbeError::NoKeyFrame,
+    }
 }
 
 /// Counts instead of storing.
@@ -212,7 +223,8 @@ impl Seen {
     fn report(&self, playing: &Playing, normalizer: &mut Normalizer, watched_ns: u64) -> Probe {
         let (video, audio) = playing.known();
         let key_frames = normalizer.watch.key_frames();
-        let mut warnings = playing.left_out.clone();
+        let left_out = playing.left_out.iter();
+        let mut warnings: Vec<String> = left_out.map(ToString::to_string).collect();
         if key_frames < 2 {
             warnings.push(format!(
                 "no second key frame came within {} s",

@@ -17,7 +17,8 @@ use crate::base::Clock;
 use crate::config::{Camera, Transport};
 use crate::media::{Codec, TICKS_90K, Track, TrackParams};
 
-use super::error_text::ConnectionError;
+use super::error_text;
+use super::sentence::{CameraSentence, RtspStep};
 use super::normalizer::{FrameOutcome, Normalizer, ReceivedFrame, Sink};
 use super::settings::POLITE;
 
@@ -29,7 +30,7 @@ pub struct Playing {
     codec: Codec,
     audio_rate: Option<u32>,
     /// What was left out, for people.
-    pub left_out: Vec<String>,
+    pub left_out: Vec<CameraSentence>,
     /// Start times of video and audio, as far as frames showed them; `None`
     /// once handed on, and where the camera tells none.
     starts: Option<(Option<i64>, Option<i64>)>,
@@ -62,7 +63,7 @@ pub async fn connect(
     group: &Arc<SessionGroup>,
     limit: Duration,
     start_times: &mut StartTimes,
-) -> Result<Playing, ConnectionError> {
+) -> Result<Playing, CameraSentence> {
     let both = async {
         match call(camera, group, *start_times).await {
             Err(Unanswered::NoStartTimes) => {
@@ -77,13 +78,12 @@ pub async fn connect(
     match tokio::time::timeout(limit, both).await {
         Ok(Ok(playing)) => Ok(playing),
         Ok(Err(Unanswered::NoStartTimes)) => {
-            Err(ConnectionError::new("the answer to PLAY makes no sense"))
+            Err(CameraSentence::PlayNonsense {})
         }
         Ok(Err(Unanswered::Failed(reason))) => Err(reason),
-        Err(_) => Err(ConnectionError::new(format!(
-            "no answer within {} s",
-            limit.as_secs().max(1)
-        ))),
+        Err(_) => Err(CameraSentence::NoAnswer {
+            within_s: limit.as_secs().max(1),
+        }),
     }
 }
 
@@ -91,11 +91,11 @@ pub async fn connect(
 enum Unanswered {
     /// It would play, but says not from when.
     NoStartTimes,
-    Failed(ConnectionError),
+    Failed(CameraSentence),
 }
 
-impl From<ConnectionError> for Unanswered {
-    fn from(reason: ConnectionError) -> Unanswered {
+impl From<CameraSentence> for Unanswered {
+    fn from(reason: CameraSentence) -> Unanswered {
         Unanswered::Failed(reason)
     }
 }
@@ -105,16 +105,16 @@ async fn call(
     group: &Arc<SessionGroup>,
     start_times: StartTimes,
 ) -> Result<Playing, Unanswered> {
-    let fail = |what: &'static str| move |e: retina::Error| ConnectionError::of(&e, what, camera);
+    let fail = |step: RtspStep| move |e: retina::Error| error_text::of(&e, step, camera);
     let mut session = Session::describe(camera.url.clone(), session_options(camera, group))
         .await
-        .map_err(fail("connecting"))?;
+        .map_err(fail(RtspStep::Describe {}))?;
     let chosen = choose(session.streams())?;
     for index in [Some(chosen.video), chosen.audio].into_iter().flatten() {
         session
             .setup(index, setup_options(camera))
             .await
-            .map_err(fail("setting up the stream"))?;
+            .map_err(fail(RtspStep::Setup {}))?;
     }
     // A single track has nothing to be aligned with.
     let require = chosen.audio.is_some() && start_times == StartTimes::Expected;
@@ -125,10 +125,10 @@ async fn call(
     });
     let frames = match session.play(play).await {
         Err(e) if require && e.status_code() == Some(200) => return Err(Unanswered::NoStartTimes),
-        other => other.map_err(fail("starting the stream"))?,
+        other => other.map_err(fail(RtspStep::Play {}))?,
     };
     Ok(Playing {
-        frames: frames.demuxed().map_err(fail("reading the stream"))?,
+        frames: frames.demuxed().map_err(fail(RtspStep::Read {}))?,
         video: chosen.video,
         audio: chosen.audio,
         codec: chosen.codec,
@@ -168,11 +168,11 @@ struct Chosen {
     codec: Codec,
     audio: Option<usize>,
     audio_rate: Option<u32>,
-    left_out: Vec<String>,
+    left_out: Vec<CameraSentence>,
 }
 
 /// The first H.264 or H.265, and the first AAC.
-fn choose(streams: &[Stream]) -> Result<Chosen, ConnectionError> {
+fn choose(streams: &[Stream]) -> Result<Chosen, CameraSentence> {
     let codec_of = |stream: &Stream| match (stream.media(), stream.encoding_name()) {
         ("video", "h264") => Some(Codec::H264),
         ("video", "h265") => Some(Codec::H265),
@@ -187,7 +187,7 @@ fn choose(streams: &[Stream]) -> Result<Chosen, ConnectionError> {
         })
     };
     let Some((video, codec)) = first(false) else {
-        return Err(ConnectionError::new(no_video(streams)));
+        return Err(no_video(streams));
     };
     let audio = first(true).map(|(index, _)| index);
     let left_out = streams
@@ -196,12 +196,9 @@ fn choose(streams: &[Stream]) -> Result<Chosen, ConnectionError> {
         .filter(|(index, stream)| {
             *index != video && Some(*index) != audio && stream.media() != "application"
         })
-        .map(|(_, stream)| {
-            format!(
-                "its {} track in {} is left out: only H.264, H.265 and AAC are taken, one track of each kind",
-                plain(stream.media()),
-                name_of(stream),
-            )
+        .map(|(_, stream)| CameraSentence::TrackLeftOut {
+            media: plain(stream.media()),
+            encoding: name_of(stream),
         })
         .collect();
     Ok(Chosen {
@@ -213,12 +210,11 @@ fn choose(streams: &[Stream]) -> Result<Chosen, ConnectionError> {
     })
 }
 
-fn no_video(streams: &[Stream]) -> String {
+fn no_video(streams: &[Stream]) -> CameraSentence {
     let offers: Vec<String> = streams.iter().map(name_of).collect();
-    format!(
-        "the camera offers no H.264 or H.265 video (it offers {}): set its video encoding to H.264 or H.265",
-        offers.join(", ")
-    )
+    CameraSentence::OffersNoVideo {
+        offers: offers.join(", "),
+    }
 }
 
 fn name_of(stream: &Stream) -> String {
@@ -266,11 +262,11 @@ impl Playing {
         sink: &mut S,
         clock: &dyn Clock,
         camera: &Camera,
-    ) -> Result<StreamItem, ConnectionError> {
+    ) -> Result<StreamItem, CameraSentence> {
         match self.frames.next().await {
             Some(Ok(item)) => Ok(self.take(&item, normalizer, sink, clock)),
-            Some(Err(e)) => Err(ConnectionError::of(&e, "reading the stream", camera)),
-            None => Err(ConnectionError::new("the camera closed the connection")),
+            Some(Err(e)) => Err(error_text::of(&e, RtspStep::Read {}, camera)),
+            None => Err(CameraSentence::Closed {}),
         }
     }
 

@@ -1,19 +1,19 @@
 //! What ingest knows of its cameras, for status and health.
 //!
-//! Not here: what it means (`health`). Called by: app, through [`super::Ingest::states`].
+//! Not here: what it means (`health`).
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, TryLockError};
 
 use serde::Serialize;
 
-use crate::base::{CameraId, lock};
+use crate::base::{CameraId, Sentence, lock};
 
 /// Where a camera's connection stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConnectionPhase {
-    /// Being called, or connected and not yet sending pictures.
+    /// Being connected, or connected and not yet sending pictures.
     #[default]
     Connecting,
     /// Pictures come.
@@ -37,6 +37,9 @@ pub struct CameraState {
     pub last_au_mono_ns: Option<u64>,
     /// Why it is not streaming, or what is odd while it is; for people. Empty if all is well.
     pub reason: String,
+    /// The same with its code.
+    #[serde(skip)]
+    pub reason_sentence: Option<Sentence>,
     /// Connections tried since the start.
     pub attempts: u64,
     /// Connections that came to streaming since the start.
@@ -65,9 +68,15 @@ pub struct CameraState {
     pub longest_gop_ms: u64,
     /// How the ring was found at the start: "created", "adopted …", "replaced …".
     pub ring: String,
+    /// The same with its code.
+    #[serde(skip)]
+    pub ring_sentence: Sentence,
     /// What to change at the camera or in the config so that clips come out
     /// whole: key frames too far apart, or more bits than the ring is sized for.
     pub warnings: Vec<String>,
+    /// The same with their codes.
+    #[serde(skip)]
+    pub warning_sentences: Vec<Sentence>,
 }
 
 /// The part of a camera's state that is text or changes rarely.
@@ -75,12 +84,12 @@ pub struct CameraState {
 pub(super) struct Words {
     pub phase: ConnectionPhase,
     pub since_mono_ns: u64,
-    pub reason: String,
+    pub reason: Option<Sentence>,
     pub attempts: u64,
     pub connections: u64,
     pub video: Option<String>,
     pub audio: Option<String>,
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Sentence>,
 }
 
 /// What the camera's task and those who ask share. Counters are written by the
@@ -89,7 +98,7 @@ pub(super) struct Words {
 #[derive(Debug)]
 pub(super) struct CameraShared {
     pub camera: CameraId,
-    pub ring: String,
+    pub ring: Sentence,
     pub last_au_mono_ns: AtomicU64,
     pub next_try_mono_ns: AtomicU64,
     pub lost_packets: AtomicU64,
@@ -104,7 +113,7 @@ pub(super) struct CameraShared {
 }
 
 impl CameraShared {
-    pub fn new(camera: CameraId, ring: String) -> CameraShared {
+    pub fn new(camera: CameraId, ring: Sentence) -> CameraShared {
         CameraShared {
             camera,
             ring,
@@ -144,7 +153,8 @@ impl CameraShared {
             state: words.phase,
             since_mono_ns: words.since_mono_ns,
             last_au_mono_ns: some(self.last_au_mono_ns.load(Relaxed)),
-            reason: words.reason,
+            reason: words.reason.as_ref().map_or(String::new(), ToString::to_string),
+            reason_sentence: words.reason,
             attempts: words.attempts,
             connections: words.connections,
             next_try_in_ms: waits.then(|| {
@@ -161,8 +171,10 @@ impl CameraShared {
             epochs: self.epochs.load(Relaxed),
             bitrate_bps: self.bitrate_bps.load(Relaxed),
             longest_gop_ms: self.longest_gop_ms.load(Relaxed),
-            ring: self.ring.clone(),
-            warnings: words.warnings,
+            ring: self.ring.text.clone(),
+            ring_sentence: self.ring.clone(),
+            warnings: words.warnings.iter().map(ToString::to_string).collect(),
+            warning_sentences: words.warnings,
         }
     }
 
@@ -176,10 +188,12 @@ impl CameraShared {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use super::super::sentence::RingSentence;
     use super::*;
+    use crate::base::Coded;
 
     fn shared() -> CameraShared {
-        CameraShared::new(CameraId::new("court1").unwrap(), "created".to_owned())
+        CameraShared::new(CameraId::new("court1").unwrap(), RingSentence::Created {}.sentence())
     }
 
     #[test]

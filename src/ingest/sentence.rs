@@ -1,0 +1,161 @@
+//! What ingest says of a camera: why it does not stream, what is odd while it does.
+//!
+//! Not here: how an error becomes one of these (`error_text`), log lines.
+
+use std::fmt;
+
+use crate::base::sentence::{Arg, Coded, Sentence, ToArg};
+
+crate::sentences! {
+    /// Why a camera does not stream, or what is odd while it does.
+    pub enum CameraSentence {
+        RefusesConnection { host: String, port: u16, error: String } = "camera_refuses_connection":
+            "nothing answers at {host}:{port} ({error}): is RTSP switched on in it, and the port in url right?",
+        NameUnknown { host: String, port: u16, error: String } = "camera_name_unknown":
+            "nothing answers at {host}:{port} ({error}): no such name; is it spelt right in url? An address like 192.0.2.10 needs no look-up",
+        Unreachable { host: String, port: u16, error: String } = "camera_unreachable":
+            "nothing answers at {host}:{port} ({error}): is it powered, is its cable in, is the address in url right?",
+        NoAnswer { within_s: u64 } = "camera_no_answer": "no answer within {within_s} s",
+        WantsPassword { status: u16 } = "camera_wants_password":
+            "the camera wants a user name and password ({status}): set username and password_file",
+        RefusesPassword { status: u16 } = "camera_refuses_password":
+            "the camera refuses the user name or password ({status}): check username and password",
+        NoSuchStream {} = "camera_no_such_stream": "the camera has no stream of this name (404): check the path in url",
+        OffersNothing {} = "camera_offers_nothing": "the camera offers no stream at all: check the path in url",
+        /// No video that is taken.
+        OffersNoVideo { offers: String } = "camera_offers_no_video":
+            "the camera offers no H.264 or H.265 video (it offers {offers}): set its video encoding to H.264 or H.265",
+        Redirects { status: u16 } = "camera_redirects":
+            "the camera sends us elsewhere ({status}): put the address it really streams from into url",
+        NoBandwidth {} = "camera_no_bandwidth": "the camera has no bandwidth left (453): too many viewers?",
+        NoTransport {} = "camera_no_transport":
+            "the camera does not offer this transport (461): set transport to the other of tcp and udp",
+        Busy {} = "camera_busy": "the camera is busy (503): too many viewers?",
+        AnswersStatus { step: RtspStep, status: u16 } = "camera_answers_status": "{step} failed: the camera answers {status}",
+        StepFailed { step: RtspStep, error: String } = "camera_step_failed": "{step} failed: {error}",
+        CommaInPath { step: RtspStep, error: String } = "camera_comma_in_path":
+            "{step} failed: {error}; a comma in the path of url may be what confuses it: choose another name for the stream",
+        PlayNonsense {} = "camera_play_nonsense": "the answer to PLAY makes no sense",
+        Closed {} = "camera_closed": "the camera closed the connection",
+        Stalled { silent_s: u64 } = "camera_stalled": "no picture for {silent_s} s",
+        NoParameters {} = "camera_no_parameters": "the camera sends pictures but no parameter sets: nothing can be decoded",
+        OnlyRecoveryPoints {} = "camera_only_recovery_points":
+            "the camera sends recovery points (intra refresh) and no key frames: clips need key frames; set its I-frame interval (GOP) to 1 or 2 s and switch intra refresh off",
+        NoKeyFrame {} = "camera_no_key_frame":
+            "the camera sends pictures but no key frame: set its I-frame interval (GOP) to 1 or 2 s",
+        ProgramFault {} = "camera_program_fault": "a fault in this program ended the connection",
+        GivenUp { why: Sentence } = "camera_given_up": "{why}; given up after reconnect.max_attempts",
+        TrackLeftOut { media: String, encoding: String } = "camera_track_left_out":
+            "its {media} track in {encoding} is left out: only H.264, H.265 and AAC are taken, one track of each kind",
+        BitrateAboveRing { sends_bps: Bitrate, sized_bps: Bitrate, holds_s: u64, seconds: u32 } = "camera_bitrate_above_ring":
+            "the camera sends {sends_bps} and the ring is sized for {sized_bps}: it holds about {holds_s} s instead of {seconds} s; lower the camera's bitrate or raise ring.max_bitrate",
+        KeyFramesFarApart { apart_ms: Tenths, window_s: u64, needs_s: u64, holds_s: u64 } = "camera_key_frames_far_apart":
+            "key frames are up to {apart_ms} s apart: a clip of {window_s} s needs {needs_s} s in the ring, which holds about {holds_s} s; set the camera's I-frame interval (GOP) to 1 or 2 s and switch \"Smart codec\" or \"H.264+\" off, or raise ring.seconds",
+    }
+}
+
+crate::sentences! {
+    /// What was being done when a camera's answer came, or none.
+    pub enum RtspStep {
+        Describe {} = "camera_step_describe": "connecting",
+        Setup {} = "camera_step_setup": "setting up the stream",
+        Play {} = "camera_step_play": "starting the stream",
+        Read {} = "camera_step_read": "reading the stream",
+    }
+}
+
+crate::sentences! {
+    /// How a camera's ring was found at the start.
+    pub enum RingSentence {
+        Created {} = "ring_created": "created",
+        Adopted { entries: u64 } = "ring_adopted": "adopted with {entries} entries",
+        Replaced { why: String } = "ring_replaced": "replaced: {why}",
+    }
+}
+
+impl CameraSentence {
+    /// The camera wants a user name and password, or others.
+    pub fn is_password(&self) -> bool {
+        matches!(
+            self,
+            CameraSentence::WantsPassword { .. } | CameraSentence::RefusesPassword { .. }
+        )
+    }
+}
+
+impl ToArg for RtspStep {
+    fn to_arg(&self) -> Arg {
+        self.sentence().to_arg()
+    }
+}
+
+/// Bits per second; for people in Mbit/s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bitrate(pub u64);
+
+impl fmt::Display for Bitrate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tenths = self.0.saturating_add(50_000) / 100_000;
+        write!(f, "{}.{} Mbit/s", tenths / 10, tenths % 10)
+    }
+}
+
+impl ToArg for Bitrate {
+    fn to_arg(&self) -> Arg {
+        self.0.to_arg()
+    }
+}
+
+/// Milliseconds; for people in seconds with one decimal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tenths(pub u64);
+
+impl fmt::Display for Tenths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tenths = self.0.saturating_add(50) / 100;
+        write!(f, "{}.{}", tenths / 10, tenths % 10)
+    }
+}
+
+impl ToArg for Tenths {
+    fn to_arg(&self) -> Arg {
+        self.0.to_arg()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn quantities_are_numbers_for_programs_and_rounded_for_people() {
+        let said = CameraSentence::BitrateAboveRing {
+            sends_bps: Bitrate(16_040_000),
+            sized_bps: Bitrate(8_000_000),
+            holds_s: 45,
+            seconds: 90,
+        };
+        assert!(said.to_string().starts_with(
+            "the camera sends 16.0 Mbit/s and the ring is sized for 8.0 Mbit/s: it holds about 45 s"
+        ));
+        assert_eq!(said.args()["sends_bps"], Arg::Number(16_040_000));
+        assert_eq!(Tenths(39_960).to_string(), "40.0");
+    }
+
+    #[test]
+    fn a_step_is_a_sentence_within_the_sentence() {
+        let said = CameraSentence::AnswersStatus {
+            step: RtspStep::Describe {},
+            status: 500,
+        };
+        assert_eq!(
+            said.to_string(),
+            "connecting failed: the camera answers 500"
+        );
+        let Arg::Sentence(step) = &said.args()["step"] else {
+            panic!("{said:?}")
+        };
+        assert_eq!(step.code, "camera_step_describe");
+    }
+}
