@@ -12,8 +12,8 @@ use futures::FutureExt;
 use retina::client::SessionGroup;
 use tokio::time::MissedTickBehavior;
 
-use crate::base::sentence::{Coded, Sentence};
 use crate::base::Clock;
+use crate::base::sentence::{Coded, Sentence};
 use crate::config::Camera;
 use crate::media::{Codec, Track, TrackParams};
 use crate::ring::RingWriter;

@@ -192,7 +192,11 @@ mod tests {
             "needs 95 s",
             "about 90 s",
         ] {
-            assert!(warnings[0].to_string().contains(word), "{word}: {:?}", warnings[0]);
+            assert!(
+                warnings[0].to_string().contains(word),
+                "{word}: {:?}",
+                warnings[0]
+            );
         }
     }
 
@@ -216,7 +220,11 @@ mod tests {
             "about 45 s",
             "ring.max_bitrate",
         ] {
-            assert!(warnings[0].to_string().contains(word), "{word}: {:?}", warnings[0]);
+            assert!(
+                warnings[0].to_string().contains(word),
+                "{word}: {:?}",
+                warnings[0]
+            );
         }
         assert!(
             warnings[1].to_string().contains("holds about 45 s"),

@@ -154,7 +154,10 @@ pub fn start_with(
     });
     let waking = Arc::downgrade(&ending);
     stop.tell(move || waking.upgrade().iter().for_each(|ending| ending.wake()));
-    let heartbeats = threads.iter().map(|thread| thread.heartbeat.clone()).collect();
+    let heartbeats = threads
+        .iter()
+        .map(|thread| thread.heartbeat.clone())
+        .collect();
     let threads = start_threads(threads, &ending).map_err(IngestError::Thread)?;
     Ok(Ingest {
         shared: all_shared,
@@ -301,7 +304,10 @@ impl IngestThread {
 }
 
 /// Starts all threads or none.
-fn start_threads(threads: Vec<IngestThread>, ending: &Arc<Ending>) -> std::io::Result<Vec<JoinHandle<()>>> {
+fn start_threads(
+    threads: Vec<IngestThread>,
+    ending: &Arc<Ending>,
+) -> std::io::Result<Vec<JoinHandle<()>>> {
     let threads: std::io::Result<Vec<_>> = threads
         .into_iter()
         .enumerate()

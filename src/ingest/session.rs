@@ -18,8 +18,8 @@ use crate::config::{Camera, Transport};
 use crate::media::{Codec, TICKS_90K, Track, TrackParams};
 
 use super::error_text;
-use super::sentence::{CameraSentence, RtspStep};
 use super::normalizer::{FrameOutcome, Normalizer, ReceivedFrame, Sink};
+use super::sentence::{CameraSentence, RtspStep};
 use super::settings::POLITE;
 
 /// A camera that sends.
@@ -77,9 +77,7 @@ pub async fn connect(
     };
     match tokio::time::timeout(limit, both).await {
         Ok(Ok(playing)) => Ok(playing),
-        Ok(Err(Unanswered::NoStartTimes)) => {
-            Err(CameraSentence::PlayNonsense {})
-        }
+        Ok(Err(Unanswered::NoStartTimes)) => Err(CameraSentence::PlayNonsense {}),
         Ok(Err(Unanswered::Failed(reason))) => Err(reason),
         Err(_) => Err(CameraSentence::NoAnswer {
             within_s: limit.as_secs().max(1),

@@ -153,7 +153,10 @@ impl CameraShared {
             state: words.phase,
             since_mono_ns: words.since_mono_ns,
             last_au_mono_ns: some(self.last_au_mono_ns.load(Relaxed)),
-            reason: words.reason.as_ref().map_or(String::new(), ToString::to_string),
+            reason: words
+                .reason
+                .as_ref()
+                .map_or(String::new(), ToString::to_string),
             reason_sentence: words.reason,
             attempts: words.attempts,
             connections: words.connections,
@@ -193,7 +196,10 @@ mod tests {
     use crate::base::Coded;
 
     fn shared() -> CameraShared {
-        CameraShared::new(CameraId::new("court1").unwrap(), RingSentence::Created {}.sentence())
+        CameraShared::new(
+            CameraId::new("court1").unwrap(),
+            RingSentence::Created {}.sentence(),
+        )
     }
 
     #[test]
