@@ -16,8 +16,9 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use super::chip::{CONSUMER, Chip, button_name, kernel_word, led_name, taken};
 use super::listen::{EndSignal, Listener, Sequence, Woken};
-use super::types::{BoardError, BoardEvent, BoardPart, Edge, Edges, Levels, PinFault};
-use crate::config::{ActiveLevel, Button, Input, Led, Pull};
+use super::error::{BoardError, BoardPartName};
+use super::types::{BoardEvent, BoardPart, Edge, Edges, Levels, PinFault};
+use crate::config::{Button, Input, Led, Level, Pull};
 
 /// A predecessor that was killed a moment ago may hold its lines a little longer.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -31,7 +32,7 @@ const AT_ONCE: usize = 16;
 /// One button's line.
 struct Line {
     button: usize,
-    name: String,
+    name: BoardPartName,
     debounce_ns: u64,
     request: Request,
 }
@@ -133,7 +134,7 @@ fn open_button(
 /// Requests a line; waits while it is still held by a Hindsight that just died.
 fn ask(
     chip: &Chip,
-    part: &str,
+    part: &BoardPartName,
     pin: u32,
     builder: &mut gpiocdev::request::Builder,
     until: Instant,
@@ -143,12 +144,12 @@ fn ask(
     }
     chip.check(part, pin)?;
     builder.request().map_err(|error| match chip.who_has(pin) {
-        Some(who) => taken(part, &who),
-        None => BoardError::Pin(format!(
-            "{part}: {} refuses the pin: {}",
-            chip.shown(),
-            kernel_word(&error)
-        )),
+        Some(who) => taken(part.clone(), who),
+        None => BoardError::PinRefused {
+            part: part.clone(),
+            chip: chip.shown(),
+            error: kernel_word(&error),
+        },
     })
 }
 
@@ -183,13 +184,15 @@ fn listen(lines: &[Line], node: Option<&Inotify>, end: &EndSignal, heard: &Sende
                 continue;
             };
             let read = match ready.gone {
-                true => Err("the GPIO chip is gone".to_owned()),
+                true => Err(BoardError::ChipGone {
+                    part: line.name.clone(),
+                }),
                 false => read(line, sequence, heard),
             };
             if let Err(what) = read {
                 let _ = heard.send(BoardEvent::Trouble {
                     button: line.button,
-                    what: Some(format!("{}: {what}", line.name)),
+                    what: Some(what),
                 });
                 live.remove(ready.at);
             }
@@ -198,9 +201,11 @@ fn listen(lines: &[Line], node: Option<&Inotify>, end: &EndSignal, heard: &Sende
 }
 
 /// The events that one line has. Nobody listening any more is no error: we are about to be dropped.
-fn read(line: &Line, sequence: &mut Sequence, heard: &Sender<BoardEvent>) -> Result<(), String> {
-    let unread =
-        |error: &gpiocdev::Error| format!("its edges cannot be read: {}", kernel_word(error));
+fn read(line: &Line, sequence: &mut Sequence, heard: &Sender<BoardEvent>) -> Result<(), BoardError> {
+    let unread = |error: &gpiocdev::Error| BoardError::EdgesUnread {
+        part: line.name.clone(),
+        error: kernel_word(error),
+    };
     // Not `read_edge_event`: it takes eight events from the kernel and gives the first (gpiocdev 0.8.0).
     let each = line.request.edge_event_u64_size();
     let mut words = vec![0; each * AT_ONCE];
@@ -254,7 +259,7 @@ pub struct CdevLevels {
 }
 
 struct Light {
-    name: String,
+    name: BoardPartName,
     request: Request,
 }
 
@@ -300,11 +305,10 @@ impl Levels for CdevLevels {
             false => Value::Inactive,
         };
         light.request.set_lone_value(value).map_err(|error| {
-            BoardError::Pin(format!(
-                "{}: its level cannot be set: {}",
-                light.name,
-                kernel_word(&error)
-            ))
+            BoardError::LevelNotSet {
+                part: light.name.clone(),
+                error: kernel_word(&error),
+            }
         })
     }
 

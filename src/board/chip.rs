@@ -6,7 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use gpiocdev::line::InfoChangeKind;
 
-use super::types::{BoardError, Settings};
+use super::error::{BoardError, BoardNote, BoardPartName};
+use super::types::{Settings};
 use crate::config::{Button, Input, Led, LedRole};
 
 /// How lines that we hold are marked in the kernel.
@@ -31,13 +32,13 @@ struct Known {
 impl Chip {
     /// The chip the settings name, else the one with the board's header, else
     /// the first. The second value is what should be said about the choice.
-    pub fn find(settings: &Settings) -> Result<(Chip, Option<String>), BoardError> {
+    pub fn find(settings: &Settings) -> Result<(Chip, Option<BoardNote>), BoardError> {
         let chips = open_all()?;
         let known: Vec<Known> = chips.iter().map(Chip::known).collect();
         let (at, note) = choose(&known, settings.board.chip.as_deref())?;
         match chips.into_iter().nth(at) {
             Some(chip) => Ok((chip, note)),
-            None => Err(no_chip()),
+            None => Err(BoardError::NoGpio {}),
         }
     }
 
@@ -84,11 +85,10 @@ impl Chip {
     }
 
     fn silent(&self, error: &gpiocdev::Error) -> BoardError {
-        BoardError::Pin(format!(
-            "{} does not say who has its pins: {}",
-            self.shown(),
-            kernel_word(error)
-        ))
+        BoardError::ChipSilent {
+            chip: self.shown(),
+            error: kernel_word(error),
+        }
     }
 
     /// Who has the pin, by the kernel's word; `None`: nobody, or it does not say.
@@ -108,16 +108,17 @@ impl Chip {
     }
 
     /// Whether the chip has such a pin, and nobody has it.
-    pub fn check(&self, part: &str, pin: u32) -> Result<(), BoardError> {
+    pub fn check(&self, part: &BoardPartName, pin: u32) -> Result<(), BoardError> {
         if pin >= self.lines {
-            return Err(BoardError::Pin(format!(
-                "{part}: {} has the pins 0 to {}, no {pin}",
-                self.shown(),
-                self.lines.saturating_sub(1)
-            )));
+            return Err(BoardError::NoSuchPin {
+                part: part.clone(),
+                chip: self.shown(),
+                last_pin: self.lines.saturating_sub(1),
+                pin,
+            });
         }
         match self.who_has(pin) {
-            Some(who) => Err(taken(part, &who)),
+            Some(who) => Err(taken(part.clone(), who)),
             None => Ok(()),
         }
     }
@@ -130,33 +131,38 @@ impl AsFd for Chip {
 }
 
 /// The error of a pin that somebody has.
-pub fn taken(part: &str, who: &str) -> BoardError {
-    let help = if who == format!("`{CONSUMER}`") {
-        "that is another Hindsight: is the service running?"
-    } else {
-        "choose another pin, or stop what uses it"
-    };
-    BoardError::Pin(format!("{part}: the pin is in use by {who}; {help}"))
+pub fn taken(part: BoardPartName, who: String) -> BoardError {
+    match who == format!("`{CONSUMER}`") {
+        true => BoardError::PinTakenByHindsight { part, who },
+        false => BoardError::PinTaken { part, who },
+    }
 }
 
 /// What a button is called in messages.
-pub fn button_name(button: &Button) -> String {
+pub fn button_name(button: &Button) -> BoardPartName {
+    let id = button.id.clone();
     match &button.input {
-        Input::Gpio { pin, .. } => format!("button `{}` on GPIO {pin}", button.id),
-        Input::Usb { key, .. } => format!("button `{}` ({key})", button.id),
+        Input::Gpio { pin, .. } => BoardPartName::Button {
+            button: id,
+            pin: *pin,
+        },
+        Input::Usb { key, .. } => BoardPartName::Key {
+            button: id,
+            key: key.clone(),
+        },
     }
 }
 
 /// What an LED is called in messages.
-pub fn led_name(led: &Led) -> String {
+pub fn led_name(led: &Led) -> BoardPartName {
     let role = match led.role {
-        LedRole::Ready => "LED `ready`",
-        LedRole::Busy => "LED `busy`",
-        LedRole::Fault => "LED `fault`",
-        LedRole::Status => "LED `status`",
-        LedRole::Sound => "buzzer (`sound`)",
+        LedRole::Ready => "ready",
+        LedRole::Busy => "busy",
+        LedRole::Fault => "fault",
+        LedRole::Status => "status",
+        LedRole::Sound => return BoardPartName::Buzzer { pin: led.pin },
     };
-    format!("{role} on GPIO {}", led.pin)
+    BoardPartName::Led { role, pin: led.pin }
 }
 
 /// What the kernel says, without the library's words around it.
@@ -165,10 +171,6 @@ pub fn kernel_word(error: &gpiocdev::Error) -> String {
     error
         .source()
         .map_or_else(|| error.to_string(), ToString::to_string)
-}
-
-fn no_chip() -> BoardError {
-    BoardError::NoGpio("there is no GPIO on this machine (no /dev/gpiochip0)".to_owned())
 }
 
 fn open_all() -> Result<Vec<Chip>, BoardError> {
@@ -183,10 +185,8 @@ fn open_all() -> Result<Vec<Chip>, BoardError> {
     }
     match (chips.is_empty(), refused) {
         (false, _) => Ok(chips),
-        (true, Some((path, why))) => Err(BoardError::Pin(format!(
-            "{path} cannot be opened: {why}; the service's user belongs into the group that owns it (`gpio` on Raspberry Pi OS)"
-        ))),
-        (true, None) => Err(no_chip()),
+        (true, Some((path, error))) => Err(BoardError::ChipClosed { path, error }),
+        (true, None) => Err(BoardError::NoGpio {}),
     }
 }
 
@@ -205,30 +205,29 @@ fn shown(chip: &Known) -> String {
 }
 
 /// Which of the chips, and what to say about it.
-fn choose(chips: &[Known], want: Option<&str>) -> Result<(usize, Option<String>), BoardError> {
+fn choose(chips: &[Known], want: Option<&str>) -> Result<(usize, Option<BoardNote>), BoardError> {
     let all = || chips.iter().map(shown).collect::<Vec<_>>().join(", ");
     if let Some(want) = want {
         let name = want.strip_prefix("/dev/").unwrap_or(want);
         return match chips.iter().position(|c| c.name == name || c.label == want) {
             Some(at) => Ok((at, None)),
-            None => Err(BoardError::Pin(format!(
-                "there is no GPIO chip `{want}` here; there are {}",
-                all()
-            ))),
+            None => Err(BoardError::NoSuchChip {
+                chip: want.to_owned(),
+                chips: all(),
+            }),
         };
     }
     let header = |chip: &Known| HEADER_LABELS.contains(&chip.label.as_str());
     match chips.iter().position(header) {
         Some(at) => Ok((at, None)),
-        None if chips.is_empty() => Err(no_chip()),
+        None if chips.is_empty() => Err(BoardError::NoGpio {}),
         None if chips.len() == 1 => Ok((0, None)),
         None => Ok((
             0,
-            Some(format!(
-                "none of the GPIO chips is known to have a header; the pins are taken on {}; name another with `chip` in [board]: {}",
-                shown(&chips[0]),
-                all()
-            )),
+            Some(BoardNote::ChipGuessed {
+                chip: shown(&chips[0]),
+                chips: all(),
+            }),
         )),
     }
 }
@@ -269,8 +268,8 @@ mod tests {
         assert_eq!(choose(&chips(&["a"]), None).unwrap(), (0, None));
         let (at, note) = choose(&chips(&["a", "b"]), None).unwrap();
         assert_eq!(at, 0);
-        assert!(note.unwrap().contains("name another with `chip`"));
+        assert!(matches!(note, Some(BoardNote::ChipGuessed { .. })));
         let none = choose(&[], None).unwrap_err();
-        assert!(matches!(none, BoardError::NoGpio(_)));
+        assert!(matches!(none, BoardError::NoGpio {}));
     }
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
+use super::error::BoardError;
 use super::patterns::{self, LightState, Meaning, PressAnswer};
 use super::types::Levels;
 use crate::base::{Backoff, Clock, RealClock, lock};
@@ -59,7 +60,7 @@ pub struct LightView {
     /// As the pin has it; `None`: cannot be told.
     pub lit: Option<bool>,
     /// Why it cannot be set.
-    pub trouble: Option<String>,
+    pub trouble: Option<BoardError>,
 }
 
 /// Tells the lights what happened. Cheap to clone; no call waits for anything.
@@ -79,7 +80,7 @@ pub struct Lights {
 struct Shown {
     state: Option<LightState>,
     /// LED, level, trouble.
-    lights: Vec<(Led, Option<bool>, Option<String>)>,
+    lights: Vec<(Led, Option<bool>, Option<BoardError>)>,
 }
 
 impl Lights {
@@ -265,7 +266,7 @@ struct Light {
     led: Led,
     /// What it was set to last; `None`: never, or that failed.
     set: Option<bool>,
-    trouble: Option<String>,
+    trouble: Option<BoardError>,
     /// In a row.
     failures: u32,
     retry_mono_ns: u64,
@@ -370,13 +371,12 @@ impl Light {
                 self.set = None;
                 self.failures = self.failures.saturating_add(1);
                 self.retry_mono_ns = now + RETRY.due_ms(self.failures) * 1_000_000;
-                let what = error.to_string();
                 // Told once, however often it is tried.
-                if self.trouble.as_ref() != Some(&what) {
+                if self.trouble.as_ref() != Some(&error) {
                     log::warn!(target: "hindsight::board", event = "error_led", role, pin;
-                        "the {role} light on pin {pin} cannot be set: {what}");
+                        "the {role} light on pin {pin} cannot be set: {error}");
                 }
-                self.trouble = Some(what);
+                self.trouble = Some(error);
             }
         }
     }
@@ -502,7 +502,8 @@ mod tests {
         sim.break_led(busy, Some("line 18 is gone"));
         lights.set_windows(1);
         until(|| {
-            lights.views(RealClock.mono_ns())[busy].trouble.as_deref() == Some("line 18 is gone")
+            let why = "line 18 is gone".to_owned();
+            lights.views(RealClock.mono_ns())[busy].trouble == Some(BoardError::Simulated { why })
         });
         assert!(
             lights.views(RealClock.mono_ns())[at(LedRole::Ready)]

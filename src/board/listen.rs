@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use super::types::BoardError;
+use super::error::BoardError;
 
 /// A listening thread; dropping this ends it, and waits for its end.
 pub struct Listener {
@@ -44,10 +44,9 @@ impl Listener {
         name: &str,
         listen: impl FnOnce(&EndSignal) + Send + 'static,
     ) -> Result<Listener, BoardError> {
-        let cannot = |what: &str, why: &dyn std::fmt::Display| {
-            BoardError::Pin(format!(
-                "the buttons cannot be listened to: no {what}: {why}"
-            ))
+        let cannot = |what, error: &dyn std::fmt::Display| BoardError::NoListener {
+            what,
+            error: error.to_string(),
         };
         let end = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
             .map_err(|why| cannot("eventfd", &why))?;

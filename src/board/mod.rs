@@ -8,6 +8,7 @@
 
 mod cdev;
 mod chip;
+mod error;
 pub mod lights;
 mod listen;
 mod open;
@@ -22,7 +23,7 @@ mod usb;
 
 pub use open::{open, open_levels};
 pub use peek::{Peeked, peek};
-pub use types::{
-    BoardError, BoardEvent, BoardPart, Edge, Edges, LedOutputs, Levels, OpenBoard, PinFault,
+pub use error::{BoardError, BoardNote, BoardPartName};
+pub use types::{BoardEvent, BoardPart, Edge, Edges, LedOutputs, Levels, OpenBoard, PinFault,
     Settings,
 };

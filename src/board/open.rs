@@ -7,10 +7,12 @@ use crossbeam_channel::Sender;
 
 use super::chip::{Chip, button_name, led_name};
 use super::pins::PinMap;
+use super::error::{BoardError, BoardNote, BoardPartName};
 use super::types::{
-    BoardError, BoardEvent, BoardPart, Edges, LedOutputs, Levels, OpenBoard, PinFault, Settings,
+    BoardEvent, BoardPart, Edges, LedOutputs, Levels, OpenBoard, PinFault, Settings,
 };
 use super::{cdev, sim, usb};
+use crate::base::Coded;
 use crate::config::{Backend, Button, Input, Led};
 
 /// Opens buttons and LEDs. Always gives a board: what does not open is among
@@ -91,7 +93,7 @@ struct Pins {
 
 impl Pins {
     /// The chip and the backend. The second value is what should be said about the choice.
-    fn find(settings: &Settings) -> Result<(Pins, Option<String>), BoardError> {
+    fn find(settings: &Settings) -> Result<(Pins, Option<BoardNote>), BoardError> {
         let (chip, note) = Chip::find(settings)?;
         let (registers, other) = choose(settings.board.backend, &chip)?;
         let map = map_of(settings, &chip);
@@ -144,7 +146,7 @@ impl Pins {
             let Input::Gpio { pin, .. } = button.input else {
                 continue;
             };
-            match self.reserved(&button_name(button), pin) {
+            match self.reserved(button_name(button), pin) {
                 None => free.push((at, button)),
                 Some(error) => faults.push(PinFault {
                     of: BoardPart::Button(at),
@@ -155,17 +157,18 @@ impl Pins {
         (free, faults)
     }
 
-    fn reserved(&self, part: &str, pin: u32) -> Option<BoardError> {
+    fn reserved(&self, part: BoardPartName, pin: u32) -> Option<BoardError> {
         let map = self.map?;
         let why = map.reserved(pin)?;
-        Some(BoardError::Pin(format!(
-            "{part}: this pin is reserved on a {}: {why}; choose another pin (`hindsight board` shows them)",
-            map.name
-        )))
+        Some(BoardError::PinReserved {
+            part,
+            board: map.name.clone(),
+            why: why.to_owned(),
+        })
     }
 
     fn levels(&self, settings: &Settings) -> (Box<dyn Levels>, Vec<PinFault>) {
-        let open = |led: &Led| match self.reserved(&led_name(led), led.pin) {
+        let open = |led: &Led| match self.reserved(led_name(led), led.pin) {
             Some(error) => Err(error),
             None => Ok(*led),
         };
@@ -184,12 +187,15 @@ impl Pins {
 }
 
 /// The registers, where they are wanted and can be had; and what to say if not.
-fn choose(backend: Backend, chip: &Chip) -> Result<(Option<Gpio>, Option<String>), BoardError> {
+fn choose(backend: Backend, chip: &Chip) -> Result<(Option<Gpio>, Option<BoardNote>), BoardError> {
     match backend {
         Backend::Rppal => super::rppal::start(chip).map(|gpio| (Some(gpio), None)),
         Backend::Auto if super::rppal::offered(chip) => Ok(match super::rppal::start(chip) {
             Ok(gpio) => (Some(gpio), None),
-            Err(error) => (None, Some(format!("{error}: which is what is done"))),
+            Err(error) => {
+                let why = error.sentence();
+                (None, Some(BoardNote::WithoutRppal { why }))
+            }
         }),
         _ => Ok((None, None)),
     }

@@ -14,8 +14,9 @@ use gpiocdev::line::{Bias, Value};
 
 use super::chip::{CONSUMER, Chip};
 use super::pins::PinMap;
-use super::types::{BoardError, Settings};
-use crate::config::{ActiveLevel, Input, Pull};
+use super::error::{BoardError, BoardNote};
+use super::types::{Settings};
+use crate::config::{Input, Level, Pull};
 
 /// What a look found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub struct Peeked {
     /// `gpiochip0 (pinctrl-bcm2711)`
     pub chip: String,
     /// What should be said about the choice of the chip.
-    pub note: Option<String>,
+    pub note: Option<BoardNote>,
     /// Who has a pin, by the kernel's word.
     pub users: BTreeMap<u32, String>,
     /// For each button of the settings, whether it is held; `None`: cannot be told.

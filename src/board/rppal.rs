@@ -18,7 +18,8 @@ use crossbeam_channel::Sender;
 use super::cdev::{self, CdevEdges, touched_at};
 use super::chip::{Chip, button_name, led_name, taken};
 use super::listen::{EndSignal, Listener, Sequence, Woken};
-use super::types::{BoardError, BoardEvent, BoardPart, Edge, Edges, Levels, PinFault};
+use super::error::{BoardError, BoardPartName};
+use super::types::{BoardEvent, BoardPart, Edge, Edges, Levels, PinFault};
 use crate::base::lock;
 use crate::config::{ActiveLevel, Button, Input, Led, Pull};
 
@@ -40,15 +41,10 @@ pub fn offered(chip: &Chip) -> bool {
 /// The registers, or why they cannot be had.
 pub fn start(chip: &Chip) -> Result<Gpio, BoardError> {
     if !offered(chip) {
-        return Err(BoardError::Pin(format!(
-            "`rppal` wants a Raspberry Pi's own kernel, with /dev/gpiomem and a chip of its header; here is {}; use backend \"cdev\"",
-            chip.shown()
-        )));
+        return Err(BoardError::RppalNotHere { chip: chip.shown() });
     }
-    Gpio::new().map_err(|error| {
-        BoardError::Pin(format!(
-            "`rppal` cannot be used here: {error}; the service's user belongs into the group `gpio`, or use backend \"cdev\""
-        ))
+    Gpio::new().map_err(|error| BoardError::RppalUnusable {
+        error: error.to_string(),
     })
 }
 
@@ -64,7 +60,7 @@ struct Wanted {
 
 struct Line {
     wanted: Wanted,
-    name: String,
+    name: BoardPartName,
     input: InputPin,
 }
 
@@ -250,8 +246,10 @@ fn take_again(chip: &Chip, lines: &Mutex<Vec<Line>>, end: &EndSignal, heard: &Se
         }
         let armed = arm(&mut line.input, line.wanted, heard, chip);
         let what = (!armed).then(|| match chip.who_has(line.wanted.pin) {
-            Some(who) => taken(&line.name, &who).to_string(),
-            None => format!("{}: its interrupt ended and cannot be set again", line.name),
+            Some(who) => taken(line.name.clone(), who),
+            None => BoardError::InterruptEnded {
+                part: line.name.clone(),
+            },
         });
         // Edges between the two interrupts were heard by nobody.
         let button = line.wanted.button;
@@ -299,7 +297,10 @@ fn open_led(gpio: &Gpio, chip: &Chip, led: &Led) -> Result<(OutputPin, Led), Boa
     let name = led_name(led);
     wait_until_free(chip, led.pin);
     chip.check(&name, led.pin)?;
-    let no_pin = |why: String| BoardError::Pin(format!("{name}: {why}"));
+    let no_pin = |error: String| BoardError::PinUnusable {
+        part: name.clone(),
+        error,
+    };
     let number = u8::try_from(led.pin).map_err(|why| no_pin(why.to_string()))?;
     let free = gpio.get(number).map_err(|why| no_pin(why.to_string()))?;
     let mut output = match led.active {

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crossbeam_channel::Sender;
 
-use super::types::{BoardError, BoardEvent, Edge, Edges, Levels};
+use super::error::BoardError;
+use super::types::{BoardEvent, Edge, Edges, Levels};
 use crate::base::{Clock, RealClock, lock};
 
 /// A change of a light.
@@ -185,10 +186,10 @@ impl Levels for SimLevels {
     fn set(&mut self, led: usize, lit: bool) -> Result<(), BoardError> {
         let mut state = self.0.state();
         if let Some(Some(why)) = state.broken.get(led) {
-            return Err(BoardError::Pin(why.clone()));
+            return Err(BoardError::Simulated { why: why.clone() });
         }
         let Some(level) = state.lit.get_mut(led) else {
-            return Err(BoardError::Pin(format!("there is no LED {led}")));
+            return Err(BoardError::NoSuchLed { led });
         };
         let changed = level.replace(lit) != Some(lit);
         if changed {

@@ -2,6 +2,7 @@
 //!
 //! Not here: any backend, how one is chosen (`open`).
 
+use super::error::{BoardError, BoardNote};
 use crate::config::{Button, Led};
 
 /// One edge of one button, after the kernel's debouncing.
@@ -25,10 +26,10 @@ pub enum BoardEvent {
         /// 0: nobody knows how many. Edges that tell its level come before this, then.
         edges: u64,
     },
-    /// An input does not work (any more), for people; `None`: works again.
+    /// An input does not work (any more); `None`: works again.
     Trouble {
         button: usize,
-        what: Option<String>,
+        what: Option<BoardError>,
     },
 }
 
@@ -54,16 +55,6 @@ pub struct Settings {
     pub board: crate::config::BoardSettings,
     pub buttons: Vec<Button>,
     pub leds: Vec<Led>,
-}
-
-/// Why a pin cannot be used; says who has it and what to do.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BoardError {
-    #[error("{0}")]
-    Pin(String),
-    /// There is no GPIO on this machine: the service runs without.
-    #[error("{0}")]
-    NoGpio(String),
 }
 
 /// What a fault concerns.
@@ -96,7 +87,7 @@ pub struct OpenBoard {
     /// What did not open. One bad pin does not take the others.
     pub faults: Vec<PinFault>,
     /// What an installer should know, though it works.
-    pub notes: Vec<String>,
+    pub notes: Vec<BoardNote>,
 }
 
 /// The LEDs alone, without a single input: for `hindsight board off`.

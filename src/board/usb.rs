@@ -18,8 +18,9 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use super::listen::{EndSignal, Listener, Woken};
 use super::sys;
-use super::types::{BoardError, BoardEvent, BoardPart, Edge, Edges, PinFault};
-use crate::base::{Clock, RealClock};
+use super::error::BoardError;
+use super::types::{BoardEvent, BoardPart, Edge, Edges, PinFault};
+use crate::base::{Clock, Coded, RealClock};
 use crate::config::{Button, Input};
 
 const DEVICES: &str = "/dev/input";
@@ -99,11 +100,9 @@ fn want(at: usize, button: &Button) -> Result<Option<Wanted>, BoardError> {
     let Input::Usb { device, key } = &button.input else {
         return Ok(None);
     };
-    let code = KeyCode::from_str(key).map_err(|_| {
-        BoardError::Pin(format!(
-            "button `{}`: the kernel knows no key `{key}`; keys are named like KEY_B, KEY_PAGEDOWN, BTN_0",
-            button.id
-        ))
+    let code = KeyCode::from_str(key).map_err(|_| BoardError::UnknownKey {
+        button: button.id.clone(),
+        key: key.clone(),
     })?;
     Ok(Some(Wanted {
         button: at,
@@ -121,8 +120,9 @@ enum Watched {
 }
 
 fn watch() -> Result<(Inotify, Watched), BoardError> {
-    let cannot =
-        |why: nix::Error| BoardError::Pin(format!("new input devices cannot be waited for: {why}"));
+    let cannot = |error: nix::Error| BoardError::InputsUnwatched {
+        error: error.to_string(),
+    };
     let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).map_err(cannot)?;
     let watched = look_at(&inotify).map_err(cannot)?;
     Ok((inotify, watched))
@@ -165,7 +165,7 @@ struct Keys {
     /// Devices that could not be opened, how often, and why.
     refused: BTreeMap<PathBuf, (u8, String)>,
     /// What was said last about each of `wanted`.
-    said: Vec<Option<String>>,
+    said: Vec<Option<BoardError>>,
     held: Arc<Vec<AtomicBool>>,
     heard: Sender<BoardEvent>,
 }
@@ -266,8 +266,8 @@ impl Keys {
             Err(why) if path.exists() => {
                 let tries = self.refused.get(path).map_or(0, |(tries, _)| *tries);
                 let tries = tries.saturating_add(1);
-                let why = format!("{} cannot be opened: {why}", path.display());
-                self.refused.insert(path.to_path_buf(), (tries, why));
+                self.refused
+                    .insert(path.to_path_buf(), (tries, why.to_string()));
             }
             Err(_) => {
                 self.refused.remove(path);
@@ -373,19 +373,24 @@ fn matches(want: &Wanted, name: &str) -> bool {
         .is_none_or(|part| name.to_lowercase().contains(&part.to_lowercase()))
 }
 
-fn missing(want: &Wanted, refused: &BTreeMap<PathBuf, (u8, String)>) -> String {
-    let device = match &want.device {
-        Some(part) => format!(
-            "no input device with `{part}` in its name and a key {:?}",
-            want.key
-        ),
-        None => format!("no input device with a key {:?}", want.key),
+fn missing(want: &Wanted, refused: &BTreeMap<PathBuf, (u8, String)>) -> BoardError {
+    let (button, key) = (want.id.clone(), format!("{:?}", want.key));
+    let missing = match want.device.clone() {
+        Some(device) => BoardError::NamedKeyMissing {
+            button,
+            device,
+            key,
+        },
+        None => BoardError::KeyMissing { button, key },
     };
-    let mut text = format!("button `{}`: {device} is plugged in", want.id);
-    if let Some((_, why)) = refused.values().find(|(tries, _)| *tries >= TRIES) {
-        text += &format!("; {why} (the service's user belongs into the group `input`)");
+    match refused.iter().find(|(_, (tries, _))| *tries >= TRIES) {
+        Some((path, (_, error))) => BoardError::KeyBarred {
+            missing: missing.sentence(),
+            path: path.display().to_string(),
+            error: error.clone(),
+        },
+        None => missing,
     }
-    text
 }
 
 /// An event's time, stamped by the kernel with `CLOCK_MONOTONIC`.
@@ -519,7 +524,7 @@ mod tests {
         assert!(matches(&want, "PCsensor FootSwitch Keyboard"));
         assert!(!matches(&want, "Logitech Presenter"));
         assert_eq!(
-            missing(&want, &BTreeMap::new()),
+            missing(&want, &BTreeMap::new()).to_string(),
             "button `pedal`: no input device with `footswitch` in its name and a key KEY_B is plugged in"
         );
         want.device = None;

@@ -120,7 +120,8 @@ fn heading(
         ),
         (false, Err(why)) => format!("Here {why}.\nThe picture is the header of a Raspberry Pi."),
     });
-    lines.extend(looked.as_ref().ok().and_then(|look| look.note.clone()));
+    let note = looked.as_ref().ok().and_then(|look| look.note.as_ref());
+    lines.extend(note.map(ToString::to_string));
     if matches!(looked, Ok(look) if look.keeps_levels == Some(false)) {
         lines.push(
             "This kernel forgets a light's level as soon as nobody holds its pin: `fault` will not stay lit after the service's end.\n\

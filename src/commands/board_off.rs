@@ -38,7 +38,7 @@ fn put_out(mut outputs: LedOutputs, leds: &[Led]) -> (Vec<String>, bool) {
     let mut all_well = true;
     for fault in &outputs.faults {
         match (&fault.of, &fault.error) {
-            (_, BoardError::NoGpio(why)) => return (vec![why.clone()], true),
+            (_, why @ BoardError::NoGpio {}) => return (vec![why.to_string()], true),
             (BoardPart::Pins, error) => return (vec![error.to_string()], false),
             _ => {}
         }
@@ -118,9 +118,11 @@ mod tests {
                 &leds(),
             )
         };
-        let none = without(BoardError::NoGpio("no GPIO here".to_owned()));
-        assert_eq!(none, (vec!["no GPIO here".to_owned()], true));
-        let barred = without(BoardError::Pin("not allowed".to_owned()));
+        let none = without(BoardError::NoGpio {});
+        assert_eq!(none, (vec![BoardError::NoGpio {}.to_string()], true));
+        let barred = without(BoardError::Simulated {
+            why: "not allowed".to_owned(),
+        });
         assert_eq!(barred, (vec!["not allowed".to_owned()], false));
     }
 }

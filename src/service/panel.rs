@@ -132,7 +132,7 @@ fn tell_log(board: &OpenBoard, config: &Config) {
     for fault in &board.faults {
         let error = &fault.error;
         match (fault.of, error) {
-            (_, BoardError::NoGpio(why)) => {
+            (_, why @ BoardError::NoGpio {}) => {
                 log::warn!(target: "hindsight::board", event = "system_board_missing"; "{why}");
             }
             (BoardPart::Pins, _) => {
@@ -205,7 +205,7 @@ impl Panel {
                     lights::role_name(view.led.role),
                     view.led.pin
                 ),
-                what_to_do: view.trouble?,
+                what_to_do: view.trouble?.to_string(),
             })
         }));
         found
@@ -229,7 +229,7 @@ impl Panel {
             role: lights::role_name(view.led.role),
             meaning: view.meaning.row().name,
             lit: view.lit,
-            trouble: view.trouble,
+            trouble: view.trouble.map(|error| error.to_string()),
         });
         BoardView {
             backend: self.backend,

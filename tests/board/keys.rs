@@ -35,7 +35,7 @@ fn send(device: &mut VirtualDevice, key: KeyCode, value: i32) {
 impl Open {
     fn trouble(&self) -> (usize, Option<String>) {
         match self.next() {
-            BoardEvent::Trouble { button, what } => (button, what),
+            BoardEvent::Trouble { button, what } => (button, what.map(|error| error.to_string())),
             other => panic!("trouble was expected, not {other:?}"),
         }
     }

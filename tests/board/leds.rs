@@ -1,8 +1,8 @@
 //! LEDs on the character device: levels read back at the pin, and pins that
 //! cannot be had.
 
-use hindsight::board::{BoardError, BoardPart, PinFault, open, open_levels};
-use hindsight::config::{ActiveLevel, LedRole};
+use hindsight::board::{BoardError, BoardPart, BoardPartName, PinFault, open, open_levels};
+use hindsight::config::{LedRole, Level};
 
 use crate::chip::SimChip;
 use crate::guest::in_guest;
@@ -41,9 +41,16 @@ fn an_led_that_somebody_has_is_an_error_with_his_name_and_the_others_work() {
         ];
         let (send, _heard) = crossbeam_channel::unbounded();
         let mut board = open(&settings(vec![], leds), send);
-        let error = BoardError::Pin(
+        let error = BoardError::PinTaken {
+            part: BoardPartName::Led {
+                role: "ready",
+                pin: 22,
+            },
+            who: "`led0`".to_owned(),
+        };
+        assert_eq!(
+            error.to_string(),
             "LED `ready` on GPIO 22: the pin is in use by `led0`; choose another pin, or stop what uses it"
-                .to_owned(),
         );
         let of = BoardPart::Led(0);
         let fault = PinFault {

@@ -221,7 +221,9 @@ fn a_button_that_reads_as_held_before_anybody_touched_it_is_told() {
 fn a_pin_in_other_hands_is_told_and_the_walk_goes_on() {
     let taken = board::PinFault {
         of: BoardPart::Button(0),
-        error: BoardError::Pin("button court1: w1-gpio has pin 23".to_owned()),
+        error: BoardError::Simulated {
+            why: "button court1: w1-gpio has pin 23".to_owned(),
+        },
     };
     let react: Reaction = Box::new(|hand, send, line| {
         if line.contains("Do you see it?") {
@@ -253,11 +255,19 @@ fn a_running_service_is_named_as_the_one_who_holds_the_pins() {
         of: BoardPart::Led(0),
         error,
     };
-    let ours = fault(BoardError::Pin("the ready light: the pin is in use by `hindsight`; that is another Hindsight: is the service running?".to_owned()));
+    let ready_light = || board::BoardPartName::Led {
+        role: "ready",
+        pin: 17,
+    };
+    let ours = fault(BoardError::PinTakenByHindsight {
+        part: ready_light(),
+        who: "`hindsight`".to_owned(),
+    });
     let text = cannot_start(&[ours], &[]).unwrap();
     assert!(text.contains("systemctl stop hindsight"), "{text}");
-    let other = fault(BoardError::Pin(
-        "the ready light: the pin is in use by `w1-gpio`".to_owned(),
-    ));
+    let other = fault(BoardError::PinTaken {
+        part: ready_light(),
+        who: "`w1-gpio`".to_owned(),
+    });
     assert_eq!(cannot_start(&[other], &[]), None);
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::board::BoardError;
 use crate::base::{BootId, CameraId, Press, RealClock};
 use crate::config::{ActiveLevel, ButtonRole, Input, Pull};
 use std::collections::{HashSet, VecDeque};
@@ -322,7 +323,9 @@ fn what_a_backend_says_of_a_button_is_told_and_a_dropped_press_is_made() {
     let (_running, fake, say) = started(&[button("north")]);
     let trouble = |what: Option<&str>| BoardEvent::Trouble {
         button: 0,
-        what: what.map(str::to_owned),
+        what: what.map(|why| BoardError::Simulated {
+            why: why.to_owned(),
+        }),
     };
     say.send(trouble(Some("the device is gone"))).unwrap();
     say.send(trouble(None)).unwrap();
