@@ -306,7 +306,7 @@ fn a_chip_that_goes_is_trouble_of_its_buttons() {
             BoardEvent::Trouble { button, what } => {
                 assert_eq!(button, 0);
                 assert_eq!(
-                    what.as_deref(),
+                    what.map(|error| error.to_string()).as_deref(),
                     Some("button `b17` on GPIO 17: the GPIO chip is gone")
                 );
             }
