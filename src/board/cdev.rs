@@ -15,8 +15,8 @@ use gpiocdev::line::{Bias, EdgeDetection, EdgeEvent, EdgeKind, EventClock, Value
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use super::chip::{CONSUMER, Chip, button_name, kernel_word, led_name, taken};
-use super::listen::{EndSignal, Listener, Sequence, Woken};
 use super::error::{BoardError, BoardPartName};
+use super::listen::{EndSignal, Listener, Sequence, Woken};
 use super::types::{BoardEvent, BoardPart, Edge, Edges, Levels, PinFault};
 use crate::config::{Button, Input, Led, Level, Pull};
 
@@ -201,7 +201,11 @@ fn listen(lines: &[Line], node: Option<&Inotify>, end: &EndSignal, heard: &Sende
 }
 
 /// The events that one line has. Nobody listening any more is no error: we are about to be dropped.
-fn read(line: &Line, sequence: &mut Sequence, heard: &Sender<BoardEvent>) -> Result<(), BoardError> {
+fn read(
+    line: &Line,
+    sequence: &mut Sequence,
+    heard: &Sender<BoardEvent>,
+) -> Result<(), BoardError> {
     let unread = |error: &gpiocdev::Error| BoardError::EdgesUnread {
         part: line.name.clone(),
         error: kernel_word(error),
@@ -304,12 +308,13 @@ impl Levels for CdevLevels {
             true => Value::Active,
             false => Value::Inactive,
         };
-        light.request.set_lone_value(value).map_err(|error| {
-            BoardError::LevelNotSet {
+        light
+            .request
+            .set_lone_value(value)
+            .map_err(|error| BoardError::LevelNotSet {
                 part: light.name.clone(),
                 error: kernel_word(&error),
-            }
-        })
+            })
     }
 
     fn lit(&self, led: usize) -> Option<bool> {

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use gpiocdev::line::InfoChangeKind;
 
 use super::error::{BoardError, BoardNote, BoardPartName};
-use super::types::{Settings};
+use super::types::Settings;
 use crate::config::{Button, Input, Led, LedRole};
 
 /// How lines that we hold are marked in the kernel.

@@ -21,9 +21,9 @@ mod sys;
 mod types;
 mod usb;
 
+pub use error::{BoardError, BoardNote, BoardPartName};
 pub use open::{open, open_levels};
 pub use peek::{Peeked, peek};
-pub use error::{BoardError, BoardNote, BoardPartName};
-pub use types::{BoardEvent, BoardPart, Edge, Edges, LedOutputs, Levels, OpenBoard, PinFault,
-    Settings,
+pub use types::{
+    BoardEvent, BoardPart, Edge, Edges, LedOutputs, Levels, OpenBoard, PinFault, Settings,
 };

@@ -6,8 +6,8 @@ use ::rppal::gpio::Gpio;
 use crossbeam_channel::Sender;
 
 use super::chip::{Chip, button_name, led_name};
-use super::pins::PinMap;
 use super::error::{BoardError, BoardNote, BoardPartName};
+use super::pins::PinMap;
 use super::types::{
     BoardEvent, BoardPart, Edges, LedOutputs, Levels, OpenBoard, PinFault, Settings,
 };

@@ -13,9 +13,9 @@ use gpiocdev::Request;
 use gpiocdev::line::{Bias, Value};
 
 use super::chip::{CONSUMER, Chip};
-use super::pins::PinMap;
 use super::error::{BoardError, BoardNote};
-use super::types::{Settings};
+use super::pins::PinMap;
+use super::types::Settings;
 use crate::config::{Input, Level, Pull};
 
 /// What a look found.

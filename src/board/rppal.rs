@@ -17,8 +17,8 @@ use crossbeam_channel::Sender;
 
 use super::cdev::{self, CdevEdges, touched_at};
 use super::chip::{Chip, button_name, led_name, taken};
-use super::listen::{EndSignal, Listener, Sequence, Woken};
 use super::error::{BoardError, BoardPartName};
+use super::listen::{EndSignal, Listener, Sequence, Woken};
 use super::types::{BoardEvent, BoardPart, Edge, Edges, Levels, PinFault};
 use crate::base::lock;
 use crate::config::{ActiveLevel, Button, Input, Led, Pull};

@@ -16,9 +16,9 @@ use crossbeam_channel::Sender;
 use evdev::{EventType, InputEvent, KeyCode, SynchronizationCode, raw_stream::RawDevice};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
+use super::error::BoardError;
 use super::listen::{EndSignal, Listener, Woken};
 use super::sys;
-use super::error::BoardError;
 use super::types::{BoardEvent, BoardPart, Edge, Edges, PinFault};
 use crate::base::{Clock, Coded, RealClock};
 use crate::config::{Button, Input};

@@ -115,9 +115,8 @@ fn cannot_start(faults: &[board::PinFault], buttons: &[Button]) -> Option<String
     if let (Some(fault), false) = (all, usb) {
         return Some(fault.error.to_string());
     }
-    let ours = |fault: &&board::PinFault| {
-        matches!(fault.error, BoardError::PinTakenByHindsight { .. })
-    };
+    let ours =
+        |fault: &&board::PinFault| matches!(fault.error, BoardError::PinTakenByHindsight { .. });
     let taken = faults.iter().filter(ours).count();
     (taken > 0).then(|| {
         let lines: Vec<String> = faults.iter().map(|f| f.error.to_string()).collect();

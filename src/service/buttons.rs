@@ -323,7 +323,9 @@ impl Listener {
         match said {
             BoardEvent::Edge(edge) => self.edge(*edge),
             BoardEvent::Lost { button, edges } => self.lost(*button, *edges),
-            BoardEvent::Trouble { button, what } => self.broken(*button, what.as_ref().map(ToString::to_string)),
+            BoardEvent::Trouble { button, what } => {
+                self.broken(*button, what.as_ref().map(ToString::to_string))
+            }
         }
     }
 

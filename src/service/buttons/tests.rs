@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::board::BoardError;
 use crate::base::{BootId, CameraId, Press, RealClock};
-use crate::config::{ActiveLevel, ButtonRole, Input, Pull};
+use crate::board::BoardError;
+use crate::config::{ButtonRole, Input, Level, Pull};
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Condvar, Mutex};
 
