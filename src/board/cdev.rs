@@ -18,7 +18,7 @@ use super::chip::{CONSUMER, Chip, button_name, kernel_word, led_name, taken};
 use super::error::{BoardError, BoardPartName};
 use super::listen::{EndSignal, Listener, Sequence, Woken};
 use super::types::{BoardEvent, BoardPart, Edge, Edges, Levels, PinFault};
-use crate::config::{Button, Input, Led, Level, Pull};
+use crate::config::{ActiveLevel, Button, Input, Led, Pull};
 
 /// A predecessor that was killed a moment ago may hold its lines a little longer.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -16,7 +16,7 @@ use super::chip::{CONSUMER, Chip};
 use super::error::{BoardError, BoardNote};
 use super::pins::PinMap;
 use super::types::Settings;
-use crate::config::{Input, Level, Pull};
+use crate::config::{ActiveLevel, Input, Pull};
 
 /// What a look found.
 #[derive(Clone, Debug, PartialEq, Eq)]

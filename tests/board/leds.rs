@@ -2,7 +2,7 @@
 //! cannot be had.
 
 use hindsight::board::{BoardError, BoardPart, BoardPartName, PinFault, open, open_levels};
-use hindsight::config::{LedRole, Level};
+use hindsight::config::{ActiveLevel, LedRole};
 
 use crate::chip::SimChip;
 use crate::guest::in_guest;

@@ -4,7 +4,7 @@
 use super::*;
 use crate::base::{BootId, CameraId, Press, RealClock};
 use crate::board::BoardError;
-use crate::config::{ButtonRole, Input, Level, Pull};
+use crate::config::{ActiveLevel, ButtonRole, Input, Pull};
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Condvar, Mutex};
 
