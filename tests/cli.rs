@@ -32,7 +32,7 @@ fn stderr(output: &Output) -> String {
 #[test]
 fn the_help_of_each_command_has_an_example() {
     for name in [
-        "run", "demo", "check", "press", "ring", "tap", "update", "verify",
+        "run", "demo", "check", "press", "ring", "tap", "users", "token", "update", "verify",
     ] {
         let output = hindsight(&[name, "--help"]);
         let text = stdout(&output);

@@ -60,7 +60,7 @@ fn board(config: &Config) -> ExitCode {
         }
     };
     let settings = crate::service::panel::settings(config);
-    let client = Client::new(&config.http, Duration::from_secs(3));
+    let client = Client::new(config, Duration::from_secs(3));
     let service = client.get("/status").ok().filter(|a| a.status == 200);
     let service = service.map(|answer| answer.body["board"].clone());
     let looked = match config.board.backend {

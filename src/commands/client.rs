@@ -1,11 +1,14 @@
-//! A client of the running service, for `press` and `ring`.
+//! A client of the running service, for all commands that ask it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::config::Http;
+use super::local;
+use crate::config::{Config, Http};
+use crate::web::local_socket;
 
 /// Most of an answer that is read.
 const ANSWER_BYTES: u64 = 4 << 20;
@@ -36,16 +39,51 @@ pub(super) enum ClientError {
     Strange { addr: SocketAddr, why: String },
 }
 
-pub(super) struct Client<'a> {
-    addr: SocketAddr,
-    http: &'a Http,
-    agent: ureq::Agent,
+/// Where the service of a configuration is.
+pub(super) struct ServicePlace {
+    http: Http,
+    storage: PathBuf,
+    ring_dir: PathBuf,
 }
 
-impl Client<'_> {
+impl ServicePlace {
+    pub fn of(config: &Config) -> ServicePlace {
+        ServicePlace {
+            http: config.http.clone(),
+            storage: config.storage.path.clone(),
+            ring_dir: config.ring.dir.clone(),
+        }
+    }
+
+    /// Where nothing else is said.
+    pub fn usual() -> ServicePlace {
+        ServicePlace {
+            http: Http {
+                listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+                token: None,
+            },
+            storage: PathBuf::from("/var/lib/hindsight"),
+            ring_dir: PathBuf::from("/dev/shm"),
+        }
+    }
+}
+
+/// It asks by the box's own socket, where guests are not heard; by TCP only where that is not there, or is not for
+/// this user.
+pub(super) struct Client {
+    addr: SocketAddr,
+    place: ServicePlace,
+    by_tcp: ureq::Agent,
+}
+
+impl Client {
     /// `limit` is for the whole of one request.
-    pub fn new(http: &Http, limit: Duration) -> Client<'_> {
-        let agent = ureq::Agent::config_builder()
+    pub fn new(config: &Config, limit: Duration) -> Client {
+        Client::at(ServicePlace::of(config), limit)
+    }
+
+    pub fn at(place: ServicePlace, limit: Duration) -> Client {
+        let by_tcp = ureq::Agent::config_builder()
             .timeout_connect(Some(Duration::from_secs(3)))
             .timeout_global(Some(limit))
             .http_status_as_error(false)
@@ -54,30 +92,40 @@ impl Client<'_> {
             .build()
             .into();
         Client {
-            addr: reached_at(http.listen),
-            http,
-            agent,
+            addr: reached_at(place.http.listen),
+            place,
+            by_tcp,
         }
     }
 
     pub fn get(&self, path: &str) -> Result<Answer, ClientError> {
-        let mut request = self.agent.get(format!("http://{}{path}", self.addr));
-        if let Some(bearer) = self.bearer() {
+        let (agent, bearer) = self.way();
+        let mut request = agent.get(format!("http://{}{path}", self.addr));
+        if let Some(bearer) = bearer {
             request = request.header("authorization", bearer);
         }
         self.read(request.call())
     }
 
     pub fn post(&self, path: &str, body: &Value) -> Result<Answer, ClientError> {
-        let mut request = self.agent.post(format!("http://{}{path}", self.addr));
-        if let Some(bearer) = self.bearer() {
+        let (agent, bearer) = self.way();
+        let mut request = agent.post(format!("http://{}{path}", self.addr));
+        if let Some(bearer) = bearer {
             request = request.header("authorization", bearer);
         }
         self.read(request.send_json(body))
     }
 
+    /// The socket needs no token, and hears of none.
+    fn way(&self) -> (ureq::Agent, Option<String>) {
+        match local_socket::connect(&self.place.storage, &self.place.ring_dir) {
+            Ok(stream) => (local::agent(self.by_tcp.config().clone(), stream), None),
+            Err(_) => (self.by_tcp.clone(), self.bearer()),
+        }
+    }
+
     fn bearer(&self) -> Option<String> {
-        let token = self.http.token.as_ref()?;
+        let token = self.place.http.token.as_ref()?;
         Some(format!("Bearer {}", token.reveal()))
     }
 

@@ -27,14 +27,18 @@ mod common;
 mod demo;
 mod exit;
 mod latency;
+mod local;
 mod parse;
+mod password;
 mod press;
 mod queue;
 mod ring;
 mod row;
 mod run;
 mod tap;
+mod token;
 mod update;
+mod users;
 mod verify;
 
 pub use common::Common;
@@ -50,6 +54,8 @@ pub enum Command {
     Ring(ring::Args),
     Tap(tap::Args),
     Queue(queue::Args),
+    Users(users::Args),
+    Token(token::Args),
     Update(update::Args),
     Appliance(appliance::Args),
     Verify(verify::Args),
@@ -66,6 +72,8 @@ impl Command {
             Command::Ring(args) => args.run(common),
             Command::Tap(args) => args.run(common),
             Command::Queue(args) => args.run(common),
+            Command::Users(args) => args.run(common),
+            Command::Token(args) => args.run(common),
             Command::Update(args) => args.run(common),
             Command::Appliance(args) => args.run(common),
             Command::Verify(args) => args.run(common),

@@ -48,7 +48,7 @@ fn press(config: &Config, args: &Args) -> ExitCode {
         true => "/save-clip?wait=true",
         false => "/save-clip",
     };
-    match Client::new(&config.http, limit).post(path, &wish(args)) {
+    match Client::new(config, limit).post(path, &wish(args)) {
         Err(error) => {
             eprintln!("{error}");
             ExitCode::from(NOT_DONE)

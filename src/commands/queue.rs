@@ -60,7 +60,7 @@ enum QueueAction {
 impl Args {
     pub fn run(self, common: &Common) -> ExitCode {
         common.with_config(Show::Nothing, &[], |config| {
-            let client = Client::new(&config.http, LIMIT);
+            let client = Client::new(config, LIMIT);
             match &self.action {
                 Some(action) => change(config, &client, action),
                 None if self.follow => follow::follow(config, &client),
@@ -70,7 +70,7 @@ impl Args {
     }
 }
 
-fn show(config: &Config, client: &Client<'_>) -> ExitCode {
+fn show(config: &Config, client: &Client) -> ExitCode {
     match client.get("/queue") {
         Ok(answer) if answer.status == 200 => {
             print!("{}", shown(&answer.body));
@@ -89,7 +89,7 @@ fn show(config: &Config, client: &Client<'_>) -> ExitCode {
     }
 }
 
-fn change(config: &Config, client: &Client<'_>, action: &QueueAction) -> ExitCode {
+fn change(config: &Config, client: &Client, action: &QueueAction) -> ExitCode {
     let answer = match action {
         QueueAction::Retry { id: Some(id), .. } => client.post("/queue/retry", &json!({"id": id})),
         QueueAction::Retry { id: None, .. } => {

@@ -38,7 +38,7 @@ impl Args {
 }
 
 fn ring(config: &Config, cameras: &[CameraId]) -> ExitCode {
-    let client = Client::new(&config.http, Duration::from_secs(5));
+    let client = Client::new(config, Duration::from_secs(5));
     let service = client.get("/status").ok().filter(|a| a.status == 200);
     let status = service.map(|answer| answer.body);
     if status.is_none() {

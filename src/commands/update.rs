@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use semver::Version;
 
-use super::client::Client;
+use super::client::{Client, ServicePlace};
 use super::common::{Common, quiet};
 use super::exit::{NOT_DONE, WRONG};
 use super::parse;
 use crate::base::{Clock, RealClock};
-use crate::config::{self, Config, ConfigError, Http, Sources};
+use crate::config::{self, Config, ConfigError, Sources};
 use crate::disk::Disk;
 use crate::health;
 use crate::service::say::{self, say};
@@ -30,8 +30,6 @@ use crate::update::{Layout, Slot, SlotState, SlotStore, UpdateError, Updater};
 const RESTART: u8 = 11;
 /// How long the service may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
-/// Where the service listens if its configuration cannot be read.
-const USUAL: ([u8; 4], u16) = ([127, 0, 0, 1], 8080);
 
 /// Write a new, signed system to the slot of our SD image that does not run, and try it at the next restart
 #[derive(Debug, clap::Args)]
@@ -246,7 +244,7 @@ fn confirm_when_healthy(
         )),
         Errand::Mend { why } => say(why),
     }
-    if let Err(why) = wait_for_health(&http(common), pace) {
+    if let Err(why) = wait_for_health(service(common), pace) {
         eprintln!("slot {running} did not become healthy: {why}");
         let restart = matches!(errand, Errand::NewSystem { .. });
         return ExitCode::from(if restart { RESTART } else { NOT_DONE });
@@ -262,14 +260,11 @@ fn confirm_when_healthy(
     }
 }
 
-/// Where the service listens.
-fn http(common: &Common) -> Http {
+/// Where the service is.
+fn service(common: &Common) -> ServicePlace {
     config(common).map_or_else(
-        |_| Http {
-            listen: USUAL.into(),
-            token: None,
-        },
-        |config| config.http,
+        |_| ServicePlace::usual(),
+        |config| ServicePlace::of(&config),
     )
 }
 
@@ -285,8 +280,8 @@ fn after_this_try(tries_left: u8, running: Slot) -> String {
 }
 
 /// Until the service was healthy for long enough; else, what was wrong last.
-fn wait_for_health(http: &Http, pace: ConfirmPace) -> Result<(), String> {
-    let client = Client::new(http, ANSWER);
+fn wait_for_health(service: ServicePlace, pace: ConfirmPace) -> Result<(), String> {
+    let client = Client::at(service, ANSWER);
     // Sixty looks: every 2 s for two minutes.
     let every = Duration::from_nanos(pace.healthy_ns / 60);
     let mut watch = ConfirmWatch::new(pace, RealClock.mono_ns());
@@ -309,7 +304,7 @@ fn wait_for_health(http: &Http, pace: ConfirmPace) -> Result<(), String> {
 }
 
 /// How the service is, as far as that is the new system's doing.
-fn look(client: &Client<'_>) -> Look {
+fn look(client: &Client) -> Look {
     let answer = match client.get("/health") {
         Ok(answer) if answer.status == 200 => answer.body,
         Ok(answer) => return Look::Bad(format!("GET /health is answered with {}", answer.status)),

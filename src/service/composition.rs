@@ -306,6 +306,10 @@ fn web_settings(config: &Config, port: ApiPort) -> web::Settings {
         token: config.http.token.clone(),
         names: Vec::new(),
         storage: config.storage.path.clone(),
+        local_socket: Some(web::local_socket::place(
+            &config.storage.path,
+            &config.ring.dir,
+        )),
         cameras: config.cameras.iter().map(|c| c.id.clone()).collect(),
         courts: courts.collect(),
         pre_ms: config.highlight.pre_ms,

@@ -12,6 +12,7 @@ mod byte_range;
 mod connections;
 mod error;
 mod guard;
+pub mod local_socket;
 mod press_query;
 mod refusal;
 mod route;
@@ -23,6 +24,7 @@ mod server;
 mod settings;
 mod table;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::access::AccessStore;
@@ -37,6 +39,7 @@ use guard::identify::Guard;
 use guard::own_names::OwnNames;
 pub use guard::role::{Access, Role};
 pub use guard::sentence::GuardSentence;
+use local_socket::LocalSocket;
 pub use route::{Route, RouteMethod};
 pub use sentence::{DoneSentence, RequestSentence};
 pub use server::Server;
@@ -67,6 +70,23 @@ pub fn serve(
         clock.clone(),
     ));
     let limits = settings.limits;
+    let local = settings.local_socket.as_deref().and_then(local_socket);
     let api = Api::new(settings, backend, clock.clone(), guard.clone());
-    server::start(listener, limits, guard, table::router(api), clock, stop)
+    server::start(
+        (listener, local),
+        limits,
+        guard,
+        table::router(api),
+        clock,
+        stop,
+    )
+}
+
+/// Without one the box's commands come by TCP.
+fn local_socket(folder: &Path) -> Option<LocalSocket> {
+    let bound = LocalSocket::bind(folder);
+    bound.inspect_err(|error| {
+        log::warn!(target: "hindsight", event = "error_http"; "no socket for this box's own commands: {error}");
+    })
+    .ok()
 }

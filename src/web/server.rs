@@ -17,8 +17,8 @@ use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tower::ServiceExt;
@@ -27,6 +27,7 @@ use super::api_call::ArrivalTime;
 use super::connections::{ConnectionTable, OpenConnection, RequestAtWork};
 use super::error::WebError;
 use super::guard::identify::{Guard, Peer};
+use super::local_socket::LocalSocket;
 use super::refusal::ApiRefusal;
 use super::sentence::RequestSentence;
 use super::settings::Limits;
@@ -37,6 +38,8 @@ const BLOCKING: usize = 80;
 /// Bytes and number of a request's headers.
 const HEADER_BYTES: usize = 16 * 1024;
 const HEADERS: usize = 64;
+/// Open connections of the box's own commands, which no others displace.
+const LOCAL_CONNECTIONS: usize = 16;
 /// Between two beats of a server that nobody asks.
 const BEAT: Duration = Duration::from_secs(1);
 /// How long answers may take to be sent after the stop.
@@ -75,8 +78,20 @@ struct Shared {
     guard: Arc<Guard>,
     router: Router,
     clock: Arc<dyn Clock>,
+    /// Of the network.
     connections: Arc<ConnectionTable>,
+    /// Of the box's own commands.
+    commands: Arc<ConnectionTable>,
     heartbeat: Arc<Heartbeat>,
+}
+
+impl Shared {
+    fn table(&self, peer: Peer) -> &Arc<ConnectionTable> {
+        match peer {
+            Peer::Address(_) => &self.connections,
+            Peer::Local => &self.commands,
+        }
+    }
 }
 
 pub(super) fn bind(listen: SocketAddr, or_any_port: bool) -> Result<TcpListener, WebError> {
@@ -92,7 +107,7 @@ pub(super) fn bind(listen: SocketAddr, or_any_port: bool) -> Result<TcpListener,
 }
 
 pub(super) fn start(
-    listener: TcpListener,
+    (listener, local): (TcpListener, Option<LocalSocket>),
     limits: Limits,
     guard: Arc<Guard>,
     router: Router,
@@ -114,12 +129,13 @@ pub(super) fn start(
         router,
         clock,
         connections: Arc::default(),
+        commands: Arc::default(),
     });
     let (end, ended) = watch::channel(false);
     let serving = std::thread::Builder::new()
         .name("web".to_owned())
         .spawn(move || {
-            runtime.block_on(accept(listener, shared, ended));
+            runtime.block_on(accept((listener, local), shared, ended));
             // What still blocks (a stuck disk) must not keep the process.
             runtime.shutdown_background();
         })
@@ -138,7 +154,13 @@ pub(super) fn start(
     })
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>, mut ended: watch::Receiver<bool>) {
+async fn accept(
+    (listener, mut local): (TcpListener, Option<LocalSocket>),
+    shared: Arc<Shared>,
+    mut ended: watch::Receiver<bool>,
+) {
+    let commands = local.as_mut().and_then(LocalSocket::take_listener);
+    let commands = commands.and_then(|listener| UnixListener::from_std(listener).ok());
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => {
@@ -147,42 +169,82 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, mut ended: watch::Re
         }
     };
     let mut troubles = Counted::default();
+    // Each connection has one, too.
+    let told = ended.clone();
     loop {
         shared.heartbeat.beat();
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = listener.accept() => accepted.map(|(stream, from)| {
+                greet(&stream, &shared.limits);
+                admit(stream, Peer::Address(from.ip()), &shared, &told);
+            }),
+            accepted = next_command(commands.as_ref()) => accepted.map(|stream| {
+                if let Some(stream) = stream {
+                    admit(stream, Peer::Local, &shared, &told);
+                }
+            }),
             () = tokio::time::sleep(BEAT) => continue,
             _ = ended.wait_for(|ended| *ended) => break,
         };
-        match accepted {
-            Ok((stream, from)) => admit(stream, Peer::Address(from.ip()), &shared, &ended),
-            Err(error) => {
-                if let Some(times) = troubles.happened(shared.clock.mono_ns()) {
-                    log::warn!(target: "hindsight", event = "error_http", times;
-                        "cannot accept HTTP connections: {error}");
-                }
-                // Out of file descriptors, mostly: no busy loop.
-                tokio::time::sleep(Duration::from_millis(100)).await;
+        if let Err(error) = accepted {
+            if let Some(times) = troubles.happened(shared.clock.mono_ns()) {
+                log::warn!(target: "hindsight", event = "error_http", times;
+                    "cannot accept HTTP connections: {error}");
             }
+            // Out of file descriptors, mostly: no busy loop.
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
-    drop(listener);
-    let _ = timeout(LEAVE, shared.connections.empty()).await;
+    drop((listener, commands, local));
+    let _ = timeout(LEAVE, async {
+        shared.connections.empty().await;
+        shared.commands.empty().await;
+    })
+    .await;
+}
+
+/// The next connection of a command; `None`: of somebody else. Never, where there is no socket.
+async fn next_command(listener: Option<&UnixListener>) -> std::io::Result<Option<UnixStream>> {
+    let Some(listener) = listener else {
+        return std::future::pending().await;
+    };
+    let (stream, _) = listener.accept().await?;
+    let user = stream.peer_cred()?.uid();
+    let own = nix::unistd::geteuid().as_raw();
+    Ok((user == own || user == 0).then_some(stream))
+}
+
+fn greet(stream: &TcpStream, limits: &Limits) {
+    let _ = stream.set_nodelay(true);
+    let stalled = u32::try_from(limits.stalled.as_millis()).unwrap_or(u32::MAX);
+    // The kernel gives up on a peer that takes nothing.
+    let _ =
+        nix::sys::socket::setsockopt(stream, nix::sys::socket::sockopt::TcpUserTimeout, &stalled);
 }
 
 /// Gives the connection a task, in the place of an idle one if need be.
-fn admit(stream: TcpStream, peer: Peer, shared: &Arc<Shared>, ended: &watch::Receiver<bool>) {
-    if !shared.connections.make_room(shared.limits.connections) {
+fn admit(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: Peer,
+    shared: &Arc<Shared>,
+    ended: &watch::Receiver<bool>,
+) {
+    let places = match peer {
+        Peer::Address(_) => shared.limits.connections,
+        Peer::Local => LOCAL_CONNECTIONS,
+    };
+    let table = shared.table(peer);
+    if !table.make_room(places) {
         tokio::spawn(turn_away(stream));
         return;
     }
-    let id = shared.connections.enter();
+    let id = table.enter();
     let task = tokio::spawn(serve(stream, peer, shared.clone(), ended.clone(), id));
-    shared.connections.handle(id, task.abort_handle());
+    table.handle(id, task.abort_handle());
 }
 
 /// Every connection is at work.
-async fn turn_away(mut stream: TcpStream) {
+async fn turn_away(mut stream: impl AsyncWrite + Unpin) {
     let said = RequestSentence::ConnectionsTaken {};
     let refusal = ApiRefusal::new(StatusCode::SERVICE_UNAVAILABLE, said);
     let body = serde_json::to_string(&refusal.body()).unwrap_or_default();
@@ -199,18 +261,13 @@ async fn turn_away(mut stream: TcpStream) {
 }
 
 async fn serve(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Peer,
     shared: Arc<Shared>,
     mut ended: watch::Receiver<bool>,
     id: u64,
 ) {
-    let _place = OpenConnection(&shared.connections, id);
-    let _ = stream.set_nodelay(true);
-    let stalled = u32::try_from(shared.limits.stalled.as_millis()).unwrap_or(u32::MAX);
-    // The kernel gives up on a peer that takes nothing.
-    let _ =
-        nix::sys::socket::setsockopt(&stream, nix::sys::socket::sockopt::TcpUserTimeout, &stalled);
+    let _place = OpenConnection(shared.table(peer), id);
     let service = service_fn(|request| {
         let stamp = ArrivalTime(shared.clock.mono_ns());
         let shared = shared.clone();
@@ -239,7 +296,7 @@ async fn respond(
     shared: Arc<Shared>,
     id: u64,
 ) -> Response<Tracked> {
-    let busy = RequestAtWork::new(&shared.connections, id);
+    let busy = RequestAtWork::new(shared.table(peer), id);
     let (head, body) = request.into_parts();
     let asks = shared
         .guard

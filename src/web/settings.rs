@@ -22,6 +22,8 @@ pub struct Settings {
     pub names: Vec<String>,
     /// The folder of the storage, for users and sessions.
     pub storage: PathBuf,
+    /// The folder of the socket for the box's own commands (`local_socket::place`).
+    pub local_socket: Option<PathBuf>,
     /// All cameras, in the config's order.
     pub cameras: Vec<CameraId>,
     /// The court of each.

@@ -184,6 +184,7 @@ pub fn settings() -> Settings {
         token: None,
         names: Vec::new(),
         storage: PathBuf::from("/nonexistent"),
+        local_socket: None,
         cameras: vec![id("court1"), id("goal")],
         courts: [(id("court1"), "1".to_owned()), (id("goal"), "2".to_owned())].into(),
         pre_ms: 40_000,

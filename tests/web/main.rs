@@ -2,8 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod access;
 mod bounds;
+mod box_with_users;
 mod house;
+mod local;
+mod matrix;
 mod samples;
 
 use std::fs;

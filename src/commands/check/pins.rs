@@ -24,7 +24,7 @@ pub(super) fn pins(config: &Config, found: &mut Found) {
         Err(unknown) => return found.wrong.push(unknown),
     };
     // A pin that the service has is no fault; where it runs, it knows how they are.
-    let client = Client::new(&config.http, Duration::from_secs(3));
+    let client = Client::new(config, Duration::from_secs(3));
     let service = client.get("/status").ok().filter(|a| a.status == 200);
     let service = service.map(|answer| answer.body["board"].clone());
     let looked = match config.board.backend {

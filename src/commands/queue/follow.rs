@@ -25,7 +25,7 @@ const BAR: usize = 20;
 const USUAL: (usize, usize) = (80, 24);
 
 /// Until it is interrupted, the service ends, or nobody reads any more.
-pub(super) fn follow(config: &Config, client: &Client<'_>) -> ExitCode {
+pub(super) fn follow(config: &Config, client: &Client) -> ExitCode {
     let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
     let mut watching: Box<dyn Watching> = match io::stdout().is_terminal() && !dumb {
         true => Box::new(Picture::default()),

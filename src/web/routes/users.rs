@@ -53,6 +53,10 @@ struct NewUserBody {
 
 pub async fn add(call: ApiCall, body: Body) -> Result<Json<Said>, ApiRefusal> {
     let shape = "{\"name\": \"…\", \"role\": \"staff\", \"password\": \"…\"}, with \"court\" for the role kiosk";
+    // The first one comes by the token that the box shows, or by a command on the box.
+    if !with_store(&call, |store, _| store.claimed()).await? {
+        return Err(refused(AccessError::Unclaimed {}));
+    }
     let asked: NewUserBody = parsed(&call, body, shape).await?;
     let name = asked.name.clone();
     let new = NewAccount {
