@@ -414,22 +414,13 @@ fn a_ring_file_is_what_the_published_format_says() {
     let epoch = writer.begin_epoch();
     let generation = writer.set_params(&video(b"nine byte"));
     for n in 0..71 {
-        let lost_packets = 5;
-        let flags = AuFlags {
-            tainted: true,
-            ..AuFlags::default()
-        };
-        let track = Track::Audio;
-        let alignment = Alignment::SenderReport;
-        let au = AuMeta {
+        let mut au = AuMeta {
             generation,
             epoch,
-            track,
-            flags,
-            alignment,
-            lost_packets,
             ..meta(n)
         };
+        (au.track, au.alignment) = (Track::Audio, Alignment::SenderReport);
+        (au.lost_packets, au.flags.tainted) = (5, true);
         writer.push(&au, b"0123456789");
     }
     let file = std::fs::read(spec.path()).unwrap();
