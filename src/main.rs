@@ -7,13 +7,13 @@ use std::process::ExitCode;
 use clap::Parser;
 use cli::Cli;
 use hindsight::commands::Command;
-use hindsight::service::logging;
+use hindsight::service::{logging, panics};
 use hindsight::trigger::give_terminal_back;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
-        Command::Run(_) => logging::tell_panics(),
+        Command::Run(_) => panics::tell(),
         // `hindsight ring | head` has had enough; that is no accident.
         _ => leave_quietly_when_nobody_reads(),
     }

@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::client::Client;
+use super::client::ServiceClient;
 use super::common::{Common, Show};
 use super::exit::{NOT_DONE, WRONG};
 use super::{board_off, board_test};
 use crate::board::lights::role_name;
 use crate::board::pins::{Fit, HeaderLine, Pin, PinIs, PinMap};
-use crate::board::{Peeked, Settings, peek};
+use crate::board::{BoardError, Peeked, Settings, peek};
 use crate::config::Config;
 use crate::config::{Backend, Input, LedRole};
 use crate::service::say;
@@ -60,13 +60,13 @@ fn board(config: &Config) -> ExitCode {
         }
     };
     let settings = crate::service::panel::settings(config);
-    let client = Client::new(config, Duration::from_secs(3));
+    let client = ServiceClient::new(config, Duration::from_secs(3));
     let service = client.get("/status").ok().filter(|a| a.status == 200);
     let service = service.map(|answer| answer.body["board"].clone());
     let looked = match config.board.backend {
-        Backend::Sim => Err("the pins are simulated ([board] backend = \"sim\")".to_owned()),
-        Backend::None => Err("pins are switched off ([board] backend = \"none\")".to_owned()),
-        _ => peek(&settings, map).map_err(|error| error.to_string()),
+        Backend::Sim => Err(NotLooked::Simulated),
+        Backend::None => Err(NotLooked::SwitchedOff),
+        _ => peek(&settings, map).map_err(NotLooked::from),
     };
     // Where the header is not known, nothing is known of what is reserved.
     let rules = (known || looked.is_err()).then_some(map);
@@ -88,26 +88,41 @@ fn board(config: &Config) -> ExitCode {
     }
 }
 
+/// `[board] model` names none.
+#[derive(Debug, thiserror::Error)]
+#[error("[board] model = \"{0}\": there is no such board; there are: {ids}", ids = known_boards())]
+pub(super) struct UnknownBoard(String);
+
+fn known_boards() -> String {
+    let ids: Vec<&str> = PinMap::all().iter().map(|map| map.id.as_str()).collect();
+    ids.join(", ")
+}
+
+/// Why the pins were not looked at.
+#[derive(Debug, thiserror::Error)]
+enum NotLooked {
+    #[error("the pins are simulated ([board] backend = \"sim\")")]
+    Simulated,
+    #[error("pins are switched off ([board] backend = \"none\")")]
+    SwitchedOff,
+    #[error("{0}")]
+    Board(#[from] BoardError),
+}
+
 /// The map to draw, and whether it is this machine's.
-pub(super) fn map_of(config: &Config) -> Result<(&'static PinMap, bool), String> {
+pub(super) fn map_of(config: &Config) -> Result<(&'static PinMap, bool), UnknownBoard> {
     let Some(id) = &config.board.model else {
         let own = PinMap::of_this_machine();
         return Ok((own.unwrap_or(PinMap::generic()), own.is_some()));
     };
-    let ids: Vec<&str> = PinMap::all().iter().map(|map| map.id.as_str()).collect();
-    let map = PinMap::by_id(id).ok_or_else(|| {
-        format!(
-            "[board] model = \"{id}\": there is no such board; there are: {}",
-            ids.join(", ")
-        )
-    })?;
+    let map = PinMap::by_id(id).ok_or_else(|| UnknownBoard(id.clone()))?;
     Ok((map, true))
 }
 
 fn heading(
     map: &PinMap,
     known: bool,
-    looked: &Result<Peeked, String>,
+    looked: &Result<Peeked, NotLooked>,
     service: Option<&Value>,
 ) -> String {
     let mut lines = Vec::new();
@@ -142,7 +157,7 @@ fn heading(
 
 /// A button or a light of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Part {
+pub(super) struct WiredPart {
     /// "button court1", "ready light"
     pub name: String,
     /// `None`: a USB key.
@@ -154,7 +169,7 @@ pub(super) struct Part {
     pub wrong: Option<String>,
 }
 
-impl Part {
+impl WiredPart {
     /// "GPIO 5, pin 29"
     pub fn place(&self, map: &PinMap) -> String {
         let Some(bcm) = self.pin else {
@@ -172,7 +187,7 @@ pub(super) fn parts(
     map: Option<&PinMap>,
     look: Option<&Peeked>,
     service: Option<&Value>,
-) -> Vec<Part> {
+) -> Vec<WiredPart> {
     let told = |list: &str, n: usize, key: &str| service?[list][n][key].as_bool();
     let trouble = |list: &str, n: usize| Some(service?[list][n]["trouble"].as_str()?.to_owned());
     let mut parts = Vec::new();
@@ -182,7 +197,7 @@ pub(super) fn parts(
             Input::Usb { .. } => None,
         };
         let seen = look.and_then(|look| look.held.get(n).copied().flatten());
-        parts.push(Part {
+        parts.push(WiredPart {
             name: match button.id.starts_with("button") {
                 true => button.id.clone(),
                 false => format!("button {}", button.id),
@@ -198,7 +213,7 @@ pub(super) fn parts(
         });
     }
     for (n, led) in settings.leds.iter().enumerate() {
-        parts.push(Part {
+        parts.push(WiredPart {
             name: match led.role {
                 LedRole::Sound => "buzzer".to_owned(),
                 role => format!("{} light", role_name(role)),
@@ -240,7 +255,7 @@ fn wrong(
 
 struct Picture<'a> {
     map: &'a PinMap,
-    parts: &'a [Part],
+    parts: &'a [WiredPart],
     users: BTreeMap<u32, String>,
     colour: bool,
 }
@@ -359,7 +374,7 @@ impl Picture<'_> {
 }
 
 /// What the picture has no room for. True: something is wrong.
-fn below(settings: &Settings, map: &PinMap, parts: &[Part]) -> bool {
+fn below(settings: &Settings, map: &PinMap, parts: &[WiredPart]) -> bool {
     let mut rows = Vec::new();
     for part in parts {
         rows.push(vec![

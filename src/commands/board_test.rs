@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::config::{Backend, Button, Input, Led, LedRole};
 use crate::service::signals::Stopper;
 use crate::service::{panel, say};
-use press::Press;
+use press::HeardPress;
 
 /// After so long without an edge the installer gets a hint.
 const HINT: Duration = Duration::from_secs(20);
@@ -386,7 +386,7 @@ impl<S: FnMut(&str)> Walk<'_, S> {
     }
 
     /// Waits for a press of `button`; `None`: skipped.
-    fn press(&mut self, button: usize, facts: &Button) -> Result<Option<Press>, ()> {
+    fn press(&mut self, button: usize, facts: &Button) -> Result<Option<HeardPress>, ()> {
         let debounce_ns = match facts.input {
             Input::Gpio { debounce_ms, .. } => debounce_ms * 1_000_000,
             Input::Usb { .. } => 0,
@@ -419,7 +419,7 @@ impl<S: FnMut(&str)> Walk<'_, S> {
                     Ok(Answer::Yes) => {}
                     Ok(Answer::Quit) | Err(_) => return Err(()),
                 },
-                recv(over) -> _ => match Press::of(&edges, debounce_ns) {
+                recv(over) -> _ => match HeardPress::of(&edges, debounce_ns) {
                     Some(press) => return Ok(Some(press)),
                     None => {
                         self.tell(format!("  only a spike of {} edges, shorter than its debounce: is the cable long, or next to a mains cable?", edges.len()));

@@ -1,6 +1,7 @@
 //! `hindsight check`: does the configuration work with these cameras and this machine?
 //! Cameras, memory, disk, FFmpeg and its encoder, upload targets, pins. Nothing is changed.
 
+mod found;
 mod pins;
 mod work;
 
@@ -22,6 +23,7 @@ use crate::ingest::{self, Probe, ProbeError};
 use crate::ring::{RingError, require_tmpfs};
 use crate::service::say;
 use crate::storage::StorageLayout;
+use found::CheckFindings;
 
 /// How long each camera may take.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -47,14 +49,14 @@ impl Args {
 }
 
 fn check(config: &Config) -> ExitCode {
-    let many = say::many(config.cameras.len() as u64, "camera");
+    let many = say::many(config.cameras.len(), "camera");
     println!("calling {many}, up to {} s each …\n", LIMIT.as_secs());
     let (probes, asked) = std::thread::scope(|scope| {
         let asking = scope.spawn(|| work::ask_targets(config));
         let probes = probe_all(&config.cameras);
         (probes, asking.join().unwrap_or_default())
     });
-    let mut found = Found::default();
+    let mut found = CheckFindings::default();
     cameras(config, &probes, &mut found);
     memory(config, &mut found.wrong);
     storage(config, &mut found.wrong);
@@ -62,7 +64,7 @@ fn check(config: &Config) -> ExitCode {
     work::targets(&asked, &mut found);
     pins::pins(config, &mut found);
     println!();
-    let Found { notes, wrong } = found;
+    let CheckFindings { notes, wrong } = found;
     for note in &notes {
         println!("note   {note}");
     }
@@ -78,17 +80,8 @@ fn check(config: &Config) -> ExitCode {
     }
 }
 
-/// What is to be said once everything has been looked at.
-#[derive(Default)]
-struct Found {
-    /// Worth knowing; all works.
-    notes: Vec<String>,
-    /// What does not work, and what would be right.
-    wrong: Vec<String>,
-}
-
 /// A row for each.
-fn cameras(config: &Config, probes: &[Result<Probe, ProbeError>], found: &mut Found) {
+fn cameras(config: &Config, probes: &[Result<Probe, ProbeError>], found: &mut CheckFindings) {
     let head = [
         "camera",
         "",
@@ -197,7 +190,7 @@ fn memory(config: &Config, wrong: &mut Vec<String>) {
         .filter_map(|camera| std::fs::metadata(dir.join(format!("hindsight-{}", camera.id))).ok())
         .map(|facts| facts.len())
         .sum();
-    let per_camera = needed / config.cameras.len().max(1) as u64;
+    let per_camera = needed / u64::try_from(config.cameras.len().max(1)).unwrap_or(u64::MAX);
     if let Err(error @ RingError::NotTmpfs { .. }) = require_tmpfs(dir) {
         wrong.push(error.to_string());
         return;

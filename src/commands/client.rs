@@ -14,12 +14,12 @@ use crate::web::local_socket;
 const ANSWER_BYTES: u64 = 4 << 20;
 
 /// The service's answer.
-pub(super) struct Answer {
+pub(super) struct ServiceAnswer {
     pub status: u16,
     pub body: Value,
 }
 
-impl Answer {
+impl ServiceAnswer {
     /// What it says to people.
     pub fn message(&self) -> &str {
         self.body["message"].as_str().unwrap_or("")
@@ -70,19 +70,19 @@ impl ServicePlace {
 
 /// It asks by the box's own socket, where guests are not heard; by TCP only where that is not there, or is not for
 /// this user.
-pub(super) struct Client {
+pub(super) struct ServiceClient {
     addr: SocketAddr,
     place: ServicePlace,
     by_tcp: ureq::Agent,
 }
 
-impl Client {
+impl ServiceClient {
     /// `limit` is for the whole of one request.
-    pub fn new(config: &Config, limit: Duration) -> Client {
-        Client::at(ServicePlace::of(config), limit)
+    pub fn new(config: &Config, limit: Duration) -> ServiceClient {
+        ServiceClient::at(ServicePlace::of(config), limit)
     }
 
-    pub fn at(place: ServicePlace, limit: Duration) -> Client {
+    pub fn at(place: ServicePlace, limit: Duration) -> ServiceClient {
         let by_tcp = ureq::Agent::config_builder()
             .timeout_connect(Some(Duration::from_secs(3)))
             .timeout_global(Some(limit))
@@ -91,14 +91,14 @@ impl Client {
             .proxy(None)
             .build()
             .into();
-        Client {
+        ServiceClient {
             addr: reached_at(place.http.listen),
             place,
             by_tcp,
         }
     }
 
-    pub fn get(&self, path: &str) -> Result<Answer, ClientError> {
+    pub fn get(&self, path: &str) -> Result<ServiceAnswer, ClientError> {
         let (agent, bearer) = self.way();
         let mut request = agent.get(format!("http://{}{path}", self.addr));
         if let Some(bearer) = bearer {
@@ -107,7 +107,7 @@ impl Client {
         self.read(request.call())
     }
 
-    pub fn post(&self, path: &str, body: &Value) -> Result<Answer, ClientError> {
+    pub fn post(&self, path: &str, body: &Value) -> Result<ServiceAnswer, ClientError> {
         let (agent, bearer) = self.way();
         let mut request = agent.post(format!("http://{}{path}", self.addr));
         if let Some(bearer) = bearer {
@@ -132,7 +132,7 @@ impl Client {
     fn read(
         &self,
         answered: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
-    ) -> Result<Answer, ClientError> {
+    ) -> Result<ServiceAnswer, ClientError> {
         let addr = self.addr;
         let strange = |why: String| ClientError::Strange { addr, why };
         let mut response = answered.map_err(|error| match error {
@@ -152,7 +152,7 @@ impl Client {
             .map_err(|error| strange(error.to_string()))?;
         let body = serde_json::from_str(&text)
             .map_err(|_| strange(format!("status {status}, and no JSON")))?;
-        Ok(Answer { status, body })
+        Ok(ServiceAnswer { status, body })
     }
 }
 

@@ -5,7 +5,7 @@
 //! the access units tell when it arrived, and nothing has to be decoded.
 
 use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,19 +13,19 @@ use std::time::Duration;
 use super::exit::{NOT_DONE, WRONG};
 use crate::base::{BootId, CameraId, Clock, RealClock, Stop, StopLevel};
 use crate::config::{Camera, Config};
-use crate::ingest::{self, ConnectionPhase, Ingest};
+use crate::ingest::{self, ConnectionPhase, Ingest, IngestError};
 use crate::media::Track;
-use crate::ring::RingReader;
+use crate::ring::{RingError, RingReader};
 use crate::service::signals::Stopper;
 
-const FLASHES: usize = 24;
+const FLASHES: u16 = 24;
 /// Between two flashes, in milliseconds: longer than any latency we look for.
 const SHORTEST_MS: u64 = 1600;
 const SPREAD_MS: u64 = 900;
 /// Latencies looked for, in milliseconds.
 const LONGEST_MS: u64 = 1500;
 /// How long the camera may take to show its first picture.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE_NS: u64 = 20_000_000_000;
 
 pub(super) fn measure(config: &Config, id: &CameraId) -> ExitCode {
     let Some(camera) = config.cameras.iter().find(|camera| camera.id == *id) else {
@@ -60,8 +60,28 @@ fn explain(camera: &Camera) {
         id = camera.id,
         name = camera.name,
         latency = camera.latency_ms,
-        seconds = FLASHES as u64 * (SHORTEST_MS + SPREAD_MS / 2) / 1000,
+        seconds = u64::from(FLASHES) * (SHORTEST_MS + SPREAD_MS / 2) / 1000,
     );
+}
+
+/// Why nothing was measured.
+#[derive(Debug, thiserror::Error)]
+enum LatencyError {
+    #[error("{}: {error}", path.display())]
+    Folder {
+        path: PathBuf,
+        error: std::io::Error,
+    },
+    #[error("{0}")]
+    System(std::io::Error),
+    #[error("{0}")]
+    Ingest(#[from] IngestError),
+    #[error("{0}")]
+    Ring(#[from] RingError),
+    #[error("no picture: {0}")]
+    NoPicture(String),
+    #[error("interrupted")]
+    Interrupted,
 }
 
 /// Arrival and size of a video access unit that is not a key frame.
@@ -72,14 +92,17 @@ struct Frame {
 }
 
 /// A session of its own with the camera, in a ring of its own, while the screen flashes.
-fn watch(config: &Config, camera: &Camera) -> Result<(Vec<u64>, Vec<Frame>), String> {
+fn watch(config: &Config, camera: &Camera) -> Result<Seen, LatencyError> {
     let dir = config
         .ring
         .dir
         .join(format!("hindsight-latency-{}", std::process::id()));
-    std::fs::create_dir(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+    std::fs::create_dir(&dir).map_err(|error| LatencyError::Folder {
+        path: dir.clone(),
+        error,
+    })?;
     // Ctrl-C must give the terminal back.
-    let stop = Stopper::listen().map_err(|e| e.to_string())?.stop;
+    let stop = Stopper::listen().map_err(LatencyError::System)?.stop;
     let watched = watch_in(config, camera, &dir, &stop);
     stop.raise(StopLevel::Now);
     let watched = watched.map(|(ingest, seen)| {
@@ -97,21 +120,21 @@ fn watch_in(
     camera: &Camera,
     dir: &Path,
     stop: &Stop,
-) -> Result<(Ingest, Seen), String> {
+) -> Result<(Ingest, Seen), LatencyError> {
     let clock = Arc::new(RealClock);
     let mut ring = config.ring.clone();
     ring.dir = dir.to_owned();
     ring.seconds =
-        u32::try_from(FLASHES as u64 * (SHORTEST_MS + SPREAD_MS) / 1000 + 10).unwrap_or(90);
+        u32::try_from(u64::from(FLASHES) * (SHORTEST_MS + SPREAD_MS) / 1000 + 10).unwrap_or(90);
     let settings = ingest::Settings {
         cameras: vec![camera.clone()],
         ring,
         reconnect: config.reconnect,
         window_ms: 0,
-        boot_id: BootId::of_this_boot().map_err(|e| e.to_string())?,
+        boot_id: BootId::of_this_boot().map_err(LatencyError::System)?,
     };
-    let ingest = ingest::start(settings, clock.clone(), stop.clone()).map_err(|e| e.to_string())?;
-    let give_up_mono_ns = clock.mono_ns() + 1_000_000 * PATIENCE.as_millis() as u64;
+    let ingest = ingest::start(settings, clock.clone(), stop.clone())?;
+    let give_up_mono_ns = clock.mono_ns() + PATIENCE_NS;
     while !ingest
         .states()
         .iter()
@@ -119,17 +142,18 @@ fn watch_in(
     {
         if clock.mono_ns() > give_up_mono_ns {
             let reason = ingest.states().first().map(|s| s.reason.clone());
-            return Err(format!("no picture: {}", reason.unwrap_or_default()));
+            let why = reason.map(|why| why.to_string());
+            return Err(LatencyError::NoPicture(why.unwrap_or_default()));
         }
         if stop.wait(StopLevel::Finish, Duration::from_millis(50)) {
-            return Err("interrupted".to_owned());
+            return Err(LatencyError::Interrupted);
         }
     }
     let flashes = flash(clock.as_ref(), stop);
-    if flashes.len() < FLASHES {
-        return Err("interrupted".to_owned());
+    if flashes.len() < usize::from(FLASHES) {
+        return Err(LatencyError::Interrupted);
     }
-    let ring = RingReader::open(dir, &camera.id).map_err(|e| e.to_string())?;
+    let ring = RingReader::open(dir, &camera.id)?;
     let metas = (ring.oldest()..ring.head()).filter_map(|pos| ring.meta(pos).ok());
     let frames = metas
         .filter(|meta| meta.track == Track::Video && !meta.flags.key && !meta.flags.gap)
@@ -267,7 +291,7 @@ mod tests {
                 found.latency_ms.abs_diff(late_ms) <= 33,
                 "{late_ms}: {found:?}"
             );
-            assert_eq!(found.seen, FLASHES);
+            assert_eq!(found.seen, usize::from(FLASHES));
         }
     }
 
@@ -276,7 +300,7 @@ mod tests {
         assert_eq!(estimate(&flashes(), &seen(&flashes(), 180, 2400)), None);
         assert_eq!(estimate(&flashes(), &[]), None);
         // Something else moves, without regard to the flashes.
-        let elsewhere: Vec<u64> = (0..FLASHES as u64).map(|n| n * 2_345_000_000).collect();
+        let elsewhere: Vec<u64> = (0..u64::from(FLASHES)).map(|n| n * 2_345_000_000).collect();
         assert_eq!(estimate(&flashes(), &seen(&elsewhere, 0, 40_000)), None);
     }
 }

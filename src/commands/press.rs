@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::client::{Answer, Client};
+use super::client::{ServiceAnswer, ServiceClient};
 use super::common::{Common, Show};
 use super::exit::{NOT_DONE, WRONG};
 use super::parse;
@@ -48,7 +48,7 @@ fn press(config: &Config, args: &Args) -> ExitCode {
         true => "/save-clip?wait=true",
         false => "/save-clip",
     };
-    match Client::new(config, limit).post(path, &wish(args)) {
+    match ServiceClient::new(config, limit).post(path, &wish(args)) {
         Err(error) => {
             eprintln!("{error}");
             ExitCode::from(NOT_DONE)
@@ -118,7 +118,7 @@ fn taken(body: &Value, storage: &Path) -> String {
     lines.join("\n")
 }
 
-fn not_taken(answer: &Answer) -> String {
+fn not_taken(answer: &ServiceAnswer) -> String {
     let mut lines = vec![match answer.message() {
         "" => format!(
             "not taken: the service answered with status {}",

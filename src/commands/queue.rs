@@ -2,6 +2,7 @@
 //! and `drop`. Asks the running service; without one, the storage itself.
 
 mod follow;
+mod parts;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -9,14 +10,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::client::{Answer, Client, ClientError};
+use super::client::{ClientError, ServiceClient};
 use super::common::{Common, Show};
 use super::exit::{NOT_DONE, WRONG};
 use crate::base::RealClock;
 use crate::config::Config;
 use crate::queue::Which;
 use crate::queue::hand::Still;
-use crate::service::say::{many, short_age, table};
+use crate::service::say::{short_age, table};
+use parts::{below, progress, refused};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -60,7 +62,7 @@ enum QueueAction {
 impl Args {
     pub fn run(self, common: &Common) -> ExitCode {
         common.with_config(Show::Nothing, &[], |config| {
-            let client = Client::new(config, LIMIT);
+            let client = ServiceClient::new(config, LIMIT);
             match &self.action {
                 Some(action) => change(config, &client, action),
                 None if self.follow => follow::follow(config, &client),
@@ -70,7 +72,7 @@ impl Args {
     }
 }
 
-fn show(config: &Config, client: &Client) -> ExitCode {
+fn show(config: &Config, client: &ServiceClient) -> ExitCode {
     match client.get("/queue") {
         Ok(answer) if answer.status == 200 => {
             print!("{}", shown(&answer.body));
@@ -89,7 +91,7 @@ fn show(config: &Config, client: &Client) -> ExitCode {
     }
 }
 
-fn change(config: &Config, client: &Client, action: &QueueAction) -> ExitCode {
+fn change(config: &Config, client: &ServiceClient, action: &QueueAction) -> ExitCode {
     let answer = match action {
         QueueAction::Retry { id: Some(id), .. } => client.post("/queue/retry", &json!({"id": id})),
         QueueAction::Retry { id: None, .. } => {
@@ -109,14 +111,6 @@ fn change(config: &Config, client: &Client, action: &QueueAction) -> ExitCode {
         },
         Err(error) => not_asked(&error),
     }
-}
-
-fn refused(answer: &Answer) -> ExitCode {
-    match answer.message() {
-        "" => eprintln!("the service answered with status {}", answer.status),
-        message => eprintln!("{message}"),
-    }
-    ExitCode::from(WRONG)
 }
 
 fn not_asked(error: &ClientError) -> ExitCode {
@@ -200,32 +194,6 @@ fn shown(body: &Value) -> String {
     text
 }
 
-/// What waits for what, and how many there are.
-fn below(body: &Value) -> String {
-    let mut text = String::new();
-    for lane in body["status"]["waiting"].as_array().unwrap_or(&Vec::new()) {
-        let what = match lane["target"].as_str() {
-            Some(target) => format!("uploading to {target}"),
-            None => "finishing".to_owned(),
-        };
-        let since = short_age(lane["since_ms"].as_u64().unwrap_or(0));
-        let why = lane["why"].as_str().unwrap_or("?");
-        text.push_str(&format!("{what} waits since {since}: {why}\n"));
-    }
-    let counts = &body["status"]["counts"];
-    if counts.is_object() {
-        let count = |key: &str| counts[key].as_u64().unwrap_or(0);
-        text.push_str(&format!(
-            "{} to finish, {} to upload, {} given up, {} done\n",
-            count("to_finish"),
-            count("to_upload"),
-            count("failed"),
-            many(count("done"), "highlight"),
-        ));
-    }
-    text
-}
-
 fn row(job: &Value, bar: usize) -> Vec<String> {
     let text = |key: &str| job[key].as_str().unwrap_or("").to_owned();
     let age = job["age_ms"].as_u64().map_or("?".to_owned(), short_age);
@@ -250,21 +218,6 @@ fn row(job: &Value, bar: usize) -> Vec<String> {
         job["attempts"].as_u64().unwrap_or(0).to_string(),
         text("last_error").replace('\n', " "),
     ]
-}
-
-/// `[#####     ] 50 %`, the bar so wide; 0: none.
-fn progress(permille: u64, bar: usize) -> String {
-    let permille = usize::try_from(permille.min(1000)).unwrap_or(0);
-    let percent = permille / 10;
-    if bar == 0 {
-        return format!("{percent} %");
-    }
-    let full = permille * bar / 1000;
-    format!(
-        "[{}{}] {percent} %",
-        "#".repeat(full),
-        " ".repeat(bar - full)
-    )
 }
 
 #[cfg(test)]

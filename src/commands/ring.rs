@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::client::Client;
+use super::client::ServiceClient;
 use super::common::{Common, Show};
 use super::exit::{NOT_DONE, WRONG};
 use super::parse;
@@ -38,7 +38,7 @@ impl Args {
 }
 
 fn ring(config: &Config, cameras: &[CameraId]) -> ExitCode {
-    let client = Client::new(config, Duration::from_secs(5));
+    let client = ServiceClient::new(config, Duration::from_secs(5));
     let service = client.get("/status").ok().filter(|a| a.status == 200);
     let status = service.map(|answer| answer.body);
     if status.is_none() {

@@ -229,7 +229,7 @@ fn introduce(config: &Config, service: &Service) {
     say(format!(
         "memory    the last {} s of {} in {}, {}",
         ring.seconds,
-        say::many(config.cameras.len() as u64, "camera"),
+        say::many(config.cameras.len(), "camera"),
         ring.dir.display(),
         say::bytes(rings_bytes(config)),
     ));

@@ -9,8 +9,9 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use semver::Version;
+use serde_json::Value;
 
-use super::client::{Client, ServicePlace};
+use super::client::{ServiceClient, ServicePlace};
 use super::common::{Common, quiet};
 use super::exit::{NOT_DONE, WRONG};
 use super::parse;
@@ -273,15 +274,20 @@ fn after_this_try(tries_left: u8, running: Slot) -> String {
         0 => format!("the box restarts into slot {}", running.other()),
         n => format!(
             "the box restarts and tries it {}, then slot {} is back",
-            say::many_of(n.into(), "time more", "times more"),
+            say::many_of(n, "time more", "times more"),
             running.other()
         ),
     }
 }
 
+/// What was wrong last.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct NotHealthy(String);
+
 /// Until the service was healthy for long enough; else, what was wrong last.
-fn wait_for_health(service: ServicePlace, pace: ConfirmPace) -> Result<(), String> {
-    let client = Client::at(service, ANSWER);
+fn wait_for_health(service: ServicePlace, pace: ConfirmPace) -> Result<(), NotHealthy> {
+    let client = ServiceClient::at(service, ANSWER);
     // Sixty looks: every 2 s for two minutes.
     let every = Duration::from_nanos(pace.healthy_ns / 60);
     let mut watch = ConfirmWatch::new(pace, RealClock.mono_ns());
@@ -296,7 +302,7 @@ fn wait_for_health(service: ServicePlace, pace: ConfirmPace) -> Result<(), Strin
         }
         match watch.look(RealClock.mono_ns(), &look) {
             Decision::Confirm => return Ok(()),
-            Decision::GiveUp(why) => return Err(why),
+            Decision::GiveUp(why) => return Err(NotHealthy(why)),
             Decision::Wait => std::thread::sleep(every),
         }
         last = Some(look);
@@ -304,7 +310,7 @@ fn wait_for_health(service: ServicePlace, pace: ConfirmPace) -> Result<(), Strin
 }
 
 /// How the service is, as far as that is the new system's doing.
-fn look(client: &Client) -> Look {
+fn look(client: &ServiceClient) -> Look {
     let answer = match client.get("/health") {
         Ok(answer) if answer.status == 200 => answer.body,
         Ok(answer) => return Look::Bad(format!("GET /health is answered with {}", answer.status)),
@@ -314,9 +320,9 @@ fn look(client: &Client) -> Look {
         Some("healthy" | "degraded") => Look::Good,
         Some("unhealthy") => {
             let reasons = answer["reasons"].as_array().map_or(&[][..], Vec::as_slice);
-            let mut what = reasons.iter().filter_map(|reason| reason["what"].as_str());
-            match what.find(|what| health::lies_in_the_box(what)) {
-                Some(what) => Look::Bad(what.to_owned()),
+            let code = |reason: &Value| reason["code"].as_str().map(health::lies_in_the_box);
+            match reasons.iter().find(|reason| code(reason) == Some(true)) {
+                Some(reason) => Look::Bad(reason["what"].as_str().unwrap_or("?").to_owned()),
                 // Cameras: the old system would see them no better.
                 None => Look::Good,
             }
@@ -344,10 +350,7 @@ fn status(layout: &Layout, disk: &Disk) -> ExitCode {
 
 fn told(state: &SlotState, running: Slot, version: &Version) -> String {
     let tried = match state.tried {
-        Some(tried) => format!(
-            "{tried}, {} left",
-            say::many_of(state.left.into(), "try", "tries")
-        ),
+        Some(tried) => format!("{tried}, {} left", say::many_of(state.left, "try", "tries")),
         None => "none".to_owned(),
     };
     let row = |name: &str, value: String| vec![name.to_owned(), value];

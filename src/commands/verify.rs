@@ -47,7 +47,7 @@ fn verify(paths: &[PathBuf]) -> ExitCode {
         say::many_of(report.presses, "pending press", "pending presses"),
         match report.faults.len() {
             0 => "no faults".to_owned(),
-            n => say::many(n as u64, "fault"),
+            n => say::many(n, "fault"),
         }
     );
     match report.faults.is_empty() {

@@ -1,17 +1,23 @@
 //! Snapshots in, one verdict out. Pure.
 //!
 //! Not here: how the snapshots are taken (`service` asks the rooms), how the verdict
-//! is told (`web`). Called by: app.
+//! is told (`web`).
 //!
 //! Beside the verdict: whether the threads get on (`progress`), and what systemd is told of
 //! it (`systemd`).
 
 pub mod progress;
+mod sentence;
 pub mod systemd;
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::base::Notice;
+use crate::base::sentence::Arg;
+use crate::base::{Coded, Notice};
+use sentence::{Clips, DaysLeft, HealthSentence as Says, Megabytes, Since};
+pub use sentence::{HealthSentence, ReasonDetail};
 
 /// How the service is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -27,6 +33,9 @@ pub enum Status {
 /// One thing that is not as it should be, for the staff of a venue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Reason {
+    /// What programs go by; of [`HealthSentence`].
+    pub code: &'static str,
+    pub args: BTreeMap<String, Arg>,
     /// Names nothing of the venue: strangers may read it.
     pub what: String,
     /// A camera, a folder, "clock".
@@ -35,6 +44,20 @@ pub struct Reason {
     pub what_to_do: String,
     #[serde(skip)]
     weight: Status,
+}
+
+impl Reason {
+    fn new(said: &HealthSentence, place: impl Into<String>, weight: Status) -> Reason {
+        Reason {
+            code: said.code(),
+            args: said.args(),
+            what: said.to_string(),
+            place: place.into(),
+            // Several problems of a file, one a line there.
+            what_to_do: said.remedy().unwrap_or_default().replace('\n', "; "),
+            weight,
+        }
+    }
 }
 
 /// The verdict.
@@ -57,30 +80,30 @@ pub enum Pictures {
     Connecting,
     /// `why` as ingest says it.
     Missing {
-        why: String,
+        why: ReasonDetail,
     },
     WrongPassword,
     GivenUp {
-        why: String,
+        why: ReasonDetail,
     },
 }
 
 /// A camera and its ring.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CameraFacts {
+pub struct CameraInputs {
     pub id: String,
     pub name: String,
     pub pictures: Pictures,
     /// What to change at the camera or the config so that clips come out whole.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<ReasonDetail>,
 }
 
 /// Where the clips go.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StorageFacts {
+pub struct StorageInputs {
     pub path: String,
-    /// Why it cannot be written to.
-    pub trouble: Option<String>,
+    /// ReasonDetail it cannot be written to.
+    pub trouble: Option<ReasonDetail>,
     pub free_bytes: u64,
     /// What one press of all cameras needs at most.
     pub press_bytes: u64,
@@ -91,27 +114,27 @@ pub struct StorageFacts {
 /// All that a verdict rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthInputs {
-    pub cameras: Vec<CameraFacts>,
-    pub storage: StorageFacts,
+    pub cameras: Vec<CameraInputs>,
+    pub storage: StorageInputs,
     /// The wall clock was set by somebody since power-on.
     pub clock_set: bool,
     /// Clips that should have been on the disk by now.
     pub late_clips: usize,
     /// What the disk said to the export that last failed, if one is still tried again.
-    pub trouble: Option<String>,
+    pub trouble: Option<ReasonDetail>,
     /// Buttons and lights that do not work.
     pub board: Vec<BoardTrouble>,
-    pub work: WorkFacts,
+    pub work: DeliveryInputs,
     /// About the box itself.
     pub notices: Vec<Notice>,
 }
 
 /// What is done with the clips.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct WorkFacts {
-    pub waiting: Vec<WaitingFacts>,
+pub struct DeliveryInputs {
+    pub waiting: Vec<WaitingInputs>,
     /// What is missing on this machine to finish clips, and its cure.
-    pub problem: Option<String>,
+    pub problem: Option<ReasonDetail>,
     /// Clips that were given up.
     pub failed: u64,
     /// Of the disk, what no deletion could free.
@@ -122,31 +145,26 @@ pub struct WorkFacts {
 
 /// Finishing, or a target, that waits for something.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WaitingFacts {
+pub struct WaitingInputs {
     /// `None`: finishing.
     pub target: Option<String>,
-    pub why: String,
+    pub why: ReasonDetail,
     pub since_ms: u64,
 }
 
 /// Something about a button or a light.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BoardTrouble {
-    pub what: String,
+    pub what: HealthSentence,
     /// Which one.
     pub place: String,
-    pub what_to_do: String,
 }
 
-/// Whether a reason, by its `what`, is why presses give no clips and lies in the box itself:
+/// Whether a reason, by its code, is why presses give no clips and lies in the box itself:
 /// its disk, and not a camera, whose power or network may be what is missing.
-pub fn lies_in_the_box(what: &str) -> bool {
-    what.starts_with(SILENT) || [UNWRITABLE, FULL].contains(&what)
+pub fn lies_in_the_box(code: &str) -> bool {
+    ["disk_silent", "disk_unwritable", "disk_full"].contains(&code)
 }
-
-const SILENT: &str = "the disk has not answered";
-const UNWRITABLE: &str = "clips cannot be written";
-const FULL: &str = "the disk is full";
 
 /// A storage that does not answer for so long is broken.
 const SILENT_MS: u64 = 10_000;
@@ -156,41 +174,28 @@ pub const FEW_PRESSES: u64 = 20;
 pub fn judge(inputs: &HealthInputs) -> Verdict {
     let mut reasons = cameras(&inputs.cameras);
     reasons.extend(storage(&inputs.storage));
-    if inputs.late_clips > 0 {
-        let trouble = inputs
-            .trouble
-            .as_deref()
-            .unwrap_or("the disk is slow or full");
-        reasons.push(Reason {
-            what: format!("{} clips are late", inputs.late_clips),
-            place: inputs.storage.path.clone(),
-            what_to_do: format!("{trouble}; they are tried again while the rings hold them"),
-            weight: Status::Degraded,
-        });
+    let degraded = |said, place: &str| Reason::new(&said, place, Status::Degraded);
+    let path = inputs.storage.path.as_str();
+    let clips = inputs.late_clips;
+    if clips > 0 {
+        let late = match inputs.trouble.clone() {
+            Some(why) => Says::ClipsLate { clips, why },
+            None => Says::ClipsLateBySlowDisk { clips },
+        };
+        reasons.push(degraded(late, path));
     }
-    reasons.extend(inputs.board.iter().map(|trouble| Reason {
-        what: trouble.what.clone(),
-        place: trouble.place.clone(),
-        what_to_do: trouble.what_to_do.clone(),
-        weight: Status::Degraded,
-    }));
-    reasons.extend(work(&inputs.work, &inputs.storage.path));
-    reasons.extend(inputs.notices.iter().map(|notice| Reason {
-        what: notice.what.clone(),
-        place: notice.place.clone(),
-        // Several problems of a file, one a line there.
-        what_to_do: notice.what_to_do.replace('\n', "; "),
-        weight: Status::Degraded,
+    let board = inputs.board.iter();
+    reasons.extend(board.map(|trouble| degraded(trouble.what.clone(), &trouble.place)));
+    reasons.extend(work(&inputs.work, path));
+    reasons.extend(inputs.notices.iter().map(|notice| {
+        let said = Says::BoxNotice {
+            notice: notice.what.clone().into(),
+            cure: notice.what_to_do.clone().into(),
+        };
+        degraded(said, &notice.place)
     }));
     if !inputs.clock_set {
-        reasons.push(Reason {
-            what: "the clock was never set since power-on".to_owned(),
-            place: "clock".to_owned(),
-            what_to_do:
-                "connect the box to the internet once, or set its clock; until then highlights go to the folder \"undated\""
-                    .to_owned(),
-            weight: Status::Degraded,
-        });
+        reasons.push(degraded(Says::ClockNotSet {}, "clock"));
     }
     reasons.sort_by_key(|reason| std::cmp::Reverse(reason.weight));
     let status = reasons.first().map_or(Status::Healthy, |r| r.weight);
@@ -202,184 +207,113 @@ const PATIENT_MS: u64 = 60_000;
 /// Of the disk, full of what cannot be deleted by itself.
 const NEARLY_FULL_PERCENT: u64 = 85;
 
-fn work(work: &WorkFacts, storage: &str) -> Vec<Reason> {
+fn work(work: &DeliveryInputs, storage: &str) -> Vec<Reason> {
     let mut reasons = Vec::new();
-    let mut add = |what: &str, place: &str, what_to_do: String| {
-        reasons.push(Reason {
-            what: what.to_owned(),
-            place: place.to_owned(),
-            what_to_do,
-            weight: Status::Degraded,
-        });
-    };
-    if let Some(problem) = &work.problem {
-        add("clips cannot be marked", "finishing", problem.clone());
+    let mut add = |said, place: &str| reasons.push(Reason::new(&said, place, Status::Degraded));
+    if let Some(cure) = work.problem.clone() {
+        add(Says::ClipsCannotBeMarked { cure }, "finishing");
     }
     for lane in &work.waiting {
-        let what_to_do = format!(
-            "{}; waits since {}, tried again by itself, nothing is lost",
-            lane.why,
-            since(lane.since_ms)
-        );
+        let (why, since_ms) = (lane.why.clone(), Since(lane.since_ms));
         match &lane.target {
             None if work.problem.is_none() => {
-                add("clips wait to be finished", "finishing", what_to_do);
+                add(Says::ClipsWaitToBeFinished { why, since_ms }, "finishing");
             }
             Some(target) if lane.since_ms >= PATIENT_MS => {
-                add("clips wait to be uploaded", target, what_to_do);
+                add(Says::ClipsWaitToBeUploaded { why, since_ms }, target);
             }
             _ => {}
         }
     }
     if work.failed > 0 {
-        let what = match work.failed {
-            1 => "1 clip was given up".to_owned(),
-            n => format!("{n} clips were given up"),
-        };
-        let what_to_do =
-            "\"hindsight queue\" says why; mend it, then \"hindsight queue retry --failed\"";
-        add(&what, "queue", what_to_do.to_owned());
+        let clips = Clips(work.failed);
+        add(Says::ClipsGivenUp { clips }, "queue");
     }
-    if work.used_percent >= NEARLY_FULL_PERCENT {
-        let what = format!("the disk is {} % full", work.used_percent);
-        let left = days_left(work.days_left);
-        let what_to_do = format!("{left}; delete or move old highlights, or fit a larger disk");
-        add(&what, storage, what_to_do);
+    let used_percent = work.used_percent;
+    if used_percent >= NEARLY_FULL_PERCENT {
+        let filling = |days| Says::DiskFilling {
+            used_percent,
+            days_left: DaysLeft(days),
+        };
+        let used = Says::DiskUsed { used_percent };
+        add(work.days_left.map_or(used, filling), storage);
     }
     reasons
 }
 
-fn days_left(days: Option<u64>) -> String {
-    match days {
-        Some(0) => "less than a day is left at the present rate".to_owned(),
-        Some(1) => "one day is left at the present rate".to_owned(),
-        Some(days) => format!("{days} days are left at the present rate"),
-        None => "nothing was added lately".to_owned(),
-    }
-}
-
-/// "5 min", "3 h", "2 days".
-fn since(ms: u64) -> String {
-    match ms / 60_000 {
-        minutes @ 0..120 => format!("{minutes} min"),
-        minutes @ 120..2880 => format!("{} h", minutes / 60),
-        minutes => format!("{} days", minutes / 1440),
-    }
-}
-
-fn cameras(cameras: &[CameraFacts]) -> Vec<Reason> {
-    let down = |c: &CameraFacts| c.pictures != Pictures::Coming;
+fn cameras(cameras: &[CameraInputs]) -> Vec<Reason> {
+    let down = |c: &CameraInputs| c.pictures != Pictures::Coming;
     let weight = match cameras.iter().all(down) {
         true => Status::Unhealthy,
         false => Status::Degraded,
     };
     let mut reasons = Vec::new();
     if cameras.is_empty() {
-        reasons.push(Reason {
-            what: "no camera is configured".to_owned(),
-            place: "configuration".to_owned(),
-            what_to_do: "write the cameras into the configuration, and restart".to_owned(),
-            weight,
-        });
+        let none = Says::NoCameraConfigured {};
+        reasons.push(Reason::new(&none, "configuration", weight));
     }
     for camera in cameras {
         let place = format!("{} ({})", camera.name, camera.id);
-        if let Some((what, what_to_do)) = without_pictures(&camera.pictures) {
-            reasons.push(Reason {
-                what,
-                place: place.clone(),
-                what_to_do,
-                weight,
-            });
+        if let Some(said) = without_pictures(&camera.pictures) {
+            reasons.push(Reason::new(&said, place.as_str(), weight));
         }
-        for warning in &camera.warnings {
-            reasons.push(Reason {
-                what: "a camera's clips may be incomplete".to_owned(),
-                place: place.clone(),
-                what_to_do: warning.clone(),
-                weight: Status::Degraded,
-            });
+        for cure in camera.warnings.iter().cloned() {
+            let said = Says::CameraClipsIncomplete { cure };
+            reasons.push(Reason::new(&said, place.as_str(), Status::Degraded));
         }
     }
     reasons
 }
 
-fn without_pictures(pictures: &Pictures) -> Option<(String, String)> {
-    let look = "see that it has power and network";
-    let (what, what_to_do) = match pictures {
+fn without_pictures(pictures: &Pictures) -> Option<HealthSentence> {
+    Some(match pictures.clone() {
         Pictures::Coming => return None,
-        Pictures::Stale { ms } => (
-            format!("a camera sent nothing for {} s", ms / 1000),
-            format!("{look}; it is called again by itself"),
-        ),
-        Pictures::Connecting => (
-            "a camera is being called".to_owned(),
-            "wait some seconds".to_owned(),
-        ),
-        Pictures::Missing { why } => (
-            "a camera cannot be reached".to_owned(),
-            format!("{why}; it is called again by itself"),
-        ),
-        Pictures::WrongPassword => (
-            "a camera refuses the password".to_owned(),
-            "correct username and password of this camera in the config, and restart".to_owned(),
-        ),
-        Pictures::GivenUp { why } => (
-            "a camera was given up".to_owned(),
-            format!("{why}; then restart hindsight ([reconnect] max_attempts is spent)"),
-        ),
-    };
-    Some((what, what_to_do))
+        Pictures::Stale { ms } => Says::CameraSilent {
+            silent_s: ms / 1000,
+        },
+        Pictures::Connecting => Says::CameraConnecting {},
+        Pictures::Missing { why } => Says::CameraUnreachable { why },
+        Pictures::WrongPassword => Says::CameraRefusesPassword {},
+        Pictures::GivenUp { why } => Says::CameraGivenUp { why },
+    })
 }
 
 /// Whether staff should make room, though presses still work.
-pub fn disk_nearly_full(storage: &StorageFacts) -> bool {
+pub fn disk_nearly_full(storage: &StorageInputs) -> bool {
     // Two presses are kept for what is on its way.
     let presses = (storage.free_bytes / storage.press_bytes.max(1)).saturating_sub(1);
     (1..FEW_PRESSES).contains(&presses)
 }
 
-fn storage(storage: &StorageFacts) -> Option<Reason> {
-    let reason = |what: String, what_to_do: String, weight| {
-        Some(Reason {
-            what,
-            place: storage.path.clone(),
-            what_to_do,
-            weight,
-        })
-    };
+fn storage(storage: &StorageInputs) -> Option<Reason> {
     let presses = storage.free_bytes / storage.press_bytes.max(1);
-    let free = format!("{} MB are free", storage.free_bytes / 1_000_000);
-    if storage.silent_ms >= SILENT_MS {
-        let what = format!("{SILENT} for {} s", storage.silent_ms / 1000);
-        let what_to_do = "see whether it is connected; restart the box".to_owned();
-        return reason(what, what_to_do, Status::Unhealthy);
-    }
-    if let Some(trouble) = &storage.trouble {
-        return reason(UNWRITABLE.to_owned(), trouble.clone(), Status::Unhealthy);
-    }
-    if presses == 0 {
-        let what_to_do = format!("{free}; delete or move old highlights");
-        return reason(FULL.to_owned(), what_to_do, Status::Unhealthy);
-    }
-    if presses < FEW_PRESSES {
-        let what_to_do =
-            format!("{free}, room for {presses} presses; delete or move old highlights");
-        return reason(
-            "the disk is nearly full".to_owned(),
-            what_to_do,
-            Status::Degraded,
-        );
-    }
-    None
+    let free_bytes = Megabytes(storage.free_bytes);
+    let (said, weight) = if storage.silent_ms >= SILENT_MS {
+        let silent_s = storage.silent_ms / 1000;
+        (Says::DiskSilent { silent_s }, Status::Unhealthy)
+    } else if let Some(why) = storage.trouble.clone() {
+        (Says::DiskUnwritable { why }, Status::Unhealthy)
+    } else if presses == 0 {
+        (Says::DiskFull { free_bytes }, Status::Unhealthy)
+    } else if presses < FEW_PRESSES {
+        let said = Says::DiskNearlyFull {
+            free_bytes,
+            presses,
+        };
+        (said, Status::Degraded)
+    } else {
+        return None;
+    };
+    Some(Reason::new(&said, storage.path.as_str(), weight))
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn camera(id: &str, pictures: Pictures) -> CameraFacts {
-        CameraFacts {
+    fn camera(id: &str, pictures: Pictures) -> CameraInputs {
+        CameraInputs {
             id: id.to_owned(),
             name: format!("Court {id}"),
             pictures,
@@ -390,7 +324,7 @@ mod tests {
     fn inputs() -> HealthInputs {
         HealthInputs {
             cameras: vec![camera("a", Pictures::Coming), camera("b", Pictures::Coming)],
-            storage: StorageFacts {
+            storage: StorageInputs {
                 path: "/data".to_owned(),
                 trouble: None,
                 free_bytes: 100_000_000_000,
@@ -401,14 +335,14 @@ mod tests {
             late_clips: 0,
             trouble: None,
             board: Vec::new(),
-            work: WorkFacts::default(),
+            work: DeliveryInputs::default(),
             notices: Vec::new(),
         }
     }
 
     fn missing() -> Pictures {
         Pictures::Missing {
-            why: "connection refused".to_owned(),
+            why: "connection refused".into(),
         }
     }
 
@@ -466,7 +400,7 @@ mod tests {
 
     #[test]
     fn a_ring_too_short_for_its_camera_degrades() {
-        let (status, _) = with(|h| h.cameras[0].warnings.push("I-frame interval".to_owned()));
+        let (status, _) = with(|h| h.cameras[0].warnings.push("I-frame interval".into()));
         assert_eq!(status, Status::Degraded);
     }
 
@@ -474,7 +408,7 @@ mod tests {
     fn a_disk_that_is_full_broken_or_silent_is_unhealthy_and_nearly_full_degrades() {
         let unhealthy: [fn(&mut HealthInputs); 3] = [
             |h| h.storage.free_bytes = 99_000_000,
-            |h| h.storage.trouble = Some("not mounted".to_owned()),
+            |h| h.storage.trouble = Some("not mounted".into()),
             |h| h.storage.silent_ms = 12_000,
         ];
         for change in unhealthy {
@@ -491,11 +425,11 @@ mod tests {
             let mut inputs = inputs();
             change(&mut inputs);
             let reasons = judge(&inputs).reasons;
-            reasons.iter().any(|reason| lies_in_the_box(&reason.what))
+            reasons.iter().any(|reason| lies_in_the_box(reason.code))
         };
         assert!(in_the_box(|h| h.storage.free_bytes = 99_000_000));
         assert!(in_the_box(
-            |h| h.storage.trouble = Some("not mounted".to_owned())
+            |h| h.storage.trouble = Some("not mounted".into())
         ));
         assert!(in_the_box(|h| h.storage.silent_ms = 12_000));
         assert!(
@@ -520,9 +454,10 @@ mod tests {
     #[test]
     fn a_button_or_a_light_that_does_not_work_degrades_and_is_named() {
         let stuck = BoardTrouble {
-            what: "a button does not work".to_owned(),
+            what: HealthSentence::ButtonBroken {
+                why: "it has been held for 31 s".into(),
+            },
             place: "button court1".to_owned(),
-            what_to_do: "it has been held for 31 s".to_owned(),
         };
         let (status, reason) = with(|h| h.board.push(stuck));
         assert_eq!(status, Status::Degraded);
@@ -531,9 +466,9 @@ mod tests {
 
     #[test]
     fn work_that_waits_or_was_given_up_degrades_and_says_what_to_do() {
-        let waits = |target: Option<&str>, since_ms| WaitingFacts {
+        let waits = |target: Option<&str>, since_ms| WaitingInputs {
             target: target.map(str::to_owned),
-            why: "connection refused".to_owned(),
+            why: "connection refused".into(),
             since_ms,
         };
         let (status, reason) = with(|h| h.work.waiting.push(waits(Some("club"), 3 * 3_600_000)));
@@ -543,7 +478,7 @@ mod tests {
         assert_eq!(status, Status::Healthy, "the net is gone for a moment");
         let (_, reason) = with(|h| {
             h.work.waiting.push(waits(None, 0));
-            h.work.problem = Some("install FFmpeg: apt install ffmpeg".to_owned());
+            h.work.problem = Some("install FFmpeg: apt install ffmpeg".into());
         });
         assert_eq!(reason, "finishing: clips cannot be marked");
         let (_, reason) = with(|h| h.work.failed = 2);
@@ -554,11 +489,52 @@ mod tests {
     }
 
     #[test]
+    fn a_reason_has_a_code_and_arguments_beside_its_sentence() {
+        let why = crate::base::Sentence {
+            code: "camera_lost".to_owned(),
+            args: BTreeMap::new(),
+            text: "the connection was lost".to_owned(),
+        };
+        let mut inputs = inputs();
+        inputs.cameras.truncate(1);
+        inputs.cameras[0].pictures = Pictures::Missing { why: why.into() };
+        inputs.work.used_percent = 91;
+        inputs.work.days_left = Some(1);
+        let said = serde_json::to_value(judge(&inputs).reasons).unwrap();
+        let expected = serde_json::json!([
+            {
+                "code": "camera_unreachable",
+                "args": {"why": {"code": "camera_lost", "text": "the connection was lost"}},
+                "what": "a camera cannot be reached",
+                "where": "Court a (a)",
+                "what_to_do": "the connection was lost; it is called again by itself",
+            },
+            {
+                "code": "disk_filling",
+                "args": {"used_percent": 91, "days_left": 1},
+                "what": "the disk is 91 % full",
+                "where": "/data",
+                "what_to_do": "one day is left at the present rate; delete or move old highlights, or fit a larger disk",
+            },
+        ]);
+        assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn the_schema_of_health_lists_the_codes_that_there_are() {
+        let schema = include_str!("../../schemas/health.schema.json");
+        let schema: serde_json::Value = serde_json::from_str(schema).unwrap();
+        let listed = &schema["$defs"]["HealthReason"]["properties"]["code"]["enum"];
+        let codes = HealthSentence::CATALOGUE.iter().map(|entry| entry.code);
+        assert_eq!(*listed, serde_json::json!(codes.collect::<Vec<_>>()));
+    }
+
+    #[test]
     fn the_worst_reason_comes_first() {
         let (status, reason) = with(|h| {
             h.clock_set = false;
             h.late_clips = 1;
-            h.storage.trouble = Some("not mounted".to_owned());
+            h.storage.trouble = Some("not mounted".into());
         });
         assert_eq!(status, Status::Unhealthy);
         assert_eq!(reason, "/data: clips cannot be written");

@@ -1,6 +1,6 @@
 //! Whether the loops of the house get on: what feeds systemd's watchdog. Pure.
 //!
-//! Progress is that loops turn, not that clips are made. What stands when a loop stands:
+//! LoopProgress is that loops turn, not that clips are made. What stands when a loop stands:
 //!
 //! | loop | turns | stands when |
 //! |---|---|---|
@@ -24,7 +24,7 @@ pub const LIMIT_NS: u64 = 30_000_000_000;
 
 /// A loop as it is seen now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct LoopSample {
     pub name: String,
     /// It only ever grows, while the loop turns.
     pub beats: u64,
@@ -41,7 +41,7 @@ pub struct Stands {
 
 /// What was seen before.
 #[derive(Clone, Debug)]
-pub struct Progress {
+pub struct LoopProgress {
     limit_ns: u64,
     last: BTreeMap<String, Last>,
 }
@@ -53,10 +53,10 @@ struct Last {
     at_mono_ns: u64,
 }
 
-impl Progress {
+impl LoopProgress {
     /// Loops may stand for so long.
-    pub fn new(limit_ns: u64) -> Progress {
-        Progress {
+    pub fn new(limit_ns: u64) -> LoopProgress {
+        LoopProgress {
             limit_ns,
             last: BTreeMap::new(),
         }
@@ -64,7 +64,7 @@ impl Progress {
 
     /// The loops that stand for the limit or longer; none: all is well. A loop that is seen for the
     /// first time has just turned.
-    pub fn look(&mut self, seen: &[Seen], now_mono_ns: u64) -> Vec<Stands> {
+    pub fn look(&mut self, seen: &[LoopSample], now_mono_ns: u64) -> Vec<Stands> {
         let mut standing = Vec::new();
         for one in seen {
             let fresh = Last {
@@ -101,8 +101,8 @@ mod tests {
 
     const S: u64 = 1_000_000_000;
 
-    fn seen(name: &str, beats: u64, held: bool) -> Seen {
-        Seen {
+    fn seen(name: &str, beats: u64, held: bool) -> LoopSample {
+        LoopSample {
             name: name.to_owned(),
             beats,
             held_by_kernel: held,
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_loop_that_stands_too_long_is_named_and_one_that_turns_is_not() {
-        let mut progress = Progress::new(LIMIT_NS);
+        let mut progress = LoopProgress::new(LIMIT_NS);
         for second in 0..120 {
             let now = 1000 * S + second * S;
             let beats = second.min(50);
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_loop_that_never_began_stands_too() {
-        let mut progress = Progress::new(LIMIT_NS);
+        let mut progress = LoopProgress::new(LIMIT_NS);
         assert_eq!(progress.look(&[seen("web", 0, false)], 5 * S), []);
         assert_eq!(
             progress
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_slow_disk_is_no_reason() {
-        let mut progress = Progress::new(LIMIT_NS);
+        let mut progress = LoopProgress::new(LIMIT_NS);
         for second in 0..600 {
             assert_eq!(
                 progress.look(&[seen("highlights", 7, true)], second * S),
@@ -176,7 +176,7 @@ mod tests {
         fn whatever_is_seen_only_who_stood_still_for_the_limit_is_named(
             looks in prop::collection::vec((0u64..20, any::<bool>(), prop::bool::weighted(0.1)), 1..60),
         ) {
-            let mut progress = Progress::new(LIMIT_NS);
+            let mut progress = LoopProgress::new(LIMIT_NS);
             let (mut now, mut beats, mut moved) = (0, 0, 0);
             for (step, turns, held) in looks {
                 now += step * S;

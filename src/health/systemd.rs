@@ -1,7 +1,9 @@
 //! The words to systemd (`sd_notify`): a datagram to the socket that it names. Thin.
 //!
+//! ReasonDetail not the crate `sd-notify` (0.5): it takes a name with `@` for a file's and so finds no abstract socket, and its
+//! socket blocks, so that a systemd that hangs would hold up who feeds its watchdog.
+//!
 //! Not here: when to say what (`service`), whether all is well (`progress`).
-//! Called by: app.
 
 use std::collections::BTreeMap;
 use std::os::linux::net::SocketAddrExt;

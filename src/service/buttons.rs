@@ -9,6 +9,7 @@
 //!
 //! Not here: what edges mean (`trigger`), opening hours and lights (`press_gate`), pins (`board`).
 
+mod hands;
 mod taker;
 
 use std::collections::VecDeque;
@@ -19,69 +20,12 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, select};
 
-use super::panel::Panel;
-use super::press_gate::PressGate;
-use super::signals::Stopper;
-use crate::base::{Clock, PressAck, PressError, PressId, PressRequest};
+use crate::base::Clock;
 use crate::board::{BoardEvent, Edge};
-use crate::config::{Button, PressWindow};
+use crate::config::Button;
 use crate::trigger::gesture::{Action, GestureRules, Machine};
-use taker::{Answer, Taker, Wish};
-
-/// What is done with what the buttons mean. The service; in tests something simpler.
-pub(crate) trait Hands: Send + Sync {
-    /// `others`: windows that a gesture may give it instead.
-    fn press(&self, request: &PressRequest, others: &[PressWindow])
-    -> Result<PressAck, PressError>;
-    fn decide(&self, press: &PressId, window: PressWindow);
-    /// A press within the cooldown: its moment is in a clip that is being made.
-    fn again(&self);
-    /// A press was lost in an error of the program.
-    fn failed(&self);
-    fn trouble(&self, button: usize, what: Option<String>);
-    fn held(&self, button: usize) -> Option<bool>;
-    fn stop(&self);
-}
-
-pub(crate) struct ServiceHands {
-    pub gate: Arc<PressGate>,
-    pub panel: Arc<Panel>,
-    pub stopper: Stopper,
-}
-
-impl Hands for ServiceHands {
-    fn press(
-        &self,
-        request: &PressRequest,
-        others: &[PressWindow],
-    ) -> Result<PressAck, PressError> {
-        self.gate.take(request, others)
-    }
-
-    fn decide(&self, press: &PressId, window: PressWindow) {
-        self.gate.decide(press, window);
-    }
-
-    fn again(&self) {
-        self.panel.lights.taken();
-    }
-
-    fn failed(&self) {
-        self.panel.lights.refused();
-    }
-
-    fn trouble(&self, button: usize, what: Option<String>) {
-        self.panel.set_trouble(button, what);
-    }
-
-    fn held(&self, button: usize) -> Option<bool> {
-        self.panel.held(button)
-    }
-
-    fn stop(&self) {
-        self.stopper.switch_off();
-    }
-}
+pub(crate) use hands::{Hands, ServiceHands};
+use taker::{PressOutcome, Taker, Wish};
 
 /// The threads. Dropping it ends them, after the presses that they have heard of.
 pub(crate) struct Buttons {
@@ -170,14 +114,14 @@ struct Work {
 /// A button's wish was done.
 struct Back {
     taker: Taker,
-    answer: Option<Answer>,
+    answer: Option<PressOutcome>,
 }
 
 /// A button as the listener has it.
 struct OneButton {
     id: String,
     machine: Machine,
-    /// Why it does not work, as its backend says.
+    /// ReasonDetail it does not work, as its backend says.
     broken: Option<String>,
     stuck: bool,
     wishes: VecDeque<Wish>,
@@ -379,8 +323,8 @@ impl Listener {
     fn note(&mut self, back: Back) {
         let button = &mut self.row[back.taker.index];
         match back.answer {
-            Some(Answer::Taken { at_mono_ns }) => button.machine.taken(at_mono_ns),
-            Some(Answer::Refused { at_mono_ns }) => button.machine.refused(at_mono_ns),
+            Some(PressOutcome::Taken { at_mono_ns }) => button.machine.taken(at_mono_ns),
+            Some(PressOutcome::Refused { at_mono_ns }) => button.machine.refused(at_mono_ns),
             None => {}
         }
         button.taker = Some(back.taker);

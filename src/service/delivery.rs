@@ -8,7 +8,7 @@ use super::error::ServiceError;
 use crate::base::{BootId, Clock, Stop};
 use crate::config::Config;
 use crate::finish::{self, Maker};
-use crate::health::{WaitingFacts, WorkFacts};
+use crate::health::{DeliveryInputs, WaitingInputs};
 use crate::queue::work::Finisher;
 use crate::queue::{self, Mail, Queue};
 use crate::upload;
@@ -56,18 +56,18 @@ impl Delivery {
     }
 
     /// What health judges.
-    pub fn facts(&self) -> WorkFacts {
+    pub fn facts(&self) -> DeliveryInputs {
         let status = self.queue.status();
         let waiting = status.waiting.into_iter().filter(|lane| !lane.planned);
-        WorkFacts {
+        DeliveryInputs {
             waiting: waiting
-                .map(|lane| WaitingFacts {
+                .map(|lane| WaitingInputs {
                     target: lane.target,
-                    why: lane.why,
+                    why: lane.why.into(),
                     since_ms: lane.since_ms,
                 })
                 .collect(),
-            problem: self.maker.problem(),
+            problem: self.maker.problem().map(Into::into),
             failed: status.counts.failed,
             used_percent: status.disk_used_percent,
             days_left: status.disk_days_left,

@@ -1,11 +1,11 @@
-//! Why the service cannot start.
+//! ReasonDetail the service cannot start.
 
 use crate::highlight::StartError;
 use crate::ingest::IngestError;
 use crate::upload::UploadError;
 use crate::web::WebError;
 
-/// Why the service cannot start; each says what to do.
+/// ReasonDetail the service cannot start; each says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
     #[error("cannot read this boot's id: {0}")]

@@ -164,7 +164,7 @@ impl Windows {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::health::{CameraFacts, HealthInputs, StorageFacts, judge};
+    use crate::health::{CameraInputs, HealthInputs, StorageInputs, judge};
 
     const S: u64 = 1_000_000_000;
 
@@ -173,7 +173,7 @@ mod tests {
     }
 
     fn inputs(pictures: [Pictures; 2]) -> HealthInputs {
-        let camera = |pictures| CameraFacts {
+        let camera = |pictures| CameraInputs {
             id: "a".to_owned(),
             name: "A".to_owned(),
             pictures,
@@ -181,7 +181,7 @@ mod tests {
         };
         HealthInputs {
             cameras: pictures.map(camera).to_vec(),
-            storage: StorageFacts {
+            storage: StorageInputs {
                 path: "/data".to_owned(),
                 trouble: None,
                 free_bytes: 100_000_000_000,
@@ -192,14 +192,14 @@ mod tests {
             late_clips: 0,
             trouble: None,
             board: Vec::new(),
-            work: crate::health::WorkFacts::default(),
+            work: crate::health::DeliveryInputs::default(),
             notices: Vec::new(),
         }
     }
 
     fn missing() -> Pictures {
         Pictures::Missing {
-            why: "connection refused".to_owned(),
+            why: "connection refused".into(),
         }
     }
 

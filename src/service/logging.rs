@@ -5,7 +5,6 @@
 //! keep up with is lost, and counted.
 //!
 //! Not here: which events there are (each room names its own).
-//! Called by: main, before anything else runs.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -23,14 +22,13 @@ use log::{Level, LevelFilter, Record};
 use nix::sys::signal::SigSet;
 use serde_json::Value as Json;
 
-use super::report::{self, Weight};
 use super::say::above;
 use crate::config::{Log, LogFormat};
 
 /// Lines that may wait to be written.
 const WAITING: usize = 1_000;
 /// How long the end of the program waits for its last lines to be written.
-const LAST_LINES: Duration = Duration::from_secs(1);
+pub(super) const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// The last lines, for a fault report, and how much of each.
 const REMEMBERED: usize = 200;
@@ -72,28 +70,6 @@ pub fn start(log: Log) {
         }
     }
     let _ = builder.try_init();
-}
-
-/// Errors in the program become log lines: written to stderr by whoever panics, they
-/// would hold up a camera where nobody reads, and be no JSON. For the service.
-pub fn tell_panics() {
-    let usual = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        if !log::log_enabled!(target: "hindsight", Level::Error) {
-            return usual(panic);
-        }
-        let thread = std::thread::current();
-        let thread = thread.name().unwrap_or("unnamed");
-        log::error!(target: "hindsight", event = "error_panic", thread; "an error in the program: {panic}");
-        report::fault(
-            Weight::Program,
-            &format!("an error in the program, in its thread {thread}: {panic}"),
-        );
-        if thread == "main" {
-            finish();
-            report::finish(LAST_LINES);
-        }
-    }));
 }
 
 /// The last log lines, oldest first, each with its line end.

@@ -6,11 +6,13 @@
 //!   what `web` sees (`views`: in the API's words); `delivery`: what is done with clips
 //! * `buttons`, `panel`, `lights`: the board's buttons and lights
 //! * `watchdog`, `report`, [`logging`]: what becomes known of it outside
+//! * [`catalogue`]: all codes of the program
 //! * [`embedded`]: the service inside a test
 //!
 //! Not here: what a command prints and returns (`commands`), reading the configuration (`config`).
 
 pub(crate) mod buttons;
+pub mod catalogue;
 pub(crate) mod composition;
 pub(crate) mod delivery;
 pub mod embedded;
@@ -19,6 +21,7 @@ pub(crate) mod lights;
 pub mod logging;
 pub(crate) mod monitor;
 pub(crate) mod panel;
+pub mod panics;
 pub(crate) mod press_gate;
 pub(crate) mod report;
 pub(crate) mod say;

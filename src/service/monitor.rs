@@ -14,7 +14,10 @@ use super::panel::Panel;
 use super::report::{self, Weight};
 use crate::base::{CameraId, Clock, Heartbeat, Notice, Stop, StopLevel, lock, notice};
 use crate::config::Config;
-use crate::health::{self, CameraFacts, HealthInputs, Pictures, StorageFacts, Verdict, WorkFacts};
+use crate::health::{
+    self, CameraInputs, DeliveryInputs, HealthInputs, Pictures, ReasonDetail, StorageInputs,
+    Verdict,
+};
 use crate::highlight::{self, Highlights};
 use crate::ingest::{CameraState, ConnectionPhase, Ingest};
 
@@ -55,7 +58,7 @@ pub(crate) struct Rooms {
 struct Seen {
     at_mono_ns: u64,
     highlights: Option<highlight::Status>,
-    work: WorkFacts,
+    work: DeliveryInputs,
     notices: Vec<Notice>,
     /// What was made of it.
     verdict: Option<Verdict>,
@@ -66,7 +69,7 @@ impl Monitor {
         let seen = Mutex::new(Seen {
             at_mono_ns: rooms.clock.mono_ns(),
             highlights: None,
-            work: WorkFacts::default(),
+            work: DeliveryInputs::default(),
             notices: Vec::new(),
             verdict: None,
         });
@@ -144,11 +147,19 @@ impl Monitor {
         let states = self.rooms.ingest.states();
         let cameras = self.cameras.iter().map(|(id, name)| {
             let state = states.iter().find(|state| state.camera == *id);
-            CameraFacts {
+            CameraInputs {
                 id: id.to_string(),
                 name: name.clone(),
                 pictures: state.map_or(Pictures::Connecting, |s| pictures(s, now)),
-                warnings: state.map(|s| s.warnings.clone()).unwrap_or_default(),
+                warnings: state
+                    .map(|s| {
+                        s.warning_sentences
+                            .iter()
+                            .cloned()
+                            .map(ReasonDetail::from)
+                            .collect()
+                    })
+                    .unwrap_or_default(),
             }
         });
         let cameras = cameras.collect();
@@ -159,16 +170,16 @@ impl Monitor {
         let (late_clips, trouble) = status.map_or((0, None), |s| late(s, now));
         HealthInputs {
             cameras,
-            storage: StorageFacts {
+            storage: StorageInputs {
                 path: self.storage.display().to_string(),
-                trouble: storage.and_then(|s| s.trouble.clone()),
+                trouble: storage.and_then(|s| s.trouble.clone()).map(Into::into),
                 free_bytes: storage.map_or(u64::MAX, |s| s.free_bytes),
                 press_bytes: self.press_bytes,
                 silent_ms,
             },
             clock_set: self.rooms.clock.wall().is_set(),
             late_clips,
-            trouble,
+            trouble: trouble.map(Into::into),
             board: self.rooms.panel.troubles(),
             work: seen.work.clone(),
             notices: seen.notices.clone(),
@@ -178,7 +189,10 @@ impl Monitor {
 
 /// Whether a camera's pictures come.
 fn pictures(state: &CameraState, now_mono_ns: u64) -> Pictures {
-    let why = || state.reason.clone();
+    let why = || match state.reason_sentence.clone() {
+        Some(said) => said.into(),
+        None => ReasonDetail::from(state.reason.clone()),
+    };
     let silent_ns = state
         .last_au_mono_ns
         .map(|last| now_mono_ns.saturating_sub(last));

@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crossbeam_channel::Receiver;
 
 use super::lights::Feed;
-use crate::base::Clock;
+use crate::base::{Clock, Coded};
 use crate::board::lights::{self, LightFault, Lights, LightsThread};
 use crate::board::sim::{self, SimHandle};
 use crate::board::{self, BoardError, BoardEvent, BoardPart, Edges, OpenBoard, Settings};
 use crate::config::Config;
 use crate::config::{Backend, Button, Input};
-use crate::health;
+use crate::health::{self, HealthSentence};
 use crate::web::answers::board::{BoardView, ButtonView, LedView};
 
 /// What everybody may look at. Buttons are named by their index in the config.
@@ -28,7 +28,7 @@ pub(crate) struct Panel {
     buttons: Vec<(String, Option<u32>)>,
     /// None after the end.
     edges: Mutex<Option<Box<dyn Edges>>>,
-    /// Why the board has no pins.
+    /// ReasonDetail the board has no pins.
     without: Option<String>,
     /// For each button: why it cannot be opened, and what it suffers from now.
     troubles: Mutex<Vec<Option<String>>>,
@@ -183,29 +183,32 @@ impl Panel {
         let mut found = Vec::new();
         if let Some(why) = &self.without {
             found.push(health::BoardTrouble {
-                what: "no button and no light works".to_owned(),
+                what: HealthSentence::BoardWithoutPins {
+                    why: why.as_str().into(),
+                },
                 place: "board".to_owned(),
-                what_to_do: why.clone(),
             });
         }
         let buttons = self.buttons.iter().zip(lock(&self.troubles).clone());
         found.extend(buttons.filter_map(|((id, _), trouble)| {
             Some(health::BoardTrouble {
-                what: "a button does not work".to_owned(),
+                what: HealthSentence::ButtonBroken {
+                    why: trouble?.into(),
+                },
                 place: format!("button {id}"),
-                what_to_do: trouble?,
             })
         }));
         let lights = self.lights.views(self.clock.mono_ns());
         found.extend(lights.into_iter().filter_map(|view| {
             Some(health::BoardTrouble {
-                what: "a light cannot be set".to_owned(),
+                what: HealthSentence::LightBroken {
+                    why: view.trouble?.sentence().into(),
+                },
                 place: format!(
                     "{} light, pin {}",
                     lights::role_name(view.led.role),
                     view.led.pin
                 ),
-                what_to_do: view.trouble?.to_string(),
             })
         }));
         found

@@ -95,7 +95,7 @@ impl PressGate {
         }
     }
 
-    /// Why the venue takes no press at that instant.
+    /// ReasonDetail the venue takes no press at that instant.
     fn closed(&self, instant_mono_ns: u64) -> Option<String> {
         let hours = self.open.as_ref()?;
         let wall = self.clock.wall();

@@ -7,7 +7,7 @@
 //! lock that hangs holds up nobody but the thread that writes it. What ends the process from outside
 //! (no memory, no power) leaves no report: the journal, or nothing, has it.
 //!
-//! Called by: port, watchdog, logging; `run` says where it goes.
+//! Not here: when (`monitor`, `watchdog`, `panics`); `run` says where it goes.
 
 use std::io;
 use std::path::{Path, PathBuf};

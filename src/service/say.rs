@@ -78,11 +78,12 @@ pub(crate) fn say(line: impl Display) {
 }
 
 /// "1 clip", "3 clips".
-pub(crate) fn many(count: u64, what: &str) -> String {
+pub(crate) fn many(count: impl TryInto<u64>, what: &str) -> String {
     many_of(count, what, &format!("{what}s"))
 }
 
-pub(crate) fn many_of(count: u64, one: &str, more: &str) -> String {
+pub(crate) fn many_of(count: impl TryInto<u64>, one: &str, more: &str) -> String {
+    let count = count.try_into().unwrap_or(u64::MAX);
     format!("{count} {}", if count == 1 { one } else { more })
 }
 

@@ -163,6 +163,8 @@ fn readers(status: &highlight::Status, camera: &CameraId) -> Vec<RingReaderView>
 
 pub(super) fn health(verdict: Verdict) -> HealthAnswer {
     let reasons = verdict.reasons.into_iter().map(|reason| HealthReason {
+        code: reason.code.to_owned(),
+        args: Some(reason.args),
         what: reason.what,
         place: Some(reason.place),
         what_to_do: Some(reason.what_to_do),

@@ -16,7 +16,7 @@ use super::composition::Service;
 use super::monitor::Monitor;
 use super::report::{self, Weight};
 use crate::base::{Clock, Heartbeat, RealClock, Stop, StopLevel};
-use crate::health::progress::{self, Progress, Seen, Stands};
+use crate::health::progress::{self, LoopProgress, LoopSample, Stands};
 use crate::health::systemd::{Systemd, status_line};
 use crate::health::{Status, Verdict};
 
@@ -35,7 +35,7 @@ struct Watching {
     monitor: Arc<Monitor>,
     heartbeats: Vec<Arc<Heartbeat>>,
     stop: Stop,
-    progress: Progress,
+    progress: LoopProgress,
     /// What was told of the health last.
     told: String,
     /// A loop stands, and that has been told.
@@ -55,7 +55,7 @@ pub(crate) fn start(service: &Service, stop: &Stop) -> io::Result<Watchdog> {
         monitor: service.monitor.clone(),
         heartbeats: service.heartbeats(),
         stop: stop.clone(),
-        progress: Progress::new(limit_ns.unwrap_or(progress::LIMIT_NS)),
+        progress: LoopProgress::new(limit_ns.unwrap_or(progress::LIMIT_NS)),
         told: String::new(),
         stands: false,
     };
@@ -172,13 +172,13 @@ fn health_line(verdict: Option<&Verdict>) -> String {
     status_line(&text)
 }
 
-fn seen(heartbeats: &[Arc<Heartbeat>]) -> Vec<Seen> {
+fn seen(heartbeats: &[Arc<Heartbeat>]) -> Vec<LoopSample> {
     let look = |heartbeat: &Arc<Heartbeat>| {
         let beats = heartbeat.beats();
         let stat = heartbeat.thread().and_then(|thread| {
             std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")).ok()
         });
-        Seen {
+        LoopSample {
             name: heartbeat.name().to_owned(),
             beats,
             held_by_kernel: stat.is_some_and(|stat| progress::held_by_kernel(&stat)),

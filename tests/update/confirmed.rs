@@ -41,9 +41,11 @@ fn run(command: &mut Command) -> (Option<i32>, String, String) {
 const SOON: [&str; 4] = ["--healthy-for", "600ms", "--patience", "20s"];
 const IMPATIENT: [&str; 4] = ["--healthy-for", "600ms", "--patience", "600ms"];
 
-fn service_that_is(status: &str, what: &[&str]) -> Server {
+/// `reasons`: code and sentence.
+fn service_that_is(status: &str, reasons: &[(&str, &str)]) -> Server {
     let server = Server::start(None);
-    let reasons: Vec<_> = what.iter().map(|what| json!({ "what": what })).collect();
+    let reason = |(code, what): &(&str, &str)| json!({ "code": code, "what": what });
+    let reasons: Vec<_> = reasons.iter().map(reason).collect();
     let health = json!({ "status": status, "reasons": reasons });
     let bytes = health.to_string().into_bytes();
     server.has("/health", Answer::File(bytes));
@@ -52,16 +54,24 @@ fn service_that_is(status: &str, what: &[&str]) -> Server {
 
 #[test]
 fn a_new_system_whose_service_is_healthy_stays() {
-    for (status, what) in [
+    for (status, reasons) in [
         ("healthy", &[][..]),
-        ("degraded", &["the clock was never set since power-on"]),
+        (
+            "degraded",
+            &[("clock_not_set", "the clock was never set since power-on")],
+        ),
         (
             "unhealthy",
-            &["a camera cannot be reached", "a camera is being called"],
+            &[
+                ("camera_unreachable", "a camera cannot be reached"),
+                ("camera_connecting", "a camera is being called"),
+                // No program goes by the words.
+                ("disk_nearly_full", "the disk is full"),
+            ],
         ),
     ] {
         let (rig, _) = on_trial();
-        let server = service_that_is(status, what);
+        let server = service_that_is(status, reasons);
         let (code, out, err) = confirm(&rig, &server.address, &SOON);
         assert_eq!(code, Some(0), "{status}: {out}{err}");
         assert!(out.contains("slot b is confirmed"), "{out}");
@@ -72,13 +82,19 @@ fn a_new_system_whose_service_is_healthy_stays() {
 
 #[test]
 fn a_new_system_that_gives_no_clips_by_its_own_fault_has_the_box_restarted() {
-    for what in [
-        "clips cannot be written",
-        "the disk is full",
-        "the disk has not answered for 12 s",
+    for (code, what) in [
+        ("disk_unwritable", "clips cannot be written"),
+        ("disk_full", "the disk is full"),
+        ("disk_silent", "the disk has not answered for 12 s"),
     ] {
         let (rig, state) = on_trial();
-        let server = service_that_is("unhealthy", &["a camera cannot be reached", what]);
+        let server = service_that_is(
+            "unhealthy",
+            &[
+                ("camera_unreachable", "a camera cannot be reached"),
+                (code, what),
+            ],
+        );
         let (code, out, err) = confirm(&rig, &server.address, &IMPATIENT);
         assert_eq!(code, Some(11), "{out}{err}");
         assert!(

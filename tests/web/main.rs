@@ -247,7 +247,7 @@ fn a_configured_token_is_needed_for_everything_but_health() {
     conforms("health", &stranger.json());
     assert_eq!(
         stranger.json()["reasons"],
-        json!([{"what": "the disk is nearly full"}])
+        json!([{"code": "disk_nearly_full", "what": "the disk is nearly full"}])
     );
     let known = ask("GET", "/health", &right).json();
     conforms("health", &known);

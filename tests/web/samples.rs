@@ -61,6 +61,8 @@ pub fn health() -> HealthAnswer {
     HealthAnswer {
         status: HealthLevel::Degraded,
         reasons: vec![HealthReason {
+            code: "disk_nearly_full".to_owned(),
+            args: Some(Default::default()),
             what: "the disk is nearly full".to_owned(),
             place: Some("/data".to_owned()),
             what_to_do: Some("delete".to_owned()),

@@ -7,17 +7,17 @@ use crate::service::say;
 
 /// One press as it was felt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Press {
+pub(super) struct HeardPress {
     pub(super) length_ns: u64,
     /// Edges that were not the press or its end.
     pub(super) bounces: usize,
     debounce_ns: u64,
 }
 
-impl Press {
+impl HeardPress {
     /// The first whole press among edges in the order of their times; `None`: nothing
     /// lasted as long as the debounce. Levels that last shorter are bounces.
-    pub(super) fn of(edges: &[Edge], debounce_ns: u64) -> Option<Press> {
+    pub(super) fn of(edges: &[Edge], debounce_ns: u64) -> Option<HeardPress> {
         let mut held_since = None;
         let mut burst_since = None;
         let mut bounces = 0;
@@ -35,7 +35,7 @@ impl Press {
                 (None, true) => held_since = Some(began),
                 (Some(since), false) => {
                     let length_ns = began.saturating_sub(since);
-                    return Some(Press {
+                    return Some(HeardPress {
                         length_ns,
                         bounces,
                         debounce_ns,
@@ -59,7 +59,7 @@ impl Press {
             0 => format!("{held}, no bounces"),
             n => format!(
                 "{held}, {} within its debounce of {debounce_ms} ms: suppressed in service",
-                say::many(n as u64, "bounce")
+                say::many(n, "bounce")
             ),
         }
     }

@@ -20,7 +20,7 @@ fn edge(held: bool, at_ms: u64) -> Edge {
 fn a_press_is_as_long_as_its_contact_and_its_bounces_are_counted() {
     let of = |edges: &[(bool, u64)]| {
         let edges: Vec<Edge> = edges.iter().map(|(held, at)| edge(*held, *at)).collect();
-        Press::of(&edges, 20 * MS).map(|press| (press.length_ns / MS, press.bounces))
+        HeardPress::of(&edges, 20 * MS).map(|press| (press.length_ns / MS, press.bounces))
     };
     assert_eq!(of(&[(true, 100), (false, 350)]), Some((250, 0)));
     let bouncing = [

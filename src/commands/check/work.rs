@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::Found;
+use super::found::CheckFindings;
 use crate::base::{Clock, RealClock, Stop};
 use crate::config::Config;
 use crate::config::Corner;
@@ -22,7 +22,7 @@ const USUAL: Picture = Picture {
 };
 
 /// What encodes, and how long a clip takes. `largest`: of the cameras' pictures.
-pub(super) fn marking(config: &Config, largest: Option<Picture>, found: &mut Found) {
+pub(super) fn marking(config: &Config, largest: Option<Picture>, found: &mut CheckFindings) {
     let finish = &config.finish;
     let maker = Maker::new(finish::Settings {
         finish: finish.clone(),
@@ -41,7 +41,7 @@ pub(super) fn marking(config: &Config, largest: Option<Picture>, found: &mut Fou
     }
 }
 
-fn tell(config: &Config, picture: Picture, trial: &Trial, found: &mut Found) {
+fn tell(config: &Config, picture: Picture, trial: &Trial, found: &mut CheckFindings) {
     let Some(each_s) = trial.each_second_s else {
         println!(
             "marking nothing is to be drawn, so clips stay as the cameras sent them; thumbnails by {}",
@@ -117,7 +117,7 @@ pub(super) fn ask_targets(config: &Config) -> Vec<Reached> {
 }
 
 /// Says what they answered.
-pub(super) fn targets(asked: &[Reached], found: &mut Found) {
+pub(super) fn targets(asked: &[Reached], found: &mut CheckFindings) {
     if asked.is_empty() {
         println!("upload  no target is configured: clips stay on this box");
     }

@@ -1,6 +1,4 @@
 //! Folders that no other demo uses while this one runs.
-//!
-//! Called by: the demo.
 
 use std::fs::File;
 use std::io;
@@ -8,6 +6,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
+
+use super::error::DemoError;
 
 /// Demos that one user can run at once.
 const MOST: u32 = 99;
@@ -50,38 +50,40 @@ impl Claimed {
 }
 
 /// `$XDG_STATE_HOME/hindsight-demo`, or what comes nearest.
-pub(super) fn storage() -> Result<Claimed, String> {
+pub(super) fn storage() -> Result<Claimed, DemoError> {
     let folder = |name: &str| std::env::var_os(name).map(PathBuf::from);
     let state = folder("XDG_STATE_HOME").filter(|path| path.is_absolute());
     let home = folder("HOME").map(|home| home.join(".local/state"));
     let own_temp = std::env::temp_dir().join(format!("hindsight-{}", nix::unistd::getuid()));
     let bases = [state, home, Some(own_temp)];
-    let mut why = String::new();
+    first_of(bases, "hindsight-demo", "for clips")
+}
+
+/// Of the folders that there are, the first that can be had; the error is the last one's.
+fn first_of<const N: usize>(
+    bases: [Option<PathBuf>; N],
+    name: &str,
+    what: &'static str,
+) -> Result<Claimed, DemoError> {
+    let mut last = (PathBuf::new(), io::Error::from(io::ErrorKind::NotFound));
     for base in bases.into_iter().flatten() {
-        match Claimed::take(&base, "hindsight-demo") {
+        match Claimed::take(&base, name) {
             Ok(claimed) => return Ok(claimed),
-            Err(error) => why = format!("{}: {error}", base.display()),
+            Err(error) => last = (base, error),
         }
     }
-    Err(format!("there is no place for clips: {why}"))
+    let (base, error) = last;
+    Err(DemoError::NoPlace { what, base, error })
 }
 
 /// A folder on tmpfs; what a killed demo left in it goes.
-pub(super) fn ring() -> Result<Claimed, String> {
+pub(super) fn ring() -> Result<Claimed, DemoError> {
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     let bases = [Some(PathBuf::from("/dev/shm")), runtime];
     let name = format!("hindsight-demo-{}", nix::unistd::getuid());
-    let mut why = String::new();
-    for base in bases.into_iter().flatten() {
-        match Claimed::take(&base, &name) {
-            Ok(claimed) => {
-                sweep(&claimed.path);
-                return Ok(claimed);
-            }
-            Err(error) => why = format!("{}: {error}", base.display()),
-        }
-    }
-    Err(format!("there is no place in memory (tmpfs): {why}"))
+    let claimed = first_of(bases, &name, "in memory (tmpfs)")?;
+    sweep(&claimed.path);
+    Ok(claimed)
 }
 
 fn sweep(folder: &Path) {

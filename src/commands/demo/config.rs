@@ -1,12 +1,10 @@
 //! The demo's configuration: one built-in camera, one button, three lights, a logo, a folder
 //! to upload into.
-//!
-//! Called by: the demo.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use super::{MAX_BITRATE_BPS, PORT, POST_MS, PRE_MS, RING_SECONDS};
+use super::error::DemoError;
 use crate::base::CameraId;
 use crate::board::pins::PinMap;
 use crate::config::template::KeyTemplate;
@@ -22,14 +20,21 @@ use crate::config::{
 };
 use crate::demo;
 
+pub(super) const PRE_MS: u64 = 10_000;
+pub(super) const POST_MS: u64 = 3_000;
+const RING_SECONDS: u32 = 30;
+/// Of the pattern, with room.
+const MAX_BITRATE_BPS: u64 = 4_000_000;
+/// Where it is free; else any.
+const PORT: u16 = 8089;
 /// All of it; nothing stands in a file. `marks`: FFmpeg is there.
 pub(super) fn config(
     storage: &Path,
     ring: &Path,
     camera: &demo::DemoCamera,
     marks: bool,
-) -> Result<Config, String> {
-    let id = CameraId::new("court1").map_err(|e| e.to_string())?;
+) -> Result<Config, DemoError> {
+    let id = CameraId::new("court1").map_err(|e| DemoError::Config(e.to_string()))?;
     Ok(Config {
         venue: Venue {
             name: "Hindsight demo".to_owned(),
@@ -87,9 +92,9 @@ pub(super) fn config(
 }
 
 /// Our own logo in a corner.
-fn finish(storage: &Path, marks: bool) -> Result<Finish, String> {
+fn finish(storage: &Path, marks: bool) -> Result<Finish, DemoError> {
     let file = storage.join("logo.png");
-    std::fs::write(&file, demo::LOGO).map_err(|e| format!("{}: {e}", file.display()))?;
+    std::fs::write(&file, demo::LOGO).map_err(DemoError::file(&file))?;
     let logo = Logo {
         file,
         corner: Corner::BottomRight,
@@ -109,14 +114,15 @@ pub(super) fn uploaded(storage: &Path) -> PathBuf {
     storage.with_file_name(format!("{name}-uploaded"))
 }
 
-fn target(storage: &Path) -> Result<TargetSettings, String> {
+fn target(storage: &Path) -> Result<TargetSettings, DemoError> {
     let path = uploaded(storage);
-    std::fs::create_dir_all(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    std::fs::create_dir_all(&path).map_err(DemoError::file(&path))?;
     Ok(TargetSettings {
         id: "folder".to_owned(),
         kind: TargetKind::Folder(FolderTarget {
             path,
-            key: KeyTemplate::new("{date}/{press}-{camera}.mp4").map_err(|why| why.to_string())?,
+            key: KeyTemplate::new("{date}/{press}-{camera}.mp4")
+                .map_err(|why| DemoError::Config(why.to_string()))?,
         }),
     })
 }

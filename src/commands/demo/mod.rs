@@ -31,17 +31,13 @@ use crate::service::say::{self, say};
 use crate::service::signals::Stopper;
 use crate::service::words;
 use crate::storage::StorageLayout;
+use config::{POST_MS, PRE_MS};
+use error::DemoError;
 
 mod claim;
 mod config;
+mod error;
 
-const PRE_MS: u64 = 10_000;
-const POST_MS: u64 = 3_000;
-const RING_SECONDS: u32 = 30;
-/// Of the pattern, with room.
-const MAX_BITRATE_BPS: u64 = 4_000_000;
-/// Where it is free; else any.
-const PORT: u16 = 8089;
 /// How long the camera may take to show its first picture, and the clip to be written.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -76,19 +72,19 @@ fn demo(args: &Args) -> ExitCode {
     }
 }
 
-fn try_demo(args: &Args) -> Result<ExitCode, String> {
-    let stopper = Stopper::listen().map_err(|e| format!("cannot listen for signals: {e}"))?;
+fn try_demo(args: &Args) -> Result<ExitCode, DemoError> {
+    let stopper = Stopper::listen().map_err(DemoError::Signals)?;
     let storage = claim::storage()?;
     let ring = claim::ring()?;
     let camera = demo::DemoCamera::start(Script {
         keep_log: false,
         ..Script::default()
     })
-    .map_err(|e| format!("cannot start the built-in camera: {e}"))?;
-    let marking = look_for_ffmpeg(&stopper);
+    .map_err(DemoError::Camera)?;
+    // What encodes here; or why nothing does, and the line to type.
+    let marking = maker().describe(&stopper.stop);
     let config = config::config(&storage.path, &ring.path, &camera, marking.is_ok())?;
-    let service =
-        Service::start(&config, ApiPort::OrAnother, &stopper).map_err(|e| e.to_string())?;
+    let service = Service::start(&config, ApiPort::OrAnother, &stopper)?;
     introduce(&config, &service, args);
     if let Err(why) = marking {
         say(format!(
@@ -105,16 +101,14 @@ fn try_demo(args: &Args) -> Result<ExitCode, String> {
     Ok(ExitCode::from(code))
 }
 
-/// What encodes here; or why nothing does, and the line to type.
-fn look_for_ffmpeg(stopper: &Stopper) -> Result<String, String> {
-    let maker = Maker::new(finish::Settings {
+fn maker() -> Maker {
+    Maker::new(finish::Settings {
         finish: Finish::default(),
         venue: String::new(),
         timezone: jiff::tz::TimeZone::UTC,
         reserve_bytes: 0,
         limits: finish::Limits::default(),
-    });
-    maker.describe(&stopper.stop).map_err(|e| e.to_string())
+    })
 }
 
 fn introduce(config: &Config, service: &Service, args: &Args) {
@@ -226,13 +220,13 @@ fn delivered(
     press: &PressId,
     ends: &Receiver<queue::Event>,
     stopper: &Stopper,
-) -> Result<(), String> {
+) -> Result<(), DemoError> {
     let clock = RealClock;
     let give_up_mono_ns = clock.mono_ns() + ns(PATIENCE);
     let mut trouble = None;
     while clock.mono_ns() < give_up_mono_ns {
         if stopper.stop.level() > StopLevel::Running {
-            return Err("it was interrupted".to_owned());
+            return Err(DemoError::Interrupted);
         }
         match ends.recv_timeout(Duration::from_millis(100)) {
             Ok(queue::Event::Done { press_id, .. }) if press_id == *press => return Ok(()),
@@ -241,7 +235,7 @@ fn delivered(
         }
     }
     let why = trouble.unwrap_or_else(|| "nobody said why".to_owned());
-    Err(format!("the clip was not delivered in time: {why}"))
+    Err(DemoError::NotDelivered(why))
 }
 
 fn make_one(
@@ -249,9 +243,8 @@ fn make_one(
     service: &Service,
     stopper: &Stopper,
     press_after: Duration,
-) -> Result<Outcome, String> {
+) -> Result<Outcome, DemoError> {
     let stop = &stopper.stop;
-    let interrupted = || "it was interrupted".to_owned();
     let clock = RealClock;
     let give_up_mono_ns = clock.mono_ns() + ns(PATIENCE);
     while !service
@@ -260,10 +253,10 @@ fn make_one(
         .all(|s| s.state == ConnectionPhase::Streaming)
     {
         if clock.mono_ns() > give_up_mono_ns {
-            return Err("no picture came from the built-in camera".to_owned());
+            return Err(DemoError::NoPicture);
         }
         if stop.wait(StopLevel::Finish, Duration::from_millis(50)) {
-            return Err(interrupted());
+            return Err(DemoError::Interrupted);
         }
     }
     say(format!(
@@ -271,7 +264,7 @@ fn make_one(
         say::seconds(ns(press_after) / 1_000_000)
     ));
     if stop.wait(StopLevel::Finish, press_after) {
-        return Err(interrupted());
+        return Err(DemoError::Interrupted);
     }
     let request = PressRequest {
         cameras: config.cameras.iter().map(|c| c.id.clone()).collect(),
@@ -283,45 +276,44 @@ fn make_one(
     };
     let answer = service.gate.press(&request);
     say(words::answered(&answer, POST_MS));
-    let ack = answer.map_err(|error| error.to_string())?;
+    let ack = answer?;
     let outcomes = service.highlights.wait(&ack.press.id, PATIENCE);
-    let outcomes = outcomes.ok_or("its clip was not written in time")?;
-    outcomes
-        .into_iter()
-        .next()
-        .ok_or("no camera took it".to_owned())
+    let outcomes = outcomes.ok_or(DemoError::NotWritten)?;
+    outcomes.into_iter().next().ok_or(DemoError::NobodyTook)
 }
 
 /// A frame of the pattern (30 a second), rounded up.
 const FRAME_MS: u64 = 34;
 
 /// Whether the clip is what a press should give.
-fn verified(outcome: &Outcome, press_after: Duration) -> Result<String, String> {
+fn verified(outcome: &Outcome, press_after: Duration) -> Result<String, DemoError> {
     let clip = match (&outcome.clip, outcome.status) {
         (Some(clip), sidecar::Status::Queued) => clip,
         _ => {
             let reason = outcome.reason.as_deref().unwrap_or("for no known reason");
-            return Err(format!("no clip: {reason}"));
+            return Err(DemoError::NoClip(reason.to_string()));
         }
     };
     let folder = clip.parent().unwrap_or(clip).to_owned();
     let report = verify(&[folder]);
     if let Some(fault) = report.faults.first() {
-        return Err(format!("{}: {}", fault.path.display(), fault.what));
+        return Err(DemoError::Fault {
+            path: fault.path.clone(),
+            what: fault.what.to_string(),
+        });
     }
     if report.clips != 1 || report.sidecars != 1 {
-        return Err(format!(
-            "{}: no clip with a sidecar is there",
-            clip.display()
-        ));
+        return Err(DemoError::Gone(clip.clone()));
     }
     // Where the ring could hold all of it: what was asked for, and at its start the
     // rest of the frame that was on screen.
     let full = ns(press_after) / 1_000_000 > PRE_MS + 1000;
     let asked = PRE_MS + POST_MS;
     if full && !(asked..=asked + FRAME_MS).contains(&outcome.duration_ms) {
-        let is = outcome.duration_ms;
-        return Err(format!("the clip plays {is} ms and should play {asked} ms"));
+        return Err(DemoError::Length {
+            is_ms: outcome.duration_ms,
+            asked_ms: asked,
+        });
     }
     if full {
         nothing_is_missing(&outcome.sidecar)?;
@@ -334,19 +326,20 @@ fn verified(outcome: &Outcome, press_after: Duration) -> Result<String, String> 
 }
 
 /// The pattern has no holes, so neither may the clip.
-fn nothing_is_missing(path: &Path) -> Result<(), String> {
-    let read = std::fs::read(path).map_err(|e| e.to_string());
-    let read = read.and_then(|bytes| Sidecar::from_bytes(&bytes).map_err(|e| e.to_string()));
-    let sidecar = read.map_err(|why| format!("{}: {why}", path.display()))?;
+fn nothing_is_missing(path: &Path) -> Result<(), DemoError> {
+    let bytes = std::fs::read(path).map_err(DemoError::file(path))?;
+    let sidecar = Sidecar::from_bytes(&bytes).map_err(|error| DemoError::Fault {
+        path: path.to_owned(),
+        what: error.to_string(),
+    })?;
     let whole = sidecar.gaps.is_empty() && sidecar.damaged.is_empty();
     if !whole || sidecar.ended != Some(Ended::Complete) {
-        return Err(format!(
-            "{}: the clip has {} gaps and {} damaged stretches and ended by {:?}",
-            path.display(),
-            sidecar.gaps.len(),
-            sidecar.damaged.len(),
-            sidecar.ended
-        ));
+        return Err(DemoError::Incomplete {
+            path: path.to_owned(),
+            gaps: sidecar.gaps.len(),
+            damaged: sidecar.damaged.len(),
+            ended: sidecar.ended,
+        });
     }
     Ok(())
 }
@@ -378,7 +371,11 @@ mod tests {
             duration_ms: PRE_MS + POST_MS,
             size_bytes: 1,
         };
-        let says = |outcome: &Outcome| verified(outcome, Duration::from_secs(12)).unwrap_err();
+        let says = |outcome: &Outcome| {
+            verified(outcome, Duration::from_secs(12))
+                .unwrap_err()
+                .to_string()
+        };
         let none = says(&outcome(None, sidecar::Status::None));
         assert_eq!(none, "no clip: the ring is empty");
         let suspect = says(&outcome(Some(&clip), sidecar::Status::Suspect));

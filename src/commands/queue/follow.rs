@@ -1,7 +1,7 @@
 //! `hindsight queue --follow`: the queue while it works. On a terminal a picture with bars that is drawn
 //! anew in place; in a pipe a line for each change.
 //!
-//! Not here: asking once (`queue`), who answers (`web`). Called by: queue.
+//! Not here: asking once (`queue`), who answers (`web`).
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
@@ -11,9 +11,9 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::super::client::{Answer, Client, ClientError};
+use super::super::client::{ClientError, ServiceAnswer, ServiceClient};
 use super::super::exit::{NOT_DONE, WRONG};
-use super::{below, progress, refused};
+use super::parts::{below, progress, refused};
 use crate::base::{Clock, RealClock};
 use crate::config::Config;
 use crate::service::say::{short_age, table};
@@ -25,7 +25,7 @@ const BAR: usize = 20;
 const USUAL: (usize, usize) = (80, 24);
 
 /// Until it is interrupted, the service ends, or nobody reads any more.
-pub(super) fn follow(config: &Config, client: &Client) -> ExitCode {
+pub(super) fn follow(config: &Config, client: &ServiceClient) -> ExitCode {
     let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
     let mut watching: Box<dyn Watching> = match io::stdout().is_terminal() && !dumb {
         true => Box::new(Picture::default()),
@@ -61,7 +61,7 @@ pub(super) fn follow(config: &Config, client: &Client) -> ExitCode {
 }
 
 trait Watching {
-    fn look(&mut self, answer: &Answer) -> io::Result<()>;
+    fn look(&mut self, answer: &ServiceAnswer) -> io::Result<()>;
 }
 
 // ── on a terminal ──
@@ -73,7 +73,7 @@ struct Picture {
 }
 
 impl Watching for Picture {
-    fn look(&mut self, answer: &Answer) -> io::Result<()> {
+    fn look(&mut self, answer: &ServiceAnswer) -> io::Result<()> {
         let size = terminal_size::terminal_size();
         let size = size.map(|(wide, high)| (usize::from(wide.0), usize::from(high.0)));
         let frame = frame(&answer.body, size.unwrap_or(USUAL));
@@ -164,7 +164,7 @@ struct Lines {
 }
 
 impl Watching for Lines {
-    fn look(&mut self, answer: &Answer) -> io::Result<()> {
+    fn look(&mut self, answer: &ServiceAnswer) -> io::Result<()> {
         let now = sentences(&answer.body);
         let news = news(self.known.as_ref(), &now);
         self.known = Some(now);

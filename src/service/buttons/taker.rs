@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::Hands;
+use super::hands::Hands;
 use crate::base::{PressId, PressRequest, Source};
 use crate::config::{Button, PressWindow};
 use crate::trigger::gesture::Gesture;
@@ -19,7 +19,7 @@ pub(super) enum Wish {
 
 /// What became of the press of an instant, for the cooldown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum PressOutcome {
     Taken { at_mono_ns: u64 },
     Refused { at_mono_ns: u64 },
 }
@@ -47,7 +47,7 @@ impl Taker {
         }
     }
 
-    pub(super) fn act(&mut self, wish: Wish) -> Option<Answer> {
+    pub(super) fn act(&mut self, wish: Wish) -> Option<PressOutcome> {
         match wish {
             Wish::Press {
                 at_mono_ns,
@@ -68,7 +68,7 @@ impl Taker {
     }
 
     /// Doing it ended in an error of the program.
-    pub(super) fn failed(&mut self, wish: Wish) -> Option<Answer> {
+    pub(super) fn failed(&mut self, wish: Wish) -> Option<PressOutcome> {
         let id = self.button.id.as_str();
         log::error!(target: "hindsight", event = "clip_refused", button = id;
             "button {id}: {wish:?} was lost in an error in the program");
@@ -77,10 +77,10 @@ impl Taker {
         };
         self.hands.failed();
         self.last = Some((at_mono_ns, None));
-        Some(Answer::Refused { at_mono_ns })
+        Some(PressOutcome::Refused { at_mono_ns })
     }
 
-    fn press(&mut self, at_mono_ns: u64, undecided: bool) -> Answer {
+    fn press(&mut self, at_mono_ns: u64, undecided: bool) -> PressOutcome {
         let button = &self.button;
         let request = PressRequest {
             cameras: button.cameras.clone(),
@@ -98,8 +98,8 @@ impl Taker {
         let taken = self.hands.press(&request, &others);
         let id = taken.ok().map(|ack| ack.press.id);
         let answer = match id {
-            Some(_) => Answer::Taken { at_mono_ns },
-            None => Answer::Refused { at_mono_ns },
+            Some(_) => PressOutcome::Taken { at_mono_ns },
+            None => PressOutcome::Refused { at_mono_ns },
         };
         self.last = Some((at_mono_ns, id));
         self.post_ms = self.button.single.post_ms;
@@ -107,7 +107,7 @@ impl Taker {
     }
 
     /// A press within the cooldown of another: in its clip, if it gets one.
-    fn again(&mut self, at_mono_ns: u64, of_mono_ns: u64) -> Option<Answer> {
+    fn again(&mut self, at_mono_ns: u64, of_mono_ns: u64) -> Option<PressOutcome> {
         if matches!(self.last, Some((_, None))) {
             // That was not known when it was heard.
             return Some(self.press(at_mono_ns, false));

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::base::{BootId, CameraId, Press, RealClock};
+use crate::base::{
+    BootId, CameraId, Press, PressAck, PressError, PressId, PressRequest, RealClock,
+};
 use crate::board::BoardError;
-use crate::config::{ActiveLevel, ButtonRole, Input, Pull};
+use crate::config::{ActiveLevel, ButtonRole, Input, PressWindow, Pull};
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Condvar, Mutex};
 

@@ -1,8 +1,12 @@
 //! `GET /health`, and the health in `/status`.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-/// Whether presses give clips. Who has no token gets of each reason only what is wrong, not where.
+use crate::base::sentence::Arg;
+
+/// Whether presses give clips. Who has no token gets of each reason only its code and what is wrong, not where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(extend(
@@ -29,6 +33,36 @@ pub enum HealthLevel {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HealthReason {
+    /// What programs go by; the sentences are made from it and its arguments. All codes stand in docs/codes.md.
+    #[cfg_attr(test, schemars(extend("enum" = [
+        "camera_silent",
+        "camera_connecting",
+        "camera_unreachable",
+        "camera_refuses_password",
+        "camera_given_up",
+        "camera_clips_incomplete",
+        "camera_none_configured",
+        "disk_silent",
+        "disk_unwritable",
+        "disk_full",
+        "disk_nearly_full",
+        "disk_filling",
+        "disk_used",
+        "clips_late",
+        "clips_late_by_slow_disk",
+        "clips_cannot_be_marked",
+        "clips_wait_to_be_finished",
+        "clips_wait_to_be_uploaded",
+        "clips_given_up",
+        "board_without_pins",
+        "button_broken",
+        "light_broken",
+        "box_notice",
+        "clock_not_set",
+    ])))]
+    pub code: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub args: Option<BTreeMap<String, Arg>>,
     #[cfg_attr(test, schemars(length(min = 1)))]
     pub what: String,
     /// A camera, a folder, or "clock".
@@ -41,9 +75,11 @@ pub struct HealthReason {
 }
 
 impl HealthAnswer {
-    /// A stranger learns that something is wrong, not the names and places of it.
+    /// A stranger learns what is wrong, not the names and places of it.
     pub fn for_strangers(self) -> HealthAnswer {
         let reasons = self.reasons.into_iter().map(|reason| HealthReason {
+            code: reason.code,
+            args: None,
             what: reason.what,
             place: None,
             what_to_do: None,
