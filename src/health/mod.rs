@@ -272,9 +272,9 @@ fn without_pictures(pictures: &Pictures) -> Option<HealthSentence> {
             silent_s: ms / 1000,
         },
         Pictures::Connecting => Says::CameraConnecting {},
-        Pictures::Missing { why } => Says::CameraUnreachable { why },
-        Pictures::WrongPassword => Says::CameraRefusesPassword {},
-        Pictures::GivenUp { why } => Says::CameraGivenUp { why },
+        Pictures::Missing { why } => Says::CameraMissing { why },
+        Pictures::WrongPassword => Says::CameraPasswordWrong {},
+        Pictures::GivenUp { why } => Says::CameraNotTriedAgain { why },
     })
 }
 
@@ -503,7 +503,7 @@ mod tests {
         let said = serde_json::to_value(judge(&inputs).reasons).unwrap();
         let expected = serde_json::json!([
             {
-                "code": "camera_unreachable",
+                "code": "camera_missing",
                 "args": {"why": {"code": "camera_lost", "text": "the connection was lost"}},
                 "what": "a camera cannot be reached",
                 "where": "Court a (a)",

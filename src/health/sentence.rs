@@ -14,11 +14,11 @@ crate::sentences! {
             => "see that it has power and network; it is called again by itself",
         CameraConnecting {} = "camera_connecting": "a camera is being called"
             => "wait some seconds",
-        CameraUnreachable { why: ReasonDetail } = "camera_unreachable": "a camera cannot be reached"
+        CameraMissing { why: ReasonDetail } = "camera_missing": "a camera cannot be reached"
             => "{why}; it is called again by itself",
-        CameraRefusesPassword {} = "camera_refuses_password": "a camera refuses the password"
+        CameraPasswordWrong {} = "camera_password_wrong": "a camera refuses the password"
             => "correct username and password of this camera in the config, and restart",
-        CameraGivenUp { why: ReasonDetail } = "camera_given_up": "a camera was given up"
+        CameraNotTriedAgain { why: ReasonDetail } = "camera_not_tried_again": "a camera was given up"
             => "{why}; then restart hindsight ([reconnect] max_attempts is spent)",
         /// What to change at the camera or in the config so that clips come out whole.
         CameraClipsIncomplete { cure: ReasonDetail } = "camera_clips_incomplete": "a camera's clips may be incomplete"

@@ -63,7 +63,7 @@ fn a_new_system_whose_service_is_healthy_stays() {
         (
             "unhealthy",
             &[
-                ("camera_unreachable", "a camera cannot be reached"),
+                ("camera_missing", "a camera cannot be reached"),
                 ("camera_connecting", "a camera is being called"),
                 // No program goes by the words.
                 ("disk_nearly_full", "the disk is full"),
@@ -91,7 +91,7 @@ fn a_new_system_that_gives_no_clips_by_its_own_fault_has_the_box_restarted() {
         let server = service_that_is(
             "unhealthy",
             &[
-                ("camera_unreachable", "a camera cannot be reached"),
+                ("camera_missing", "a camera cannot be reached"),
                 (code, what),
             ],
         );

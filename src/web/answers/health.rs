@@ -37,9 +37,9 @@ pub struct HealthReason {
     #[cfg_attr(test, schemars(extend("enum" = [
         "camera_silent",
         "camera_connecting",
-        "camera_unreachable",
-        "camera_refuses_password",
-        "camera_given_up",
+        "camera_missing",
+        "camera_password_wrong",
+        "camera_not_tried_again",
         "camera_clips_incomplete",
         "camera_none_configured",
         "disk_silent",
