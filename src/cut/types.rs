@@ -23,6 +23,7 @@ pub enum Certainty {
 /// Why a clip ends where it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Ended {
     /// At the end of its window.
     Complete,

@@ -8,7 +8,7 @@ use crate::base::CameraId;
 use crate::health::{self, Verdict};
 use crate::highlight::{self, Outcome, PendingExport, StorageState};
 use crate::ingest::{CameraState, ConnectionPhase};
-use crate::queue::sidecar::{self, Ended, Stage, UploadStatus};
+use crate::queue::sidecar::{self, Stage, UploadStatus};
 use crate::queue::{Listed as ListedJob, Status as QueueStatus};
 use crate::ring::{Limit, RingError, RingReader, RingStats};
 use crate::web::answers::captures::{
@@ -16,7 +16,7 @@ use crate::web::answers::captures::{
 };
 use crate::web::answers::health::{HealthAnswer, HealthLevel, HealthReason, StorageView};
 use crate::web::answers::highlights::{HighlightView, SidecarText};
-use crate::web::answers::press::{ClipEnd, ClipOutcome};
+use crate::web::answers::press::ClipOutcome;
 use crate::web::answers::queue::{
     CurrentJob, JobStage, JobStatus, JobUpload, JobUploadStatus, JobView, QueueCounts, QueueView,
     WaitingStage,
@@ -283,14 +283,7 @@ pub(super) fn outcome(outcome: Outcome) -> ClipOutcome {
         camera_id: outcome.camera_id,
         status: job_status(outcome.status),
         reason: outcome.reason,
-        ended: outcome.ended.map(|ended| match ended {
-            Ended::Complete => ClipEnd::Complete,
-            Ended::Camera => ClipEnd::Camera,
-            Ended::ParametersChanged => ClipEnd::ParametersChanged,
-            Ended::Stopped => ClipEnd::Stopped,
-            Ended::Restart => ClipEnd::Restart,
-            Ended::Power => ClipEnd::Power,
-        }),
+        ended: outcome.ended,
         duration_ms: outcome.duration_ms,
         size_bytes: outcome.size_bytes,
     }

@@ -10,9 +10,10 @@ use hindsight::base::{
     BootId, CameraId, Press, PressAck, PressError, PressId, PressRequest, Refusal, Sentence,
     SimClock, Stop, StopLevel,
 };
+use hindsight::cut::Ended;
 use hindsight::web::answers::health::HealthAnswer;
 use hindsight::web::answers::highlights::HighlightList;
-use hindsight::web::answers::press::{ClipEnd, ClipOutcome};
+use hindsight::web::answers::press::ClipOutcome;
 use hindsight::web::answers::queue::{JobStatus, QueueAnswer};
 use hindsight::web::answers::status::StatusSnapshot;
 use hindsight::web::{
@@ -124,7 +125,7 @@ impl Presses for Fake {
             camera_id: id("court1"),
             status: JobStatus::Queued,
             reason: None,
-            ended: Some(ClipEnd::Complete),
+            ended: Some(Ended::Complete),
             duration_ms: 5000,
             size_bytes: 7,
             sidecar: Some(clip.replace("mp4", "json")),

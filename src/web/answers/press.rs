@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::queue::JobStatus;
 use super::said::Said;
 use crate::base::{CameraId, PressId, Refusal};
+use crate::cut::Ended;
 
 /// The cameras of a press, as they were asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -68,7 +69,7 @@ pub struct ClipOutcome {
     pub status: JobStatus,
     /// With `suspect` and `none`.
     pub reason: Option<String>,
-    pub ended: Option<ClipEnd>,
+    pub ended: Option<Ended>,
     /// As played; 0 without clip.
     pub duration_ms: u64,
     pub size_bytes: u64,
@@ -83,17 +84,4 @@ pub struct ClipOutcome {
         schemars(regex(pattern = r"^/highlights/[^/]+/[^/]+/[^/]+\.json$"))
     )]
     pub sidecar: Option<String>,
-}
-
-/// Why a clip ends where it ends: as in the sidecar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub enum ClipEnd {
-    Complete,
-    Camera,
-    ParametersChanged,
-    Stopped,
-    Restart,
-    Power,
 }
