@@ -24,6 +24,7 @@ use crate::web::answers::queue::{
 use crate::web::answers::rings::{
     OpenRingView, RingLimit, RingReaderKind, RingReaderView, RingView, UnreadRingView,
 };
+use crate::web::answers::said::SentenceCode;
 
 pub(super) fn camera(name: &str, state: CameraState, now_mono_ns: u64) -> CameraView {
     let ago_ns = state
@@ -43,6 +44,7 @@ pub(super) fn camera(name: &str, state: CameraState, now_mono_ns: u64) -> Camera
         last_au_mono_ns: state.last_au_mono_ns,
         last_au_ago_ms: ago_ns.map(|ns| ns / 1_000_000),
         reason: state.reason,
+        reason_code: state.reason_sentence.map(SentenceCode::from),
         attempts: state.attempts,
         connections: state.connections,
         next_try_in_ms: state.next_try_in_ms,
@@ -57,7 +59,13 @@ pub(super) fn camera(name: &str, state: CameraState, now_mono_ns: u64) -> Camera
         bitrate_bps: state.bitrate_bps,
         longest_gop_ms: state.longest_gop_ms,
         ring: state.ring,
+        ring_code: state.ring_sentence.into(),
         warnings: state.warnings,
+        warning_codes: state
+            .warning_sentences
+            .into_iter()
+            .map(SentenceCode::from)
+            .collect(),
     }
 }
 

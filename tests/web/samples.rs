@@ -1,5 +1,6 @@
 //! What the service might say of itself.
 
+use hindsight::base::sentence::Arg;
 use hindsight::base::{BootId, Press, PressId, Source};
 use hindsight::web::answers::board::{BoardView, ButtonView, LedView};
 use hindsight::web::answers::captures::{
@@ -16,6 +17,7 @@ use hindsight::web::answers::queue::{
 use hindsight::web::answers::rings::{
     OpenRingView, RingLimit, RingReaderKind, RingReaderView, RingView, UnreadRingView,
 };
+use hindsight::web::answers::said::SentenceCode;
 use hindsight::web::answers::status::{ServicePhase, StatusSnapshot};
 
 use crate::house::{PRESS_ID, id};
@@ -103,6 +105,13 @@ fn captures() -> CapturesView {
     }
 }
 
+fn code(code: &str) -> SentenceCode {
+    SentenceCode {
+        code: code.to_owned(),
+        args: [("seconds".to_owned(), Arg::Number(9))].into(),
+    }
+}
+
 fn camera() -> CameraView {
     CameraView {
         camera_id: id("court1"),
@@ -112,6 +121,7 @@ fn camera() -> CameraView {
         last_au_mono_ns: None,
         last_au_ago_ms: None,
         reason: "it does not know this password".to_owned(),
+        reason_code: Some(code("camera_password")),
         attempts: 3,
         connections: 0,
         next_try_in_ms: Some(60_000),
@@ -126,7 +136,9 @@ fn camera() -> CameraView {
         bitrate_bps: 0,
         longest_gop_ms: 0,
         ring: "created".to_owned(),
+        ring_code: code("ring_created"),
         warnings: vec!["key frames are too far apart".to_owned()],
+        warning_codes: vec![code("camera_key_frames")],
     }
 }
 

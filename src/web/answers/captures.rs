@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::said::SentenceCode;
 use crate::base::{CameraId, Press};
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -30,6 +31,7 @@ pub struct CameraView {
     pub last_au_ago_ms: Option<u64>,
     /// Why it is not streaming, or what is odd while it is; empty if all is well.
     pub reason: String,
+    pub reason_code: Option<SentenceCode>,
     /// Connections tried since the start.
     pub attempts: u64,
     /// Connections that came to streaming since the start.
@@ -54,9 +56,12 @@ pub struct CameraView {
     pub longest_gop_ms: u64,
     /// How the ring was found at the start.
     pub ring: String,
+    pub ring_code: SentenceCode,
     /// What to change at the camera or in the config so that clips come out whole.
     #[cfg_attr(test, schemars(inner(length(min = 1))))]
     pub warnings: Vec<String>,
+    /// Of the warnings, in their order.
+    pub warning_codes: Vec<SentenceCode>,
 }
 
 /// Where a camera's connection stands.

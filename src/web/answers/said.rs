@@ -39,3 +39,21 @@ impl Said {
         }
     }
 }
+
+/// The code of a sentence whose text stands beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct SentenceCode {
+    #[cfg_attr(test, schemars(regex(pattern = "^[a-z][a-z0-9_]*$")))]
+    pub code: String,
+    pub args: BTreeMap<String, Arg>,
+}
+
+impl From<Sentence> for SentenceCode {
+    fn from(sentence: Sentence) -> SentenceCode {
+        SentenceCode {
+            code: sentence.code,
+            args: sentence.args,
+        }
+    }
+}
