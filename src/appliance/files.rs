@@ -1,6 +1,4 @@
 //! Small files that are whole or not there, written only where they differ.
-//!
-//! Called by: the rest of the room.
 
 use std::ffi::OsString;
 use std::fs::{self, Permissions};

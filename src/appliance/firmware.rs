@@ -2,8 +2,6 @@
 //!
 //! FAT has no journal: a rename over a file can leave both or none at a power cut. So whatever
 //! counts is kept on the data disk too, and a file here is only written where it differs.
-//!
-//! Called by: disk, config, identity.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};

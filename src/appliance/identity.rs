@@ -2,8 +2,6 @@
 //!
 //! The id comes from the board's own serial (or its network's address), so it needs no disk and
 //! stays when the card is flashed anew. Keys and token are made once and kept on the data disk.
-//!
-//! Called by: config.
 
 use std::fs;
 use std::io::{self, Read};

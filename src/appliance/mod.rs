@@ -5,7 +5,7 @@
 //! is taken over (`config`), names and keys of the box (`identity`).
 //! Not here: the image and its units (`image/`), updates (`update`), what a
 //! configuration means (`config` room).
-//! Called by: app (`hindsight appliance disk`, `hindsight appliance config`), from
+//! Run (`hindsight appliance disk`, `hindsight appliance config`, in `commands`) from
 //! two oneshot units of the image, as root, before the service and the network:
 //! `disk`, then `config`. Both may be run again at any time before the service is up.
 //!

@@ -1,7 +1,5 @@
 //! What is wrong with the box: for the service (one JSON file a notice), for the console and the log, and
 //! for who puts the card into a computer (`hindsight-error.txt`).
-//!
-//! Called by: disk, config.
 
 use std::fs;
 use std::io::{self, Write};

@@ -1,6 +1,4 @@
 //! Other programs of the system, each with a time limit, and what is mounted.
-//!
-//! Called by: the rest of the room.
 
 use std::ffi::OsStr;
 use std::io::{self, Read};

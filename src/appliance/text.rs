@@ -1,6 +1,4 @@
 //! Text as people's editors leave it: UTF-8 with or without mark, UTF-16 from Notepad. Pure.
-//!
-//! Called by: firmware, config, wifi.
 
 /// The text, or what is wrong with it and what would be right.
 pub fn decode(bytes: &[u8]) -> Result<String, String> {

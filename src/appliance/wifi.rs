@@ -1,7 +1,6 @@
 //! `wifi.txt`: the network to join, in the words of whoever stands at the court. Pure.
 //!
 //! Not here: who writes what where (`config`).
-//! Called by: config.
 
 /// A network to join.
 #[derive(Clone, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::error::BoardError;
-use super::patterns::{self, LightState, Meaning, PressAnswer};
+use super::patterns::{self, LightState, Meaning, PressEcho};
 use super::types::Levels;
 use crate::base::{Backoff, Clock, RealClock, lock};
 use crate::config::{Led, LedRole};
@@ -229,8 +229,8 @@ impl Heard {
     fn hear(&mut self, told: Told, now: u64) {
         let state = &mut self.state;
         match told {
-            Told::Taken => state.answer = Some((PressAnswer::Taken, now)),
-            Told::Refused => state.answer = Some((PressAnswer::Refused, now)),
+            Told::Taken => state.answer = Some((PressEcho::Taken, now)),
+            Told::Refused => state.answer = Some((PressEcho::Refused, now)),
             Told::ClipDone => state.clip_done = Some(now),
             Told::Windows(count) => holds(&mut state.window_running, count > 0, now),
             Told::CamerasMissing(count) => holds(&mut state.camera_missing, count > 0, now),
@@ -544,7 +544,7 @@ mod tests {
         assert_eq!(heard.state.window_running, Some(40));
         heard.hear(Told::Taken, 50);
         heard.hear(Told::Taken, 60);
-        assert_eq!(heard.state.answer, Some((PressAnswer::Taken, 60)));
+        assert_eq!(heard.state.answer, Some((PressEcho::Taken, 60)));
     }
 
     #[test]

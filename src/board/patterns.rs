@@ -10,7 +10,6 @@
 //! the time takes presses.
 //!
 //! Not here: who says what holds (`service`), pins (the backends), threads (`lights`).
-//! Called by: `lights`, app (`board off`, the guide's table).
 
 use crate::config::LedRole;
 
@@ -295,7 +294,7 @@ pub fn dead_level(role: LedRole) -> bool {
 pub struct LightState {
     pub dead: Option<u64>,
     /// The last answer to a press.
-    pub answer: Option<(PressAnswer, u64)>,
+    pub answer: Option<(PressEcho, u64)>,
     pub clip_done: Option<u64>,
     pub shutting_down: Option<u64>,
     pub fault: Option<u64>,
@@ -308,7 +307,7 @@ pub struct LightState {
 
 /// How a press was answered; the last answer counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PressAnswer {
+pub enum PressEcho {
     Taken,
     Refused,
 }
@@ -344,8 +343,8 @@ impl LightState {
         let answered = |wanted| self.answer.filter(|(answer, _)| *answer == wanted);
         match meaning {
             Meaning::Dead => self.dead,
-            Meaning::Refused => answered(PressAnswer::Refused).map(|(_, at)| at),
-            Meaning::Taken => answered(PressAnswer::Taken).map(|(_, at)| at),
+            Meaning::Refused => answered(PressEcho::Refused).map(|(_, at)| at),
+            Meaning::Taken => answered(PressEcho::Taken).map(|(_, at)| at),
             Meaning::ClipDone => self.clip_done,
             Meaning::ShuttingDown => self.shutting_down,
             Meaning::Fault => self.fault,

@@ -5,7 +5,6 @@
 //! [`PinMap::of_this_machine`], which reads two lines of the device tree.
 //!
 //! Not here: opening a pin, asking the kernel who holds it (the backends).
-//! Called by: the backends, app (`hindsight board`), the tests that keep `hw/` true.
 
 use std::path::Path;
 use std::sync::LazyLock;

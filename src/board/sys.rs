@@ -1,6 +1,4 @@
 //! The one call into the kernel that `evdev` does not make for us.
-//!
-//! Called by: usb.
 #![allow(unsafe_code)]
 
 use std::os::fd::{AsRawFd, BorrowedFd};

@@ -23,7 +23,7 @@ use crate::service::say::{self, say};
 use crate::update::confirm::{ConfirmPace, ConfirmWatch, Decision, Errand, Look, confirm, errand};
 use crate::update::fetch::Fetch;
 use crate::update::image::Image;
-use crate::update::install::{InstalledUpdate, Step, UpdateRules};
+use crate::update::install::{InstallStep, InstalledUpdate, UpdateRules};
 use crate::update::layout::Kernel;
 use crate::update::{Layout, Slot, SlotState, SlotStore, UpdateError, Updater};
 
@@ -173,12 +173,12 @@ struct Progress {
 }
 
 impl Progress {
-    fn tell(&mut self, step: Step) {
+    fn tell(&mut self, step: InstallStep) {
         let (doing, done, total) = match step {
-            Step::Fetching { done, total } => ("fetching", done, total.unwrap_or(0)),
-            Step::Proving { done, total } => ("checking the signature", done, total),
-            Step::Writing { done, total } => ("writing the slot", done, total),
-            Step::ReadingBack { done, total } => ("reading it back", done, total),
+            InstallStep::Fetching { done, total } => ("fetching", done, total.unwrap_or(0)),
+            InstallStep::Proving { done, total } => ("checking the signature", done, total),
+            InstallStep::Writing { done, total } => ("writing the slot", done, total),
+            InstallStep::ReadingBack { done, total } => ("reading it back", done, total),
         };
         let tenths = (done * 10).checked_div(total).unwrap_or(done / 100_000_000);
         if self.last != Some((doing, tenths)) {

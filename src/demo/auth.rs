@@ -1,6 +1,6 @@
 //! The camera's door: Basic, and Digest with MD5 (RFC 2069 and 2617), as real cameras have it.
 //!
-//! Called by: the RTSP conversation (`session`). The one use of MD5 in the house:
+//! The one use of MD5 in the house:
 //! RTSP cameras know nothing better.
 
 use base64::Engine;

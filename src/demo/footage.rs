@@ -10,7 +10,7 @@ use super::packet::Packets;
 use super::reel::{Coding, Reel, Unit};
 
 #[derive(Debug, thiserror::Error)]
-pub enum FootageError {
+pub enum DemoFootageError {
     #[error("cannot read the footage {name}: {source}")]
     Io {
         name: String,
@@ -50,18 +50,18 @@ impl Footage {
 
     /// An MP4 with one track of H.264 or H.265 (B-frames may be) and perhaps
     /// one of AAC, as FFmpeg writes it. Video should start at 0 with a key frame.
-    pub fn from_mp4(path: &Path) -> Result<Arc<Footage>, FootageError> {
+    pub fn from_mp4(path: &Path) -> Result<Arc<Footage>, DemoFootageError> {
         let name = path.display().to_string();
         match std::fs::read(path) {
             Ok(bytes) => Footage::read(&name, &bytes).map(Arc::new),
-            Err(source) => Err(FootageError::Io { name, source }),
+            Err(source) => Err(DemoFootageError::Io { name, source }),
         }
     }
 
-    fn read(name: &str, bytes: &[u8]) -> Result<Footage, FootageError> {
+    fn read(name: &str, bytes: &[u8]) -> Result<Footage, DemoFootageError> {
         match mp4_reader::read(bytes) {
             Ok((video, audio)) => Ok(Footage { video, audio }),
-            Err(why) => Err(FootageError::Unusable {
+            Err(why) => Err(DemoFootageError::Unusable {
                 name: name.to_owned(),
                 why,
             }),

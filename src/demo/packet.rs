@@ -3,7 +3,6 @@
 //!
 //! Payloads are made once and shared by all sessions; what differs between
 //! sessions (sequence number, timestamp, SSRC) is in the header, which is not here.
-//! Called by: footage, stream.
 
 /// Largest payload in bytes: with headers it fits an Ethernet frame.
 pub const MAX_PAYLOAD: usize = 1_400;

@@ -1,6 +1,4 @@
 //! What the camera says about its tracks.
-//!
-//! Called by: rtsp conversation (`session`).
 
 use std::fmt::Write;
 

@@ -1,7 +1,6 @@
 //! What is due when: footage in an endless loop on the camera's own time.
 //!
 //! The camera's time counts from 0 at its start. Pure: no clock, no socket.
-//! Called by: session, camera (switching footage).
 
 use std::sync::Arc;
 

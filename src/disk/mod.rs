@@ -5,7 +5,6 @@
 //! let any of them fail (`Faults`) with real files underneath.
 //!
 //! Not here: what the files mean (`highlight`), rings (`ring`: those are memory).
-//! Called by: highlight, ring (lock only), app.
 
 pub mod files;
 pub mod lock;

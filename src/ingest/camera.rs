@@ -21,7 +21,7 @@ use crate::ring::RingWriter;
 use super::gop::RingCapacity;
 use super::normalizer::{FrameOutcome, Normalizer};
 use super::reconnect::{ConnectionEnd, ReconnectPolicy};
-use super::sentence::CameraSentence;
+use super::sentence::CaptureSentence;
 use super::session::{self, Playing, StartTimes, StreamItem};
 use super::settings::{Limits, Settings};
 use super::state::{CameraShared, ConnectionPhase, Words};
@@ -134,7 +134,7 @@ impl Task {
 
     /// Takes what the camera sends until that ends. Also for how long it
     /// stored pictures, if at all.
-    async fn stream(&mut self, mut playing: Playing) -> (CameraSentence, Option<u64>) {
+    async fn stream(&mut self, mut playing: Playing) -> (CaptureSentence, Option<u64>) {
         self.say_left_out(&playing);
         let mut normalizer = playing.normalizer();
         let mut stall = StallWatch::new(self.clock.mono_ns());
@@ -211,7 +211,7 @@ impl Task {
         for warning in &warnings {
             if self.said.insert(warning.code().to_owned()) {
                 let event = match warning {
-                    CameraSentence::BitrateAboveRing { .. } => "buffer_bitrate_above_max",
+                    CaptureSentence::BitrateAboveRing { .. } => "buffer_bitrate_above_max",
                     _ => "buffer_key_frames_far_apart",
                 };
                 let id = self.config.id.as_str();
@@ -237,11 +237,11 @@ impl Task {
         }
         stall.complained = true;
         let reason = if !normalizer.has_video_params() {
-            CameraSentence::NoParameters {}
+            CaptureSentence::NoParameters {}
         } else if normalizer.only_recovery_points() {
-            CameraSentence::OnlyRecoveryPoints {}
+            CaptureSentence::OnlyRecoveryPoints {}
         } else {
-            CameraSentence::NoKeyFrame {}
+            CaptureSentence::NoKeyFrame {}
         };
         let id = self.config.id.as_str();
         log::warn!(target: "hindsight", event = "camera_no_key_frame", camera = id; "{id}: {reason}");
@@ -288,7 +288,7 @@ impl Task {
         }
     }
 
-    fn say_lost(&self, ended: ConnectionEnd, reason: &CameraSentence, delay: Duration) {
+    fn say_lost(&self, ended: ConnectionEnd, reason: &CaptureSentence, delay: Duration) {
         let id = self.config.id.as_str();
         let event = match ended {
             ConnectionEnd::Lost { .. } => "camera_lost",
@@ -298,10 +298,10 @@ impl Task {
         log::warn!(target: "hindsight", event = event, camera = id; "{id}: {reason}; next try in {delay_s:.0} s");
     }
 
-    fn give_up(&mut self, reason: &CameraSentence) {
+    fn give_up(&mut self, reason: &CaptureSentence) {
         let id = self.config.id.as_str();
         let why = reason.sentence();
-        let given_up = CameraSentence::GivenUp { why };
+        let given_up = CaptureSentence::GivenUp { why };
         log::error!(target: "hindsight", event = "camera_given_up", camera = id; "{id}: {given_up}");
         self.enter(ConnectionPhase::GivenUp, Some(&given_up));
         // Nobody comes by later to tell it.
@@ -321,11 +321,11 @@ impl Task {
             .reconnect
             .after(ConnectionEnd::Failed, fastrand::u64(..))
             .unwrap_or(LAST_RESORT);
-        let reason = CameraSentence::ProgramFault {};
+        let reason = CaptureSentence::ProgramFault {};
         self.wait(ConnectionPhase::Waiting, &reason, delay).await;
     }
 
-    async fn wait(&mut self, phase: ConnectionPhase, reason: &CameraSentence, delay: Duration) {
+    async fn wait(&mut self, phase: ConnectionPhase, reason: &CaptureSentence, delay: Duration) {
         let until = tokio::time::Instant::now() + delay;
         let delay_ns = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
         let next = self.clock.mono_ns().saturating_add(delay_ns);
@@ -341,7 +341,7 @@ impl Task {
         }
     }
 
-    fn enter(&mut self, phase: ConnectionPhase, reason: Option<&CameraSentence>) {
+    fn enter(&mut self, phase: ConnectionPhase, reason: Option<&CaptureSentence>) {
         self.words.phase = phase;
         self.words.reason = reason.map(Coded::sentence);
         self.words.since_mono_ns = self.clock.mono_ns();
@@ -383,9 +383,9 @@ impl StallWatch {
         }
     }
 
-    fn stalled(&self, now_mono_ns: u64, limit: Duration) -> Option<CameraSentence> {
+    fn stalled(&self, now_mono_ns: u64, limit: Duration) -> Option<CaptureSentence> {
         let silent_ns = now_mono_ns.saturating_sub(self.video_mono_ns);
-        (u128::from(silent_ns) >= limit.as_nanos()).then(|| CameraSentence::Stalled {
+        (u128::from(silent_ns) >= limit.as_nanos()).then(|| CaptureSentence::Stalled {
             silent_s: limit.as_secs().max(1),
         })
     }

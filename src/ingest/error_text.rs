@@ -4,55 +4,55 @@
 
 use base64::Engine;
 
-use super::sentence::{CameraSentence, RtspStep};
+use super::sentence::{CaptureSentence, RtspStep};
 use crate::config::{Camera, Credentials};
 
 /// Of an error of retina's, while doing `step`.
-pub fn of(error: &retina::Error, step: RtspStep, camera: &Camera) -> CameraSentence {
+pub fn of(error: &retina::Error, step: RtspStep, camera: &Camera) -> CaptureSentence {
     let line = first_line(error);
     if let Some(status) = error.status_code() {
         return of_status(status, &line, step, camera);
     }
-    unreachable(&line, camera).unwrap_or_else(|| CameraSentence::StepFailed {
+    unreachable(&line, camera).unwrap_or_else(|| CaptureSentence::StepFailed {
         step,
         error: told(&line, camera),
     })
 }
 
 /// Where nobody answered at all: which address, and what to look at there.
-fn unreachable(line: &str, camera: &Camera) -> Option<CameraSentence> {
+fn unreachable(line: &str, camera: &Camera) -> Option<CaptureSentence> {
     let why = line.strip_prefix("Unable to connect to RTSP server: ")?;
     let host = camera.url.host_str().unwrap_or_default().to_owned();
     let port = camera.url.port().unwrap_or(554);
     let error = why.split(" (os error").next().unwrap_or_default();
     let error = told(error, camera).to_lowercase();
     Some(if why.contains("refused") {
-        CameraSentence::RefusesConnection { host, port, error }
+        CaptureSentence::RefusesConnection { host, port, error }
     } else if why.contains("lookup") {
-        CameraSentence::NameUnknown { host, port, error }
+        CaptureSentence::NameUnknown { host, port, error }
     } else {
-        CameraSentence::Unreachable { host, port, error }
+        CaptureSentence::Unreachable { host, port, error }
     })
 }
 
-fn of_status(status: u16, line: &str, step: RtspStep, camera: &Camera) -> CameraSentence {
+fn of_status(status: u16, line: &str, step: RtspStep, camera: &Camera) -> CaptureSentence {
     match status {
         // Retina's words where a description names no stream at all.
-        200 if line.contains("No parseable streams") => CameraSentence::OffersNothing {},
-        401 | 403 if camera.credentials.is_none() => CameraSentence::WantsPassword { status },
-        401 | 403 => CameraSentence::RefusesPassword { status },
-        404 => CameraSentence::NoSuchStream {},
-        300..=399 => CameraSentence::Redirects { status },
-        453 => CameraSentence::NoBandwidth {},
-        461 => CameraSentence::NoTransport {},
-        503 => CameraSentence::Busy {},
+        200 if line.contains("No parseable streams") => CaptureSentence::OffersNothing {},
+        401 | 403 if camera.credentials.is_none() => CaptureSentence::WantsPassword { status },
+        401 | 403 => CaptureSentence::RefusesPassword { status },
+        404 => CaptureSentence::NoSuchStream {},
+        300..=399 => CaptureSentence::Redirects { status },
+        453 => CaptureSentence::NoBandwidth {},
+        461 => CaptureSentence::NoTransport {},
+        503 => CaptureSentence::Busy {},
         200..=299 => nonsense(line, step, camera),
-        _ => CameraSentence::AnswersStatus { step, status },
+        _ => CaptureSentence::AnswersStatus { step, status },
     }
 }
 
 /// A good answer that cannot be understood.
-fn nonsense(line: &str, step: RtspStep, camera: &Camera) -> CameraSentence {
+fn nonsense(line: &str, step: RtspStep, camera: &Camera) -> CaptureSentence {
     // "200 OK response to PLAY CSeq=5: the reason"
     let reason = line
         .split_once("CSeq=")
@@ -61,8 +61,8 @@ fn nonsense(line: &str, step: RtspStep, camera: &Camera) -> CameraSentence {
     let error = told(reason, camera);
     // RTP-Info separates tracks by commas, and cameras do not escape their own.
     match camera.url.path().contains(',') {
-        true => CameraSentence::CommaInPath { step, error },
-        false => CameraSentence::StepFailed { step, error },
+        true => CaptureSentence::CommaInPath { step, error },
+        false => CaptureSentence::StepFailed { step, error },
     }
 }
 
@@ -134,7 +134,7 @@ mod tests {
         );
         camera.url.set_path("/a,b");
         let said = nonsense(line, RtspStep::Play {}, &camera);
-        assert!(matches!(said, CameraSentence::CommaInPath { .. }));
+        assert!(matches!(said, CaptureSentence::CommaInPath { .. }));
     }
 
     #[test]
@@ -158,9 +158,9 @@ mod tests {
              is it powered, is its cable in, is the address in url right?"
         );
         let refused = told("Connection refused (os error 111)");
-        assert!(matches!(refused, CameraSentence::RefusesConnection { .. }));
+        assert!(matches!(refused, CaptureSentence::RefusesConnection { .. }));
         let name = told("failed to lookup address information: Name or service not known");
-        assert!(matches!(name, CameraSentence::NameUnknown { .. }));
+        assert!(matches!(name, CaptureSentence::NameUnknown { .. }));
         assert_eq!(unreachable("Timed out", &camera), None);
     }
 

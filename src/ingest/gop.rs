@@ -3,7 +3,7 @@
 //!
 //! Not here: what is stored (`normalizer`).
 
-use super::sentence::{Bitrate, CameraSentence, Tenths};
+use super::sentence::{Bitrate, CaptureSentence, Tenths};
 use crate::config::RingSettings;
 
 /// Seconds over which the bitrate is taken.
@@ -97,7 +97,7 @@ impl StreamWatch {
     }
 
     /// What to change; empty if the ring fits the stream.
-    pub fn warnings(&self, room: &RingCapacity, now_mono_ns: u64) -> Vec<CameraSentence> {
+    pub fn warnings(&self, room: &RingCapacity, now_mono_ns: u64) -> Vec<CaptureSentence> {
         room.warnings(self.bitrate_bps(now_mono_ns), self.longest_gop_ms)
     }
 }
@@ -115,7 +115,7 @@ impl RingCapacity {
     }
 
     /// What to change for a stream of this bitrate (0: unknown) and longest GOP.
-    pub fn warnings(&self, bitrate_bps: u64, longest_gop_ms: u64) -> Vec<CameraSentence> {
+    pub fn warnings(&self, bitrate_bps: u64, longest_gop_ms: u64) -> Vec<CaptureSentence> {
         let mut warnings = Vec::new();
         let nominal_ms = u64::from(self.seconds) * 1_000;
         let holds_ms = match bitrate_bps {
@@ -124,7 +124,7 @@ impl RingCapacity {
         };
         let holds_s = holds_ms / 1_000;
         if bitrate_bps > self.max_bitrate_bps {
-            warnings.push(CameraSentence::BitrateAboveRing {
+            warnings.push(CaptureSentence::BitrateAboveRing {
                 sends_bps: Bitrate(bitrate_bps),
                 sized_bps: Bitrate(self.max_bitrate_bps),
                 holds_s,
@@ -133,7 +133,7 @@ impl RingCapacity {
         }
         let needs_ms = self.window_ms + longest_gop_ms + MARGIN_MS;
         if needs_ms > holds_ms {
-            warnings.push(CameraSentence::KeyFramesFarApart {
+            warnings.push(CaptureSentence::KeyFramesFarApart {
                 apart_ms: Tenths(longest_gop_ms),
                 window_s: self.window_ms.div_ceil(1_000),
                 needs_s: needs_ms.div_ceil(1_000),

@@ -43,7 +43,7 @@ use settings::POLITE;
 use state::CameraShared;
 
 pub use probe::{Probe, ProbeError, probe};
-pub use sentence::{CameraSentence, RingSentence, RtspStep};
+pub use sentence::{CaptureSentence, BufferSentence, RtspStep};
 pub use settings::{Limits, Settings};
 pub use state::{CameraState, ConnectionPhase};
 
@@ -231,16 +231,16 @@ fn open_ring(
 /// Logs how the ring was found.
 fn say_ring(camera: &CameraId, found: &RingOpened) -> Sentence {
     let (event, said) = match found {
-        RingOpened::Created => ("buffer_created", RingSentence::Created {}),
+        RingOpened::Created => ("buffer_created", BufferSentence::Created {}),
         RingOpened::Adopted { entries_held } => (
             "buffer_adopted",
-            RingSentence::Adopted {
+            BufferSentence::Adopted {
                 entries: *entries_held,
             },
         ),
         RingOpened::Replaced { why, .. } => (
             "buffer_replaced",
-            RingSentence::Replaced {
+            BufferSentence::Replaced {
                 why: why.to_string(),
             },
         ),

@@ -2,7 +2,6 @@
 //! what a loss has smeared, which epoch and parameters apply.
 //!
 //! Not here: sockets and retina (`session`), the ring (any [`Sink`] will do).
-//! Called by: `camera`, `probe`.
 
 use crate::media::{AuFlags, AuMeta, Codec, Track, TrackParams, nal, reorder};
 use crate::ring::{Pushed, RingWriter};

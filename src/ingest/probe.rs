@@ -16,7 +16,7 @@ use crate::ring::Pushed;
 use super::camera::describe;
 use super::gop::RingCapacity;
 use super::normalizer::{Normalizer, Sink};
-use super::sentence::CameraSentence;
+use super::sentence::CaptureSentence;
 use super::session::{self, Playing};
 use super::settings::{Limits, POLITE};
 
@@ -66,7 +66,7 @@ pub enum ProbeError {
     #[error("cannot start: {0}")]
     Runtime(std::io::Error),
     #[error("{0}")]
-    Camera(CameraSentence),
+    Camera(CaptureSentence),
     #[error("the camera answers, but sends no pictures")]
     NoPictures,
     #[error(
@@ -151,7 +151,7 @@ async fn look(
 fn nothing(normalizer: &Normalizer, pictures: bool) -> ProbeError {
     match (pictures, normalizer.has_video_params()) {
         (false, _) => ProbeError::NoPictures,
-        (true, false) => ProbeError::Camera(CameraSentence::NoParameters {}),
+        (true, false) => ProbeError::Camera(CaptureSentence::NoParameters {}),
         (true, true) if normalizer.only_recovery_points() => ProbeError::OnlyRecoveryPoints,
         _ => ProbeError::NoKeyFrame,
     }

@@ -8,7 +8,7 @@ use crate::base::sentence::{Arg, Coded, Sentence, ToArg};
 
 crate::sentences! {
     /// Why a camera does not stream, or what is odd while it does.
-    pub enum CameraSentence {
+    pub enum CaptureSentence {
         RefusesConnection { host: String, port: u16, error: String } = "camera_refuses_connection":
             "nothing answers at {host}:{port} ({error}): is RTSP switched on in it, and the port in url right?",
         NameUnknown { host: String, port: u16, error: String } = "camera_name_unknown":
@@ -66,19 +66,19 @@ crate::sentences! {
 
 crate::sentences! {
     /// How a camera's ring was found at the start.
-    pub enum RingSentence {
+    pub enum BufferSentence {
         Created {} = "ring_created": "created",
         Adopted { entries: u64 } = "ring_adopted": "adopted with {entries} entries",
         Replaced { why: String } = "ring_replaced": "replaced: {why}",
     }
 }
 
-impl CameraSentence {
+impl CaptureSentence {
     /// The camera wants a user name and password, or others.
     pub fn is_password(&self) -> bool {
         matches!(
             self,
-            CameraSentence::WantsPassword { .. } | CameraSentence::RefusesPassword { .. }
+            CaptureSentence::WantsPassword { .. } | CaptureSentence::RefusesPassword { .. }
         )
     }
 }
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn quantities_are_numbers_for_programs_and_rounded_for_people() {
-        let said = CameraSentence::BitrateAboveRing {
+        let said = CaptureSentence::BitrateAboveRing {
             sends_bps: Bitrate(16_040_000),
             sized_bps: Bitrate(8_000_000),
             holds_s: 45,
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_step_is_a_sentence_within_the_sentence() {
-        let said = CameraSentence::AnswersStatus {
+        let said = CaptureSentence::AnswersStatus {
             step: RtspStep::Describe {},
             status: 500,
         };

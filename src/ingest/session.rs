@@ -19,7 +19,7 @@ use crate::media::{Codec, TICKS_90K, Track, TrackParams};
 
 use super::error_text;
 use super::normalizer::{FrameOutcome, Normalizer, ReceivedFrame, Sink};
-use super::sentence::{CameraSentence, RtspStep};
+use super::sentence::{CaptureSentence, RtspStep};
 use super::settings::POLITE;
 
 /// A camera that sends.
@@ -30,7 +30,7 @@ pub struct Playing {
     codec: Codec,
     audio_rate: Option<u32>,
     /// What was left out, for people.
-    pub left_out: Vec<CameraSentence>,
+    pub left_out: Vec<CaptureSentence>,
     /// Start times of video and audio, as far as frames showed them; `None`
     /// once handed on, and where the camera tells none.
     starts: Option<(Option<i64>, Option<i64>)>,
@@ -63,7 +63,7 @@ pub async fn connect(
     group: &Arc<SessionGroup>,
     limit: Duration,
     start_times: &mut StartTimes,
-) -> Result<Playing, CameraSentence> {
+) -> Result<Playing, CaptureSentence> {
     let both = async {
         match call(camera, group, *start_times).await {
             Err(Unanswered::NoStartTimes) => {
@@ -77,9 +77,9 @@ pub async fn connect(
     };
     match tokio::time::timeout(limit, both).await {
         Ok(Ok(playing)) => Ok(playing),
-        Ok(Err(Unanswered::NoStartTimes)) => Err(CameraSentence::PlayNonsense {}),
+        Ok(Err(Unanswered::NoStartTimes)) => Err(CaptureSentence::PlayNonsense {}),
         Ok(Err(Unanswered::Failed(reason))) => Err(reason),
-        Err(_) => Err(CameraSentence::NoAnswer {
+        Err(_) => Err(CaptureSentence::NoAnswer {
             within_s: limit.as_secs().max(1),
         }),
     }
@@ -89,11 +89,11 @@ pub async fn connect(
 enum Unanswered {
     /// It would play, but says not from when.
     NoStartTimes,
-    Failed(CameraSentence),
+    Failed(CaptureSentence),
 }
 
-impl From<CameraSentence> for Unanswered {
-    fn from(reason: CameraSentence) -> Unanswered {
+impl From<CaptureSentence> for Unanswered {
+    fn from(reason: CaptureSentence) -> Unanswered {
         Unanswered::Failed(reason)
     }
 }
@@ -166,11 +166,11 @@ struct Chosen {
     codec: Codec,
     audio: Option<usize>,
     audio_rate: Option<u32>,
-    left_out: Vec<CameraSentence>,
+    left_out: Vec<CaptureSentence>,
 }
 
 /// The first H.264 or H.265, and the first AAC.
-fn choose(streams: &[Stream]) -> Result<Chosen, CameraSentence> {
+fn choose(streams: &[Stream]) -> Result<Chosen, CaptureSentence> {
     let codec_of = |stream: &Stream| match (stream.media(), stream.encoding_name()) {
         ("video", "h264") => Some(Codec::H264),
         ("video", "h265") => Some(Codec::H265),
@@ -194,7 +194,7 @@ fn choose(streams: &[Stream]) -> Result<Chosen, CameraSentence> {
         .filter(|(index, stream)| {
             *index != video && Some(*index) != audio && stream.media() != "application"
         })
-        .map(|(_, stream)| CameraSentence::TrackLeftOut {
+        .map(|(_, stream)| CaptureSentence::TrackLeftOut {
             media: plain(stream.media()),
             encoding: name_of(stream),
         })
@@ -208,9 +208,9 @@ fn choose(streams: &[Stream]) -> Result<Chosen, CameraSentence> {
     })
 }
 
-fn no_video(streams: &[Stream]) -> CameraSentence {
+fn no_video(streams: &[Stream]) -> CaptureSentence {
     let offers: Vec<String> = streams.iter().map(name_of).collect();
-    CameraSentence::OffersNoVideo {
+    CaptureSentence::OffersNoVideo {
         offers: offers.join(", "),
     }
 }
@@ -260,11 +260,11 @@ impl Playing {
         sink: &mut S,
         clock: &dyn Clock,
         camera: &Camera,
-    ) -> Result<StreamItem, CameraSentence> {
+    ) -> Result<StreamItem, CaptureSentence> {
         match self.frames.next().await {
             Some(Ok(item)) => Ok(self.take(&item, normalizer, sink, clock)),
             Some(Err(e)) => Err(error_text::of(&e, RtspStep::Read {}, camera)),
-            None => Err(CameraSentence::Closed {}),
+            None => Err(CaptureSentence::Closed {}),
         }
     }
 

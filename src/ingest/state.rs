@@ -191,14 +191,14 @@ impl CameraShared {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::super::sentence::RingSentence;
+    use super::super::sentence::BufferSentence;
     use super::*;
     use crate::base::Coded;
 
     fn shared() -> CameraShared {
         CameraShared::new(
             CameraId::new("court1").unwrap(),
-            RingSentence::Created {}.sentence(),
+            BufferSentence::Created {}.sentence(),
         )
     }
 

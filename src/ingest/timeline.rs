@@ -3,7 +3,6 @@
 //!
 //! Not here: sockets, and the mapping of a press (`highlight`), which uses the
 //! same lower envelope but over what the ring holds.
-//! Called by: `normalizer`.
 
 use crate::media::reorder::MAX_DEPTH;
 use crate::media::{Alignment, TICKS_90K, Track};

@@ -12,7 +12,6 @@
 //! * A button that is not touched has no deadline.
 //!
 //! Not here: whether the venue is open (`hours`), what a press saves, who is told (`service`).
-//! Called by: app.
 
 use crate::config::{Button, ButtonRole, Input};
 

@@ -20,7 +20,7 @@ use url::Url;
 
 use super::error::UpdateError;
 use super::image::{Image, SIGNATURE, SIGNATURE_BYTES};
-use super::install::Step;
+use super::install::InstallStep;
 use crate::disk::{Disk, mounted};
 
 /// Stays free for clips that come meanwhile.
@@ -66,7 +66,7 @@ impl Fetch {
     }
 
     /// The update with its signature, unproved.
-    pub fn fetch(&self, disk: &Disk, tell: &mut dyn FnMut(Step)) -> Result<Image, UpdateError> {
+    pub fn fetch(&self, disk: &Disk, tell: &mut dyn FnMut(InstallStep)) -> Result<Image, UpdateError> {
         let folder = self.place()?;
         let agent = self.agent();
         let signature = self.signature(&agent)?;
@@ -179,7 +179,7 @@ impl Fetch {
         file: &fs::File,
         folder: &Path,
         total: Option<u64>,
-        (disk, tell): (&Disk, &mut dyn FnMut(Step)),
+        (disk, tell): (&Disk, &mut dyn FnMut(InstallStep)),
     ) -> Result<u64, UpdateError> {
         let pieces = reading(body).map_err(UpdateError::io("reading for", folder))?;
         let wrong = |why: String| self.wrong(&self.url, why);
@@ -204,7 +204,7 @@ impl Fetch {
             if total.is_none() && before / KEEP != done / KEEP {
                 self.has_room(disk, folder, 0)?;
             }
-            tell(Step::Fetching { done, total });
+            tell(InstallStep::Fetching { done, total });
         }
         match total {
             Some(total) if total != done => Err(wrong(format!(

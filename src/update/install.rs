@@ -25,7 +25,7 @@ use crate::disk::{Disk, File, Lock};
 
 /// How far it is, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum InstallStep {
     /// `total` is not always known.
     Fetching {
         done: u64,
@@ -112,10 +112,10 @@ impl<'a> Updater<'a> {
         &self,
         image: &Image,
         rules: &UpdateRules,
-        tell: &mut dyn FnMut(Step),
+        tell: &mut dyn FnMut(InstallStep),
     ) -> Result<InstalledUpdate, UpdateError> {
         let total = image.len;
-        let proved = image.prove(&rules.key, &mut |done| tell(Step::Proving { done, total }))?;
+        let proved = image.prove(&rules.key, &mut |done| tell(InstallStep::Proving { done, total }))?;
         self.fits(image, &proved, rules)?;
         self.store.probe()?;
         // From here on the other slot is nothing that could be started.
@@ -168,7 +168,7 @@ impl<'a> Updater<'a> {
         &self,
         image: &Image,
         proved: &Proved,
-        tell: &mut dyn FnMut(Step),
+        tell: &mut dyn FnMut(InstallStep),
     ) -> Result<(), UpdateError> {
         let total = proved.header.size;
         let from = || image.from.clone();
@@ -177,7 +177,7 @@ impl<'a> Updater<'a> {
             why,
             slot: self.target,
         };
-        let mut told = |done| tell(Step::Writing { done, total });
+        let mut told = |done| tell(InstallStep::Writing { done, total });
         let filled = unpack::unpack(&image.file, proved.body_at, &self.slot, total, &mut told);
         let (written, digest) = filled.map_err(|trouble| match trouble {
             UnpackError::TooMuch => {
@@ -198,9 +198,9 @@ impl<'a> Updater<'a> {
         }
     }
 
-    fn check(&self, proved: &Proved, tell: &mut dyn FnMut(Step)) -> Result<(), UpdateError> {
+    fn check(&self, proved: &Proved, tell: &mut dyn FnMut(InstallStep)) -> Result<(), UpdateError> {
         let total = proved.header.size;
-        let mut told = |done| tell(Step::ReadingBack { done, total });
+        let mut told = |done| tell(InstallStep::ReadingBack { done, total });
         let digest = unpack::read_back(&self.slot, total, &mut told);
         let digest = digest.map_err(UpdateError::io("reading back", self.device()))?;
         match proved.header.is_of(&digest) {

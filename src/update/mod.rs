@@ -24,7 +24,6 @@
 //!
 //! Not here: the service and its health (`commands` asks and hands the answers in), what U-Boot does
 //! with the files (`image/`), restarting the box (`commands`).
-//! Called by: app.
 
 pub mod confirm;
 pub mod error;
@@ -41,7 +40,7 @@ mod zstd_end;
 pub use error::UpdateError;
 pub use header::Header;
 pub use image::Image;
-pub use install::{Step, Updater};
+pub use install::{InstallStep, Updater};
 pub use layout::Layout;
 pub use state::{Slot, SlotState};
 pub use store::SlotStore;

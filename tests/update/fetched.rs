@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use hindsight::disk::{Disk, DiskCall, DiskFault, Faults};
 use hindsight::update::fetch::Fetch;
-use hindsight::update::install::Step;
+use hindsight::update::install::InstallStep;
 use hindsight::update::{Slot, SlotState, UpdateError, Updater};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -55,7 +55,7 @@ impl Net {
         self.rig.path("storage")
     }
 
-    fn fetch(&self, url: &str, disk: &Disk, steps: &mut Vec<Step>) -> Result<(), UpdateError> {
+    fn fetch(&self, url: &str, disk: &Disk, steps: &mut Vec<InstallStep>) -> Result<(), UpdateError> {
         let begun = Updater::begin(&self.rig.layout, disk)?;
         let mut fetch = Fetch::new(url, &self.storage())?;
         fetch.idle = Duration::from_secs(1);
@@ -114,7 +114,7 @@ fn an_update_is_fetched_with_its_signature_and_taken_like_any_other() {
     assert_eq!(net.rig.says(), SlotState::trying_other(Slot::A));
     assert!(fs::read(&net.rig.layout.b).unwrap() == net.new);
     let all = net.bytes.len() as u64;
-    let last = Step::Fetching {
+    let last = InstallStep::Fetching {
         done: all,
         total: Some(all),
     };

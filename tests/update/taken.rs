@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use hindsight::disk::Disk;
-use hindsight::update::install::Step;
+use hindsight::update::install::InstallStep;
 use hindsight::update::{Image, Slot, SlotState, Updater};
 
 use crate::rig::{Rig, Says, packed, said, system};
@@ -45,12 +45,12 @@ fn a_slot_of_64_mb_is_filled_to_its_last_byte_and_every_step_is_told() {
     let total = LEN as u64;
     let proved = image.len;
     for last in [
-        Step::Proving {
+        InstallStep::Proving {
             done: proved,
             total: proved,
         },
-        Step::Writing { done: total, total },
-        Step::ReadingBack { done: total, total },
+        InstallStep::Writing { done: total, total },
+        InstallStep::ReadingBack { done: total, total },
     ] {
         assert!(steps.contains(&last), "{last:?} was not told");
     }

@@ -2,7 +2,6 @@
 //! what a box needs to answer on its network is added where nobody wrote it. Pure.
 //!
 //! Not here: whether the text is any good (`config` room).
-//! Called by: the face of `config`.
 
 use std::collections::BTreeSet;
 

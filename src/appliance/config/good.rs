@@ -1,7 +1,5 @@
 //! A configuration with the files it names, as one: so that the last good one can be kept in
 //! one file, whole or not at all.
-//!
-//! Called by: the face of `config`.
 
 use std::collections::BTreeMap;
 use std::fs;

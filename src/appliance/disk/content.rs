@@ -2,8 +2,6 @@
 //!
 //! The rule that everything else rests on: a disk is empty only if everything looked at is
 //! zero, and Hindsight's only by name. All else is somebody's.
-//!
-//! Called by: `look`, and `decide` through the facts.
 
 /// How much of a disk's begin is looked at, and of its end.
 pub const HEAD: usize = 4 << 20;

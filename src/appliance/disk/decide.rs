@@ -1,7 +1,6 @@
 //! Facts about disks in, one plan out. Pure.
 //!
 //! Not here: how the facts are found (`look`), how the plan is carried out (`prepare`).
-//! Called by: the room's face (`mod`).
 
 use super::content::DiskContent;
 use crate::base::Notice;

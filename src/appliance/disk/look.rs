@@ -2,7 +2,6 @@
 //! Only reads.
 //!
 //! Not here: what the bytes mean (`content`), what follows (`decide`).
-//! Called by: the room's face (`mod`).
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};

@@ -3,8 +3,6 @@
 //! `look` (facts) → `decide` (plan, pure) → `prepare` (carried out). What goes wrong on the way ends on the
 //! card, with a notice; a disk whose file system cannot be mended is left as it is, unmounted, for somebody to
 //! save what is on it.
-//!
-//! Called by: app.
 
 pub mod content;
 pub mod decide;

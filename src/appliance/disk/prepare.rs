@@ -11,7 +11,7 @@
 //! ext4's own; what must be safe earlier is synced by the service), `errors=remount-ro` (a disk that fails is not
 //! written to any more), `noatime`, and `nodev,nosuid,noexec`: nothing on it is run.
 //!
-//! Not here: whether to (`decide`). Called by: the room's face (`mod`).
+//! Not here: whether to (`decide`).
 
 use std::ffi::OsStr;
 use std::fs::OpenOptions;

@@ -72,7 +72,7 @@ fn an_answer_is_seen_at_once_on_a_light_that_was_steady_before() {
     ] {
         let before = level(&LightState::ready(), role, S);
         let taken = LightState {
-            answer: Some((PressAnswer::Taken, S)),
+            answer: Some((PressEcho::Taken, S)),
             ..LightState::ready()
         };
         assert_ne!(level(&taken, role, S), before, "{role:?}");
@@ -101,15 +101,15 @@ fn taken_flickers_and_refused_can_be_counted_and_neither_can_be_taken_for_the_ot
         changes.iter().filter(|(_, lit)| *lit).count()
     };
     for role in [LedRole::Ready, LedRole::Status] {
-        assert_eq!(flashes(PressAnswer::Taken, role), 10, "{role:?}");
+        assert_eq!(flashes(PressEcho::Taken, role), 10, "{role:?}");
         assert_eq!(
-            flashes(PressAnswer::Refused, role),
+            flashes(PressEcho::Refused, role),
             4,
             "{role:?}: three, and ready again"
         );
     }
-    assert_eq!(flashes(PressAnswer::Refused, LedRole::Fault), 3);
-    assert_eq!(flashes(PressAnswer::Refused, LedRole::Busy), 3);
+    assert_eq!(flashes(PressEcho::Refused, LedRole::Fault), 3);
+    assert_eq!(flashes(PressEcho::Refused, LedRole::Busy), 3);
 }
 
 #[test]
@@ -120,9 +120,9 @@ fn the_last_answer_counts_and_what_held_before_it_goes_on_afterwards() {
     };
     let means = |state: &LightState, at| meaning(state, LedRole::Status, at);
     assert_eq!(means(&state, 2 * S), Meaning::WindowRunning);
-    state.answer = Some((PressAnswer::Refused, 2 * S));
+    state.answer = Some((PressEcho::Refused, 2 * S));
     assert_eq!(means(&state, 2 * S), Meaning::Refused);
-    state.answer = Some((PressAnswer::Taken, 2 * S + 1));
+    state.answer = Some((PressEcho::Taken, 2 * S + 1));
     assert_eq!(means(&state, 2 * S + 1), Meaning::Taken);
     assert_eq!(means(&state, 3 * S + 1), Meaning::WindowRunning);
 }
@@ -256,7 +256,7 @@ prop_compose! {
         box_trouble in since(),
         disk_nearly_full in since(),
     ) -> LightState {
-        let kind = |taken| if taken { PressAnswer::Taken } else { PressAnswer::Refused };
+        let kind = |taken| if taken { PressEcho::Taken } else { PressEcho::Refused };
         let answer = answer.map(|(taken, at)| (kind(taken), at));
         LightState {
             dead, answer, clip_done, shutting_down, fault, booting,
