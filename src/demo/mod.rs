@@ -30,7 +30,7 @@ mod stream;
 
 pub use camera::DemoCamera;
 pub use fault::{CameraFault, RtspStage, When};
-pub use footage::{Footage, DemoFootageError};
+pub use footage::{DemoFootageError, Footage};
 pub use script::{Join, LoggedRequest, Login, Scheme, Script, Sent, StartAt};
 
 /// Our own logo, a PNG with transparency: what the demo puts on its clips.

@@ -43,7 +43,7 @@ use settings::POLITE;
 use state::CameraShared;
 
 pub use probe::{Probe, ProbeError, probe};
-pub use sentence::{CaptureSentence, BufferSentence, RtspStep};
+pub use sentence::{BufferSentence, CaptureSentence, RtspStep};
 pub use settings::{Limits, Settings};
 pub use state::{CameraState, ConnectionPhase};
 

@@ -10,7 +10,7 @@ use crate::base::sentence::CatalogueEntry;
 use crate::board::{BoardError, BoardNote, BoardPartName};
 use crate::config;
 use crate::health::HealthSentence;
-use crate::ingest::{CameraSentence, RingSentence, RtspStep};
+use crate::ingest::{CaptureSentence, BufferSentence, RtspStep};
 use crate::trigger::hours::ClosedSentence;
 use crate::web::{DoneSentence, GuardSentence, RequestSentence};
 
@@ -26,9 +26,9 @@ const ROOMS: &[(&str, &[&[CatalogueEntry]])] = &[
     (
         "Cameras and their rings",
         &[
-            CameraSentence::CATALOGUE,
+            CaptureSentence::CATALOGUE,
             RtspStep::CATALOGUE,
-            RingSentence::CATALOGUE,
+            BufferSentence::CATALOGUE,
         ],
     ),
     (

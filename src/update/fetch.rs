@@ -66,7 +66,11 @@ impl Fetch {
     }
 
     /// The update with its signature, unproved.
-    pub fn fetch(&self, disk: &Disk, tell: &mut dyn FnMut(InstallStep)) -> Result<Image, UpdateError> {
+    pub fn fetch(
+        &self,
+        disk: &Disk,
+        tell: &mut dyn FnMut(InstallStep),
+    ) -> Result<Image, UpdateError> {
         let folder = self.place()?;
         let agent = self.agent();
         let signature = self.signature(&agent)?;

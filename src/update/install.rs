@@ -115,7 +115,9 @@ impl<'a> Updater<'a> {
         tell: &mut dyn FnMut(InstallStep),
     ) -> Result<InstalledUpdate, UpdateError> {
         let total = image.len;
-        let proved = image.prove(&rules.key, &mut |done| tell(InstallStep::Proving { done, total }))?;
+        let proved = image.prove(&rules.key, &mut |done| {
+            tell(InstallStep::Proving { done, total })
+        })?;
         self.fits(image, &proved, rules)?;
         self.store.probe()?;
         // From here on the other slot is nothing that could be started.

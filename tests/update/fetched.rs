@@ -55,7 +55,12 @@ impl Net {
         self.rig.path("storage")
     }
 
-    fn fetch(&self, url: &str, disk: &Disk, steps: &mut Vec<InstallStep>) -> Result<(), UpdateError> {
+    fn fetch(
+        &self,
+        url: &str,
+        disk: &Disk,
+        steps: &mut Vec<InstallStep>,
+    ) -> Result<(), UpdateError> {
         let begun = Updater::begin(&self.rig.layout, disk)?;
         let mut fetch = Fetch::new(url, &self.storage())?;
         fetch.idle = Duration::from_secs(1);
