@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use hindsight::disk::Disk;
-use hindsight::update::install::{Step, UpdateRules};
+use hindsight::update::install::{InstallStep, UpdateRules};
 use hindsight::update::{Image, Layout, Slot, SlotState, SlotStore, Updater};
 use sha2::{Digest, Sha256};
 
@@ -151,8 +151,8 @@ fn install(dir: &Path, update: &Path, beside_s: f64) -> Vec<Row> {
     };
     let mut tell = |step| {
         let n = match step {
-            Step::Proving { .. } => 1,
-            Step::Writing { .. } => 2,
+            InstallStep::Proving { .. } => 1,
+            InstallStep::Writing { .. } => 2,
             _ => 3,
         };
         ends[n] = now();

@@ -10,7 +10,7 @@ use crate::base::sentence::CatalogueEntry;
 use crate::board::{BoardError, BoardNote, BoardPartName};
 use crate::config;
 use crate::health::HealthSentence;
-use crate::ingest::{CaptureSentence, BufferSentence, RtspStep};
+use crate::ingest::{BufferSentence, CaptureSentence, RtspStep};
 use crate::trigger::hours::ClosedSentence;
 use crate::web::{DoneSentence, GuardSentence, RequestSentence};
 
