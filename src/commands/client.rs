@@ -61,6 +61,7 @@ impl ServicePlace {
             http: Http {
                 listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
                 token: None,
+                names: Vec::new(),
             },
             storage: PathBuf::from("/var/lib/hindsight"),
             ring_dir: PathBuf::from("/dev/shm"),

@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 
-use super::checker::Checker;
+use super::checker::{Checker, Quoted};
 use super::keys::{TableSpec, ValueKind as Kind, key};
 use super::place::SourceLocation;
 use super::secret::{Secret, secret};
@@ -17,9 +17,11 @@ pub static TABLE: TableSpec = TableSpec::one(
     &[
         key("listen", Kind::Text, "\"127.0.0.1:8080\"", "address and port; `\"0.0.0.0:8080\"`: everybody, and then a token is needed"),
         key("token", Kind::Secret, "", "what a remote control must know; at least 16 characters"),
+        key("names", Kind::List, "", "names under which browsers ask, besides the machine's own and all addresses, like `[\"replay.venue.example\"]`"),
         key("token_file", Kind::Path, "", "the same, on one line of a file of its own"),
     ],
 );
+const MOST_NAMES: usize = 32;
 const SHORTEST_TOKEN: usize = 16;
 const LONGEST_TOKEN: usize = 512;
 
@@ -28,6 +30,8 @@ pub struct Http {
     pub listen: SocketAddr,
     /// Bearer token; `None` only on loopback.
     pub token: Option<Secret>,
+    /// Names under which the box is asked, besides its own; in lower case.
+    pub names: Vec<String>,
 }
 
 crate::sentences! {
@@ -40,6 +44,16 @@ crate::sentences! {
             "can be reached by other machines, so a token is needed; add token_file = \
              \"/etc/hindsight/token\" (make one with: openssl rand -hex 24), or listen on \
              \"127.0.0.1:8080\"",
+    }
+}
+
+crate::sentences! {
+    /// What is wrong with the names; follows `key = value`.
+    pub enum HostNameSentence {
+        NoHostName { name: Quoted } = "config_no_host_name":
+            "names {name}, which is no name of a machine; write it as a browser shows it, without http://, port and path",
+        TooMany { most: usize } = "config_too_many_host_names":
+            "has too many names; at most {most}",
     }
 }
 
@@ -77,7 +91,45 @@ pub fn check(check: &mut Checker<'_>) -> Http {
             .found
             .reject(listen, HttpSentence::OpenWithoutToken {});
     }
-    Http { listen, token }
+    let names = names(check, table);
+    Http {
+        listen,
+        token,
+        names,
+    }
+}
+
+fn names(check: &mut Checker<'_>, table: &Table) -> Vec<String> {
+    let Some((cell, written)) = check.list(table, "names", "[\"replay.venue.example\"]") else {
+        return Vec::new();
+    };
+    if written.len() > MOST_NAMES {
+        check
+            .found
+            .reject(cell, HostNameSentence::TooMany { most: MOST_NAMES });
+        return Vec::new();
+    }
+    if let Some(wrong) = written.iter().find(|name| !is_host_name(name)) {
+        let name = Quoted(wrong.chars().take(60).collect());
+        check
+            .found
+            .reject(cell, HostNameSentence::NoHostName { name });
+        return Vec::new();
+    }
+    written
+        .iter()
+        .map(|name| name.to_ascii_lowercase())
+        .collect()
+}
+
+fn is_host_name(name: &str) -> bool {
+    let part = |part: &str| {
+        (1..=63).contains(&part.len())
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    name.len() <= 253 && name.split('.').all(part)
 }
 
 fn wrong_with(token: &str) -> Option<TokenSentence> {

@@ -114,6 +114,7 @@ pub const CATALOGUES: &[&[CatalogueEntry]] = &[
     highlight::WindowSentence::CATALOGUE,
     hours::HoursSentence::CATALOGUE,
     http::HttpSentence::CATALOGUE,
+    http::HostNameSentence::CATALOGUE,
     http::TokenCredentialSentence::CATALOGUE,
     http::TokenSentence::CATALOGUE,
     ids::IdSentence::CATALOGUE,

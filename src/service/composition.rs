@@ -304,7 +304,7 @@ fn web_settings(config: &Config, port: ApiPort) -> web::Settings {
         listen: config.http.listen,
         or_any_port: port == ApiPort::OrAnother,
         token: config.http.token.clone(),
-        names: Vec::new(),
+        names: config.http.names.clone(),
         storage: config.storage.path.clone(),
         local_socket: Some(web::local_socket::place(
             &config.storage.path,

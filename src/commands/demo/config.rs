@@ -75,6 +75,7 @@ pub(super) fn config(
         http: Http {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)),
             token: None,
+            names: Vec::new(),
         },
         log: Log::default(),
         board: BoardSettings {
