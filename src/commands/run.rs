@@ -75,9 +75,6 @@ fn run(config: Config) -> ExitCode {
         say::hush();
     }
     introduce(&config, &service);
-    log::info!(target: "hindsight", event = "system_started",
-        cameras = config.cameras.len(), listen = service.addr().to_string().as_str();
-        "started");
     // What became of a press is told once where log and stdout go to the same place.
     let seen = together && log::max_level() >= log::LevelFilter::Info;
     let listening = service.on_events(move |event| {
@@ -206,6 +203,13 @@ fn note_work(event: &queue::Event) {
 }
 
 fn introduce(config: &Config, service: &Service) {
+    show(config, service);
+    log::info!(target: "hindsight", event = "system_started",
+        cameras = config.cameras.len(), listen = service.addr().to_string().as_str();
+        "started");
+}
+
+fn show(config: &Config, service: &Service) {
     let version = env!("CARGO_PKG_VERSION");
     match config.venue.name.as_str() {
         // As it is called where nobody gave it a name.

@@ -95,20 +95,12 @@ impl Service {
         ingest: &Arc<Ingest>,
         stopper: &Stopper,
     ) -> Result<Service, ServiceError> {
-        let Begun {
-            highlights,
-            mail,
-            board,
-        } = begun;
+        let (highlights, board) = (begun.highlights, begun.board);
         let stop = &stopper.stop;
         // Waits for the storage that highlights open.
-        let delivery = Arc::new(Delivery::start(
-            config,
-            highlights.boot_id,
-            mail,
-            clock,
-            stop,
-        )?);
+        let boot_id = highlights.boot_id;
+        let delivery = Delivery::start(config, boot_id, begun.mail, clock, stop)?;
+        let delivery = Arc::new(delivery);
         let worked = delivery.queue.events();
         let highlights = Highlights::start(highlights, clock.clone(), stop.clone())?;
         let highlights = Arc::new(highlights);
@@ -132,24 +124,9 @@ impl Service {
         let status = Arc::new(status);
         let feeding = feed_lights(&board, &highlights, stop).map_err(ServiceError::Thread)?;
         let buttons = start_buttons(config, &board, &gate, clock, stopper)?;
-        let server = web::serve(
-            web_settings(config, port),
-            web::ApiBackend {
-                presses: gate.clone(),
-                status: status.clone(),
-                library: status.clone(),
-                jobs: status.clone(),
-            },
-            clock.clone(),
-            stop.clone(),
-        )?;
-        let watching = std::thread::Builder::new()
-            .name("monitor".to_owned())
-            .spawn({
-                let monitor = monitor.clone();
-                move || monitor.watch()
-            })
-            .map_err(ServiceError::Thread)?;
+        let (settings, backend) = (web_settings(config, port), backend(&gate, &status));
+        let server = web::serve(settings, backend, clock.clone(), stop.clone())?;
+        let watching = watch(&monitor).map_err(ServiceError::Thread)?;
         Ok(Service {
             gate,
             status,
@@ -226,6 +203,24 @@ struct Begun {
     highlights: Settings,
     mail: queue::Mail,
     board: Opened,
+}
+
+/// What the API asks.
+fn backend(gate: &Arc<PressGate>, status: &Arc<StatusView>) -> web::ApiBackend {
+    web::ApiBackend {
+        presses: gate.clone(),
+        status: status.clone(),
+        library: status.clone(),
+        jobs: status.clone(),
+    }
+}
+
+/// From now on the monitor looks at everything.
+fn watch(monitor: &Arc<Monitor>) -> std::io::Result<JoinHandle<()>> {
+    let monitor = monitor.clone();
+    std::thread::Builder::new()
+        .name("monitor".to_owned())
+        .spawn(move || monitor.watch())
 }
 
 /// From now on buttons are heard; what was pressed since the board was opened, first.

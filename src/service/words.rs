@@ -69,10 +69,7 @@ pub(crate) fn worked(event: &queue::Event) -> Option<String> {
                 first.push_str(&format!(", {} of work", say::seconds(*took_ms)));
             }
             lines.extend(notes.iter().map(|note| format!("        {note}")));
-            if lines.is_empty() {
-                return None;
-            }
-            lines.join("\n")
+            return (!lines.is_empty()).then(|| lines.join("\n"));
         }
         Q::Uploaded {
             camera,
@@ -91,11 +88,7 @@ pub(crate) fn worked(event: &queue::Event) -> Option<String> {
             failure,
             ..
         } => {
-            let doing = match (stage, target) {
-                (Stage::Finish, _) => "finishing".to_owned(),
-                (Stage::Upload, None) => "uploading".to_owned(),
-                (Stage::Upload, Some(target)) => format!("uploading to {target}"),
-            };
+            let doing = doing(*stage, target.as_deref());
             match failure {
                 Failure::Left => return None,
                 Failure::Wait { why, .. } => format!("{camera}: {doing} waits: {why}"),
@@ -107,6 +100,14 @@ pub(crate) fn worked(event: &queue::Event) -> Option<String> {
         // Its last upload has been told.
         Q::Done { .. } => return None,
     })
+}
+
+fn doing(stage: Stage, target: Option<&str>) -> String {
+    match (stage, target) {
+        (Stage::Finish, _) => "finishing".to_owned(),
+        (Stage::Upload, None) => "uploading".to_owned(),
+        (Stage::Upload, Some(target)) => format!("uploading to {target}"),
+    }
 }
 
 fn made_file(camera: &str, what: &str, path: &Path) -> String {

@@ -27,6 +27,7 @@ const RING_SECONDS: u32 = 30;
 const MAX_BITRATE_BPS: u64 = 4_000_000;
 /// Where it is free; else any.
 const PORT: u16 = 8089;
+
 /// All of it; nothing stands in a file. `marks`: FFmpeg is there.
 pub(super) fn config(
     storage: &Path,
@@ -63,15 +64,7 @@ pub(super) fn config(
             max_ms: 30_000,
             max_attempts: None,
         },
-        cameras: vec![Camera {
-            id: id.clone(),
-            name: "Court 1, built-in camera".to_owned(),
-            court: "Court 1".to_owned(),
-            url: camera.url(),
-            credentials: None,
-            transport: Transport::Tcp,
-            latency_ms: 0,
-        }],
+        cameras: vec![built_in(&id, camera)],
         http: Http {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)),
             token: None,
@@ -90,6 +83,18 @@ pub(super) fn config(
         targets: vec![target(storage)?],
         notices: None,
     })
+}
+
+fn built_in(id: &CameraId, camera: &demo::DemoCamera) -> Camera {
+    Camera {
+        id: id.clone(),
+        name: "Court 1, built-in camera".to_owned(),
+        court: "Court 1".to_owned(),
+        url: camera.url(),
+        credentials: None,
+        transport: Transport::Tcp,
+        latency_ms: 0,
+    }
 }
 
 /// Our own logo in a corner.
