@@ -3,9 +3,12 @@
 //!
 //! Not here: what becomes of it (`highlight`), where it comes from (`trigger`, `web`).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::ids::{BootId, CameraId, PressId};
+use super::sentence::{Arg, Coded, Sentence};
 
 /// Who pressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,12 +60,36 @@ pub struct Press {
     pub wall_synchronised: bool,
 }
 
+crate::sentences! {
+    /// Why nobody was asked, or nobody took the press.
+    pub enum PressSentence {
+        Stopping {} = "press_stopping": "the service is stopping and takes no more presses",
+        NoCamera {} = "press_no_camera": "no camera took the press",
+    }
+}
+
 /// A camera that did not take a press, and why, for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Refusal {
     pub camera_id: CameraId,
+    /// In English.
     pub reason: String,
+    /// Of `reason`; stable.
+    #[cfg_attr(test, schemars(regex(pattern = "^[a-z][a-z0-9_]*$")))]
+    pub code: String,
+    pub args: BTreeMap<String, Arg>,
+}
+
+impl Refusal {
+    pub fn new(camera_id: CameraId, why: Sentence) -> Refusal {
+        Refusal {
+            camera_id,
+            reason: why.text,
+            code: why.code,
+            args: why.args,
+        }
+    }
 }
 
 /// The answer to a press that at least one camera took; it is durable.
@@ -79,18 +106,30 @@ pub struct PressAck {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PressError {
     /// The service is stopping.
-    #[error("the service is stopping and takes no more presses")]
+    #[error("{}", PressSentence::Stopping {})]
     Stopping,
     /// Outside of the opening hours; says when it opens.
     #[error("{0}")]
-    Closed(String),
+    Closed(Sentence),
     /// The disk has no room for the clips.
     #[error("{0}")]
-    DiskFull(String),
+    DiskFull(Sentence),
     /// The storage is missing, read-only or failing.
     #[error("{0}")]
-    Storage(String),
+    Storage(Sentence),
     /// Every camera refused.
-    #[error("no camera took the press")]
+    #[error("{}", PressSentence::NoCamera {})]
     NoCamera(Vec<Refusal>),
+}
+
+impl PressError {
+    pub fn sentence(&self) -> Sentence {
+        match self {
+            PressError::Stopping => PressSentence::Stopping {}.sentence(),
+            PressError::NoCamera(_) => PressSentence::NoCamera {}.sentence(),
+            PressError::Closed(said) | PressError::DiskFull(said) | PressError::Storage(said) => {
+                said.clone()
+            }
+        }
+    }
 }

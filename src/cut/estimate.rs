@@ -83,7 +83,7 @@ fn scaled(value: u64, by: u64, of: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cut::footage::FootageError;
+    use crate::cut::footage::FootageReadError;
     use crate::media::{Alignment, AuFlags, AuMeta};
 
     struct Steady(u64);
@@ -95,7 +95,7 @@ mod tests {
         fn head(&self) -> u64 {
             self.0
         }
-        fn meta(&self, pos: u64) -> Result<AuMeta, FootageError> {
+        fn meta(&self, pos: u64) -> Result<AuMeta, FootageReadError> {
             Ok(AuMeta {
                 track: Track::Video,
                 flags: AuFlags::default(),

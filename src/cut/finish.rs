@@ -6,10 +6,12 @@
 use super::gaps::{self, Span, seconds};
 use super::mapping::Mapping;
 use super::pictures::{Gathered, PlacedPicture, gather};
+use super::sentence::{BegunTenths, CutNote, NoFootage, Tenths};
 use super::sound::{PictureTime, Sound, sound};
 use super::taken::Told;
 use super::types::{Certainty, CutReport, Ended, FinishedCut, Gap, GapReason};
-use super::window::{NoFootage, Plan};
+use super::window::Plan;
+use crate::base::{Coded, Sentence};
 use crate::media::{TICKS_90K, Track, TrackParams};
 use crate::mp4::{ClipIndex, ClipTrack, Sample};
 
@@ -28,7 +30,7 @@ struct Shape {
 
 pub(super) fn finish(told: &Told, ended: Ended) -> Result<FinishedCut, NoFootage> {
     let plan = &told.plan;
-    let reference = *plan.reference().ok_or(NoFootage::Empty)?;
+    let reference = *plan.reference().ok_or(NoFootage::Empty {})?;
     let mut all = gather(told);
     all.keep_decodable(&told.params, plan.press_90k);
     let shape = shape(plan, &mut all, ended)?;
@@ -63,10 +65,12 @@ pub(super) fn finish(told: &Told, ended: Ended) -> Result<FinishedCut, NoFootage
 }
 
 fn shape(plan: &Plan, all: &mut Gathered, ended: Ended) -> Result<Shape, NoFootage> {
-    let first = all.pictures.first().ok_or(NoFootage::NoKeyFrame)?;
+    let first = all.pictures.first().ok_or(NoFootage::NoKeyFrame {})?;
     let earliest = plan.start_90k.max(first.t);
     if earliest >= plan.end_90k {
-        return Err(NoFootage::TooNew(seconds(earliest - plan.end_90k)));
+        return Err(NoFootage::TooNew {
+            newer_ms: Tenths::of_90k(earliest - plan.end_90k),
+        });
     }
     let mut by_time = all.pictures.clone();
     by_time.sort_by_key(|p| p.t);
@@ -275,55 +279,36 @@ fn outside(plan: &Plan, all: &Gathered, shape: &Shape) -> Vec<Gap> {
     gaps
 }
 
-/// What a person should know, in sentences.
-fn notes(plan: &Plan, shape: &Shape, sizes: &[(u16, u16)]) -> Vec<String> {
+/// What a person should know.
+fn notes(plan: &Plan, shape: &Shape, sizes: &[(u16, u16)]) -> Vec<Sentence> {
     let mut notes = Vec::new();
     if sizes.len() > 1 {
         let sizes: Vec<String> = sizes.iter().map(|(w, h)| format!("{w}x{h}")).collect();
-        notes.push(format!(
-            "the camera changed its picture's size within the clip: {}",
-            sizes.join(", ")
-        ));
+        let sizes = sizes.join(", ");
+        notes.push(CutNote::SizeChanged { sizes });
     }
     let missing = shape.span.start_90k - plan.start_90k;
     if missing > 0 && shape.shown[0].t >= plan.start_90k {
-        notes.push(format!(
-            "the clip begins {:.1} s later than asked for: the ring held no earlier picture to begin with",
-            seconds(missing)
-        ));
+        let late_ms = Tenths::of_90k(missing);
+        notes.push(CutNote::BeginsLate { late_ms });
     }
     if let Some(ms) = plan.stale_ms {
-        notes.push(format!(
-            "the camera had sent nothing for {}.{} s at the press",
-            ms / 1000,
-            ms % 1000 / 100
-        ));
+        let silent_ms = BegunTenths { ms };
+        notes.push(CutNote::Silent { silent_ms });
     }
     match plan.certainty {
         Certainty::Certain => {}
-        Certainty::Uncertain => notes.push(
-            "the camera had sent less than 2 s before the press: its clock is known less exactly"
-                .to_owned(),
-        ),
-        Certainty::Extrapolated => notes.push(
-            "the camera sent nothing around the press: its clock was carried over the hole"
-                .to_owned(),
-        ),
+        Certainty::Uncertain => notes.push(CutNote::ClockUncertain {}),
+        Certainty::Extrapolated => notes.push(CutNote::ClockExtrapolated {}),
     }
-    let early = plan.end_90k - shape.span.end_90k;
-    let why = match shape.ended {
+    let early_ms = Tenths::of_90k(plan.end_90k - shape.span.end_90k);
+    notes.extend(match shape.ended {
         Ended::Complete => None,
-        Ended::Camera => Some("the camera sent no more pictures"),
-        Ended::ParametersChanged => Some("the camera changed its picture's parameters"),
-        Ended::Stopped => Some("the service was told to stop"),
-        Ended::Restart => Some("the service was restarted, and the ring held no more"),
-        Ended::Power => Some("the power went; this is what had reached the disk"),
-    };
-    if let Some(why) = why {
-        notes.push(format!(
-            "the clip ends {:.1} s early: {why}",
-            seconds(early)
-        ));
-    }
-    notes
+        Ended::Camera => Some(CutNote::EndsWithCamera { early_ms }),
+        Ended::ParametersChanged => Some(CutNote::EndsWithParameters { early_ms }),
+        Ended::Stopped => Some(CutNote::EndsWithStop { early_ms }),
+        Ended::Restart => Some(CutNote::EndsWithRestart { early_ms }),
+        Ended::Power => Some(CutNote::EndsWithPower { early_ms }),
+    });
+    notes.iter().map(Coded::sentence).collect()
 }

@@ -8,13 +8,13 @@
 
 use std::borrow::Cow;
 
+use super::sentence::NoFootage;
 use super::track_index::TrackIndex;
-use super::window::NoFootage;
 use crate::media::{AuMeta, TrackParams};
 
 /// Why a position could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FootageError {
+pub enum FootageReadError {
     /// `pos` ≥ head: to be asked again.
     #[error("not written yet")]
     NotYet,
@@ -37,10 +37,10 @@ pub trait Index {
     /// Position after the newest.
     fn head(&self) -> u64;
 
-    fn meta(&self, pos: u64) -> Result<AuMeta, FootageError>;
+    fn meta(&self, pos: u64) -> Result<AuMeta, FootageReadError>;
 
     /// Every entry held from `from` on, in their order.
-    fn each(&self, from: u64, mut each: impl FnMut(u64, Result<AuMeta, FootageError>)) {
+    fn each(&self, from: u64, mut each: impl FnMut(u64, Result<AuMeta, FootageReadError>)) {
         (from.max(self.oldest())..self.head()).for_each(|pos| each(pos, self.meta(pos)));
     }
 
@@ -65,13 +65,15 @@ pub trait Index {
         self.each(self.oldest(), |pos, entry| match entry {
             Ok(au) => held.see(pos, &au),
             // Overwritten while we looked: what is left goes on.
-            Err(FootageError::NotYet | FootageError::Overtaken { .. }) => {}
+            Err(FootageReadError::NotYet | FootageReadError::Overtaken { .. }) => {}
             Err(other) => {
                 unreadable.get_or_insert(other);
             }
         });
         match unreadable {
-            Some(why) => Err(NoFootage::Unreadable(why.to_string())),
+            Some(why) => Err(NoFootage::Unreadable {
+                error: why.to_string(),
+            }),
             None => Ok(Cow::Owned(held)),
         }
     }
@@ -80,8 +82,8 @@ pub trait Index {
 /// The access units themselves.
 pub trait Payload {
     /// Appends the bytes of the access unit at `pos` to `into`; on an error nothing is appended.
-    fn read(&self, pos: u64, into: &mut Vec<u8>) -> Result<AuMeta, FootageError>;
+    fn read(&self, pos: u64, into: &mut Vec<u8>) -> Result<AuMeta, FootageReadError>;
 
     /// The parameters that access units of this generation are decoded with.
-    fn params(&self, generation: u32) -> Result<TrackParams, FootageError>;
+    fn params(&self, generation: u32) -> Result<TrackParams, FootageReadError>;
 }

@@ -14,10 +14,11 @@ use serde::{Deserialize, Serialize};
 
 use super::finish::finish;
 use super::mapping::{Envelope, Mapping};
+use super::sentence::NoFootage;
 use super::sound;
 use super::taken::{Event, InForce, Leading, Told};
 use super::types::{Ended, FinishedCut};
-use super::window::{AUDIO_LEAD_90K, NoFootage, Plan, is_plausible, is_sound_key, ms_to_ns};
+use super::window::{AUDIO_LEAD_90K, Plan, is_plausible, is_sound_key, ms_to_ns};
 use crate::media::reorder::Reorder;
 use crate::media::{Alignment, AuMeta, Codec, Track, TrackParams};
 

@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 
 use super::footage::Index;
 use super::mapping::{Envelope, Mapping};
+use super::sentence::{NoFootage, Tenths};
 use super::track_index::{IndexEntry, TrackIndex};
 use super::types::Certainty;
-use super::window::{AUDIO_LEAD_90K, NoFootage, Plan, Window, ms_to_90k};
+use super::window::{AUDIO_LEAD_90K, Plan, Window, ms_to_90k};
 use crate::media::TICKS_90K;
 use crate::media::reorder::Reorder;
 
@@ -27,18 +28,13 @@ const MAPPED_NS: u64 = 30_000_000_000;
 pub fn plan(index: &impl Index, window: &Window) -> Result<Plan, NoFootage> {
     let held = &*index.by_track()?;
     if held.video.is_empty() {
-        return Err(NoFootage::Empty);
+        return Err(NoFootage::Empty {});
     }
     Planner { held }.plan(window)
 }
 
 struct Planner<'a> {
     held: &'a TrackIndex,
-}
-
-fn seconds(ticks_90k: i64) -> f64 {
-    // Only shown to people.
-    ticks_90k as f64 / TICKS_90K as f64
 }
 
 /// The epochs against the monotonic clock, as known at the press.
@@ -71,7 +67,7 @@ impl ClockAtPress {
 impl Planner<'_> {
     fn plan(&self, window: &Window) -> Result<Plan, NoFootage> {
         let clock = self.clock(window);
-        let reference = *clock.mappings.first().ok_or(NoFootage::Empty)?;
+        let reference = *clock.mappings.first().ok_or(NoFootage::Empty {})?;
         let press_90k = reference.media_90k(window.instant_mono_ns());
         let start_90k = press_90k.saturating_sub(ms_to_90k(window.pre_ms));
         // An empty window is the frame at the press.
@@ -191,11 +187,15 @@ impl Planner<'_> {
             oldest = oldest.min(t);
         }
         if newest <= start_90k {
-            Err(NoFootage::TooOld(seconds(start_90k.saturating_sub(newest))))
+            Err(NoFootage::TooOld {
+                older_ms: Tenths::of_90k(start_90k.saturating_sub(newest)),
+            })
         } else if oldest >= end_90k {
-            Err(NoFootage::TooNew(seconds(oldest.saturating_sub(end_90k))))
+            Err(NoFootage::TooNew {
+                newer_ms: Tenths::of_90k(oldest.saturating_sub(end_90k)),
+            })
         } else {
-            Err(NoFootage::Hole)
+            Err(NoFootage::Hole {})
         }
     }
 

@@ -2,8 +2,9 @@
 //!
 //! Not here: how that is found out (`finish`), the file that it goes into (`queue::sidecar`).
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::base::Sentence;
 use crate::media::{Alignment, Codec, Track};
 use crate::mp4::ClipIndex;
 
@@ -111,8 +112,9 @@ pub struct CutReport {
     /// `None` without audio.
     pub alignment: Option<Alignment>,
     pub epochs: Vec<u32>,
-    /// Sentences for people.
-    pub notes: Vec<String>,
+    /// For people. Reports of clips that an earlier version wrote have their texts only.
+    #[serde(deserialize_with = "notes")]
+    pub notes: Vec<Sentence>,
     /// Arrival of the AU that completed the last track: the end of the window.
     /// `None` where no AU did.
     pub end_of_window_mono_ns: Option<u64>,
@@ -129,4 +131,23 @@ pub struct FinishedCut {
     /// How much of the data the clip uses; what lies behind may be cut off.
     pub data_len: u64,
     pub report: CutReport,
+}
+
+fn notes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Sentence>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Note {
+        Coded(Sentence),
+        Text(String),
+    }
+    let notes: Vec<Note> = Vec::deserialize(from)?;
+    let coded = notes.into_iter().map(|note| match note {
+        Note::Coded(sentence) => sentence,
+        Note::Text(text) => Sentence {
+            code: "clip_note".to_owned(),
+            args: Default::default(),
+            text,
+        },
+    });
+    Ok(coded.collect())
 }

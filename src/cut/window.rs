@@ -93,25 +93,6 @@ impl Plan {
     }
 }
 
-/// Why a camera has nothing to show. For people.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum NoFootage {
-    #[error("no picture of this camera has arrived yet")]
-    Empty,
-    #[error(
-        "the newest picture held is {0:.1} s older than the window asked for: is the camera connected?"
-    )]
-    TooOld(f64),
-    #[error("the oldest picture held is {0:.1} s newer than the window asked for")]
-    TooNew(f64),
-    #[error("the camera sent nothing while the window lasted")]
-    Hole,
-    #[error("no key frame of the window was received, so nothing of it can be decoded")]
-    NoKeyFrame,
-    #[error("the ring cannot be read: {0}")]
-    Unreadable(String),
-}
-
 /// Sound is read from so much before the window's start: what the snap to a
 /// frame and a better alignment may move, and two frames of sound.
 pub(super) const AUDIO_LEAD_90K: i64 = 3 * TICKS_90K / 2;

@@ -2,21 +2,24 @@
 //! there room. When the note is durable the press is acknowledged, and only then anything
 //! else happens. After a refused press the next is asked for first, and noted then.
 //!
-//! Not here: what becomes of it (`engine`). Called by: the room's face (`mod`).
+//! Not here: what becomes of it (`workers`).
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::engine::Engine;
-use super::jobs::{ExportJob, ExportProgress, Step};
+use super::jobs::{ExportJob, ExportProgress, JobStep};
 use super::journal::{CameraRecord, DraftRecord, NotDurable, PressRecord, Witness};
+use super::sentence::{AdmissionSentence, StorageSentence, WholeSeconds};
 use super::source::witnesses;
 use super::store::OpenStorage;
 use super::types::CameraSettings;
-use crate::base::{CameraId, Press, PressAck, PressError, PressId, PressRequest, Refusal, lock};
+use crate::base::{
+    CameraId, Coded, Press, PressAck, PressError, PressId, PressRequest, Refusal, Sentence, lock,
+};
 use crate::config;
 use crate::cut::estimate;
-use crate::cut::{self, Index, NoFootage, Plan, Window};
+use crate::cut::{self, Index, NoFootage, Plan, Tenths, Window};
 use crate::ring::RingReader;
 use crate::storage::UNDATED;
 
@@ -145,7 +148,7 @@ impl Engine {
     fn usable_store(&self) -> Result<&OpenStorage, PressError> {
         self.store.get().ok_or_else(|| {
             let trouble = self.state().trouble.clone();
-            PressError::Storage(trouble.unwrap_or_else(|| "the storage is not open".to_owned()))
+            PressError::Storage(trouble.unwrap_or_else(|| StorageSentence::NotOpen {}.sentence()))
         })
     }
 
@@ -157,29 +160,28 @@ impl Engine {
             return Ok(());
         }
         let megabytes = |bytes: u64| bytes.div_ceil(1_000_000);
-        Err(PressError::DiskFull(format!(
-            "no room on {}: {} MB are free, {} MB are needed{}; delete old highlights",
-            store.layout.root().display(),
-            free / 1_000_000,
-            megabytes(wanted),
-            if promised > 0 {
-                format!(
-                    " ({} MB of them for clips being written)",
-                    megabytes(promised)
-                )
-            } else {
-                String::new()
-            }
-        )))
+        let path = store.layout.root().display().to_string();
+        let (free_mb, needed_mb) = (free / 1_000_000, megabytes(wanted));
+        let said = match megabytes(promised) {
+            0 => AdmissionSentence::NoRoom {
+                path,
+                free_mb,
+                needed_mb,
+            },
+            promised_mb => AdmissionSentence::NoRoomNow {
+                path,
+                free_mb,
+                needed_mb,
+                promised_mb,
+            },
+        };
+        Err(PressError::DiskFull(said.sentence()))
     }
 
     fn ask(&self, request: &PressRequest, others: &[config::PressWindow]) -> Answers {
         let mut answers = Answers::default();
         for camera_id in &request.cameras {
-            let says = |reason: String| Refusal {
-                camera_id: camera_id.clone(),
-                reason,
-            };
+            let says = |why: Sentence| Refusal::new(camera_id.clone(), why);
             match self.ready(camera_id, request, others) {
                 Ok(ready) => {
                     answers.notes.extend(note(&ready.camera.plan).map(says));
@@ -196,10 +198,16 @@ impl Engine {
         id: &CameraId,
         request: &PressRequest,
         others: &[config::PressWindow],
-    ) -> Result<Ready, String> {
+    ) -> Result<Ready, Sentence> {
         let camera = self.camera(id);
-        let camera = camera.ok_or_else(|| format!("no camera \"{id}\" is configured"))?;
-        let known = self.rings.known(id)?;
+        let camera = camera.ok_or_else(|| {
+            let camera_id = id.clone();
+            AdmissionSentence::CameraUnknown { camera_id }.sentence()
+        })?;
+        let known = self.rings.known(id).map_err(|error| {
+            let error = error.to_string();
+            AdmissionSentence::RingUnreadable { error }.sentence()
+        })?;
         let mut index = lock(&known);
         let window = window_of(
             request.instant_mono_ns,
@@ -213,7 +221,7 @@ impl Engine {
             // It says what is wrong, or what can be had all the same.
             Err(_) => decide(&ring, &window, others),
         };
-        let decided = decided.map_err(|e| e.to_string())?;
+        let decided = decided.map_err(|none| none.sentence())?;
         Ok(Ready {
             bytes: decided.bytes,
             camera: taken_camera(camera, decided.plan, decided.witnesses),
@@ -255,7 +263,7 @@ impl Engine {
             let progress = Arc::new(ExportProgress::default());
             progress.expect(ready.bytes);
             let ring = Some(ready.ring);
-            let mut job = ExportJob::new(taken.clone(), camera, ring, progress, Step::Export);
+            let mut job = ExportJob::new(taken.clone(), camera, ring, progress, JobStep::Export);
             if undecided {
                 (job.undecided, job.not_before_mono_ns) = (true, limit_mono_ns);
             }
@@ -268,9 +276,17 @@ impl Engine {
 fn not_taken(not: &NotDurable) -> PressError {
     log::error!(target: "hindsight", event = "error_press"; "{not}");
     match not.full {
-        true => PressError::DiskFull(not.to_string()),
-        false => PressError::Storage(not.to_string()),
+        true => PressError::DiskFull(not_durable(not)),
+        false => PressError::Storage(not_durable(not)),
     }
+}
+
+fn not_durable(not: &NotDurable) -> Sentence {
+    AdmissionSentence::NotDurable {
+        path: not.path.display().to_string(),
+        error: not.what.clone(),
+    }
+    .sentence()
 }
 
 fn taken_camera(camera: &CameraSettings, plan: Plan, witnesses: Vec<Witness>) -> CameraRecord {
@@ -327,19 +343,17 @@ fn most_bytes(index: &impl Index, plan: &Plan, others: &[config::PressWindow]) -
 }
 
 /// What a person should know of a camera that took the press all the same.
-fn note(plan: &Plan) -> Option<String> {
+fn note(plan: &Plan) -> Option<Sentence> {
     let stale = plan.stale_ms.map(|ms| {
-        format!(
-            "no picture has come for {:.0} s: the clip gets what there is, and what comes in time",
-            ms as f64 / 1000.0
-        )
+        let silent_ms = WholeSeconds { ms };
+        AdmissionSentence::Stale { silent_ms }.sentence()
     });
     let short = (plan.short_90k > 0).then(|| {
-        let missing = plan.short_90k as f64 / 90_000.0;
-        format!("the ring does not reach back far enough: the clip starts {missing:.1} s later than asked for")
+        let missing_ms = Tenths::of_90k(plan.short_90k);
+        AdmissionSentence::Short { missing_ms }.sentence()
     });
     match (stale, short) {
-        (Some(stale), Some(short)) => Some(format!("{stale}; {short}")),
+        (Some(one), Some(other)) => Some(AdmissionSentence::Both { one, other }.sentence()),
         (stale, short) => stale.or(short),
     }
 }

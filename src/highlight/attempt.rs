@@ -7,6 +7,7 @@ use std::io;
 use super::engine::Engine;
 use super::jobs::ExportJob;
 use super::store::OpenStorage;
+use crate::base::Sentence;
 use crate::cut::Plan;
 use crate::storage::HighlightPaths;
 
@@ -18,7 +19,7 @@ pub enum StepError {
     /// The disk refused.
     Disk { what: String, full: bool },
     /// There is nothing to make a clip of, and never will be.
-    Nothing(String),
+    Nothing(Sentence),
 }
 
 impl StepError {

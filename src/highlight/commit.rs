@@ -2,8 +2,7 @@
 //! (the commit), hash, sidecar.
 //!
 //! Not here: how the data came into the file (`export`), who is asked again
-//! after an error (`engine`).
-//! Called by: engine, recover.
+//! after an error (`workers`).
 
 use std::cell::Cell;
 use std::io;
@@ -15,9 +14,10 @@ use super::embedded_report;
 use super::events::Event;
 use super::export::Exported;
 use super::jobs::{ExportJob, NamedClip};
+use super::sentence::ClipSentence;
 use super::sidecar::{About, FileFacts, Sidecar};
 use super::types::{ExportPhase, Outcome, milliseconds};
-use crate::base::Press;
+use crate::base::{Coded, Press, Sentence};
 use crate::cut::{CutReport, FinishedCut};
 use crate::disk::{Disk, File};
 use crate::mp4::{self, Mp4Error};
@@ -38,11 +38,12 @@ impl ExportAttempt<'_> {
         } = exported;
         let mut finished = cut
             .finish(ended)
-            .map_err(|nothing| StepError::Nothing(nothing.to_string()))?;
+            .map_err(|nothing| StepError::Nothing(nothing.sentence()))?;
         finished.clip.created_unix_s = self.created_unix_s(&finished.report);
         if let Some(trouble) = &self.job.trouble {
-            let note = format!("the disk refused while this clip was written: {trouble}");
-            finished.report.notes.push(note);
+            let error = trouble.clone();
+            let note = ClipSentence::DiskRefused { error };
+            finished.report.notes.push(note.sentence());
         }
         let size_bytes = self.write_index(&file, reserve, written, &finished)?;
         let failed = |e: io::Error| StepError::disk("finishing the clip", &e);
@@ -72,7 +73,10 @@ impl ExportAttempt<'_> {
         written: u64,
         finished: &FinishedCut,
     ) -> Result<u64, StepError> {
-        let unwritable = |e: Mp4Error| StepError::Nothing(e.to_string());
+        let unwritable = |e: Mp4Error| {
+            let error = e.to_string();
+            StepError::Nothing(ClipSentence::NotAClip { error }.sentence())
+        };
         let failed = |e: io::Error| StepError::disk("writing the clip's index", &e);
         // Also what is not shown stays: facts name it, and somebody may have to read on from them.
         let mut placed = mp4::place(reserve, written, &finished.clip).map_err(unwritable)?;
@@ -129,13 +133,13 @@ impl ExportAttempt<'_> {
             sha256,
         };
         self.write_sidecar(|about| {
-            Sidecar::for_clip(about, file, &clip.report, clip.suspect.clone())
+            Sidecar::for_clip(about, file, &clip.report, clip.suspect.as_ref())
         })
     }
 
     /// The sidecar of a press that has no clip of this camera.
-    pub fn explain(&self, reason: &str) -> Result<Outcome, StepError> {
-        self.write_sidecar(|about| Sidecar::without_clip(about, reason.to_owned()))
+    pub fn explain(&self, reason: &Sentence) -> Result<Outcome, StepError> {
+        self.write_sidecar(|about| Sidecar::without_clip(about, reason))
     }
 
     fn write_sidecar(
@@ -186,7 +190,7 @@ fn sync_and_read_back(
     size: u64,
     reserve: u64,
     finished: &FinishedCut,
-) -> Result<Option<String>, StepError> {
+) -> Result<Option<Sentence>, StepError> {
     let failed = |e: io::Error| StepError::disk("syncing the finished clip", &e);
     let disk_said = Cell::new(None);
     let reader = Listening {
@@ -210,6 +214,8 @@ fn sync_and_read_back(
         if let Some(error) = disk_said.take() {
             return Err(StepError::disk("reading the clip back", &error));
         }
+        let said = |difference| ClipSentence::ReadersDisagree { difference }.sentence();
+        let difference = difference.map(|found| found.map(said));
         difference.map_err(|e| StepError::Disk {
             what: format!("reading the clip back: {e}"),
             full: false,

@@ -3,7 +3,7 @@
 //! What a time zone says of an instant takes its time, and a press has none to give; so
 //! a day that was asked about once is remembered from its beginning to its end.
 //!
-//! Not here: which clock is believed (`base`). Called by: take, keeper.
+//! Not here: which clock is believed (`base`).
 
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard};

@@ -2,10 +2,12 @@
 //! the index and the data. So the sidecar of a clip whose exporter died between
 //! the rename and the sidecar can be written from the clip alone.
 //!
-//! Called by: close (writes), recover (reads).
+//! Not here: the report itself (`cut`).
 
 use std::io;
 
+use super::sentence::ClipSentence;
+use crate::base::Coded;
 use crate::cut::CutReport;
 use crate::disk::File;
 
@@ -47,9 +49,7 @@ pub fn embed(front: &mut [u8], report: &CutReport) -> bool {
     let mut short = report.clone();
     short.gaps.clear();
     short.damaged.clear();
-    short
-        .notes
-        .push("the list of gaps and damaged frames was lost in a restart".to_owned());
+    short.notes.push(ClipSentence::GapsDropped {}.sentence());
     [report, &short].into_iter().any(|report| {
         let Ok(json) = serde_json::to_vec(report) else {
             return false;

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use crate::base::{CameraId, PressId};
+use crate::base::{CameraId, PressId, Sentence};
 
 /// So many events a listener may be behind.
 pub const CAPACITY: usize = 1024;
@@ -23,14 +23,13 @@ pub enum Event {
         end_of_window_mono_ns: Option<u64>,
         committed_mono_ns: u64,
         duration_ms: u64,
-        /// Sentences for people.
-        notes: Vec<String>,
+        notes: Vec<Sentence>,
     },
     /// The press ended without a clip of this camera; its sidecar says why.
     NoClip {
         press_id: PressId,
         camera: CameraId,
-        reason: String,
+        reason: Sentence,
     },
     /// Every camera of the press has its sidecar.
     Retired { press_id: PressId },

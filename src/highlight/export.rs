@@ -7,7 +7,6 @@
 //! a power cut.
 //!
 //! Not here: which AUs are taken (`cut`), how the clip gets its name (`commit`).
-//! Called by: engine.
 
 use std::io;
 use std::path::Path;
@@ -15,8 +14,10 @@ use std::time::Duration;
 
 use super::attempt::{ExportAttempt, StepError};
 use super::sample_log::{self, LoggedSamples, SampleLog};
+use super::sentence::ClipSentence;
 use super::source::{ReadFrom, RingSource, SourceItem, slack_ns};
 use super::writing::Running;
+use crate::base::{Coded, Sentence};
 use crate::cut::{Cut, Ended, Fact};
 use crate::cut::{Estimate, estimate};
 use crate::disk::File;
@@ -25,6 +26,10 @@ use crate::mp4;
 
 /// Footage that is overtaken so soon is not waited with.
 const URGENT_NS: u64 = 5_000_000_000;
+/// From here on every AU is waited for: the next may be the last.
+const NEAR_THE_END_NS: u64 = 60_000_000;
+/// So soon it is noticed that the room is dropped, and written what there is.
+const LONGEST_NAP: Duration = Duration::from_millis(100);
 /// Room beside the index for what the clip says about itself.
 pub const REPORT_ROOM: u64 = 8192;
 
@@ -88,11 +93,10 @@ impl ExportAttempt<'_> {
         })
     }
 
-    fn why_nothing(&self) -> String {
-        if self.job.is_of_boot(self.engine.settings.boot_id) {
-            "the service was restarted, and its ring in memory is gone".to_owned()
-        } else {
-            "the power went before anything of this clip had reached the disk".to_owned()
+    fn why_nothing(&self) -> Sentence {
+        match self.job.is_of_boot(self.engine.settings.boot_id) {
+            true => ClipSentence::RingGone {}.sentence(),
+            false => ClipSentence::PowerCut {}.sentence(),
         }
     }
 
@@ -198,11 +202,10 @@ impl ExportAttempt<'_> {
 
     /// The ring to read on in; `None` where no ring can hold more of the window.
     fn source(&self, noted: Option<&(LoggedSamples, File, u64)>) -> Option<RingSource> {
-        let dir = &self.engine.settings.ring_dir;
         let camera = self.job.about();
         let known = noted.map(|(noted, _, _)| Known::of(&noted.facts));
         if let (Some(ring), None) = (&self.job.ring, &known) {
-            return Some(RingSource::on(dir, ring.clone(), camera.plan.first_pos));
+            return Some(RingSource::on(ring.clone(), camera.plan.first_pos));
         }
         if !self.job.is_of_boot(self.engine.settings.boot_id) || !camera.plan.is_made() {
             return None;
@@ -225,7 +228,6 @@ impl ExportAttempt<'_> {
             after_mono_ns: known.newest.map_or(0, |(_, au)| au.arrival_mono_ns),
         };
         RingSource::find(
-            dir,
             self.engine.rings.all_of(&camera.id),
             self.engine.settings.boot_id,
             &from,
@@ -254,7 +256,7 @@ impl ExportAttempt<'_> {
             running.write_out(left_ns)?;
             running.sync_if_due(clock.mono_ns(), left_ns, || clock.mono_ns())?;
             self.job.progress.wrote(running.written);
-            self.nap(left_ns, running.cut.wake_hint_mono_ns())?;
+            self.nap(source, &running.cut)?;
         }
     }
 
@@ -289,15 +291,19 @@ impl ExportAttempt<'_> {
         Ok(())
     }
 
-    /// Sleeps until it is worth looking again.
-    fn nap(&self, left_ns: u64, end_mono_ns: u64) -> Result<(), StepError> {
-        let late_ns = self.engine.clock.mono_ns().saturating_sub(end_mono_ns);
-        let nap_ms = match (left_ns, late_ns) {
-            (60_000_000.., _) => 20,
-            (_, 500_000_000..) => 5,
-            _ => 1,
-        };
-        self.engine.leaving.wait(Duration::from_millis(nap_ms));
+    /// Sleeps until it is worth looking again: by time while no single AU matters, near the
+    /// end until one comes.
+    fn nap(&self, source: &RingSource, cut: &Cut) -> Result<(), StepError> {
+        let now_mono_ns = self.engine.clock.mono_ns();
+        let left_ns = cut.wake_hint_mono_ns().saturating_sub(now_mono_ns);
+        let calm = Duration::from_nanos(left_ns.saturating_sub(NEAR_THE_END_NS)).min(LONGEST_NAP);
+        if calm > Duration::ZERO {
+            self.engine.leaving.wait(calm);
+        } else {
+            let deadline_ns = cut.deadline_mono_ns().saturating_sub(now_mono_ns);
+            let limit = Duration::from_nanos(deadline_ns.saturating_add(1_000_000));
+            source.wait(limit.min(LONGEST_NAP));
+        }
         self.leave_if_told()
     }
 }

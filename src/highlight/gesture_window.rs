@@ -126,7 +126,7 @@ fn planned(job: &ExportJob, window: config::PressWindow) -> (CameraRecord, u64) 
         post_ms: window.post_ms,
         ..camera.plan.window
     };
-    let ring = job.ring.as_ref().ok_or(NoFootage::Empty);
+    let ring = job.ring.as_ref().ok_or(NoFootage::Empty {});
     let planned = ring.and_then(|ring| Ok((ring, cut::plan(ring, &wanted)?)));
     match planned {
         Ok((ring, plan)) => {

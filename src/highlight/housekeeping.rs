@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::engine::Engine;
+use super::sentence::StorageSentence;
+use crate::base::Coded;
 
 /// While somebody waits for another attempt.
 const BUSY: Duration = Duration::from_millis(100);
@@ -26,7 +28,10 @@ pub fn keep(engine: &Arc<Engine>) {
         match engine.open_store() {
             Ok(true) => engine.let_old_rings_go(),
             Ok(false) => engine.notify(),
-            Err(error) => engine.cannot_open(error.to_string()),
+            Err(error) => {
+                let error = error.to_string();
+                engine.cannot_open(StorageSentence::Unusable { error }.sentence());
+            }
         }
         if let Some(store) = engine.store.get()
             && let Err(error) = store.journal.mend()

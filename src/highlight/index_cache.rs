@@ -4,14 +4,13 @@
 //! Taking each out of the shared memory and seeing that it is whole is most of that
 //! time, and an entry does not change. So only what came since the last look is read.
 //!
-//! Not here: what is decided (`window`, `estimate`), whose ring it is (`source`).
-//! Called by: source; take and keeper through it.
+//! Not here: what is decided (`cut`), whose ring it is (`source`).
 
 use std::collections::VecDeque;
 
 use std::borrow::Cow;
 
-use crate::cut::{FootageError, Index, NoFootage, TrackIndex};
+use crate::cut::{FootageReadError, Index, NoFootage, TrackIndex};
 use crate::media::AuMeta;
 use crate::ring::{ReadError, RingReader};
 
@@ -94,16 +93,16 @@ impl Index for IndexCache {
         self.next()
     }
 
-    fn meta(&self, pos: u64) -> Result<AuMeta, FootageError> {
+    fn meta(&self, pos: u64) -> Result<AuMeta, FootageReadError> {
         let oldest = self.first;
         let at = pos
             .checked_sub(oldest)
-            .ok_or(FootageError::Overtaken { oldest })?;
+            .ok_or(FootageReadError::Overtaken { oldest })?;
         let entry = usize::try_from(at).ok().and_then(|at| self.entries.get(at));
-        entry.copied().ok_or(FootageError::NotYet)
+        entry.copied().ok_or(FootageReadError::NotYet)
     }
 
-    fn each(&self, from: u64, mut each: impl FnMut(u64, Result<AuMeta, FootageError>)) {
+    fn each(&self, from: u64, mut each: impl FnMut(u64, Result<AuMeta, FootageReadError>)) {
         let from = from.max(self.first);
         let at = usize::try_from(from - self.first).unwrap_or(usize::MAX);
         let held = self.entries.range(at.min(self.entries.len())..);
@@ -217,7 +216,7 @@ mod tests {
         }
         assert!(known.oldest() > 0, "nothing was overwritten");
         assert!(planned > 20, "{planned} plans");
-        let gone = FootageError::Overtaken {
+        let gone = FootageReadError::Overtaken {
             oldest: known.oldest(),
         };
         assert_eq!(known.meta(known.oldest() - 1), Err(gone));

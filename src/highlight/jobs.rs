@@ -10,12 +10,13 @@ use crossbeam_channel::Receiver;
 
 use super::journal::{CameraRecord, PressRecord};
 use super::types::{ExportPhase, Outcome};
-use crate::base::BootId;
+use crate::base::{BootId, Sentence};
 use crate::cut::CutReport;
 use crate::ring::RingReader;
 
 /// Retired presses whose outcomes are still known to who waits for them.
 const REMEMBERED: usize = 1000;
+
 #[derive(Default)]
 pub struct PressTable {
     /// Pending ones, and the last that were retired, in the order of taking.
@@ -27,7 +28,7 @@ pub struct PressTable {
     pub taking: usize,
     pub counts: PressCounts,
     /// Why the storage is not open.
-    pub trouble: Option<String>,
+    pub trouble: Option<Sentence>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -84,7 +85,7 @@ impl ExportProgress {
 pub struct NamedClip {
     pub report: CutReport,
     /// The difference where two readers disagree about it.
-    pub suspect: Option<String>,
+    pub suspect: Option<Sentence>,
     /// It stands under the name of a suspect one.
     pub named_suspect: bool,
     pub size_bytes: u64,
@@ -93,7 +94,7 @@ pub struct NamedClip {
 }
 
 /// What is left to do for one camera of a press.
-pub enum Step {
+pub enum JobStep {
     Export,
     /// The clip has its name; its directory is to be synced.
     Settle(Box<NamedClip>),
@@ -104,7 +105,7 @@ pub enum Step {
         suspect: bool,
     },
     /// There is no clip; the sidecar says why.
-    Explain(String),
+    Explain(Sentence),
 }
 
 pub struct ExportJob {
@@ -115,7 +116,7 @@ pub struct ExportJob {
     pub ring: Option<RingReader>,
     pub recovered: bool,
     pub progress: Arc<ExportProgress>,
-    pub stage: Step,
+    pub stage: JobStep,
     /// What the disk said when it refused last.
     pub trouble: Option<String>,
     /// It had no room.
@@ -135,7 +136,7 @@ impl ExportJob {
         camera: usize,
         ring: Option<RingReader>,
         progress: Arc<ExportProgress>,
-        stage: Step,
+        stage: JobStep,
     ) -> ExportJob {
         ExportJob {
             taken,

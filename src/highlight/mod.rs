@@ -24,6 +24,7 @@ mod recover;
 mod ring_footage;
 mod sample_log;
 mod schedule;
+pub mod sentence;
 pub mod sidecar;
 mod source;
 mod status;

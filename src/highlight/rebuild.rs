@@ -9,9 +9,11 @@ use super::attempt::{ExportAttempt, StepError};
 use super::embedded_report;
 use super::jobs::NamedClip;
 use super::journal::CameraRecord;
+use super::sentence::ClipSentence;
 use super::sidecar::Sidecar;
 use super::store::OpenStorage;
 use super::types::Outcome;
+use crate::base::Coded;
 use crate::cut::{CutReport, Ended};
 use crate::media::Codec;
 use crate::mp4::{self, Inspected};
@@ -44,8 +46,7 @@ impl ExportAttempt<'_> {
         let failed = |e: io::Error| StepError::disk("reading the finished clip", &e);
         let file = self.store.disk.open_read(path).map_err(failed)?;
         let size_bytes = file.len().map_err(failed)?;
-        let lost = "in which way was lost in a restart";
-        let mut reason = suspect.then(|| format!("two readers disagree about this clip; {lost}"));
+        let mut reason = suspect.then(|| ClipSentence::DisagreementLost {}.sentence());
         let report = match embedded_report::extract(&file).map_err(failed)? {
             Some(report) => report,
             None => {
@@ -53,7 +54,8 @@ impl ExportAttempt<'_> {
                 let seen = mp4::inspect(reader, size_bytes);
                 seen.map(|seen| from_index(&seen, self.job.about()))
                     .unwrap_or_else(|error| {
-                        reason = Some(error.to_string());
+                        let error = error.to_string();
+                        reason = Some(ClipSentence::Unreadable { error }.sentence());
                         from_plan(self.job.about())
                     })
             }
@@ -91,7 +93,7 @@ fn from_plan(camera: &CameraRecord) -> CutReport {
         anchor_mono_ns: anchor.map_or(0, |m| m.anchor_mono_ns),
         alignment: None,
         epochs: Vec::new(),
-        notes: vec!["what was known of gaps and damaged frames was lost in a restart".to_owned()],
+        notes: vec![ClipSentence::GapsUnknown {}.sentence()],
         end_of_window_mono_ns: None,
         first_frame_mono_ns: 0,
         frames_shown: 0,

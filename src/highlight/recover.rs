@@ -14,12 +14,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::engine::Engine;
-use super::jobs::{ExportJob, Step};
+use super::jobs::{ExportJob, JobStep};
 use super::journal::{CameraRecord, JournalContents, PressRecord, Witness};
 use super::rebuild::its_sidecar;
 use super::source::witnesses;
 use super::store::{NotOpen, OpenStorage};
 use super::types::{Outcome, StartError};
+use crate::base::Sentence;
 use crate::cut::{self, Plan};
 
 impl Engine {
@@ -31,8 +32,8 @@ impl Engine {
         let (store, held) = match OpenStorage::open(&self.tuning.disk, &self.settings.storage) {
             Ok(opened) => opened,
             Err(NotOpen::Never(error)) => return Err(error),
-            Err(NotOpen::Trouble(text)) => {
-                self.cannot_open(text);
+            Err(NotOpen::Trouble(why)) => {
+                self.cannot_open(why);
                 return Ok(false);
             }
         };
@@ -66,12 +67,12 @@ impl Engine {
     }
 
     /// Why presses are refused; said once.
-    pub fn cannot_open(&self, text: String) {
+    pub fn cannot_open(&self, why: Sentence) {
         let mut state = self.state();
-        if state.trouble.as_ref() != Some(&text) {
-            log::error!(target: "hindsight", event = "error_storage"; "{text}; no press is taken until that is mended");
+        if state.trouble.as_ref() != Some(&why) {
+            log::error!(target: "hindsight", event = "error_storage"; "{why}; no press is taken until that is mended");
         }
-        state.trouble = Some(text);
+        state.trouble = Some(why);
     }
 }
 
@@ -102,7 +103,7 @@ impl Engine {
                             camera,
                             None,
                             Arc::default(),
-                            Step::Export,
+                            JobStep::Export,
                         );
                         jobs.push(job);
                     }

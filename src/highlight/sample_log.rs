@@ -3,7 +3,6 @@
 //! So whatever a line says is on the disk.
 //!
 //! Not here: what the facts mean (`cut`), when they are written (`writing`).
-//! Called by: export, writing.
 
 use std::io;
 use std::path::Path;

@@ -25,19 +25,19 @@ pub enum Urgency {
     Slack(u64),
 }
 
-/// A job that waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WaitingJob {
-    pub not_before_mono_ns: u64,
-    pub urgency: Urgency,
-}
-
-/// The job to be begun now, by its place among those that wait.
-pub fn next(waiting: impl Iterator<Item = WaitingJob>, now_mono_ns: u64) -> Option<usize> {
+/// The job to be begun now, by its place among those that wait. How urgent a job is, is
+/// asked only of those that are due.
+pub fn next<J>(
+    waiting: &[J],
+    now_mono_ns: u64,
+    not_before_mono_ns: impl Fn(&J) -> u64,
+    urgency: impl Fn(&J) -> Urgency,
+) -> Option<usize> {
     waiting
+        .iter()
         .enumerate()
-        .filter(|(_, job)| job.not_before_mono_ns <= now_mono_ns)
-        .min_by_key(|(_, job)| job.urgency)
+        .filter(|(_, job)| not_before_mono_ns(job) <= now_mono_ns)
+        .min_by_key(|(_, job)| urgency(job))
         .map(|(at, _)| at)
 }
 
@@ -92,37 +92,26 @@ mod tests {
     #[test]
     fn the_job_that_loses_most_by_waiting_is_next() {
         let now = 100;
-        let job = |not_before_mono_ns, urgency| WaitingJob {
-            not_before_mono_ns,
-            urgency,
-        };
-        let cases: [(&[WaitingJob], Option<usize>); 5] = [
+        let (short, overtaken) = (Urgency::Short, Urgency::Overtaken);
+        // (not before, urgency)
+        let cases: [(&[(u64, Urgency)], Option<usize>); 5] = [
             (&[], None),
-            (&[job(101, Urgency::Short)], None),
-            (
-                &[job(0, Urgency::Slack(0)), job(0, Urgency::Overtaken)],
-                Some(1),
-            ),
-            (
-                &[
-                    job(0, Urgency::Overtaken),
-                    job(101, Urgency::Short),
-                    job(100, Urgency::Short),
-                ],
-                Some(2),
-            ),
+            (&[(101, short)], None),
+            (&[(0, Urgency::Slack(0)), (0, overtaken)], Some(1)),
+            (&[(0, overtaken), (101, short), (100, short)], Some(2)),
             // The first of equals.
             (
                 &[
-                    job(0, Urgency::Slack(9)),
-                    job(0, Urgency::Slack(7)),
-                    job(0, Urgency::Slack(7)),
+                    (0, Urgency::Slack(9)),
+                    (0, Urgency::Slack(7)),
+                    (0, Urgency::Slack(7)),
                 ],
                 Some(1),
             ),
         ];
         for (waiting, expected) in cases {
-            assert_eq!(next(waiting.iter().copied(), now), expected, "{waiting:?}");
+            let found = next(waiting, now, |job| job.0, |job| job.1);
+            assert_eq!(found, expected, "{waiting:?}");
         }
     }
 

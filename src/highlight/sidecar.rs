@@ -1,11 +1,12 @@
 //! How a cut is described in its clip's sidecar, or that there is no clip.
 //!
 //! Not here: the sidecar itself (`queue`), when it is written (`commit`).
-//! Called by: those.
+
+use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 
-use crate::base::{CameraId, Press};
+use crate::base::{CameraId, Press, Sentence};
 use crate::cut::CutReport;
 pub use crate::queue::sidecar::*;
 
@@ -35,14 +36,16 @@ impl Sidecar {
         about: &About<'_>,
         file: FileFacts,
         report: &CutReport,
-        suspect: Option<String>,
+        suspect: Option<&Sentence>,
     ) -> Sidecar {
         Sidecar {
             status: match suspect {
                 Some(_) => Status::Suspect,
                 None => Status::Queued,
             },
-            reason: suspect,
+            reason: suspect.map(|why| why.text.clone()),
+            reason_code: suspect.map(|why| why.code.clone()),
+            reason_args: suspect.map(|why| why.args.clone()).unwrap_or_default(),
             file_name: Some(file.file_name),
             size_bytes: Some(file.size_bytes),
             sha256: Some(file.sha256),
@@ -69,18 +72,31 @@ impl Sidecar {
                 alignment: report.alignment,
                 ..clock(about)
             },
-            notes: report.notes.clone(),
-            ..Sidecar::without_clip(about, String::new())
+            notes: report.notes.iter().map(|note| note.text.clone()).collect(),
+            note_codes: report.notes.clone(),
+            ..Sidecar::blank(about)
         }
     }
 
     /// Instead of a clip.
-    pub fn without_clip(about: &About<'_>, reason: String) -> Sidecar {
+    pub fn without_clip(about: &About<'_>, reason: &Sentence) -> Sidecar {
+        Sidecar {
+            reason: Some(reason.text.clone()),
+            reason_code: Some(reason.code.clone()),
+            reason_args: reason.args.clone(),
+            ..Sidecar::blank(about)
+        }
+    }
+
+    /// Of a press, and nothing else.
+    fn blank(about: &About<'_>) -> Sidecar {
         let press = about.press;
         Sidecar {
             kind: Kind::Highlight,
             status: Status::None,
-            reason: Some(reason),
+            reason: None,
+            reason_code: None,
+            reason_args: BTreeMap::new(),
             created_at: rfc3339(press.wall_unix_ns, about.timezone),
             press_id: press.id.clone(),
             camera: CameraFacts {
@@ -105,6 +121,7 @@ impl Sidecar {
             damaged: Vec::new(),
             clock: clock(about),
             notes: Vec::new(),
+            note_codes: Vec::new(),
             stage: None,
             attempts: 0,
             last_error: None,

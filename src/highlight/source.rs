@@ -4,18 +4,19 @@
 //! Positions, epochs and generations of a later ring are counted on from the
 //! ring before it, so the cut sees one ring.
 //!
-//! Not here: which access units matter (`cut`). Called by: take, engine, export, keeper.
+//! Not here: how a ring is followed (`ring`), which access units matter (`cut`).
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::index_cache::IndexCache;
 use super::journal::Witness;
 use crate::base::{BootId, CameraId, lock};
 use crate::cut::Index;
 use crate::media::{AuMeta, TrackParams};
-use crate::ring::{ReadError, RingReader};
+use crate::ring::{Follower, ReadError, Resume, RingError, RingEvent, RingReader};
 
 /// Where the cameras' footage lies.
 pub struct Rings {
@@ -45,16 +46,16 @@ impl Rings {
     /// The ring that has the camera's name now; the last that had it, where somebody
     /// took the name away (systemd's `RemoveIPC` does when a user logs out): it is
     /// written on and on.
-    pub fn of(&self, camera: &CameraId) -> Result<RingReader, String> {
+    pub fn of(&self, camera: &CameraId) -> Result<RingReader, RingError> {
         self.named(camera).map(|named| named.ring)
     }
 
     /// Of the ring that [`Rings::of`] gives.
-    pub fn known(&self, camera: &CameraId) -> Result<Arc<Mutex<IndexCache>>, String> {
+    pub fn known(&self, camera: &CameraId) -> Result<Arc<Mutex<IndexCache>>, RingError> {
         self.named(camera).map(|named| named.known)
     }
 
-    fn named(&self, camera: &CameraId) -> Result<NamedRing, String> {
+    fn named(&self, camera: &CameraId) -> Result<NamedRing, RingError> {
         let mut all = lock(&self.named);
         let known = all.get(camera);
         if let Some(named) = known
@@ -72,7 +73,7 @@ impl Rings {
                 Ok(named)
             }
             (Err(_), Some(named)) => Ok(named.clone()),
-            (Err(e), None) => Err(format!("its ring cannot be read: {e}")),
+            (Err(e), None) => Err(e),
         }
     }
 
@@ -119,12 +120,8 @@ pub enum SourceItem {
 
 /// A run of access units over one ring or several.
 pub struct RingSource {
-    dir: PathBuf,
-    camera: CameraId,
-    ring: RingReader,
-    /// In `ring`'s own numbers.
-    pos: u64,
-    /// What is added to `ring`'s own numbers.
+    follower: Follower,
+    /// What is added to the ring's own numbers.
     offset: Offset,
     /// Newest seen; entries of a later ring that are not newer were seen before.
     newest: Newest,
@@ -190,12 +187,9 @@ fn testified(ring: &RingReader, witnesses: &[Witness]) -> bool {
 
 impl RingSource {
     /// A ring that is known to be the one in which `pos` was counted.
-    pub fn on(dir: &Path, ring: RingReader, pos: u64) -> RingSource {
+    pub fn on(ring: RingReader, pos: u64) -> RingSource {
         RingSource {
-            dir: dir.to_owned(),
-            camera: ring.camera().clone(),
-            ring,
-            pos,
+            follower: Follower::at(ring, pos, Resume::Oldest),
             offset: Offset::default(),
             newest: Newest::default(),
         }
@@ -204,34 +198,36 @@ impl RingSource {
     /// Among `rings`, oldest first, those of this boot: the one that the
     /// witnesses know from `from.pos` on, else the first from its beginning.
     pub fn find(
-        dir: &Path,
         rings: Vec<RingReader>,
         boot_id: BootId,
         from: &ReadFrom<'_>,
     ) -> Option<RingSource> {
         let rings = || rings.iter().filter(|ring| ring.boot_id() == boot_id);
-        let newest = Newest {
+        let known = rings().find(|ring| testified(ring, from.witnesses));
+        let mut source = match known {
+            Some(known) => RingSource::on(known.clone(), from.pos),
+            None => {
+                let first = rings().next()?;
+                RingSource::on(first.clone(), first.oldest())
+            }
+        };
+        source.newest = Newest {
             arrival_mono_ns: from.after_mono_ns,
             epoch: from.epoch,
             generation: from.generation,
         };
-        if let Some(known) = rings().find(|ring| testified(ring, from.witnesses)) {
-            let mut source = RingSource::on(dir, known.clone(), from.pos);
-            source.newest = newest;
-            return Some(source);
+        if known.is_none() {
+            source.begin(from.pos);
         }
-        let mut source = RingSource::on(dir, rings().next()?.clone(), 0);
-        source.newest = newest;
-        source.begin(from.pos);
         Some(source)
     }
 
     /// Counts on from `pos` at the oldest entry of the ring.
     fn begin(&mut self, pos: u64) {
-        self.pos = self.ring.oldest();
-        let first_epoch = self.ring.meta(self.pos).map_or(0, |au| au.epoch);
+        let first = self.follower.pos();
+        let first_epoch = self.ring().meta(first).map_or(0, |au| au.epoch);
         self.offset = Offset {
-            pos: pos.wrapping_sub(self.pos),
+            pos: pos.wrapping_sub(first),
             epoch: self.newest.epoch.wrapping_add(1).wrapping_sub(first_epoch),
             generation: self.newest.generation.saturating_add(1),
         };
@@ -239,55 +235,45 @@ impl RingSource {
 
     /// The position of the next entry, as told to the cut.
     pub fn pos(&self) -> u64 {
-        self.pos.wrapping_add(self.offset.pos)
+        self.own_pos().wrapping_add(self.offset.pos)
     }
 
     pub fn ring(&self) -> &RingReader {
-        &self.ring
+        self.follower.reader()
     }
 
     /// In the ring's own numbers.
     pub fn own_pos(&self) -> u64 {
-        self.pos
+        self.follower.pos()
     }
 
     /// The next entry; its bytes are appended to `into`.
     pub fn next(&mut self, into: &mut Vec<u8>) -> SourceItem {
         loop {
-            match self.ring.read(self.pos, into) {
-                Ok(au) => {
-                    let pos = self.pos();
-                    self.pos += 1;
-                    if self.seen_before(&au) {
-                        into.truncate(into.len() - usize::try_from(au.len).unwrap_or(0));
-                        continue;
-                    }
-                    return SourceItem::Au {
-                        pos,
-                        au: self.counted_on(au),
-                    };
+            let before = into.len();
+            let from = self.pos();
+            match self.follower.next(into) {
+                RingEvent::AccessUnit { meta, .. } if self.seen_before(&meta) => {
+                    into.truncate(before);
                 }
-                Err(ReadError::NotYet) => return SourceItem::NotYet,
-                Err(ReadError::Overtaken { oldest }) => return self.skip_to(oldest),
-                // One entry that makes no sense, or a ring scribbled all over.
-                Err(ReadError::Damaged(_)) => return self.skip_to(self.ring.oldest()),
-                Err(ReadError::Ended) => {
-                    if !self.move_on() {
-                        return SourceItem::NotYet;
-                    }
+                RingEvent::AccessUnit { meta, .. } => {
+                    let au = self.counted_on(meta);
+                    return SourceItem::Au { pos: from, au };
                 }
+                // One entry that makes no sense, or a ring scribbled all over, is lost, too.
+                RingEvent::Overtaken { .. } | RingEvent::Damaged { .. } => {
+                    let to = self.pos();
+                    return SourceItem::Lost { from, to };
+                }
+                RingEvent::Reopened { .. } => self.begin(from),
+                RingEvent::NotYet => return SourceItem::NotYet,
             }
         }
     }
 
-    /// To `pos`, at least by one.
-    fn skip_to(&mut self, pos: u64) -> SourceItem {
-        let from = self.pos();
-        self.pos = pos.max(self.pos + 1);
-        SourceItem::Lost {
-            from,
-            to: self.pos(),
-        }
+    /// After [`SourceItem::NotYet`]: sleeps until the ring may hold more, at most `limit`.
+    pub fn wait(&self, limit: Duration) {
+        self.follower.wait(limit);
     }
 
     fn seen_before(&self, au: &AuMeta) -> bool {
@@ -305,22 +291,9 @@ impl RingSource {
         au
     }
 
-    /// To the ring that has the camera's name now; false if there is none yet.
-    fn move_on(&mut self) -> bool {
-        match RingReader::open(&self.dir, &self.camera) {
-            Ok(ring) if !ring.ended() => {
-                let pos = self.pos();
-                self.ring = ring;
-                self.begin(pos);
-                true
-            }
-            _ => false,
-        }
-    }
-
     /// Parameters of a generation as told by [`RingSource::next`].
     pub fn params(&self, generation: u32) -> Result<TrackParams, ReadError> {
-        self.ring
+        self.ring()
             .params(generation.wrapping_sub(self.offset.generation))
     }
 }
@@ -378,7 +351,7 @@ mod tests {
             .unwrap();
 
         let ring = RingReader::open(dir.path(), &camera).unwrap();
-        let mut source = RingSource::on(dir.path(), ring, 0);
+        let mut source = RingSource::on(ring, 0);
         let said = std::iter::from_fn(|| match source.next(&mut Vec::new()) {
             SourceItem::NotYet => None,
             said => Some(said),

@@ -4,7 +4,9 @@
 
 use super::engine::Engine;
 use super::jobs::PressState;
+use super::sentence::StorageSentence;
 use super::types::{ExportPhase, PendingExport, PendingPress, Status, StorageState};
+use crate::base::Coded;
 
 impl Engine {
     pub fn status(&self) -> Status {
@@ -51,7 +53,11 @@ impl Engine {
         let (path, checked) = match self.store.get() {
             Some(store) => {
                 let writable = |space| match store.journal.trouble() {
-                    Some(trouble) => Err(trouble),
+                    Some(error) => Err(StorageSentence::JournalFailed {
+                        path: store.journal.path().display().to_string(),
+                        error,
+                    }
+                    .sentence()),
                     None => Ok(space),
                 };
                 (
@@ -61,8 +67,8 @@ impl Engine {
             }
             None => {
                 let trouble = self.state().trouble.clone();
-                let text = trouble.unwrap_or_else(|| "the storage is not open".to_owned());
-                (self.settings.storage.clone(), Err(text))
+                let why = trouble.unwrap_or_else(|| StorageSentence::NotOpen {}.sentence());
+                (self.settings.storage.clone(), Err(why))
             }
         };
         let (free_bytes, total_bytes) = match &checked {

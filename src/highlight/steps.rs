@@ -7,41 +7,41 @@ use std::io;
 
 use super::attempt::{ExportAttempt, StepError};
 use super::export::Exported;
-use super::jobs::Step;
+use super::jobs::JobStep;
 use super::rebuild::its_sidecar;
 use super::types::Outcome;
 
 /// What came of a stage.
 pub enum StepResult {
-    To(Step),
+    To(JobStep),
     Done(Box<Outcome>),
 }
 
 impl ExportAttempt<'_> {
     /// Brings one stage to its end; after an error it can be tried again.
-    pub fn stage(&self, stage: &mut Step) -> Result<StepResult, StepError> {
+    pub fn stage(&self, stage: &mut JobStep) -> Result<StepResult, StepError> {
         match stage {
-            Step::Export => {
+            JobStep::Export => {
                 if let Some(there) = self.what_is_there()? {
                     return Ok(there);
                 }
                 let exported = self.run_beside(|| self.store.make_folder(self.names))?;
                 let clip = self.close(exported)?;
-                Ok(StepResult::To(Step::Settle(Box::new(clip))))
+                Ok(StepResult::To(JobStep::Settle(Box::new(clip))))
             }
-            Step::Settle(clip) => {
+            JobStep::Settle(clip) => {
                 self.settle(clip)?;
-                match std::mem::replace(stage, Step::Export) {
-                    Step::Settle(clip) => Ok(StepResult::To(Step::Describe(clip))),
+                match std::mem::replace(stage, JobStep::Export) {
+                    JobStep::Settle(clip) => Ok(StepResult::To(JobStep::Describe(clip))),
                     other => Ok(StepResult::To(other)),
                 }
             }
-            Step::Describe(clip) => Ok(StepResult::Done(Box::new(self.describe(clip)?))),
-            Step::Rebuild { suspect } => self
+            JobStep::Describe(clip) => Ok(StepResult::Done(Box::new(self.describe(clip)?))),
+            JobStep::Rebuild { suspect } => self
                 .rebuild(*suspect)
-                .map(|clip| StepResult::To(Step::Settle(Box::new(clip)))),
+                .map(|clip| StepResult::To(JobStep::Settle(Box::new(clip)))),
             // A press has one end: whoever gave up may not have been able to look.
-            Step::Explain(reason) => match self.what_is_there()? {
+            JobStep::Explain(reason) => match self.what_is_there()? {
                 Some(there) => Ok(there),
                 None => Ok(StepResult::Done(Box::new(self.explain(reason)?))),
             },
@@ -74,7 +74,7 @@ impl ExportAttempt<'_> {
         for suspect in [false, true] {
             let clip = self.names.clip_as(suspect);
             if self.store.disk.exists(clip).map_err(failed)? {
-                return Ok(Some(StepResult::To(Step::Rebuild { suspect })));
+                return Ok(Some(StepResult::To(JobStep::Rebuild { suspect })));
             }
         }
         Ok(None)

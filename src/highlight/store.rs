@@ -1,7 +1,6 @@
 //! An open storage: locked, its folders made, its journal read.
 //!
 //! Not here: what is done with it (`engine`, `commit`, `recover`).
-//! Called by: engine, recover.
 
 use std::collections::HashSet;
 use std::io;
@@ -11,9 +10,10 @@ use std::sync::{Arc, Mutex};
 
 use nix::unistd::{AccessFlags, access};
 
-use super::journal::{Journal, JournalContents, OpenError};
+use super::journal::{Journal, JournalContents, JournalError};
+use super::sentence::StorageSentence;
 use super::types::StartError;
-use crate::base::lock;
+use crate::base::{Coded, Sentence, lock};
 use crate::disk::{Disk, Lock, Space, files::for_people, mounted};
 use crate::queue::store::Sidecars;
 use crate::storage::{HighlightPaths, StorageLayout};
@@ -34,13 +34,18 @@ pub struct OpenStorage {
 /// Why a storage could not be opened.
 pub enum NotOpen {
     /// It may come: a disk that is not mounted yet, no room, an error.
-    Trouble(String),
+    Trouble(Sentence),
     /// No waiting helps.
     Never(StartError),
 }
 
-fn trouble(path: &Path, what: &str, error: &io::Error) -> NotOpen {
-    NotOpen::Trouble(format!("{}: {what}: {}", path.display(), for_people(error)))
+fn trouble(path: &Path, what: &'static str, error: &io::Error) -> NotOpen {
+    let failed = StorageSentence::Failed {
+        path: path.display().to_string(),
+        what,
+        error: for_people(error),
+    };
+    NotOpen::Trouble(failed.sentence())
 }
 
 fn identity(path: &Path) -> io::Result<(u64, u64)> {
@@ -48,13 +53,13 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
     Ok((found.dev(), found.ino()))
 }
 
-fn not_mounted(root: &Path) -> Option<String> {
+fn not_mounted(root: &Path) -> Option<Sentence> {
     let point = mounted::missing_mount(root)?;
-    Some(format!(
-        "{} belongs on the disk that /etc/fstab mounts at {}, and nothing is mounted there: plug it in or mount it",
-        root.display(),
-        point.display()
-    ))
+    let not_mounted = StorageSentence::NotMounted {
+        path: root.display().to_string(),
+        mount_point: point.display().to_string(),
+    };
+    Some(not_mounted.sentence())
 }
 
 impl OpenStorage {
@@ -81,8 +86,8 @@ impl OpenStorage {
                 .map_err(|e| trouble(&folder, "cannot make the folder", &e))?;
         }
         let (journal, held) = Journal::open(disk, &root).map_err(|error| match error {
-            OpenError::Io(e) => trouble(&layout.journal(), "cannot use the journal", &e),
-            OpenError::Foreign(why) => NotOpen::Never(StartError::Journal {
+            JournalError::Io(e) => trouble(&layout.journal(), "cannot use the journal", &e),
+            JournalError::Foreign(why) => NotOpen::Never(StartError::Journal {
                 path: layout.journal(),
                 why,
             }),
@@ -104,30 +109,36 @@ impl OpenStorage {
     }
 
     /// What is wrong with the storage now, for people; its room where nothing is.
-    pub fn check(&self) -> Result<Space, String> {
+    pub fn check(&self) -> Result<Space, Sentence> {
         let root = self.layout.root();
+        let path = root.display().to_string();
         // The folder that was opened lies on the disk that was mounted then: one look at it is
         // enough, and every press takes it. Only where it is another is it asked why.
         let found = identity(root);
         if !matches!(found, Ok(now) if now == self.identity) {
             return Err(not_mounted(root).unwrap_or_else(|| match found {
-                Ok(_) => format!(
-                    "{} is not the folder that it was when the service started: was its disk unmounted? Mount it again or restart hindsight",
-                    root.display()
-                ),
-                Err(e) => format!("{} cannot be reached: {e}", root.display()),
+                Ok(_) => StorageSentence::Replaced { path }.sentence(),
+                Err(e) => StorageSentence::Unreachable {
+                    path,
+                    error: e.to_string(),
+                }
+                .sentence(),
             }));
         }
-        let space = self
-            .disk
-            .space(root)
-            .map_err(|e| format!("{} cannot be asked for its room: {e}", root.display()))?;
-        let tmp = self.layout.tmp();
+        let space = self.disk.space(root).map_err(|e| {
+            let path = path.clone();
+            let error = e.to_string();
+            StorageSentence::RoomUnknown { path, error }.sentence()
+        })?;
         if space.read_only {
-            return Err(format!("{} is mounted read-only", root.display()));
+            return Err(StorageSentence::ReadOnly { path }.sentence());
         }
-        access(&tmp, AccessFlags::W_OK | AccessFlags::X_OK)
-            .map_err(|e| format!("{} cannot be written to: {e}", tmp.display()))?;
+        let tmp = self.layout.tmp();
+        access(&tmp, AccessFlags::W_OK | AccessFlags::X_OK).map_err(|e| {
+            let path = tmp.display().to_string();
+            let error = e.to_string();
+            StorageSentence::NotWritable { path, error }.sentence()
+        })?;
         Ok(space)
     }
 

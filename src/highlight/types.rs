@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::base::{BootId, CameraId, Press, PressId};
+use super::journal::JournalFault;
+use crate::base::{BootId, CameraId, Press, PressId, Sentence};
 use crate::cut::Ended;
 use crate::disk::Disk;
 use crate::queue::Inbox;
@@ -61,7 +62,7 @@ pub enum StartError {
     )]
     Locked { path: PathBuf },
     #[error("{path} cannot be read as a journal of presses: {why}")]
-    Journal { path: PathBuf, why: String },
+    Journal { path: PathBuf, why: JournalFault },
 }
 
 /// What became of one camera of a press.
@@ -77,6 +78,9 @@ pub struct Outcome {
     pub sidecar: PathBuf,
     /// With `suspect` and `none`.
     pub reason: Option<String>,
+    /// The same with its code; of an old sidecar without.
+    #[serde(skip)]
+    pub reason_sentence: Option<Sentence>,
     /// As played; 0 without clip.
     pub duration_ms: u64,
     pub size_bytes: u64,
@@ -97,6 +101,7 @@ impl Outcome {
                 .map(|name| folder.join(name)),
             sidecar: path.to_owned(),
             reason: sidecar.reason.clone(),
+            reason_sentence: sidecar.reason_sentence(),
             duration_ms: sidecar
                 .meta
                 .as_ref()
@@ -143,7 +148,7 @@ pub struct PendingPress {
 pub struct StorageState {
     pub path: PathBuf,
     /// `None`: it is there and can be written.
-    pub trouble: Option<String>,
+    pub trouble: Option<Sentence>,
     pub free_bytes: u64,
     pub total_bytes: u64,
 }

@@ -15,14 +15,15 @@ use super::attempt::{ExportAttempt, StepError};
 use super::engine::Engine;
 use super::events::Event;
 use super::jobs::{
-    ExportJob, ExportState, PressState, Step, export_of, forget_the_oldest, set_phase,
+    ExportJob, ExportState, JobStep, PressState, export_of, forget_the_oldest, set_phase,
 };
 use super::journal::PressRecord;
-use super::schedule::{self, Refused, Urgency, WaitingJob};
+use super::schedule::{self, Refused, Urgency};
+use super::sentence::ClipSentence;
 use super::source::slack_ns;
 use super::steps::StepResult;
 use super::types::{ExportPhase, Outcome};
-use crate::base::PressId;
+use crate::base::{Coded, PressId};
 use crate::queue::sidecar;
 
 impl Engine {
@@ -68,7 +69,10 @@ impl Engine {
     pub fn kick(self: &Arc<Engine>) {
         let mut state = self.state();
         while state.active < self.tuning.writers && !self.leaving.is_now() {
-            let Some(next) = self.most_urgent(&state.waiting) else {
+            let now_mono_ns = self.clock.mono_ns();
+            let not_before = |job: &ExportJob| job.not_before_mono_ns;
+            let next = schedule::next(&state.waiting, now_mono_ns, not_before, urgency);
+            let Some(next) = next else {
                 break;
             };
             let mut job = state.waiting.swap_remove(next);
@@ -98,14 +102,6 @@ impl Engine {
         self.notify();
     }
 
-    fn most_urgent(&self, waiting: &[ExportJob]) -> Option<usize> {
-        let jobs = waiting.iter().map(|job| WaitingJob {
-            not_before_mono_ns: job.not_before_mono_ns,
-            urgency: urgency(job),
-        });
-        schedule::next(jobs, self.clock.mono_ns())
-    }
-
     /// Works on a job until it is done, has to wait, or is told to leave.
     fn work(self: &Arc<Engine>, mut job: ExportJob) {
         let left = loop {
@@ -116,11 +112,13 @@ impl Engine {
                     break None;
                 }
                 Err(StepError::Left) => break None,
-                Err(StepError::Nothing(reason)) => self.next_stage(&mut job, Step::Explain(reason)),
+                Err(StepError::Nothing(reason)) => {
+                    self.next_stage(&mut job, JobStep::Explain(reason))
+                }
                 Err(StepError::Disk { what, full }) => {
                     // Where the disk is gone, that is what happened, not "no such file".
                     let gone = self.store.get().and_then(|store| store.check().err());
-                    if !self.failed(&mut job, gone.unwrap_or(what), full) {
+                    if !self.failed(&mut job, gone.map_or(what, |gone| gone.text), full) {
                         break Some(job);
                     }
                 }
@@ -133,7 +131,7 @@ impl Engine {
         self.kick();
     }
 
-    fn next_stage(&self, job: &mut ExportJob, stage: Step) {
+    fn next_stage(&self, job: &mut ExportJob, stage: JobStep) {
         job.stage = stage;
         job.failures = 0;
     }
@@ -147,7 +145,7 @@ impl Engine {
             return Err(StepError::Left);
         }
         let names = store.layout.highlight(&job.taken.press, &job.about().id);
-        let mut stage = std::mem::replace(&mut job.stage, Step::Export);
+        let mut stage = std::mem::replace(&mut job.stage, JobStep::Export);
         let attempt = ExportAttempt {
             engine: self,
             store,
@@ -176,7 +174,7 @@ impl Engine {
         let retry = schedule::after(Refused {
             failures: job.failures,
             full,
-            exporting: matches!(job.stage, Step::Export),
+            exporting: matches!(job.stage, JobStep::Export),
             held: self.still_held(job),
         });
         let camera = job.about();
@@ -196,7 +194,7 @@ impl Engine {
         set_phase(&mut state, job, ExportPhase::Retrying, Some(what.clone()));
         drop(state);
         if retry.given_up {
-            job.stage = Step::Explain(format!("the disk failed: {what}"));
+            job.stage = JobStep::Explain(ClipSentence::DiskFailed { error: what }.sentence());
             job.failures = 0;
         }
         retry.given_up
@@ -226,7 +224,10 @@ impl Engine {
             _ => {}
         }
         set_phase(&mut state, job, ExportPhase::Done, None);
-        let reason = outcome.reason.clone().filter(|_| outcome.clip.is_none());
+        let reason = outcome
+            .reason_sentence
+            .clone()
+            .filter(|_| outcome.clip.is_none());
         if let Some(export) = export_of(&mut state, job) {
             export.outcome = Some(outcome);
         }
@@ -273,10 +274,10 @@ impl Engine {
 
 fn urgency(job: &ExportJob) -> Urgency {
     match (&job.stage, &job.ring) {
-        (Step::Export, Some(ring)) => {
+        (JobStep::Export, Some(ring)) => {
             slack_ns(ring, job.about().plan.first_pos).map_or(Urgency::Overtaken, Urgency::Slack)
         }
-        (Step::Export, None) => Urgency::Overtaken,
+        (JobStep::Export, None) => Urgency::Overtaken,
         _ => Urgency::Short,
     }
 }

@@ -2,7 +2,6 @@
 //! about once a second, and then its facts are noted beside it.
 //!
 //! Not here: where AUs come from and when it ends (`export`).
-//! Called by: export.
 
 use std::io;
 use std::path::Path;

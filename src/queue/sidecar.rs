@@ -4,10 +4,12 @@
 //! Not here: how a cut is described in it (`highlight`), when it is read and checked.
 //! Called by: highlight, queue, finish, upload.
 
+use std::collections::BTreeMap;
+
 use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
-use crate::base::{BootId, CameraId, PressId, Source, Wall};
+use crate::base::{Arg, BootId, CameraId, PressId, Sentence, Source, Wall};
 pub use crate::cut::{Certainty, Damaged, Ended, Gap, GapReason};
 use crate::media::{Alignment, Codec};
 
@@ -176,6 +178,11 @@ pub struct Sidecar {
     pub status: Status,
     /// With `suspect` and `none`.
     pub reason: Option<String>,
+    /// Of `reason`; sidecars of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reason_args: BTreeMap<String, Arg>,
     /// RFC 3339 with the venue's offset: the press.
     pub created_at: String,
     pub press_id: PressId,
@@ -203,6 +210,9 @@ pub struct Sidecar {
     pub clock: ClockFacts,
     /// Sentences for people.
     pub notes: Vec<String>,
+    /// The same, those that have a code.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub note_codes: Vec<Sentence>,
     /// With `queued_retry` and `failed`.
     #[serde(default)]
     pub stage: Option<Stage>,
@@ -243,6 +253,18 @@ impl Sidecar {
         let at_press = i128::from(wall.unix_ns) - since_press_ns;
         self.created_at = rfc3339(i64::try_from(at_press).unwrap_or(wall.unix_ns), timezone);
         self.clock.wall_synchronised = wall.synchronised;
+    }
+
+    /// `reason` with its code, where it has one.
+    pub fn reason_sentence(&self) -> Option<Sentence> {
+        Some(Sentence {
+            code: self
+                .reason_code
+                .clone()
+                .unwrap_or_else(|| "clip_reason".to_owned()),
+            args: self.reason_args.clone(),
+            text: self.reason.clone()?,
+        })
     }
 
     /// The file's bytes: JSON for people, ending with a newline.

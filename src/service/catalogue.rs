@@ -6,10 +6,13 @@
 //! Not here: the sentences themselves (each room has its own).
 
 use crate::access::AccessError;
+use crate::base::press::PressSentence;
 use crate::base::sentence::CatalogueEntry;
 use crate::board::{BoardError, BoardNote, BoardPartName};
 use crate::config;
+use crate::cut::{CutNote, NoFootage};
 use crate::health::HealthSentence;
+use crate::highlight::sentence::{AdmissionSentence, ClipSentence, StorageSentence};
 use crate::ingest::{BufferSentence, CaptureSentence, RtspStep};
 use crate::trigger::hours::ClosedSentence;
 use crate::web::{DoneSentence, GuardSentence, RequestSentence};
@@ -40,6 +43,19 @@ const ROOMS: &[(&str, &[&[CatalogueEntry]])] = &[
         ],
     ),
     ("Opening hours", &[ClosedSentence::CATALOGUE]),
+    (
+        "Presses",
+        &[PressSentence::CATALOGUE, AdmissionSentence::CATALOGUE],
+    ),
+    (
+        "Clips",
+        &[
+            NoFootage::CATALOGUE,
+            CutNote::CATALOGUE,
+            ClipSentence::CATALOGUE,
+        ],
+    ),
+    ("The storage", &[StorageSentence::CATALOGUE]),
     ("Configuration", config::CATALOGUES),
     ("Requests to the API", &[RequestSentence::CATALOGUE]),
     ("What was done", &[DoneSentence::CATALOGUE]),

@@ -12,7 +12,9 @@ use jiff::tz::TimeZone;
 use super::panel::Panel;
 use super::{say, views, words};
 use crate::base::hours::OpenHours;
-use crate::base::{Clock, Counted, PressAck, PressError, PressId, PressRequest, Wall, lock};
+use crate::base::{
+    Clock, Coded, Counted, PressAck, PressError, PressId, PressRequest, Sentence, Wall, lock,
+};
 use crate::config::Config;
 use crate::config::PressWindow;
 use crate::highlight::Highlights;
@@ -95,8 +97,8 @@ impl PressGate {
         }
     }
 
-    /// ReasonDetail the venue takes no press at that instant.
-    fn closed(&self, instant_mono_ns: u64) -> Option<String> {
+    /// Why the venue takes no press at that instant.
+    fn closed(&self, instant_mono_ns: u64) -> Option<Sentence> {
         let hours = self.open.as_ref()?;
         let wall = self.clock.wall();
         let since_ns = self.clock.mono_ns().saturating_sub(instant_mono_ns);
@@ -104,7 +106,7 @@ impl PressGate {
             unix_ns: wall.unix_ns.saturating_sub_unsigned(since_ns),
             ..wall
         };
-        let why = hours::closed(hours, &self.timezone, at_press)?.to_string();
+        let why = hours::closed(hours, &self.timezone, at_press)?.sentence();
         self.closed.fetch_add(1, Relaxed);
         Some(why)
     }

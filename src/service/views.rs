@@ -2,9 +2,10 @@
 //!
 //! Not here: who asks the rooms (`status_view`), the answers' types (`web::answers`).
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::base::CameraId;
+use crate::base::{Arg, CameraId, Sentence};
 use crate::health::{self, Verdict};
 use crate::highlight::{self, Outcome, PendingExport, StorageState};
 use crate::ingest::{CameraState, ConnectionPhase};
@@ -188,9 +189,12 @@ pub(super) fn health(verdict: Verdict) -> HealthAnswer {
 }
 
 pub(super) fn storage(storage: &StorageState) -> StorageView {
+    let (trouble, trouble_code, trouble_args) = parts(storage.trouble.clone());
     StorageView {
         path: storage.path.display().to_string(),
-        trouble: storage.trouble.clone(),
+        trouble,
+        trouble_code,
+        trouble_args,
         free_bytes: storage.free_bytes,
         total_bytes: storage.total_bytes,
     }
@@ -284,13 +288,23 @@ fn link(path: &Path) -> Option<String> {
     Some(format!("/highlights/{below}"))
 }
 
+/// Text, code and arguments.
+fn parts(said: Option<Sentence>) -> (Option<String>, Option<String>, BTreeMap<String, Arg>) {
+    said.map_or_else(Default::default, |said| {
+        (Some(said.text), Some(said.code), said.args)
+    })
+}
+
 pub(super) fn outcome(outcome: Outcome) -> ClipOutcome {
+    let (reason, reason_code, reason_args) = parts(outcome.reason_sentence);
     ClipOutcome {
         clip: outcome.clip.as_deref().and_then(link),
         sidecar: link(&outcome.sidecar),
         camera_id: outcome.camera_id,
         status: job_status(outcome.status),
-        reason: outcome.reason,
+        reason,
+        reason_code,
+        reason_args,
         ended: outcome.ended,
         duration_ms: outcome.duration_ms,
         size_bytes: outcome.size_bytes,

@@ -33,7 +33,7 @@ pub(crate) fn told(event: &Event) -> Option<String> {
             );
             for note in notes {
                 text.push_str("\n        ");
-                text.push_str(note);
+                text.push_str(&note.text);
             }
             Some(text)
         }
@@ -153,7 +153,15 @@ pub(crate) fn one_line(text: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::base::{CameraId, PressId, Refusal};
+    use crate::base::{CameraId, PressId, Refusal, Sentence};
+
+    fn said(text: &str) -> Sentence {
+        Sentence {
+            code: "test".to_owned(),
+            args: Default::default(),
+            text: text.to_owned(),
+        }
+    }
 
     fn camera() -> CameraId {
         CameraId::new("court1").unwrap()
@@ -168,7 +176,7 @@ mod tests {
             end_of_window_mono_ns,
             committed_mono_ns: 5_009_400_000,
             duration_ms: 12_040,
-            notes: vec!["a note".to_owned()],
+            notes: vec![said("a note")],
         };
         let text = told(&committed(Some(5_000_000_000))).unwrap();
         assert_eq!(
@@ -184,10 +192,7 @@ mod tests {
 
     #[test]
     fn a_refused_press_names_each_camera_and_why() {
-        let refused = vec![Refusal {
-            camera_id: camera(),
-            reason: "its ring is empty".to_owned(),
-        }];
+        let refused = vec![Refusal::new(camera(), said("its ring is empty"))];
         let text = answered(&Err(PressError::NoCamera(refused)), 0);
         assert_eq!(
             one_line(&text),

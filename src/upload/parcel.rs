@@ -179,6 +179,8 @@ fn copy(sidecar: &Sidecar, items: &[Item]) -> Sidecar {
     copy.meta_wm = None;
     copy.status = Status::Uploaded;
     copy.reason = None;
+    copy.reason_code = None;
+    copy.reason_args.clear();
     copy.stage = None;
     copy.attempts = 0;
     copy.last_error = None;
@@ -189,6 +191,7 @@ fn copy(sidecar: &Sidecar, items: &[Item]) -> Sidecar {
     // A note that names a file of this box is of no use elsewhere.
     let names_a_path = |note: &String| note.split_whitespace().any(|word| word.starts_with('/'));
     copy.notes.retain(|note| !names_a_path(note));
+    copy.note_codes.retain(|note| !names_a_path(&note.text));
     copy
 }
 

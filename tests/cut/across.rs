@@ -1,7 +1,9 @@
 //! Footage that begins in one place and goes on in another, as a recording and a ring do:
 //! it is cut as if it were one. The cut knows nothing of it.
 
-use hindsight::cut::{Cut, Ended, FinishedCut, FootageError, Index, Offer, Payload, Plan, plan};
+use hindsight::cut::{
+    Cut, Ended, FinishedCut, FootageReadError, Index, Offer, Payload, Plan, plan,
+};
 use hindsight::media::{AuMeta, TrackParams};
 
 use crate::camera::{ON_MONO_NS, SECOND_NS, Spec, film, window};
@@ -32,7 +34,7 @@ impl<A: Index, B: Index> Index for Joined<A, B> {
     fn head(&self) -> u64 {
         self.seam() + self.newer.head() - self.newer.oldest()
     }
-    fn meta(&self, pos: u64) -> Result<AuMeta, FootageError> {
+    fn meta(&self, pos: u64) -> Result<AuMeta, FootageReadError> {
         match self.in_newer(pos) {
             Some(pos) => self.newer.meta(pos),
             None => self.older.meta(pos),
@@ -41,13 +43,13 @@ impl<A: Index, B: Index> Index for Joined<A, B> {
 }
 
 impl<A: Index + Payload, B: Index + Payload> Payload for Joined<A, B> {
-    fn read(&self, pos: u64, into: &mut Vec<u8>) -> Result<AuMeta, FootageError> {
+    fn read(&self, pos: u64, into: &mut Vec<u8>) -> Result<AuMeta, FootageReadError> {
         match self.in_newer(pos) {
             Some(pos) => self.newer.read(pos, into),
             None => self.older.read(pos, into),
         }
     }
-    fn params(&self, generation: u32) -> Result<TrackParams, FootageError> {
+    fn params(&self, generation: u32) -> Result<TrackParams, FootageReadError> {
         let newer = self.newer.params(generation);
         newer.or_else(|_| self.older.params(generation))
     }

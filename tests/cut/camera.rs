@@ -1,7 +1,7 @@
 //! A camera on paper: frames with their references, sent over a jittery
 //! network into a ring that is a list. It knows the truth; the cut does not.
 
-use hindsight::cut::{Cut, Ended, Fact, FinishedCut, FootageError, Offer, Payload};
+use hindsight::cut::{Cut, Ended, Fact, FinishedCut, FootageReadError, Offer, Payload};
 use hindsight::cut::{Index, NoFootage, Plan, Window, plan};
 use hindsight::media::{Alignment, AuFlags, AuMeta, Codec, Track, TrackParams};
 
@@ -85,28 +85,28 @@ impl Index for Ring {
     fn head(&self) -> u64 {
         self.head
     }
-    fn meta(&self, pos: u64) -> Result<AuMeta, FootageError> {
+    fn meta(&self, pos: u64) -> Result<AuMeta, FootageReadError> {
         if pos < self.oldest {
-            return Err(FootageError::Overtaken {
+            return Err(FootageReadError::Overtaken {
                 oldest: self.oldest,
             });
         }
         if pos >= self.head {
-            return Err(FootageError::NotYet);
+            return Err(FootageReadError::NotYet);
         }
         Ok(self.stored(pos).au)
     }
 }
 
 impl Payload for Ring {
-    fn read(&self, pos: u64, into: &mut Vec<u8>) -> Result<AuMeta, FootageError> {
+    fn read(&self, pos: u64, into: &mut Vec<u8>) -> Result<AuMeta, FootageReadError> {
         let au = self.meta(pos)?;
         let byte = au.pts_90k.rem_euclid(251).to_le_bytes()[0];
         into.extend(std::iter::repeat_n(byte, usize::try_from(au.len).unwrap()));
         Ok(au)
     }
 
-    fn params(&self, generation: u32) -> Result<TrackParams, FootageError> {
+    fn params(&self, generation: u32) -> Result<TrackParams, FootageReadError> {
         let video = params_of(Codec::H264);
         Ok(match generation {
             AUDIO_PARAMS => params_of(Codec::Aac),

@@ -30,7 +30,11 @@ fn a_ring_that_holds_less_than_pre_gives_the_shorter_clip_and_says_so() {
     assert_eq!(report.gaps[0].reason, GapReason::NotHeld);
     assert_eq!(report.gaps[0].end_sec, 0.0);
     assert!((plan.short_90k as f64 / 90_000.0 + report.pre_seconds - 20.0).abs() < 0.001);
-    assert!(report.notes[0].contains("begins"), "{:?}", report.notes);
+    assert!(
+        report.notes[0].text.contains("begins"),
+        "{:?}",
+        report.notes
+    );
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The sidecar against its schema, with real values.
 
-use hindsight::base::{BootId, CameraId, Press, PressId, Source, Wall};
-use hindsight::cut::Ended;
-use hindsight::cut::plan;
+use hindsight::base::{BootId, CameraId, Coded, Press, PressId, Source, Wall};
+use hindsight::cut::{Ended, NoFootage, plan};
+use hindsight::highlight::sentence::ClipSentence;
 use hindsight::highlight::sidecar::{About, FileFacts, Sidecar, Status, rfc3339};
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ fn all() -> Vec<Sidecar> {
     };
     let mut made = vec![Sidecar::without_clip(
         &about,
-        "the ring holds nothing of it".to_owned(),
+        &NoFootage::Hole {}.sentence(),
     )];
     for audio in [false, true] {
         let mut ring = film(&Spec {
@@ -72,12 +72,13 @@ fn all() -> Vec<Sidecar> {
             });
             let report = exporter.finish(ended).finished.unwrap().report;
             made.push(Sidecar::for_clip(&about, file("court1.mp4"), &report, None));
-            let why = Some("the second reader sees 3 tracks, not 2".to_owned());
+            let difference = "the second reader sees 3 tracks, not 2".to_owned();
+            let why = ClipSentence::ReadersDisagree { difference }.sentence();
             made.push(Sidecar::for_clip(
                 &about,
                 file("court1.suspect.mp4"),
                 &report,
-                why,
+                Some(&why),
             ));
         }
     }
@@ -209,4 +210,21 @@ fn a_sidecar_that_contradicts_itself_is_found() {
     clip.status = Status::None;
     clip.reason = Some("x".to_owned());
     assert!(clip.contradiction().unwrap().contains("describes a clip"));
+}
+
+#[test]
+fn what_a_sidecar_says_has_codes_and_one_without_them_is_read_as_ever() {
+    for sidecar in all() {
+        let mut json = as_json(&sidecar);
+        assert_eq!(json["reason"].is_null(), json.get("reason_code").is_none());
+        let texts: Vec<_> = sidecar.note_codes.iter().map(|note| &note.text).collect();
+        assert_eq!(texts, sidecar.notes.iter().collect::<Vec<_>>());
+        let old = json.as_object_mut().unwrap();
+        for added in ["reason_code", "reason_args", "note_codes"] {
+            old.remove(added);
+        }
+        let old = Sidecar::from_bytes(json.to_string().as_bytes()).unwrap();
+        assert_eq!((&old.reason, &old.notes), (&sidecar.reason, &sidecar.notes));
+        assert_eq!(old.reason_code, None);
+    }
 }

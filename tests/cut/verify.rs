@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hindsight::base::{CameraId, Press};
-use hindsight::cut::Ended;
+use hindsight::base::{CameraId, Coded, Press};
 use hindsight::cut::plan;
+use hindsight::cut::{Ended, NoFootage};
 use hindsight::disk::Disk;
 use hindsight::highlight::journal::{CameraRecord, Journal, PressRecord};
 use hindsight::highlight::sidecar::{About, FileFacts, Sidecar};
@@ -318,7 +318,7 @@ fn a_sidecar_must_fit_its_clip_its_place_and_itself() {
 fn none_has_a_reason_and_no_clip() {
     let storage = Storage::with_a_highlight();
     let utc = TimeZone::UTC;
-    let none = Sidecar::without_clip(&storage.about(&utc), "x".to_owned());
+    let none = Sidecar::without_clip(&storage.about(&utc), &NoFootage::Hole {}.sentence());
     fs::write(storage.sidecar(), none.to_bytes()).unwrap();
     assert!(
         storage

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use hindsight::base::{RealClock, SimClock, Stop};
+use hindsight::base::{RealClock, Sentence, SimClock, Stop};
 use hindsight::disk::{Disk, DiskCall, DiskFault, Faults};
 
 use crate::rig::{Feeder, PATIENCE, Place, Running, SECOND, now, until};
@@ -270,7 +270,12 @@ fn a_sidecar_that_could_not_be_read_is_not_written_anew() {
         latency_ms: 0,
         timezone: &jiff::tz::TimeZone::UTC,
     };
-    let told = Sidecar::without_clip(&about, "the disk failed".to_owned());
+    let told = Sentence {
+        code: "clip_disk_failed".to_owned(),
+        args: Default::default(),
+        text: "the disk failed".to_owned(),
+    };
+    let told = Sidecar::without_clip(&about, &told);
     let folder = format!("highlights/{}/{press}", taken.press.folder);
     let folder = place.storage().join(folder);
     std::fs::create_dir_all(&folder).unwrap();

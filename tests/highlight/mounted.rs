@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use hindsight::base::PressError;
+use hindsight::base::{PressError, Sentence};
 use hindsight::cut::Ended;
 use hindsight::highlight::ExportPhase;
 
@@ -108,11 +108,19 @@ fn a_read_only_disk_and_one_that_is_gone_refuse_in_words() {
     let over = place.storage();
     mount(&["--bind", over.to_str().unwrap()], &over);
     mount(&["-o", "remount,bind,ro"], &over);
-    let Err(PressError::Storage(text)) = service.highlights.press(&request) else {
+    let Err(PressError::Storage(Sentence { text, .. })) = service.highlights.press(&request) else {
         panic!("a press was taken on a read-only disk");
     };
     assert!(text.contains("read-only"), "{text}");
-    assert_eq!(service.highlights.status().storage.trouble, Some(text));
+    assert_eq!(
+        service
+            .highlights
+            .status()
+            .storage
+            .trouble
+            .map(|why| why.text),
+        Some(text)
+    );
 
     let unmounted = Command::new("umount").args(["-l"]).arg(&over).status();
     assert!(unmounted.unwrap().success());
@@ -122,7 +130,7 @@ fn a_read_only_disk_and_one_that_is_gone_refuse_in_words() {
         .arg(place.disk.path())
         .status();
     assert!(unmounted.unwrap().success());
-    let Err(PressError::Storage(text)) = service.highlights.press(&request) else {
+    let Err(PressError::Storage(Sentence { text, .. })) = service.highlights.press(&request) else {
         panic!("a press was taken on a disk that is gone");
     };
     assert!(text.contains("cannot be reached"), "{text}");

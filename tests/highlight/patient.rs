@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
-use hindsight::base::PressError;
+use hindsight::base::{PressError, Sentence};
 use hindsight::cut::Ended;
 use hindsight::disk::{Disk, DiskCall, DiskFault, Faults};
 use hindsight::highlight::sidecar::{Sidecar, Status};
@@ -112,7 +112,7 @@ fn a_press_that_will_not_fit_is_refused_with_what_is_missing() {
     };
     let service = place.try_start(tuning).unwrap();
     let refused = service.highlights.press(&place.request(now(), 5_000, 0));
-    let Err(PressError::DiskFull(text)) = refused else {
+    let Err(PressError::DiskFull(Sentence { text, .. })) = refused else {
         panic!("{refused:?}");
     };
     assert!(

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
-use hindsight::base::{PressError, StopLevel};
+use hindsight::base::{PressError, Sentence, StopLevel};
 use hindsight::cut::Ended;
 use hindsight::disk::{Disk, DiskCall, DiskFault, Faults};
 use hindsight::highlight::{StartError, Tuning, journal};
@@ -209,7 +209,7 @@ fn without_its_storage_the_service_runs_and_refuses_until_it_is_there() {
     };
     let service = place.try_start(tuning).unwrap();
     let request = place.request(now(), 1_000, 0);
-    let Err(PressError::Storage(text)) = service.highlights.press(&request) else {
+    let Err(PressError::Storage(Sentence { text, .. })) = service.highlights.press(&request) else {
         panic!("a press was taken without a storage");
     };
     assert!(text.contains("storage"), "{text}");
@@ -234,7 +234,7 @@ fn a_storage_that_was_replaced_under_the_service_is_refused() {
     std::fs::rename(place.storage(), place.disk.path().join("elsewhere")).unwrap();
     std::fs::create_dir(place.storage()).unwrap();
     let refused = service.highlights.press(&place.request(now(), 1_000, 0));
-    let Err(PressError::Storage(text)) = refused else {
+    let Err(PressError::Storage(Sentence { text, .. })) = refused else {
         panic!("{refused:?}");
     };
     assert!(text.contains("was its disk unmounted?"), "{text}");

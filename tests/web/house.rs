@@ -125,6 +125,8 @@ impl Presses for Fake {
             camera_id: id("court1"),
             status: JobStatus::Queued,
             reason: None,
+            reason_code: None,
+            reason_args: Default::default(),
             ended: Some(Ended::Complete),
             duration_ms: 5000,
             size_bytes: 7,

@@ -12,7 +12,7 @@ mod samples;
 
 use std::fs;
 
-use hindsight::base::{PressError, Refusal};
+use hindsight::base::{Arg, PressError, Refusal, Sentence};
 use hindsight::web::WebError;
 use serde_json::{Value, json};
 
@@ -31,13 +31,18 @@ fn get(running: &Running, path: &str) -> Answer {
     running.send(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n"))
 }
 
+fn said(text: &str) -> Sentence {
+    Sentence {
+        code: "test_said".to_owned(),
+        args: [("ms".to_owned(), Arg::Number(5))].into(),
+        text: text.to_owned(),
+    }
+}
+
 #[test]
 fn a_press_is_answered_with_its_id_its_time_and_who_refused() {
     let running = start(Fake {
-        refused: vec![Refusal {
-            camera_id: id("goal"),
-            reason: "its ring is empty".to_owned(),
-        }],
+        refused: vec![Refusal::new(id("goal"), said("its ring is empty"))],
         ..Fake::default()
     });
     let answer = post(&running, "/save-clip", "");
@@ -47,7 +52,15 @@ fn a_press_is_answered_with_its_id_its_time_and_who_refused() {
     assert_eq!(body["press_id"], PRESS_ID);
     assert_eq!(body["camera_id"], "all");
     assert_eq!(body["message"], "taken: 1 camera, refused: 1");
-    assert_eq!(body["refused"][0]["camera_id"], "goal");
+    assert_eq!(
+        body["refused"],
+        json!([{
+            "camera_id": "goal",
+            "reason": "its ring is empty",
+            "code": "test_said",
+            "args": {"ms": 5},
+        }])
+    );
     // The fake's wall clock says 2026-11-21 12:00 UTC; the venue is in São Paulo.
     assert_eq!(body["trigger_time"], "2026-11-21T09:00:00.000-03:00");
     assert!(body.get("clips").is_none());
@@ -72,10 +85,7 @@ fn who_waits_gets_the_clips() {
 
 #[test]
 fn a_press_that_nobody_takes_says_why_with_the_right_status() {
-    let refused = vec![Refusal {
-        camera_id: id("court1"),
-        reason: "its ring is empty".to_owned(),
-    }];
+    let refused = vec![Refusal::new(id("court1"), said("its ring is empty"))];
     let table = [
         (
             PressError::NoCamera(refused),
@@ -83,7 +93,7 @@ fn a_press_that_nobody_takes_says_why_with_the_right_status() {
             "no camera took the press",
         ),
         (
-            PressError::Closed("the venue is closed".to_owned()),
+            PressError::Closed(said("the venue is closed")),
             409,
             "the venue is closed",
         ),
@@ -92,12 +102,8 @@ fn a_press_that_nobody_takes_says_why_with_the_right_status() {
             503,
             "the service is stopping and takes no more presses",
         ),
-        (PressError::DiskFull("no room".to_owned()), 507, "no room"),
-        (
-            PressError::Storage("not mounted".to_owned()),
-            507,
-            "not mounted",
-        ),
+        (PressError::DiskFull(said("no room")), 507, "no room"),
+        (PressError::Storage(said("not mounted")), 507, "not mounted"),
     ];
     for (error, status, message) in table {
         let running = start(Fake {

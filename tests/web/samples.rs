@@ -45,6 +45,8 @@ pub fn status() -> StatusSnapshot {
             storage: StorageView {
                 path: "/data".to_owned(),
                 trouble: None,
+                trouble_code: None,
+                trouble_args: Default::default(),
                 free_bytes: 1,
                 total_bytes: 2,
             },

@@ -368,6 +368,7 @@ mod tests {
             clip: clip.map(Path::to_owned),
             sidecar: clip.map_or_else(PathBuf::new, |clip| clip.with_extension("json")),
             reason: Some("the ring is empty".to_owned()),
+            reason_sentence: None,
             duration_ms: PRE_MS + POST_MS,
             size_bytes: 1,
         };

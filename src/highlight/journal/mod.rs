@@ -45,8 +45,8 @@ use std::sync::{Arc, Mutex};
 use crate::base::{PressId, lock};
 use crate::disk::{Disk, File, files::for_people, files::is_full};
 use crate::storage::StorageLayout;
-pub use record::{CameraRecord, PressRecord, Witness};
-use record::{Encoded, HEADER_LEN, Record, Written};
+pub use record::{CameraRecord, JournalFault, PressRecord, Witness};
+use record::{Encoded, HEADER_LEN, Record, RecordRef};
 
 /// Bytes of a new journal; more where what is pending needs it.
 const CAPACITY: usize = 1 << 20;
@@ -67,10 +67,10 @@ pub struct NotDurable {
 
 /// Why a journal could not be opened.
 #[derive(Debug)]
-pub enum OpenError {
+pub enum JournalError {
     Io(io::Error),
     /// It is whole, or something else, and not to be guessed at.
-    Foreign(String),
+    Foreign(JournalFault),
 }
 
 /// What a journal held when it was read.
@@ -83,17 +83,17 @@ pub struct JournalContents {
 }
 
 /// Reads a journal and leaves it alone; also beside a running service. No file: nothing.
-pub fn pending(storage: &Path) -> Result<JournalContents, OpenError> {
+pub fn pending(storage: &Path) -> Result<JournalContents, JournalError> {
     read(&Disk::default(), &StorageLayout::new(storage).journal())
 }
 
-fn read(disk: &Disk, path: &Path) -> Result<JournalContents, OpenError> {
+fn read(disk: &Disk, path: &Path) -> Result<JournalContents, JournalError> {
     let bytes = match disk.read_file(path, LARGEST) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(JournalContents::default()),
-        Err(e) => return Err(OpenError::Io(e)),
+        Err(e) => return Err(JournalError::Io(e)),
     };
-    let found = record::scan(&bytes).map_err(OpenError::Foreign)?;
+    let found = record::scan(&bytes).map_err(JournalError::Foreign)?;
     Ok(JournalContents {
         unread_bytes: found.unread_bytes,
         pending: found.pending(),
@@ -138,7 +138,7 @@ struct Writer {
 
 impl Journal {
     /// Reads what is there and writes it anew, so that nothing is ever appended behind a torn tail.
-    pub fn open(disk: &Disk, storage: &Path) -> Result<(Journal, JournalContents), OpenError> {
+    pub fn open(disk: &Disk, storage: &Path) -> Result<(Journal, JournalContents), JournalError> {
         let path = StorageLayout::new(storage).journal();
         let held = read(disk, &path)?;
         let journal = Journal {
@@ -157,7 +157,7 @@ impl Journal {
         };
         journal
             .rewrite(&mut lock(&journal.writer), 0)
-            .map_err(OpenError::Io)?;
+            .map_err(JournalError::Io)?;
         Ok((journal, held))
     }
 
@@ -198,8 +198,8 @@ impl Journal {
         self.take(noted, taken).map(drop)
     }
 
-    fn encoded(&self, record: &Written) -> Result<Encoded, NotDurable> {
-        Encoded::of(record).map_err(|what| self.not_durable(what, false))
+    fn encoded(&self, record: &RecordRef) -> Result<Encoded, NotDurable> {
+        Encoded::of(record).map_err(|error| self.not_durable(error.to_string(), false))
     }
 
     /// One sync for all who wait for one.
@@ -272,6 +272,10 @@ impl Journal {
         self.sync_to(last).is_ok() && lock(&self.writer).file.is_some()
     }
 
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Why no press can be written down at present, unless it is for want of room.
     pub fn trouble(&self) -> Option<String> {
         lock(&self.broken).clone()
@@ -340,9 +344,7 @@ impl Journal {
         let done = self.try_rewrite(writer, more);
         // That there is no room is told by who counts it.
         *lock(&self.broken) = match &done {
-            Err(error) if !is_full(error) => {
-                Some(format!("{}: {}", self.path.display(), for_people(error)))
-            }
+            Err(error) if !is_full(error) => Some(for_people(error)),
             _ => None,
         };
         done

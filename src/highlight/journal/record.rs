@@ -9,7 +9,7 @@
 //! offset and the JSON, so a record counts only where it was written. A reader
 //! takes every whole record that it finds, so damage costs what it hit and no more.
 //!
-//! Pure. Called by: journal.
+//! Pure. Not here: when they are written, and where (`journal`).
 
 use serde::{Deserialize, Serialize};
 
@@ -66,7 +66,7 @@ pub enum Record<T = PressRecord, P = PressId> {
 }
 
 /// What is written is somebody else's.
-pub type Written<'a> = Record<&'a PressRecord, &'a PressId>;
+pub type RecordRef<'a> = Record<&'a PressRecord, &'a PressId>;
 
 /// What a journal's bytes hold.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -126,15 +126,15 @@ pub struct Encoded {
 }
 
 impl Encoded {
-    pub fn of(record: &Written) -> Result<Encoded, String> {
+    pub fn of(record: &RecordRef) -> Result<Encoded, EncodeError> {
         let mut bytes = Vec::with_capacity(USUAL_LEN);
         bytes.resize(RECORD_HEADER_LEN, 0);
-        serde_json::to_writer(&mut bytes, record).map_err(|e| e.to_string())?;
+        serde_json::to_writer(&mut bytes, record)?;
         Encoded::checked(RECORD_VERSION, bytes)
     }
 
-    fn checked(version: u16, bytes: Vec<u8>) -> Result<Encoded, String> {
-        u32::try_from(bytes.len()).map_err(|e| e.to_string())?;
+    fn checked(version: u16, bytes: Vec<u8>) -> Result<Encoded, EncodeError> {
+        u32::try_from(bytes.len())?;
         Ok(Encoded { version, bytes })
     }
 
@@ -161,7 +161,7 @@ impl Encoded {
 }
 
 /// Appends `record` to `bytes`, of which the first is the first of the file.
-pub fn append(bytes: &mut Vec<u8>, record: &Written) -> Result<(), String> {
+pub fn append(bytes: &mut Vec<u8>, record: &RecordRef) -> Result<(), EncodeError> {
     let encoded = Encoded::of(record)?;
     bytes.extend(encoded.at(bytes.len() as u64, ALIGN));
     Ok(())
@@ -187,9 +187,34 @@ fn whole_at(bytes: &[u8], at: usize) -> Option<(u16, &[u8], usize)> {
     (crc == u32_at(head, 12)?).then(|| (version, payload, to.next_multiple_of(ALIGN)))
 }
 
-/// Reads all of a journal. `Err` in words: it is none, or it was written by
-/// another version of this program, which must not be guessed at.
-pub fn scan(bytes: &[u8]) -> Result<Scanned, String> {
+/// Why bytes are no journal that can be read, and must not be guessed at.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JournalFault {
+    #[error("its beginning is not that of a journal, and no press is found in it")]
+    NotAJournal,
+    #[error(
+        "it is of version {found}, this hindsight reads version {FILE_VERSION}; start the hindsight that wrote it, let it finish its presses, then come back"
+    )]
+    Version { found: u32 },
+    #[error(
+        "it holds a record of version {found}, this hindsight reads version {RECORD_VERSION}; start the hindsight that wrote it, let it finish its presses, then come back"
+    )]
+    RecordVersion { found: u16 },
+    #[error("it holds a record that this hindsight does not know: {0}")]
+    UnknownRecord(String),
+}
+
+/// Why a record cannot be written down.
+#[derive(Debug, thiserror::Error)]
+pub enum EncodeError {
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    #[error(transparent)]
+    TooLong(#[from] std::num::TryFromIntError),
+}
+
+/// Reads all of a journal.
+pub fn scan(bytes: &[u8]) -> Result<Scanned, JournalFault> {
     let mut found = Scanned::default();
     let known = check_header(bytes)?;
     let mut at = HEADER_LEN.min(bytes.len());
@@ -207,7 +232,7 @@ pub fn scan(bytes: &[u8]) -> Result<Scanned, String> {
     }
     let blank = found.unread_bytes == 0 && bytes.iter().take(HEADER_LEN).all(|b| *b == 0);
     if !known && found.records.is_empty() && !blank {
-        return Err("its beginning is not that of a journal, and no press is found in it".into());
+        return Err(JournalFault::NotAJournal);
     }
     if !known && !blank {
         found.unread_bytes += HEADER_LEN as u64;
@@ -216,27 +241,22 @@ pub fn scan(bytes: &[u8]) -> Result<Scanned, String> {
 }
 
 /// True if the header is whole; an error if it is whole and of another version.
-fn check_header(bytes: &[u8]) -> Result<bool, String> {
+fn check_header(bytes: &[u8]) -> Result<bool, JournalFault> {
     let Some(head) = bytes.get(..HEADER_LEN) else {
         return Ok(false);
     };
     let whole = head[..8] == *MAGIC && u32_at(head, 60) == Some(crc32fast::hash(&head[..60]));
     match u32_at(head, 8) {
-        Some(version) if whole && version != FILE_VERSION => Err(format!(
-            "it is of version {version}, this hindsight reads version {FILE_VERSION}; start the hindsight that wrote it, let it finish its presses, then come back"
-        )),
+        Some(found) if whole && found != FILE_VERSION => Err(JournalFault::Version { found }),
         _ => Ok(whole),
     }
 }
 
-fn parse(version: u16, payload: &[u8]) -> Result<Record, String> {
+fn parse(version: u16, payload: &[u8]) -> Result<Record, JournalFault> {
     if version != RECORD_VERSION {
-        return Err(format!(
-            "it holds a record of version {version}, this hindsight reads version {RECORD_VERSION}; start the hindsight that wrote it, let it finish its presses, then come back"
-        ));
+        return Err(JournalFault::RecordVersion { found: version });
     }
-    serde_json::from_slice(payload)
-        .map_err(|e| format!("it holds a record that this hindsight does not know: {e}"))
+    serde_json::from_slice(payload).map_err(|e| JournalFault::UnknownRecord(e.to_string()))
 }
 
 #[cfg(test)]
@@ -287,7 +307,7 @@ mod tests {
         assert_eq!(scan(&bytes).unwrap().pending(), []);
 
         // As it was written before there were buttons and courts.
-        let mut old = serde_json::to_value(Written::Taken(&plain)).unwrap();
+        let mut old = serde_json::to_value(RecordRef::Taken(&plain)).unwrap();
         let pressed = old["taken"]["press"].as_object_mut().unwrap();
         pressed.remove("button").unwrap();
         old["taken"]["cameras"][0]
@@ -346,17 +366,17 @@ mod tests {
         empty.extend(b"{}");
         let empty = Encoded::checked(2, empty).unwrap();
         bytes.extend(empty.at(HEADER_LEN as u64, ALIGN));
-        let refused = scan(&bytes).unwrap_err();
+        let refused = scan(&bytes).unwrap_err().to_string();
         assert!(refused.contains("a record of version 2"), "{refused}");
 
         let mut newer = header();
         newer[8] = 9;
         let crc = crc32fast::hash(&newer[..60]);
         newer[60..].copy_from_slice(&crc.to_le_bytes());
-        let refused = scan(&newer).unwrap_err();
+        let refused = scan(&newer).unwrap_err().to_string();
         assert!(refused.contains("of version 9"), "{refused}");
 
-        let refused = scan(&[b'x'; 400]).unwrap_err();
+        let refused = scan(&[b'x'; 400]).unwrap_err().to_string();
         assert!(refused.contains("not that of a journal"), "{refused}");
         assert_eq!(scan(&[]).unwrap(), Scanned::default());
         assert_eq!(scan(&[0; 4096]).unwrap(), Scanned::default());

@@ -375,7 +375,7 @@ fn a_journal_that_cannot_be_written_says_so_until_it_can() {
     };
     let (said, trouble) = told(Errno::EROFS);
     assert!(said.contains("restart the box"), "{said}");
-    assert!(trouble.unwrap().contains("journal: Read-only file system"));
+    assert!(trouble.unwrap().contains("Read-only file system"));
     assert_eq!(told(Errno::ENOSPC).1, None, "room is counted elsewhere");
 }
 

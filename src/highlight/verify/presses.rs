@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::checker::{Checker, is_press_folder, name_of};
 use crate::base::Press;
-use crate::highlight::journal::{self, OpenError};
+use crate::highlight::journal::{self, JournalError};
 use crate::storage::{HighlightPaths, StorageLayout};
 
 /// A folder that a service stores into.
@@ -43,8 +43,8 @@ impl Checker {
         let path = StorageLayout::new(storage).journal();
         let held = match journal::pending(storage) {
             Ok(held) => held,
-            Err(OpenError::Io(e)) => return self.unreadable(&path, &e),
-            Err(OpenError::Foreign(why)) => {
+            Err(JournalError::Io(e)) => return self.unreadable(&path, &e),
+            Err(JournalError::Foreign(why)) => {
                 return self.fault(&path, format!("not a journal of presses: {why}"));
             }
         };

@@ -112,6 +112,9 @@ pub struct StorageView {
     pub path: String,
     /// Null: it is there and can be written.
     pub trouble: Option<String>,
+    /// Of `trouble`.
+    pub trouble_code: Option<String>,
+    pub trouble_args: BTreeMap<String, Arg>,
     pub free_bytes: u64,
     pub total_bytes: u64,
 }

@@ -1,9 +1,12 @@
 //! `POST /save-clip`.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::queue::JobStatus;
 use super::said::Said;
+use crate::base::sentence::Arg;
 use crate::base::{CameraId, PressId, Refusal};
 use crate::cut::Ended;
 
@@ -69,6 +72,9 @@ pub struct ClipOutcome {
     pub status: JobStatus,
     /// With `suspect` and `none`.
     pub reason: Option<String>,
+    /// Of `reason`.
+    pub reason_code: Option<String>,
+    pub reason_args: BTreeMap<String, Arg>,
     pub ended: Option<Ended>,
     /// As played; 0 without clip.
     pub duration_ms: u64,

@@ -11,7 +11,6 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use crate::base::sentence::Sentence;
 use crate::base::{PressAck, PressError, PressId, PressRequest, Source};
 use crate::web::answers::press::{AskedCameras, ClipOutcome, PressAnswer};
 use crate::web::answers::said::Said;
@@ -144,7 +143,7 @@ fn not_taken(
         PressError::DiskFull(_) | PressError::Storage(_) => StatusCode::INSUFFICIENT_STORAGE,
     };
     let answer = PressAnswer {
-        said: Said::refused(said_of(&error)),
+        said: Said::refused(error.sentence()),
         trigger_time: call.api.now(),
         trigger_mono_ns: call.arrival.0,
         camera_id,
@@ -157,19 +156,4 @@ fn not_taken(
         clips: None,
     };
     (status, Json(answer))
-}
-
-fn said_of(error: &PressError) -> Sentence {
-    let code = match error {
-        PressError::Stopping => "press_stopping",
-        PressError::NoCamera(_) => "press_no_camera",
-        PressError::Closed(_) => "press_closed",
-        PressError::DiskFull(_) => "press_disk_full",
-        PressError::Storage(_) => "press_storage",
-    };
-    Sentence {
-        code: code.to_owned(),
-        args: Default::default(),
-        text: error.to_string(),
-    }
 }
