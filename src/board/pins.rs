@@ -111,10 +111,47 @@ struct Inside {
 }
 
 /// Why a map cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PinsError {
-    #[error("{id}.toml: {what}")]
-    Written { id: String, what: String },
+#[derive(Debug, thiserror::Error)]
+#[error("{id}.toml: {why}")]
+pub struct PinsError {
+    pub id: String,
+    pub why: MapFault,
+}
+
+/// What is wrong with a map.
+#[derive(Debug, thiserror::Error)]
+pub enum MapFault {
+    #[error("{0}")]
+    Toml(#[from] toml::de::Error),
+    #[error("its id is {0:?}, which should be its file's name")]
+    OtherId(String),
+    #[error("header {0:?}: there is no such map")]
+    NoSuchHeader(String),
+    #[error("either header or [[pin]], not both")]
+    HeaderAndPins,
+    #[error("[recommended] is missing")]
+    NothingRecommended,
+    #[error("pin {pin} stands where pin {place} should")]
+    Misplaced { pin: u8, place: usize },
+    #[error("pin {pin}: {why}")]
+    Pin { pin: u8, why: PinFault },
+    #[error("bcm {bcm} is recommended {why}")]
+    Recommended { bcm: u32, why: &'static str },
+}
+
+/// What is wrong with one pin of a map.
+#[derive(Debug, thiserror::Error)]
+pub enum PinFault {
+    #[error("is = \"3V3\", \"5V\", \"GND\" or bcm, not {0:?}")]
+    Is(Option<String>),
+    #[error("why is missing")]
+    NoWhy,
+    #[error("use = \"any\", \"button\" or \"reserved\", not {0:?}")]
+    Use(Option<String>),
+    #[error("reset = \"up\" or \"down\", not {0:?}")]
+    Reset(Option<String>),
+    #[error("bcm {0} is named twice")]
+    Twice(u32),
 }
 
 impl PinMap {
@@ -243,34 +280,28 @@ struct WrittenPin {
 pub fn parse_all(written: &[(&str, &str)]) -> Result<Vec<PinMap>, PinsError> {
     let mut maps: Vec<PinMap> = Vec::new();
     for (id, text) in written {
-        let map = parse(text, &maps).map_err(|what| PinsError::Written {
+        let map = parse(id, text, &maps).map_err(|why| PinsError {
             id: (*id).to_owned(),
-            what,
+            why,
         })?;
-        if map.id != *id || maps.iter().any(|other| other.id == map.id) {
-            return Err(PinsError::Written {
-                id: (*id).to_owned(),
-                what: format!("its id is {:?}, which should be its file's name", map.id),
-            });
-        }
         maps.push(map);
     }
     Ok(maps)
 }
 
-fn parse(text: &str, before: &[PinMap]) -> Result<PinMap, String> {
-    let written: WrittenMap = toml::from_str(text).map_err(|error| error.to_string())?;
+fn parse(id: &str, text: &str, before: &[PinMap]) -> Result<PinMap, MapFault> {
+    let written: WrittenMap = toml::from_str(text)?;
     let of = match &written.header {
         Some(id) => {
             let other = before.iter().find(|map| map.id == *id);
-            Some(other.ok_or_else(|| format!("header {id:?}: there is no such map"))?)
+            Some(other.ok_or_else(|| MapFault::NoSuchHeader(id.clone()))?)
         }
         None => None,
     };
     let pins = match (of, written.pin.is_empty()) {
         (Some(of), true) => of.pins.clone(),
         (None, false) => header(written.pin)?,
-        _ => return Err("either header or [[pin]], not both".to_owned()),
+        _ => return Err(MapFault::HeaderAndPins),
     };
     let recommended = written
         .recommended
@@ -282,28 +313,31 @@ fn parse(text: &str, before: &[PinMap]) -> Result<PinMap, String> {
         models: written.models,
         chip: written.chip,
         pins,
-        recommended: recommended.ok_or("[recommended] is missing")?,
+        recommended: recommended.ok_or(MapFault::NothingRecommended)?,
         inside: written.inside,
     };
     suits(&map)?;
+    if map.id != id || before.iter().any(|other| other.id == map.id) {
+        return Err(MapFault::OtherId(map.id));
+    }
     Ok(map)
 }
 
-fn header(written: Vec<WrittenPin>) -> Result<Vec<Pin>, String> {
+fn header(written: Vec<WrittenPin>) -> Result<Vec<Pin>, MapFault> {
     let mut pins: Vec<Pin> = Vec::new();
     for pin in written {
-        let number = pin.header;
-        let place = pins.len() + 1;
+        let (number, place) = (pin.header, pins.len() + 1);
         if usize::from(number) != place {
-            return Err(format!("pin {number} stands where pin {place} should"));
+            return Err(MapFault::Misplaced { pin: number, place });
         }
-        let is = pin_is(pin).map_err(|what| format!("pin {number}: {what}"))?;
+        let fault = |why| MapFault::Pin { pin: number, why };
+        let is = pin_is(pin).map_err(fault)?;
         if let PinIs::Line(line) = &is {
             let twice = pins
                 .iter()
                 .any(|pin| matches!(&pin.is, PinIs::Line(other) if other.bcm == line.bcm));
             if twice {
-                return Err(format!("pin {number}: bcm {} is named twice", line.bcm));
+                return Err(fault(PinFault::Twice(line.bcm)));
             }
         }
         pins.push(Pin { header: number, is });
@@ -311,32 +345,26 @@ fn header(written: Vec<WrittenPin>) -> Result<Vec<Pin>, String> {
     Ok(pins)
 }
 
-fn pin_is(pin: WrittenPin) -> Result<PinIs, String> {
+fn pin_is(pin: WrittenPin) -> Result<PinIs, PinFault> {
     let Some(bcm) = pin.bcm else {
         return match pin.is.as_deref() {
             Some("3V3") => Ok(PinIs::Volts3),
             Some("5V") => Ok(PinIs::Volts5),
             Some("GND") => Ok(PinIs::Ground),
-            other => Err(format!(
-                "is = \"3V3\", \"5V\", \"GND\" or bcm, not {other:?}"
-            )),
+            _ => Err(PinFault::Is(pin.is)),
         };
     };
-    let why = pin.why.ok_or("why is missing");
+    let why = pin.why.ok_or(PinFault::NoWhy);
     let fit = match pin.fit.as_deref() {
         Some("any") => Fit::Any,
         Some("button") => Fit::Button(why?),
         Some("reserved") => Fit::Reserved(why?),
-        other => {
-            return Err(format!(
-                "use = \"any\", \"button\" or \"reserved\", not {other:?}"
-            ));
-        }
+        _ => return Err(PinFault::Use(pin.fit)),
     };
     let pulled_up = match pin.reset.as_deref() {
         Some("up") => true,
         Some("down") => false,
-        other => return Err(format!("reset = \"up\" or \"down\", not {other:?}")),
+        _ => return Err(PinFault::Reset(pin.reset)),
     };
     Ok(PinIs::Line(HeaderLine {
         bcm,
@@ -347,27 +375,22 @@ fn pin_is(pin: WrittenPin) -> Result<PinIs, String> {
 }
 
 /// What is recommended must be possible and, before the service runs, harmless.
-fn suits(map: &PinMap) -> Result<(), String> {
+fn suits(map: &PinMap) -> Result<(), MapFault> {
     let all = &map.recommended;
     let lights = [all.ready, all.busy, all.fault, all.sound];
     let wanted = all.buttons.iter().map(|bcm| (*bcm, true));
     let wanted: Vec<(u32, bool)> = wanted.chain(lights.map(|bcm| (bcm, false))).collect();
     for (at, (bcm, up)) in wanted.iter().enumerate() {
-        let line = map
-            .line(*bcm)
-            .ok_or(format!("bcm {bcm} is recommended and not on the header"))?;
+        let not = |why| MapFault::Recommended { bcm: *bcm, why };
+        let line = map.line(*bcm).ok_or(not("and not on the header"))?;
         if line.fit != Fit::Any || map.reserved(*bcm).is_some() {
-            return Err(format!(
-                "bcm {bcm} is recommended and does not suit everything"
-            ));
+            return Err(not("and does not suit everything"));
         }
         if line.pulled_up != *up {
-            return Err(format!(
-                "bcm {bcm} is recommended and pulled the wrong way from power-on"
-            ));
+            return Err(not("and pulled the wrong way from power-on"));
         }
         if wanted[..at].iter().any(|(other, _)| other == bcm) {
-            return Err(format!("bcm {bcm} is recommended twice"));
+            return Err(not("twice"));
         }
     }
     Ok(())

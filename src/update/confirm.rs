@@ -200,9 +200,13 @@ mod tests {
         );
         assert!(nothing(of(Slot::B, Some(Slot::A), 0)), "went back");
         assert!(nothing(of(Slot::A, None, 0)), "started by hand");
+        let bad = || StateFileError::Bad {
+            path: PathBuf::new(),
+            why: BadCopy::Checksum,
+        };
         let damaged = Err(UpdateError::NoState {
-            first: String::new(),
-            second: String::new(),
+            first: bad(),
+            second: bad(),
         });
         assert!(matches!(errand(&damaged, Slot::A), Errand::Mend { .. }));
     }

@@ -3,7 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::state::Slot;
+use super::header::HeaderError;
+use super::state::{BadCopy, Slot};
 use crate::disk::files::for_people;
 
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +21,10 @@ pub enum UpdateError {
         "neither of the files that say which slot is started can be used: {first}; {second}; \
          \"hindsight update --confirm\" writes them anew once the service has been healthy for 2 minutes"
     )]
-    NoState { first: String, second: String },
+    NoState {
+        first: StateFileError,
+        second: StateFileError,
+    },
     #[error(
         "slot {running} runs and is itself not confirmed yet: to write the other one now would leave no \
          slot that is known to work; wait until \"hindsight update --status\" says that it is confirmed"
@@ -75,16 +79,12 @@ pub enum UpdateError {
     )]
     OldSignature { from: String },
     #[error(
-        "{from}: the signature does not hold: the file was changed or damaged after it was signed; \
-         fetch it again"
+        "{from}: the signature does not hold: the file ({len} bytes) was cut short, changed or damaged \
+         after it was signed; fetch or copy it again"
     )]
-    WrongSignature { from: String },
-    #[error(
-        "{from} is cut short: it ends after {len} bytes, in the middle; fetch or copy it again"
-    )]
-    CutShort { from: String, len: u64 },
+    WrongSignature { from: String, len: u64 },
     #[error("{from} is no update of Hindsight: {why}; hindsight-<version>-<arch>.hsu is its name")]
-    NotAnUpdate { from: String, why: String },
+    NotAnUpdate { from: String, why: HeaderError },
     #[error("{from} is for {theirs}, this box is {ours}; take hindsight-{version}-{ours}.hsu")]
     OtherArch {
         from: String,
@@ -146,6 +146,15 @@ pub enum UpdateError {
     },
 }
 
+/// Why one of the two files that say which slot is started cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateFileError {
+    #[error("{} cannot be read: {error}", .path.display())]
+    Unread { path: PathBuf, error: io::Error },
+    #[error("{} {why}", .path.display())]
+    Bad { path: PathBuf, why: BadCopy },
+}
+
 /// Slots and their files belong to root, and to nobody else.
 fn told(error: &io::Error) -> String {
     match error.kind() {
@@ -170,7 +179,6 @@ impl UpdateError {
                 | OtherKey { .. }
                 | OldSignature { .. }
                 | WrongSignature { .. }
-                | CutShort { .. }
                 | NotAnUpdate { .. }
                 | OtherArch { .. }
                 | Older { .. }

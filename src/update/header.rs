@@ -30,33 +30,45 @@ struct Format {
     format: u64,
 }
 
-/// What is wrong with it, for people.
-pub type Wrong = String;
+/// Why a first line is no header of an update.
+#[derive(Debug, thiserror::Error)]
+pub enum HeaderError {
+    #[error("its first line is no header")]
+    NoLine,
+    #[error("its header is no text")]
+    NoText,
+    #[error("its first line is no header (JSON with a format)")]
+    NoFormat,
+    #[error("it has format {0}, and this version knows {FORMAT}: update to one in between first")]
+    OtherFormat(u64),
+    #[error("its header is wrong: {0}")]
+    Fields(serde_json::Error),
+    #[error("its header is wrong: sha256 must be 64 hexadecimal digits")]
+    Sha256,
+    #[error("its header is wrong: size must be more than 0")]
+    Size,
+}
 
 impl Header {
     /// The header that `beginning` (of the file) begins with, and its length with the newline.
-    pub fn of(beginning: &[u8]) -> Result<(Header, usize), Wrong> {
-        let line = beginning.iter().take(LONGEST).position(|b| *b == b'\n');
-        let line = line.ok_or("its first line is no header")?;
-        let text = std::str::from_utf8(&beginning[..line]).map_err(|_| "its header is no text")?;
-        let format: Format = serde_json::from_str(text)
-            .map_err(|_| "its first line is no header (JSON with a format)")?;
+    pub fn of(beginning: &[u8]) -> Result<(Header, u64), HeaderError> {
+        let mut bytes = beginning.iter().take(LONGEST);
+        let line = bytes.position(|b| *b == b'\n');
+        let line = &beginning[..line.ok_or(HeaderError::NoLine)?];
+        let text = std::str::from_utf8(line).map_err(|_| HeaderError::NoText)?;
+        let format: Format = serde_json::from_str(text).map_err(|_| HeaderError::NoFormat)?;
         if format.format != FORMAT {
-            return Err(format!(
-                "it has format {}, and this version knows {FORMAT}: update to one in between first",
-                format.format
-            ));
+            return Err(HeaderError::OtherFormat(format.format));
         }
-        let header: Header =
-            serde_json::from_str(text).map_err(|error| format!("its header is wrong: {error}"))?;
+        let header: Header = serde_json::from_str(text).map_err(HeaderError::Fields)?;
         let hex = header.sha256.len() == 64 && header.sha256.bytes().all(|b| b.is_ascii_hexdigit());
         if !hex {
-            return Err("its header is wrong: sha256 must be 64 hexadecimal digits".to_owned());
+            return Err(HeaderError::Sha256);
         }
         if header.size == 0 {
-            return Err("its header is wrong: size must be more than 0".to_owned());
+            return Err(HeaderError::Size);
         }
-        Ok((header, line + 1))
+        Ok((header, line.len() as u64 + 1))
     }
 
     /// The SHA-256 of the slot's bytes is `digest`.
@@ -100,7 +112,7 @@ mod tests {
     fn a_header_is_read_with_its_length() {
         let text = line(1, "0.2.0", 700, SHA);
         let (header, len) = Header::of(&text).unwrap();
-        assert_eq!(&text[len..], b"rest\n");
+        assert_eq!(&text[usize::try_from(len).unwrap()..], b"rest\n");
         assert_eq!((header.size, header.arch.as_str()), (700, "arm64"));
         assert_eq!(header.version, Version::new(0, 2, 0));
         let nothing = sha2::Digest::finalize(<sha2::Sha256 as sha2::Digest>::new());
@@ -125,7 +137,7 @@ mod tests {
                 "64 hexadecimal digits",
             ),
         ] {
-            let wrong = Header::of(&text).unwrap_err();
+            let wrong = Header::of(&text).unwrap_err().to_string();
             assert!(wrong.contains(words), "{wrong}");
         }
     }

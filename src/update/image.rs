@@ -1,7 +1,6 @@
 //! An update's file, and whether it is to be believed.
 //!
-//! First the signature over all of it, then the header, then where its packed bytes end. Nothing
-//! of it is unpacked here.
+//! First the signature over all of it, then the header. Nothing of it is unpacked here.
 //!
 //! Not here: fetching (`fetch`), whether it fits this box (`install`), unpacking (`unpack`).
 
@@ -14,7 +13,6 @@ use minisign_verify::{Error as SignError, PublicKey, Signature};
 
 use super::error::UpdateError;
 use super::header::{Header, LONGEST};
-use super::zstd_end::{self, End};
 
 /// Ends the name of the signature.
 pub const SIGNATURE: &str = ".minisig";
@@ -79,7 +77,7 @@ impl Image {
         })
     }
 
-    /// Whether it was signed with the key in the file `key`, and is whole. Reads all of it;
+    /// Whether it was signed with the key in the file `key`, and begins with a header. Reads all of it;
     /// `tell` hears how many bytes it has read.
     pub fn prove(&self, key: &Path, tell: &mut dyn FnMut(u64)) -> Result<Proved, UpdateError> {
         let public = public_key(key)?;
@@ -113,57 +111,21 @@ impl Image {
             tell(at);
         }
         if verifier.finalize().is_err() {
-            return Err(self.why_not(&beginning)?);
+            return Err(UpdateError::WrongSignature {
+                from: self.from.clone(),
+                len: self.len,
+            });
         }
-        self.understood(&beginning)
+        let (header, body_at) = Header::of(&beginning).map_err(|why| UpdateError::NotAnUpdate {
+            from: self.from.clone(),
+            why,
+        })?;
+        Ok(Proved { header, body_at })
     }
 
     fn read(&self, into: &mut [u8], at: u64) -> Result<(), UpdateError> {
         let read = self.file.read_exact_at(into, at);
         read.map_err(UpdateError::io("reading", Path::new(&self.from)))
-    }
-
-    /// The signature does not hold: perhaps it is only that the end is missing.
-    fn why_not(&self, beginning: &[u8]) -> Result<UpdateError, UpdateError> {
-        let cut = match Header::of(beginning) {
-            Ok((_, body_at)) => self.end(body_at as u64)? == End::CutShort,
-            // Not even the first line is there.
-            Err(_) => !beginning.contains(&b'\n') && beginning.len() < LONGEST,
-        };
-        let from = self.from.clone();
-        Ok(match cut {
-            true => UpdateError::CutShort {
-                from,
-                len: self.len,
-            },
-            false => UpdateError::WrongSignature { from },
-        })
-    }
-
-    fn understood(&self, beginning: &[u8]) -> Result<Proved, UpdateError> {
-        let from = self.from.clone();
-        let (header, body_at) = match Header::of(beginning) {
-            Ok(found) => found,
-            Err(why) => return Err(UpdateError::NotAnUpdate { from, why }),
-        };
-        let body_at = body_at as u64;
-        match self.end(body_at)? {
-            End::Whole => Ok(Proved { header, body_at }),
-            End::CutShort => Err(UpdateError::CutShort {
-                from,
-                len: self.len,
-            }),
-            End::Other => Err(UpdateError::NotAnUpdate {
-                from,
-                why: "behind its header are no bytes that zstd packed".to_owned(),
-            }),
-        }
-    }
-
-    fn end(&self, body_at: u64) -> Result<End, UpdateError> {
-        let read = |into: &mut [u8], at: u64| self.file.read_exact_at(into, at);
-        zstd_end::end(read, body_at, self.len)
-            .map_err(UpdateError::io("reading", Path::new(&self.from)))
     }
 }
 

@@ -231,9 +231,9 @@ mod tests {
         }
     }
 
-    fn found(cmdline: &str, mounts: &str) -> Result<Layout, String> {
+    fn found(cmdline: &str, mounts: &str) -> Result<Layout, UpdateError> {
         let dir = tempfile::tempdir().unwrap();
-        Layout::of_this_box(&kernel(dir.path(), cmdline, mounts)).map_err(|e| e.to_string())
+        Layout::of_this_box(&kernel(dir.path(), cmdline, mounts))
     }
 
     #[test]
@@ -247,20 +247,20 @@ mod tests {
 
     #[test]
     fn a_system_that_is_no_image_of_ours_is_told_from_one_that_is() {
-        let error = found("root=/dev/sda2 hindsight.slots=a\n", CARD).unwrap_err();
+        let error = found("root=/dev/sda2 hindsight.slots=a\n", CARD).unwrap_err().to_string();
         assert!(
             error.contains("command line has no hindsight.slot="),
             "{error}"
         );
-        let error = found("hindsight.slot=c\n", CARD).unwrap_err();
+        let error = found("hindsight.slot=c\n", CARD).unwrap_err().to_string();
         assert!(error.contains("not started from a slot"), "{error}");
-        let error = found("hindsight.slot=a\n", "").unwrap_err();
+        let error = found("hindsight.slot=a\n", "").unwrap_err().to_string();
         assert!(
             error.contains("nothing is mounted at /boot/firmware"),
             "{error}"
         );
         let usb = CARD.replace("179:1", "8:1");
-        let error = found("hindsight.slot=a\n", &usb).unwrap_err();
+        let error = found("hindsight.slot=a\n", &usb).unwrap_err().to_string();
         assert!(error.contains("no partition 3"), "{error}");
     }
 

@@ -35,7 +35,6 @@ pub mod layout;
 pub mod state;
 pub mod store;
 mod unpack;
-mod zstd_end;
 
 pub use error::UpdateError;
 pub use header::Header;

@@ -10,8 +10,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::error::UpdateError;
-use super::state::{BadCopy, SlotState};
+use super::error::{StateFileError, UpdateError};
+use super::state::SlotState;
 use crate::disk::Disk;
 
 /// In the order in which they count.
@@ -35,17 +35,14 @@ impl SlotStore {
     }
 
     /// Why one cannot be read is as good as that it does not count.
-    fn copy(&self, copy: usize) -> Result<SlotState, String> {
+    fn copy(&self, copy: usize) -> Result<SlotState, StateFileError> {
         let path = self.path(copy);
-        let bytes = self.disk.read_file(&path, 1 << 20);
-        let why = match bytes {
-            Ok(bytes) => match SlotState::decode(&bytes) {
-                Ok(state) => return Ok(state),
-                Err(bad @ BadCopy::Length(_)) | Err(bad) => bad.to_string(),
-            },
-            Err(error) => format!("cannot be read: {error}"),
-        };
-        Err(format!("{} {why}", path.display()))
+        match self.disk.read_file(&path, 1 << 20) {
+            Ok(bytes) => {
+                SlotState::decode(&bytes).map_err(|why| StateFileError::Bad { path, why })
+            }
+            Err(error) => Err(StateFileError::Unread { path, error }),
+        }
     }
 
     /// What they say.

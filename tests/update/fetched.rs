@@ -159,11 +159,11 @@ fn a_download_that_breaks_or_falls_silent_is_told_and_leaves_nothing() {
         .has(PATH, Answer::Silent(net.bytes.clone(), 300_000));
     let why = net.refused(&url);
     assert!(why.contains("nothing came for 1 s"), "{why}");
-    // Cut short where nobody said how long it is: the bytes themselves tell.
+    // Cut short where nobody said how long it is: the signature tells.
     let half = net.bytes[..net.bytes.len() / 2].to_vec();
     net.server.has(PATH, Answer::Unmeasured(half));
     let why = net.refused(&url);
-    assert!(why.contains("is cut short"), "{why}");
+    assert!(why.contains("the signature does not hold"), "{why}");
 }
 
 #[test]
