@@ -64,6 +64,7 @@ mod files;
 mod firmware;
 pub mod identity;
 mod notices;
+pub mod sentence;
 pub mod system;
 pub mod text;
 pub mod wifi;

@@ -102,14 +102,20 @@ mod tests {
         fs::create_dir_all(root.path().join("dev")).unwrap();
         fs::write(&paths.console, "").unwrap();
         let mut disk = Notices::of(&paths, "disk");
-        disk.add(Notice::new("no SSD", "SSD", "plug one in"));
+        disk.add(Notice {
+            what: "no SSD".to_owned(),
+            place: "SSD".to_owned(),
+            what_to_do: "plug one in".to_owned(),
+            ..Notice::default()
+        });
         disk.keep().unwrap();
         let mut config = Notices::of(&paths, "config");
-        config.add(Notice::new(
-            "it is wrong",
-            "hindsight.toml",
-            "line 3: mend it\nline 4: too",
-        ));
+        config.add(Notice {
+            what: "it is wrong".to_owned(),
+            place: "hindsight.toml".to_owned(),
+            what_to_do: "line 3: mend it\nline 4: too".to_owned(),
+            ..Notice::default()
+        });
         config.keep().unwrap();
         let both = config.all();
         let places: Vec<&str> = both.iter().map(|notice| notice.place.as_str()).collect();

@@ -1,7 +1,11 @@
 //! Text as people's editors leave it: UTF-8 with or without mark, UTF-16 from Notepad. Pure.
+//!
+//! Not here: what the text means.
+
+use super::sentence::CardFileError;
 
 /// The text, or what is wrong with it and what would be right.
-pub fn decode(bytes: &[u8]) -> Result<String, String> {
+pub fn decode(bytes: &[u8]) -> Result<String, CardFileError> {
     if let Some(rest) = bytes.strip_prefix(&[0xef, 0xbb, 0xbf]) {
         return utf8(rest);
     }
@@ -19,26 +23,25 @@ pub fn decode(bytes: &[u8]) -> Result<String, String> {
     }
 }
 
-fn utf8(bytes: &[u8]) -> Result<String, String> {
+fn utf8(bytes: &[u8]) -> Result<String, CardFileError> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let line = line_at(bytes, error.valid_up_to());
-        format!("line {line} has a letter that is not UTF-8; save the file as UTF-8 in the editor")
+        CardFileError::NotUtf8 { line }
     })?;
     match text.find('\0') {
-        Some(at) => Err(format!(
-            "line {} holds a zero byte: the file is damaged, or no text; copy it there anew",
-            line_at(bytes, at)
-        )),
+        Some(at) => Err(CardFileError::ZeroByte {
+            line: line_at(bytes, at),
+        }),
         None => Ok(text.to_owned()),
     }
 }
 
-fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, String> {
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, CardFileError> {
     let units = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
     let read: Result<String, _> = char::decode_utf16(units).collect();
     match read {
         Ok(text) if bytes.len().is_multiple_of(2) && !text.contains('\0') => Ok(text),
-        _ => Err("is damaged, or no text; save it as UTF-8 in the editor".to_owned()),
+        _ => Err(CardFileError::NoText {}),
     }
 }
 
@@ -77,11 +80,13 @@ mod tests {
         assert!(
             decode(ansi)
                 .unwrap_err()
+                .to_string()
                 .starts_with("line 2 has a letter that is not UTF-8")
         );
         assert!(
             decode(b"ok\nab\0")
                 .unwrap_err()
+                .to_string()
                 .starts_with("line 2 holds a zero byte")
         );
         assert!(decode(&[0xff, 0xfe, 1]).is_err());

@@ -2,6 +2,8 @@
 //!
 //! Not here: who writes what where (`config`).
 
+use super::sentence::WifiError;
+
 /// A network to join.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Wifi {
@@ -38,29 +40,25 @@ struct Written {
 
 /// Reads `ssid = …`, `password = …`, `country = …`, `open = yes`; what else people write
 /// between key and value (`:`), and quotes around values, are understood.
-pub fn read(text: &str) -> Result<WifiFile, String> {
+pub fn read(text: &str) -> Result<WifiFile, WifiError> {
     let written = lines(text)?;
     let Some(ssid) = written.ssid.filter(|ssid| !ssid.is_empty()) else {
         return match written.password.filter(|p| !p.is_empty() && p != BLANK) {
-            Some(_) => Err("there is a password but no ssid; add a line ssid = NAME".to_owned()),
+            Some(_) => Err(WifiError::NoSsid {}),
             None => Ok(WifiFile::Nothing),
         };
     };
     if ssid.len() > 32 {
-        return Err("ssid is longer than 32 bytes, which no network's name is".to_owned());
+        return Err(WifiError::LongSsid {});
     }
     let country = written.country.filter(|country| !country.is_empty());
     let is_country = |c: &String| c.len() == 2 && c.bytes().all(|b| b.is_ascii_uppercase());
     if country.as_ref().is_some_and(|country| !is_country(country)) {
-        return Err("country is two letters, like BR or DE".to_owned());
+        return Err(WifiError::Country {});
     }
     let password = match written.password.as_deref() {
         None | Some("") if written.open => None,
-        None => {
-            return Err(
-                "there is no password; add a line password = SECRET (or open = yes)".to_owned(),
-            );
-        }
+        None => return Err(WifiError::NoPassword {}),
         Some("" | BLANK) => return Ok(WifiFile::Blank { ssid }),
         Some(text) => Some(good_password(text)?),
     };
@@ -71,7 +69,7 @@ pub fn read(text: &str) -> Result<WifiFile, String> {
     }))
 }
 
-fn lines(text: &str) -> Result<Written, String> {
+fn lines(text: &str) -> Result<Written, WifiError> {
     let mut written = Written::default();
     for (number, line) in text.lines().enumerate() {
         let Some((key, value)) = key_and_value(line) else {
@@ -85,26 +83,20 @@ fn lines(text: &str) -> Result<Written, String> {
                 written.open = ["yes", "true"].contains(&value.to_ascii_lowercase().as_str());
             }
             _ if is_password(key) => written.password = Some(value.to_owned()),
-            _ => {
-                return Err(format!(
-                    "line {}: write ssid = NAME, password = SECRET and country = BR, each on a line of its own",
-                    number + 1
-                ));
-            }
+            _ => return Err(WifiError::Line { line: number + 1 }),
         }
     }
     Ok(written)
 }
 
-fn good_password(text: &str) -> Result<String, String> {
+fn good_password(text: &str) -> Result<String, WifiError> {
     let printable = text.bytes().all(|b| (0x20..0x7f).contains(&b));
     let hex = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
     match (8..=63).contains(&text.len()) && printable || hex {
         true => Ok(text.to_owned()),
-        false => Err(format!(
-            "password has {} characters; those of Wi-Fi have 8 to 63, plain letters, digits and signs",
-            text.chars().count()
-        )),
+        false => Err(WifiError::Password {
+            characters: text.chars().count(),
+        }),
     }
 }
 
@@ -188,7 +180,7 @@ mod tests {
     }
 
     fn wrong(text: &str) -> String {
-        read(text).err().unwrap()
+        read(text).err().unwrap().to_string()
     }
 
     #[test]

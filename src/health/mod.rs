@@ -189,7 +189,10 @@ pub fn judge(inputs: &HealthInputs) -> Verdict {
     reasons.extend(work(&inputs.work, path));
     reasons.extend(inputs.notices.iter().map(|notice| {
         let said = Says::BoxNotice {
-            notice: notice.what.clone().into(),
+            notice: match notice.sentence() {
+                Some(said) => said.into(),
+                None => notice.what.clone().into(),
+            },
             cure: notice.what_to_do.clone().into(),
         };
         degraded(said, &notice.place)
@@ -392,7 +395,12 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_the_box_degrades() {
-        let notice = Notice::new("it is wrong", "hindsight.toml", "line 3");
+        let notice = Notice {
+            what: "it is wrong".to_owned(),
+            place: "hindsight.toml".to_owned(),
+            what_to_do: "line 3".to_owned(),
+            ..Notice::default()
+        };
         let (status, reason) = with(|h| h.notices.push(notice));
         assert_eq!(status, Status::Degraded);
         assert_eq!(reason, "hindsight.toml: it is wrong");

@@ -230,12 +230,10 @@ mod tests {
     fn a_fault_of_the_box_is_shown_and_a_warning_is_not() {
         use crate::base::Notice;
         let mut inputs = inputs([Pictures::Coming, Pictures::Coming]);
-        inputs.notices = vec![Notice::warning("it goes to the card", "SSD", "plug one in")];
+        inputs.notices = vec![Notice::default()];
         let shows = |inputs: &HealthInputs| Shows::of(inputs, &judge(inputs), true);
         assert!(!shows(&inputs).box_trouble);
-        inputs
-            .notices
-            .push(Notice::new("wrong", "hindsight.toml", "line 3"));
+        inputs.notices[0].fault = true;
         assert!(shows(&inputs).box_trouble && !shows(&inputs).fault);
     }
 

@@ -230,11 +230,13 @@ fn write_notice(folder: &Path, name: &str, notice: &Notice) {
 fn a_box_without_cameras_comes_up_and_its_health_tells_what_others_wrote_down() {
     let place = Place::new(&Told::default(), "");
     let notices = place.dir.path().join("notices");
-    let notice = Notice::new(
-        "the configuration cannot be used",
-        "hindsight.toml",
-        "line 3: mend it\nline 4: too",
-    );
+    let notice = Notice {
+        what: "the configuration cannot be used".to_owned(),
+        place: "hindsight.toml".to_owned(),
+        what_to_do: "line 3: mend it\nline 4: too".to_owned(),
+        fault: true,
+        ..Notice::default()
+    };
     write_notice(&notices, "config-00.json", &notice);
     let plain = place.command("run").stdin(Stdio::null()).output().unwrap();
     assert_eq!(
@@ -267,7 +269,12 @@ fn a_box_without_cameras_comes_up_and_its_health_tells_what_others_wrote_down() 
     write_notice(
         &notices,
         "update.json",
-        &Notice::warning("an update failed", "update", "try again"),
+        &Notice {
+            what: "an update failed".to_owned(),
+            place: "update".to_owned(),
+            what_to_do: "try again".to_owned(),
+            ..Notice::default()
+        },
     );
     service.wait_for("later notice", |status| of(status, "update").is_some());
     assert_eq!(service.stop(), Some(0));

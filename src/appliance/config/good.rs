@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
 use super::complete::named_files;
+use super::error::CardConfigError;
 use crate::appliance::files;
 use crate::appliance::firmware::Firmware;
 
@@ -34,7 +35,7 @@ struct Kept {
 
 impl Set {
     /// The text with its files from the card; also what could not be read, and why.
-    pub fn collect(text: String, firmware: &Firmware) -> (Set, Vec<String>) {
+    pub fn collect(text: String, firmware: &Firmware) -> (Set, Vec<CardConfigError>) {
         let (mut files, mut wrong) = (BTreeMap::new(), Vec::new());
         let mut room = LARGEST;
         for name in named_files(&text) {
@@ -43,13 +44,16 @@ impl Set {
                     room -= bytes.len();
                     files.insert(name, bytes);
                 }
-                Ok(Some(_)) => wrong.push(format!(
-                    "{name} is too large; all files beside hindsight.toml together have at most {} MB",
-                    LARGEST >> 20
-                )),
+                Ok(Some(_)) => wrong.push(CardConfigError::FileTooLarge {
+                    file: name,
+                    most_mb: LARGEST >> 20,
+                }),
                 // The check says so, with its line.
                 Ok(None) => {}
-                Err(error) => wrong.push(format!("{name} cannot be read: {error}")),
+                Err(error) => wrong.push(CardConfigError::FileUnreadable {
+                    file: name,
+                    error,
+                }),
             }
         }
         (Set { text, files }, wrong)
@@ -111,7 +115,7 @@ mod tests {
         fs::write(dir.path().join("logo.png"), [0x89, 0, 255]).unwrap();
         let text = "a = '/boot/firmware/logo.png' b = '/boot/firmware/gone.pem'".to_owned();
         let (set, wrong) = Set::collect(text, &firmware);
-        assert_eq!(wrong, Vec::<String>::new());
+        assert!(wrong.is_empty(), "{wrong:?}");
         assert_eq!(set.files["logo.png"], [0x89, 0, 255]);
         let path = dir.path().join("box/last-good.json");
         set.keep(&path).unwrap();

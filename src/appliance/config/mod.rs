@@ -9,6 +9,7 @@
 //! Not here: where what is kept lies (`Paths`).
 
 pub mod complete;
+mod error;
 mod good;
 mod network;
 
@@ -19,10 +20,12 @@ use std::path::PathBuf;
 use super::firmware::Firmware;
 use super::identity;
 use super::notices::{self, Notices};
+use super::sentence::BoxSentence;
 use super::system::System;
 use super::{Paths, files, text};
 use crate::base::Notice;
 use crate::config::{self, ConfigError, SourceLocation, Sources};
+use error::CardConfigError;
 use complete::{Completed, WITHOUT, complete};
 use good::Set;
 
@@ -54,11 +57,11 @@ pub enum Runs {
 
 impl Runs {
     /// For a notice, where it is not the card's.
-    fn what_is_wrong(self) -> &'static str {
+    fn because_of(self, problems: String) -> BoxSentence {
         match self {
-            Runs::TheLastGood => "the configuration cannot be used, the last good one runs",
-            Runs::TheCardsWithoutCameras => "no camera is configured yet",
-            _ => "the configuration cannot be used, so no camera is watched",
+            Runs::TheLastGood => BoxSentence::LastGoodConfigRuns { problems },
+            Runs::TheCardsWithoutCameras => BoxSentence::NoCameraConfigured { problems },
+            _ => BoxSentence::NoConfigRuns { problems },
         }
     }
 
@@ -101,11 +104,8 @@ pub fn take_over(taking: &TakingOver<'_>) -> io::Result<Runs> {
     let lasts = taking.system.is_mounted(&paths.disk);
     effort.of(taking.folders());
     if !firmware.is_there() {
-        notices.add(Notice::new(
-            "the card's first part cannot be read",
-            paths.firmware.display().to_string(),
-            "put the card into a computer and let it repair the drive, or flash it anew; the last good configuration runs",
-        ));
+        let place = paths.firmware.display().to_string();
+        notices.add(Notice::new(&BoxSentence::CardUnreadable {}, place));
     }
     let id = effort.of(identity::id(paths));
     let name = format!("hindsight-{}", id.as_deref().unwrap_or("box"));
@@ -159,7 +159,7 @@ enum Found {
     /// No text, and why not; a name for the one who is to mend it.
     Bad {
         name: &'static str,
-        why: String,
+        why: CardConfigError,
     },
     /// The partition itself is not there; that is told already.
     Unreadable,
@@ -182,7 +182,7 @@ impl TakingOver<'_> {
         let good = self.paths.kept().join(GOOD);
         let (name, problems, set) = match self.found(firmware, notices) {
             Found::Unreadable => (NAME, String::new(), None),
-            Found::Bad { name, why } => (name, why, None),
+            Found::Bad { name, why } => (name, why.to_string(), None),
             Found::Text { name, text } => {
                 let (set, wrong) = Set::collect(text, firmware);
                 match self.try_out(&set, false) {
@@ -191,7 +191,8 @@ impl TakingOver<'_> {
                         return Runs::TheCards;
                     }
                     Err(problems) => {
-                        let all: Vec<String> = wrong.into_iter().chain([problems]).collect();
+                        let all = wrong.iter().chain([&problems]);
+                        let all: Vec<String> = all.map(CardConfigError::to_string).collect();
                         (name, all.join("\n"), Some(set))
                     }
                 }
@@ -199,7 +200,7 @@ impl TakingOver<'_> {
         };
         let runs = self.another(&good, set.as_ref(), effort);
         if !problems.is_empty() || runs == Runs::Nothing {
-            notices.add(Notice::new(runs.what_is_wrong(), name, problems));
+            notices.add(Notice::new(&runs.because_of(problems), name));
         }
         runs
     }
@@ -228,11 +229,7 @@ impl TakingOver<'_> {
         }
         let both = firmware.path(NAME).exists() && firmware.path(NAME_TWICE).exists();
         if both {
-            notices.add(Notice::warning(
-                "two configurations are on the card",
-                NAME_TWICE,
-                format!("{NAME} counts; delete this one, or rename it to {NAME} (let Windows show the ends of names first)"),
-            ));
+            notices.add(Notice::warning(&BoxSentence::TwoConfigs {}, NAME_TWICE));
         }
         let name = match firmware.path(NAME).exists() {
             false if firmware.path(NAME_TWICE).exists() => NAME_TWICE,
@@ -241,22 +238,24 @@ impl TakingOver<'_> {
         match firmware.read(name) {
             Ok(Some(bytes)) => match text::decode(&bytes) {
                 Ok(text) => Found::Text { name, text },
-                Err(why) => Found::Bad { name, why },
+                Err(error) => Found::Bad {
+                    name,
+                    why: CardConfigError::NoText(error),
+                },
             },
             Ok(None) => Found::Bad {
                 name,
-                why: "there is no such file; copy hindsight.example.toml to that name and fill in the cameras".to_owned(),
+                why: CardConfigError::Missing,
             },
             Err(error) => Found::Bad {
                 name,
-                why: format!("cannot be read ({error}); copy it there anew"),
+                why: CardConfigError::Unreadable(error),
             },
         }
     }
 
-    /// Puts a configuration where the service reads it, and checks it just there. An error: what is wrong, in
-    /// the words of the card, one problem a line.
-    fn try_out(&self, set: &Set, may_lack_cameras: bool) -> Result<(), String> {
+    /// Puts a configuration where the service reads it, and checks it just there.
+    fn try_out(&self, set: &Set, may_lack_cameras: bool) -> Result<(), CardConfigError> {
         let (folder, token) = (self.copies(), self.token());
         let completed = complete(
             &set.text,
@@ -268,7 +267,10 @@ impl TakingOver<'_> {
             .put_files(&folder)
             .and_then(|()| self.some_token(&token))
             .and_then(|()| files::write_for_the_service(&path, completed.text.as_bytes()));
-        placed.map_err(|error| format!("cannot be put into {}: {error}", path.display()))?;
+        placed.map_err(|error| CardConfigError::NotPlaced {
+            path: path.clone(),
+            error,
+        })?;
         let loaded = config::load(&Sources {
             file: Some(path),
             may_lack_cameras,
@@ -276,7 +278,7 @@ impl TakingOver<'_> {
         });
         match loaded {
             Ok(loaded) => self.storage_is_the_disks(&loaded.config.storage.path),
-            Err(error) => Err(self.on_card(&completed, &error)),
+            Err(error) => Err(CardConfigError::Problems(self.on_card(&completed, &error))),
         }
     }
 
@@ -289,17 +291,17 @@ impl TakingOver<'_> {
         }
     }
 
-    fn storage_is_the_disks(&self, path: &std::path::Path) -> Result<(), String> {
+    fn storage_is_the_disks(&self, path: &std::path::Path) -> Result<(), CardConfigError> {
         match path.starts_with(STORAGE) || path.starts_with(&self.paths.storage) {
             true => Ok(()),
-            false => Err(format!(
-                "[storage] path = \"{}\" is not on the disk of this box; write \"{STORAGE}\", or leave the line out",
-                path.display()
-            )),
+            false => Err(CardConfigError::StorageElsewhere {
+                path: path.to_owned(),
+                storage: STORAGE,
+            }),
         }
     }
 
-    /// Problems as they are on the card.
+    /// Problems with the lines that they have on the card, one a line.
     fn on_card(&self, completed: &Completed, error: &ConfigError) -> String {
         let copies = format!("{}/", self.copies().display());
         let lines = error.problems.iter().map(|problem| {

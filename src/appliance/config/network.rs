@@ -7,9 +7,10 @@ use std::io;
 
 use crate::appliance::firmware::Firmware;
 use crate::appliance::notices::Notices;
+use crate::appliance::sentence::{BoxSentence, CardFileError};
 use crate::appliance::wifi::{self, WifiFile};
 use crate::appliance::{Paths, files, identity, text};
-use crate::base::Notice;
+use crate::base::{Coded, Notice};
 
 const WIFI: &str = "wifi.txt";
 const KEYS: &str = "authorized_keys";
@@ -45,34 +46,32 @@ fn take_wifi(
     kept: &std::path::Path,
     lasts: bool,
 ) -> io::Result<Option<Notice>> {
-    let wrong = |what: &str, what_to_do: String| Ok(Some(Notice::new(what, WIFI, what_to_do)));
+    let wrong = |said: BoxSentence| Ok(Some(Notice::new(&said, WIFI)));
     let bytes = match firmware.read(WIFI) {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return Ok(None),
         Err(error) => {
-            return wrong(
-                "the Wi-Fi's file cannot be read",
-                format!("{error}; copy it there anew"),
-            );
+            let error = error.to_string();
+            return wrong(BoxSentence::WifiUnreadable { error });
         }
     };
     let text = match text::decode(&bytes) {
         Ok(text) => text,
-        Err(why) => return wrong("the Wi-Fi cannot be joined", why),
+        Err(error) => {
+            let why = error.sentence();
+            return wrong(BoxSentence::WifiUnusable { why });
+        }
     };
     match wifi::read(&text) {
-        Err(why) => wrong("the Wi-Fi cannot be joined", why),
+        Err(error) => wrong(BoxSentence::WifiUnusable {
+            why: error.sentence(),
+        }),
         Ok(WifiFile::Nothing) => Ok(None),
         Ok(WifiFile::Blank { ssid }) => {
             let known = fs::read_to_string(kept).is_ok_and(|text| wifi::is_of(&text, &ssid));
             match known {
                 true => Ok(None),
-                false => wrong(
-                    "the Wi-Fi's password is not known any more",
-                    format!(
-                        "it was kept on a disk that is not here; write the password of {ssid} behind \"password =\" again"
-                    ),
-                ),
+                false => wrong(BoxSentence::WifiPasswordLost { ssid }),
             }
         }
         Ok(WifiFile::Join(network)) => {
@@ -90,42 +89,38 @@ fn take_wifi(
 /// Overwrites the password on the card; what hinders it.
 fn blank(firmware: &Firmware, text: &str, was: usize) -> Option<Notice> {
     let error = firmware.overwrite(WIFI, &wifi::blanked(text, was)).err()?;
-    Some(Notice::new(
-        "the Wi-Fi's password stands on the card",
-        WIFI,
-        format!("it was taken over, but could not be blanked: {error}; delete it there yourself"),
-    ))
+    let error = error.to_string();
+    Some(Notice::new(&BoxSentence::WifiPasswordShown { error }, WIFI))
 }
 
 /// Who may log in. The card decides; where it cannot be read, as it was.
 pub fn keys(paths: &Paths, firmware: &Firmware, notices: &mut Notices) -> io::Result<()> {
     let kept = paths.kept().join(KEYS);
     let handed = paths.own.join("ssh").join(KEYS);
-    let read = match firmware.is_there() {
-        true => firmware.read(KEYS).map_err(|error| error.to_string()),
-        false => Err(String::new()),
-    };
-    let text = read.and_then(|bytes| bytes.map_or(Ok(String::new()), |bytes| text::decode(&bytes)));
-    let keys = text.and_then(|text| {
-        identity::keys(&text).map_err(|line| {
-            format!("line {line} is no public key; put one a line, as in the file of your computer whose name ends in .pub")
-        })
-    });
-    match keys {
-        Ok(keys) if keys.is_empty() => {
-            files::remove(&kept)?;
-            return files::remove(&handed);
+    if firmware.is_there() {
+        match read_keys(firmware) {
+            Ok(keys) if keys.is_empty() => {
+                files::remove(&kept)?;
+                return files::remove(&handed);
+            }
+            Ok(keys) => files::write(&kept, (keys.join("\n") + "\n").as_bytes(), 0o644)?,
+            Err(error) => {
+                let why = error.sentence();
+                notices.add(Notice::new(&BoxSentence::KeysUnusable { why }, KEYS));
+            }
         }
-        Ok(keys) => files::write(&kept, (keys.join("\n") + "\n").as_bytes(), 0o644)?,
-        Err(why) if why.is_empty() => {}
-        Err(why) => notices.add(Notice::new(
-            "the keys for logging in cannot be used",
-            KEYS,
-            why,
-        )),
     }
     match fs::read(&kept) {
         Ok(bytes) => files::write(&handed, &bytes, 0o644),
         Err(_) => files::remove(&handed),
     }
+}
+
+/// None where there is no such file.
+fn read_keys(firmware: &Firmware) -> Result<Vec<String>, CardFileError> {
+    let bytes = firmware.read(KEYS).map_err(|error| CardFileError::Unread {
+        error: error.to_string(),
+    })?;
+    let text = text::decode(&bytes.unwrap_or_default())?;
+    identity::keys(&text).map_err(|line| CardFileError::NoKey { line })
 }

@@ -3,6 +3,7 @@
 //! Not here: how the facts are found (`look`), how the plan is carried out (`prepare`).
 
 use super::content::DiskContent;
+use crate::appliance::sentence::BoxSentence;
 use crate::base::Notice;
 
 /// A disk that could hold the highlights: USB, SATA or NVMe, never the card.
@@ -162,87 +163,61 @@ const SHORTEST_SERIAL: usize = 4;
 /// The card, or memory; and what would be better.
 fn without_disk(facts: &DisksFound, notices: &mut Vec<Notice>) -> StoragePlace {
     notices.extend(facts.disks.iter().filter_map(|disk| refused(facts, disk)));
-    let (place, what, meanwhile) = match &facts.card {
-        Some(device) => (
-            StoragePlace::Card {
-                device: device.clone(),
-            },
-            "highlights go to the card",
-            "until then they go to the card, which is small and wears out",
-        ),
-        None => (
-            StoragePlace::Memory,
-            "highlights are lost when the power goes",
-            "until then nothing that is saved outlives the power; the card lacks its part for highlights: flash it anew",
-        ),
+    let despite_disk = !notices.is_empty();
+    let Some(device) = &facts.card else {
+        let said = match despite_disk {
+            true => BoxSentence::HighlightsInMemoryDespiteDisk {},
+            false => BoxSentence::HighlightsInMemory {},
+        };
+        notices.push(Notice::new(&said, "SSD"));
+        return StoragePlace::Memory;
     };
-    let remedy = match notices.is_empty() {
-        true => "plug in an empty SSD and restart the box",
-        false => "see to the disk that is plugged in, or plug in an empty SSD, and restart the box",
+    let said = match despite_disk {
+        true => BoxSentence::HighlightsOnCardDespiteDisk {},
+        false => BoxSentence::HighlightsOnCard {},
     };
-    let what_to_do = format!("{remedy}; {meanwhile}");
-    notices.push(match place {
-        // Some do without on purpose.
-        StoragePlace::Card { .. } => Notice::warning(what, "SSD", what_to_do),
-        _ => Notice::new(what, "SSD", what_to_do),
-    });
-    place
+    // Some do without on purpose.
+    notices.push(Notice::warning(&said, "SSD"));
+    StoragePlace::Card {
+        device: device.clone(),
+    }
 }
 
 /// Why a disk is not taken.
 fn refused(facts: &DisksFound, disk: &DiskInfo) -> Option<Notice> {
-    let shown = disk.shown();
-    let (what, what_to_do) = match &disk.content {
+    let said = match &disk.content {
         // The system's own.
         _ if disk.in_use => return None,
         _ if disk.bytes == 0 => return None,
-        _ if disk.read_only => (
-            "a disk cannot be written to",
-            "it says that it is read-only: move its switch, or use another".to_owned(),
-        ),
-        _ if disk.bytes < SMALLEST_BYTES => ("a disk is too small", "use a larger one".to_owned()),
-        DiskContent::Unreadable { why } => (
-            "a disk cannot be read",
-            format!("{why}: see to its cable, or use another"),
-        ),
-        DiskContent::Foreign { what } => (
-            "a disk is not used, for it is not empty",
-            agreement(facts, disk, what),
-        ),
+        _ if disk.read_only => BoxSentence::DiskReadOnly {},
+        _ if disk.bytes < SMALLEST_BYTES => BoxSentence::DiskTooSmall {},
+        DiskContent::Unreadable { why } => BoxSentence::DiskUnreadable { why: why.clone() },
+        DiskContent::Foreign { what } => foreign(facts, disk, what.clone()),
         _ => return None,
     };
-    Some(Notice::new(what, shown, what_to_do))
+    Some(Notice::new(&said, disk.shown()))
 }
 
 /// How to agree that a foreign disk is erased.
-fn agreement(facts: &DisksFound, disk: &DiskInfo, what: &str) -> String {
-    let holds = format!("it holds {what}, and nothing is ever erased unasked");
+fn foreign(facts: &DisksFound, disk: &DiskInfo, holds: String) -> BoxSentence {
     let same = facts.disks.iter().filter(|d| d.serial == disk.serial);
     if disk.serial.len() < SHORTEST_SERIAL || same.count() > 1 {
-        return format!(
-            "{holds}; it has no serial of its own, so erase it at a computer, or use another"
-        );
+        return BoxSentence::DiskForeignNameless { holds };
     }
-    let serial = &disk.serial;
-    let other = match facts.agreed.as_deref() {
-        Some(agreed) if agreed != serial => {
-            format!(" (it says \"{agreed}\" now, which is another)")
-        }
-        _ => String::new(),
-    };
-    format!(
-        "{holds}; to erase it and use it, make a file {AGREE} beside hindsight.toml with the line {serial}{other}, and restart the box"
-    )
+    let serial = disk.serial.clone();
+    match facts.agreed.clone() {
+        Some(agreed) if agreed != serial => BoxSentence::DiskForeignOtherAgreed {
+            holds,
+            serial,
+            agreed,
+        },
+        _ => BoxSentence::DiskForeign { holds, serial },
+    }
 }
 
 fn second(other: &DiskInfo, taken: &DiskInfo) -> Notice {
-    let taken = taken.shown();
-    let what_to_do = format!("{taken} is used; unplug the other, its highlights stay on it");
-    Notice::warning(
-        "a second disk of Hindsight is plugged in",
-        other.shown(),
-        what_to_do,
-    )
+    let used = taken.shown();
+    Notice::warning(&BoxSentence::SecondDisk { used }, other.shown())
 }
 
 /// The disk of the last time is not there.
@@ -253,12 +228,8 @@ fn vanished(facts: &DisksFound, place: &StoragePlace) -> Option<Notice> {
         StoragePlace::Disk { .. } | StoragePlace::Prepare { .. }
     );
     (!replaced).then(|| {
-        Notice::new(
-            "the disk of the highlights is gone",
-            format!("disk with the serial {serial}"),
-            "see to its cable and power and restart the box; its highlights are on it and nowhere else. \
-             If it is to stay away, delete known-disk.txt beside hindsight.toml",
-        )
+        let place = format!("disk with the serial {serial}");
+        Notice::new(&BoxSentence::DiskGone {}, place)
     })
 }
 

@@ -18,9 +18,10 @@ use serde::{Deserialize, Serialize};
 
 use super::firmware::Firmware;
 use super::notices::Notices;
+use super::sentence::{BoxSentence, DiskAdvice};
 use super::system::{System, arguments};
 use super::{OWNER, Paths};
-use crate::base::Notice;
+use crate::base::{Coded, Notice};
 use content::DiskContent;
 use decide::{AGREE, DiskInfo, DiskPlan, DisksFound, StoragePlace, Why};
 use look::Devices;
@@ -255,11 +256,9 @@ fn accept(checked: Checked, device: &Path, notices: &mut Notices) -> io::Result<
         Checked::Good => Ok(()),
         Checked::Bad(why) => Err(io::Error::other(why)),
         Checked::Mended(what) => {
-            notices.add(Notice::warning(
-                "the disk was damaged and has been mended",
-                device.display().to_string(),
-                format!("{what}; see whether highlights are missing (\"hindsight verify\"); if it happens again, replace the disk"),
-            ));
+            let mended = what;
+            let place = device.display().to_string();
+            notices.add(Notice::warning(&BoxSentence::DiskMended { mended }, place));
             Ok(())
         }
     }
@@ -281,26 +280,20 @@ fn give_to_the_service(system: &System, folder: &Path) -> io::Result<()> {
 }
 
 fn broken(disk: Option<&DiskInfo>, error: &io::Error, card: bool) -> Notice {
-    match disk {
-        Some(disk) => {
-            let began = matches!(disk.content, DiskContent::Ours { .. });
-            let keep = if began {
-                "it is left as it is: save its highlights at a computer (ext4), then replace it"
-            } else {
-                "use another disk"
-            };
-            let what = match card {
-                true => "the disk cannot be used, highlights go to the card",
-                false => "the disk cannot be used, highlights are lost when the power goes",
-            };
-            Notice::new(what, disk.shown(), format!("{error}; {keep}"))
-        }
-        None => Notice::new(
-            "the card cannot hold highlights, they are lost when the power goes",
-            "SD card",
-            format!("{error}; plug in an SSD, or flash the card anew"),
-        ),
-    }
+    let error = error.to_string();
+    let Some(disk) = disk else {
+        return Notice::new(&BoxSentence::CardUnusable { error }, "SD card");
+    };
+    let advice = match disk.content {
+        DiskContent::Ours { .. } => DiskAdvice::SaveAndReplace {},
+        _ => DiskAdvice::UseAnother {},
+    };
+    let advice = advice.sentence();
+    let said = match card {
+        true => BoxSentence::DiskUnusableOnCard { error, advice },
+        false => BoxSentence::DiskUnusableInMemory { error, advice },
+    };
+    Notice::new(&said, disk.shown())
 }
 
 /// Takes an agreement back that has been used, and notes which disk it is now.
