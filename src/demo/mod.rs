@@ -23,6 +23,7 @@ mod play;
 mod reel;
 mod rtsp;
 mod script;
+mod send;
 mod sdp;
 mod session;
 mod shared;

@@ -1,12 +1,11 @@
 //! A session's RTP: sends what is due, with the faults that have struck it.
 //!
-//! Not here: requests (`session`), what is due when (`stream`).
+//! Not here: requests (`session`), what is due when (`stream`), sockets (`send`).
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use tokio::net::{TcpStream, UdpSocket};
 
@@ -14,6 +13,7 @@ use super::fault::{CameraFault, When};
 use super::packet::Packets;
 use super::reel::Coding;
 use super::script::{Join, Sent, StartAt};
+use super::send::{Outgoing, send_tcp, send_udp, write_all};
 use super::shared::{ServerShared, now_ns, signed};
 use super::stream::{DueFrame, Programme, RtpState, StreamCursor, ns, scale};
 use crate::base::lock;
@@ -79,9 +79,6 @@ pub(super) struct Play {
     huge_bytes: usize,
     close_mid_au: bool,
 }
-
-/// Packets of one frame in the order of sending; the header includes the four bytes of TCP's interleaving.
-type Outgoing<'a> = Vec<([u8; 16], &'a [u8])>;
 
 impl Play {
     pub fn begin(shared: Arc<ServerShared>) -> Play {
@@ -455,49 +452,4 @@ fn spread_ns(session: u32, loop_90k: i64) -> u64 {
 fn ticks_at(ns: i64, rate: u32) -> i64 {
     let ticks = (i128::from(ns) * i128::from(rate) + 500_000_000).div_euclid(1_000_000_000);
     i64::try_from(ticks).unwrap_or(i64::MAX)
-}
-
-async fn send_tcp(stream: &TcpStream, outgoing: &Outgoing<'_>, half: bool) -> io::Result<()> {
-    let slices = outgoing
-        .iter()
-        .flat_map(|(header, payload)| [IoSlice::new(header), IoSlice::new(payload)]);
-    let mut slices: Vec<IoSlice> = slices.collect();
-    if half {
-        // A header without all of what it announces.
-        slices.truncate(outgoing.len() / 2 * 2 + 1);
-    }
-    write_all(stream, &mut slices).await
-}
-
-async fn send_udp(socket: &UdpSocket, to: SocketAddr, outgoing: &[([u8; 16], &[u8])]) {
-    let mut packet = Vec::with_capacity(1_500);
-    for (i, (header, payload)) in outgoing.iter().enumerate() {
-        // Receivers on loopback have small buffers; cameras pace their packets too.
-        if i % 32 == 31 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        packet.clear();
-        packet.extend_from_slice(&header[4..]);
-        packet.extend_from_slice(payload);
-        // A client that is gone shows itself on TCP.
-        let _ = socket.send_to(&packet, to).await;
-    }
-}
-
-/// Writes all pieces, however many writes it takes.
-pub(super) async fn write_all(
-    stream: &TcpStream,
-    mut pieces: &mut [IoSlice<'_>],
-) -> io::Result<()> {
-    IoSlice::advance_slices(&mut pieces, 0);
-    while !pieces.is_empty() {
-        stream.writable().await?;
-        match stream.try_write_vectored(pieces) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => IoSlice::advance_slices(&mut pieces, written),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }

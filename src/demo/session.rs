@@ -11,9 +11,10 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::broadcast;
 
 use super::fault::{CameraFault, Manners, RtspStage};
-use super::play::{AfterStep, Carried, Play, PlayTracks, Way, write_all};
+use super::play::{AfterStep, Carried, Play, PlayTracks, Way};
 use super::rtsp::{self, Front, RtspRequest};
 use super::script::{LoggedRequest, Login, Scheme};
+use super::send::write_all;
 use super::shared::{ServerShared, now_ns};
 use super::stream::{RtpState, scale};
 use super::{auth, sdp};
