@@ -92,12 +92,8 @@ fn read_one(path: &Path) -> Notice {
     let small = std::fs::metadata(path).is_ok_and(|facts| facts.len() <= LARGEST);
     let text = small.then(|| std::fs::read(path).ok()).flatten();
     let notice: Option<Notice> = text.and_then(|text| serde_json::from_slice(&text).ok());
-    notice.unwrap_or_else(|| {
-        Notice::new(
-            &NoticeSentence::Unreadable {},
-            path.display().to_string(),
-        )
-    })
+    notice
+        .unwrap_or_else(|| Notice::new(&NoticeSentence::Unreadable {}, path.display().to_string()))
 }
 
 #[cfg(test)]
@@ -124,7 +120,8 @@ mod tests {
     #[test]
     fn a_notice_without_a_code_is_read_by_its_words() {
         let dir = tempfile::tempdir().unwrap();
-        let old = r#"{"what": "no disk", "where": "SSD", "what_to_do": "plug one in", "fault": true}"#;
+        let old =
+            r#"{"what": "no disk", "where": "SSD", "what_to_do": "plug one in", "fault": true}"#;
         std::fs::write(dir.path().join("disk-00.json"), old).unwrap();
         let found = read(dir.path());
         assert_eq!((found[0].what.as_str(), found[0].fault), ("no disk", true));

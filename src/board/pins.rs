@@ -134,14 +134,14 @@ pub enum MapFault {
     #[error("pin {pin} stands where pin {place} should")]
     Misplaced { pin: u8, place: usize },
     #[error("pin {pin}: {why}")]
-    Pin { pin: u8, why: PinFault },
+    Pin { pin: u8, why: WrittenPinFault },
     #[error("bcm {bcm} is recommended {why}")]
     Recommended { bcm: u32, why: &'static str },
 }
 
 /// What is wrong with one pin of a map.
 #[derive(Debug, thiserror::Error)]
-pub enum PinFault {
+pub enum WrittenPinFault {
     #[error("is = \"3V3\", \"5V\", \"GND\" or bcm, not {0:?}")]
     Is(Option<String>),
     #[error("why is missing")]
@@ -337,7 +337,7 @@ fn header(written: Vec<WrittenPin>) -> Result<Vec<Pin>, MapFault> {
                 .iter()
                 .any(|pin| matches!(&pin.is, PinIs::Line(other) if other.bcm == line.bcm));
             if twice {
-                return Err(fault(PinFault::Twice(line.bcm)));
+                return Err(fault(WrittenPinFault::Twice(line.bcm)));
             }
         }
         pins.push(Pin { header: number, is });
@@ -345,26 +345,26 @@ fn header(written: Vec<WrittenPin>) -> Result<Vec<Pin>, MapFault> {
     Ok(pins)
 }
 
-fn pin_is(pin: WrittenPin) -> Result<PinIs, PinFault> {
+fn pin_is(pin: WrittenPin) -> Result<PinIs, WrittenPinFault> {
     let Some(bcm) = pin.bcm else {
         return match pin.is.as_deref() {
             Some("3V3") => Ok(PinIs::Volts3),
             Some("5V") => Ok(PinIs::Volts5),
             Some("GND") => Ok(PinIs::Ground),
-            _ => Err(PinFault::Is(pin.is)),
+            _ => Err(WrittenPinFault::Is(pin.is)),
         };
     };
-    let why = pin.why.ok_or(PinFault::NoWhy);
+    let why = pin.why.ok_or(WrittenPinFault::NoWhy);
     let fit = match pin.fit.as_deref() {
         Some("any") => Fit::Any,
         Some("button") => Fit::Button(why?),
         Some("reserved") => Fit::Reserved(why?),
-        _ => return Err(PinFault::Use(pin.fit)),
+        _ => return Err(WrittenPinFault::Use(pin.fit)),
     };
     let pulled_up = match pin.reset.as_deref() {
         Some("up") => true,
         Some("down") => false,
-        _ => return Err(PinFault::Reset(pin.reset)),
+        _ => return Err(WrittenPinFault::Reset(pin.reset)),
     };
     Ok(PinIs::Line(HeaderLine {
         bcm,

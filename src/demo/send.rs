@@ -11,7 +11,11 @@ use tokio::net::{TcpStream, UdpSocket};
 /// Packets of one frame in the order of sending; the header includes the four bytes of TCP's interleaving.
 pub(super) type Outgoing<'a> = Vec<([u8; 16], &'a [u8])>;
 
-pub(super) async fn send_tcp(stream: &TcpStream, outgoing: &Outgoing<'_>, half: bool) -> io::Result<()> {
+pub(super) async fn send_tcp(
+    stream: &TcpStream,
+    outgoing: &Outgoing<'_>,
+    half: bool,
+) -> io::Result<()> {
     let slices = outgoing
         .iter()
         .flat_map(|(header, payload)| [IoSlice::new(header), IoSlice::new(payload)]);

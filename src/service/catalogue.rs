@@ -6,6 +6,8 @@
 //! Not here: the sentences themselves (each room has its own).
 
 use crate::access::AccessError;
+use crate::appliance::sentence::{BoxSentence, CardFileError, DiskAdvice, WifiError};
+use crate::base::notice::NoticeSentence;
 use crate::base::press::PressSentence;
 use crate::base::sentence::CatalogueEntry;
 use crate::board::{BoardError, BoardNote, BoardPartName};
@@ -56,6 +58,16 @@ const ROOMS: &[(&str, &[&[CatalogueEntry]])] = &[
         ],
     ),
     ("The storage", &[StorageSentence::CATALOGUE]),
+    (
+        "The box: notices",
+        &[
+            BoxSentence::CATALOGUE,
+            DiskAdvice::CATALOGUE,
+            CardFileError::CATALOGUE,
+            WifiError::CATALOGUE,
+            NoticeSentence::CATALOGUE,
+        ],
+    ),
     ("Configuration", config::CATALOGUES),
     ("Requests to the API", &[RequestSentence::CATALOGUE]),
     ("What was done", &[DoneSentence::CATALOGUE]),

@@ -131,7 +131,10 @@ pub fn confirm(layout: &Layout, disk: &Disk) -> Result<(), UpdateError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::update::error::StateFileError;
+    use crate::update::state::BadCopy;
     use proptest::prelude::*;
+    use std::path::PathBuf;
 
     const SECOND: u64 = 1_000_000_000;
 

@@ -247,7 +247,9 @@ mod tests {
 
     #[test]
     fn a_system_that_is_no_image_of_ours_is_told_from_one_that_is() {
-        let error = found("root=/dev/sda2 hindsight.slots=a\n", CARD).unwrap_err().to_string();
+        let error = found("root=/dev/sda2 hindsight.slots=a\n", CARD)
+            .unwrap_err()
+            .to_string();
         assert!(
             error.contains("command line has no hindsight.slot="),
             "{error}"

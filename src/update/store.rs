@@ -38,9 +38,7 @@ impl SlotStore {
     fn copy(&self, copy: usize) -> Result<SlotState, StateFileError> {
         let path = self.path(copy);
         match self.disk.read_file(&path, 1 << 20) {
-            Ok(bytes) => {
-                SlotState::decode(&bytes).map_err(|why| StateFileError::Bad { path, why })
-            }
+            Ok(bytes) => SlotState::decode(&bytes).map_err(|why| StateFileError::Bad { path, why }),
             Err(error) => Err(StateFileError::Unread { path, error }),
         }
     }

@@ -149,7 +149,10 @@ fn what_does_not_unpack_to_what_was_signed_is_not_tried() {
         (broken, "unpack"),
         (packed(&new)[..middle].to_vec(), "cannot be unpacked"),
         ([&packed(&new)[..], b"more"].concat(), "cannot be unpacked"),
-        (b"this is not packed with zstd".to_vec(), "cannot be unpacked"),
+        (
+            b"this is not packed with zstd".to_vec(),
+            "cannot be unpacked",
+        ),
         (Vec::new(), "there are 0 bytes, not 700000"),
     ] {
         let rig = Rig::new(Slot::A, LEN);

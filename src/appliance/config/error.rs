@@ -27,7 +27,9 @@ pub enum CardConfigError {
     /// As the check of the configuration says them, one a line.
     #[error("{0}")]
     Problems(String),
-    #[error("{file} is too large; all files beside hindsight.toml together have at most {most_mb} MB")]
+    #[error(
+        "{file} is too large; all files beside hindsight.toml together have at most {most_mb} MB"
+    )]
     FileTooLarge { file: String, most_mb: usize },
     #[error("{file} cannot be read: {error}")]
     FileUnreadable { file: String, error: io::Error },

@@ -50,10 +50,7 @@ impl Set {
                 }),
                 // The check says so, with its line.
                 Ok(None) => {}
-                Err(error) => wrong.push(CardConfigError::FileUnreadable {
-                    file: name,
-                    error,
-                }),
+                Err(error) => wrong.push(CardConfigError::FileUnreadable { file: name, error }),
             }
         }
         (Set { text, files }, wrong)

@@ -25,8 +25,8 @@ use super::system::System;
 use super::{Paths, files, text};
 use crate::base::Notice;
 use crate::config::{self, ConfigError, SourceLocation, Sources};
-use error::CardConfigError;
 use complete::{Completed, WITHOUT, complete};
+use error::CardConfigError;
 use good::Set;
 
 const NAME: &str = "hindsight.toml";
