@@ -49,7 +49,7 @@ pub(super) fn is_websocket(headers: &HeaderMap) -> bool {
 }
 
 /// A form on a foreign page can post, but not as JSON.
-pub(in crate::web) fn is_json_or_nothing(headers: &HeaderMap) -> bool {
+pub fn is_json_or_nothing(headers: &HeaderMap) -> bool {
     let empty = single(headers, header::CONTENT_LENGTH) == Some("0")
         || !(headers.contains_key(header::CONTENT_LENGTH)
             || headers.contains_key(header::TRANSFER_ENCODING));

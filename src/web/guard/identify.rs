@@ -27,7 +27,7 @@ use crate::web::refusal::ApiRefusal;
 
 /// Where a request came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::web) enum Peer {
+pub enum Peer {
     Address(IpAddr),
     /// A command of this box, by the socket that only its owner and root reach.
     Local,
@@ -40,7 +40,7 @@ const LOOKUP: Duration = Duration::from_secs(5);
 /// The same for whether there is an administrator.
 const CLAIM_LOOKUP: Duration = Duration::from_secs(1);
 
-pub(in crate::web) struct Guard {
+pub struct Guard {
     /// A digest, so that neither length nor content of the token shows in the
     /// time that a comparison takes.
     token_sha256: Option<[u8; 32]>,

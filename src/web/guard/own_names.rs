@@ -8,7 +8,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::web) struct OwnNames {
+pub struct OwnNames {
     of_machine: Vec<String>,
     configured: Vec<String>,
 }
