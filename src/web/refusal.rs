@@ -6,7 +6,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::answers::said::Said;
+use super::answers::said::SaidAnswer;
 use crate::base::sentence::{Coded, Sentence};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +32,8 @@ impl ApiRefusal {
         ApiRefusal::new(StatusCode::BAD_REQUEST, why)
     }
 
-    pub fn body(self) -> Said {
-        Said::refused(self.why)
+    pub fn body(self) -> SaidAnswer {
+        SaidAnswer::refused(self.why)
     }
 }
 

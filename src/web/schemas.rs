@@ -15,7 +15,7 @@ use super::answers::health::HealthAnswer;
 use super::answers::highlights::{HighlightList, SidecarText};
 use super::answers::press::PressAnswer;
 use super::answers::queue::{QueueAnswer, QueueChanged};
-use super::answers::said::Said;
+use super::answers::said::SaidAnswer;
 use super::answers::status::StatusAnswer;
 use super::routes::session::{MeAnswer, SessionsAnswer};
 use super::routes::users::UsersAnswer;
@@ -61,7 +61,7 @@ impl JsonSchema for SidecarText {
 enum PressReply {
     Understood(PressAnswer),
     #[schemars(extend("properties" = {"success": {"const": false}}))]
-    Refused(Said),
+    Refused(SaidAnswer),
 }
 
 /// No field is there that the schema does not name.
@@ -129,7 +129,10 @@ fn the_schemas_are_those_of_the_types() {
             "queue_change",
             schema::<QueueChanged>("POST /queue/retry, POST /queue/drop"),
         ),
-        ("said", schema::<Said>("where something is done or refused")),
+        (
+            "said",
+            schema::<SaidAnswer>("where something is done or refused"),
+        ),
         ("me", schema::<MeAnswer>("GET /api/me")),
         ("sessions", schema::<SessionsAnswer>("GET /api/sessions")),
         ("users", schema::<UsersAnswer>("GET /api/users")),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::queue::JobStatus;
-use super::said::Said;
+use super::said::SaidAnswer;
 use crate::base::sentence::Arg;
 use crate::base::{CameraId, PressId, Refusal};
 use crate::cut::Ended;
@@ -39,7 +39,7 @@ pub enum AllCameras {
 pub struct PressAnswer {
     /// `success`: at least one camera took the press, and it is durable.
     #[serde(flatten)]
-    pub said: Said,
+    pub said: SaidAnswer,
     /// The press, RFC 3339 with the venue's offset.
     #[cfg_attr(
         test,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::said::Said;
+use super::said::SaidAnswer;
 use crate::base::{CameraId, PressId};
 
 /// What is done with clips.
@@ -135,7 +135,7 @@ pub enum JobUploadStatus {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct QueueChanged {
     #[serde(flatten)]
-    pub said: Said,
+    pub said: SaidAnswer,
     /// Ids of the jobs that were changed.
     pub jobs: Vec<String>,
 }

@@ -9,7 +9,7 @@ use crate::base::sentence::{Arg, Coded, Sentence};
 /// Whether it was done, and what is said of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Said {
+pub struct SaidAnswer {
     pub success: bool,
     /// In English, for people.
     #[cfg_attr(test, schemars(length(min = 1)))]
@@ -21,17 +21,17 @@ pub struct Said {
     pub args: BTreeMap<String, Arg>,
 }
 
-impl Said {
-    pub fn done(said: impl Coded) -> Said {
-        Said::new(true, said.sentence())
+impl SaidAnswer {
+    pub fn done(said: impl Coded) -> SaidAnswer {
+        SaidAnswer::new(true, said.sentence())
     }
 
-    pub fn refused(why: Sentence) -> Said {
-        Said::new(false, why)
+    pub fn refused(why: Sentence) -> SaidAnswer {
+        SaidAnswer::new(false, why)
     }
 
-    fn new(success: bool, sentence: Sentence) -> Said {
-        Said {
+    fn new(success: bool, sentence: Sentence) -> SaidAnswer {
+        SaidAnswer {
             success,
             message: sentence.text,
             code: sentence.code,

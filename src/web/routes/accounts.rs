@@ -8,14 +8,14 @@ use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
 
 use crate::access::{AccessError, AccessStore, Moment};
-use crate::web::answers::said::Said;
+use crate::web::answers::said::SaidAnswer;
 use crate::web::api::Bound;
 use crate::web::api_call::ApiCall;
 use crate::web::refusal::ApiRefusal;
 use crate::web::sentence::{DoneSentence, RequestSentence};
 
-pub fn done(said: DoneSentence) -> Json<Said> {
-    Json(Said::done(said))
+pub fn done(said: DoneSentence) -> Json<SaidAnswer> {
+    Json(SaidAnswer::done(said))
 }
 
 /// Reads a body of the form `shape`.

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::base::{PressAck, PressError, PressId, PressRequest, Source};
 use crate::web::answers::press::{AskedCameras, ClipOutcome, PressAnswer};
-use crate::web::answers::said::Said;
+use crate::web::answers::said::SaidAnswer;
 use crate::web::api::Bound;
 use crate::web::api_call::ApiCall;
 use crate::web::backend::ApiBackend;
@@ -100,7 +100,7 @@ async fn taken(
         }
     }
     Json(PressAnswer {
-        said: Said::done(said),
+        said: SaidAnswer::done(said),
         trigger_time: call.api.rfc3339(ack.press.wall_unix_ns),
         trigger_mono_ns: call.arrival.0,
         camera_id,
@@ -143,7 +143,7 @@ fn not_taken(
         PressError::DiskFull(_) | PressError::Storage(_) => StatusCode::INSUFFICIENT_STORAGE,
     };
     let answer = PressAnswer {
-        said: Said::refused(error.sentence()),
+        said: SaidAnswer::refused(error.sentence()),
         trigger_time: call.api.now(),
         trigger_mono_ns: call.arrival.0,
         camera_id,

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::limit::{LimitQuery, limit_of};
 use crate::web::answers::queue::{QueueAnswer, QueueChanged};
-use crate::web::answers::said::Said;
+use crate::web::answers::said::SaidAnswer;
 use crate::web::api_call::ApiCall;
 use crate::web::backend::{QueueChange, QueueRefusal};
 use crate::web::refusal::ApiRefusal;
@@ -73,7 +73,7 @@ async fn change(
         false => done(jobs.join(", ")),
     };
     Ok(Json(QueueChanged {
-        said: Said::done(said),
+        said: SaidAnswer::done(said),
         jobs,
     }))
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::accounts::{done, parsed, refused, with_store};
 use crate::access::{AccessError, AccountRole, Lifetime, Standing};
-use crate::web::answers::said::Said;
+use crate::web::answers::said::SaidAnswer;
 use crate::web::api_call::ApiCall;
 use crate::web::guard::identify::Peer;
 use crate::web::guard::principal::Principal;
@@ -211,7 +211,7 @@ fn sees(principal: &Principal, name: &str) -> bool {
 pub async fn end_session(
     call: ApiCall,
     id: Result<Path<String>, PathRejection>,
-) -> Result<Json<Said>, ApiRefusal> {
+) -> Result<Json<SaidAnswer>, ApiRefusal> {
     let unknown = || refused(AccessError::SessionUnknown {});
     let Path(id) = id.map_err(|_| unknown())?;
     let all = with_store(&call, |store, now| store.sessions(now)).await?;

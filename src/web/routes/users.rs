@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::accounts::{done, parsed, refused, with_store};
 use crate::access::{AccessError, AccountRole, NewAccount};
-use crate::web::answers::said::Said;
+use crate::web::answers::said::SaidAnswer;
 use crate::web::api_call::ApiCall;
 use crate::web::refusal::ApiRefusal;
 use crate::web::sentence::DoneSentence;
@@ -51,7 +51,7 @@ struct NewUserBody {
     court: Option<String>,
 }
 
-pub async fn add(call: ApiCall, body: Body) -> Result<Json<Said>, ApiRefusal> {
+pub async fn add(call: ApiCall, body: Body) -> Result<Json<SaidAnswer>, ApiRefusal> {
     let shape = "{\"name\": \"…\", \"role\": \"staff\", \"password\": \"…\"}, with \"court\" for the role kiosk";
     // The first one comes by the token that the box shows, or by a command on the box.
     if !with_store(&call, |store, _| store.claimed()).await? {
@@ -74,7 +74,7 @@ pub async fn add(call: ApiCall, body: Body) -> Result<Json<Said>, ApiRefusal> {
 pub async fn remove(
     call: ApiCall,
     name: Result<Path<String>, PathRejection>,
-) -> Result<Json<Said>, ApiRefusal> {
+) -> Result<Json<SaidAnswer>, ApiRefusal> {
     let unknown = |_| {
         refused(AccessError::UserUnknown {
             name: String::new(),
