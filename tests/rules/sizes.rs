@@ -44,14 +44,22 @@ fn no_function_is_longer_than_a_screen() {
     let mut faults = Vec::new();
     let mut looked_at = 0;
     for path in files(&root().join("src"), &[".rs"]) {
-        for (line, lines) in functions(&std::fs::read_to_string(&path).unwrap()) {
+        // A table of a test may be long.
+        if path
+            .iter()
+            .any(|part| part == "tests" || part == "tests.rs")
+        {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        for (line, lines) in functions(without_tests(&text)) {
             looked_at += 1;
             if lines > FUNCTION_LINES {
                 faults.push(format!("{}:{line}: {lines} lines", shown(&path)));
             }
         }
     }
-    assert!(looked_at > 2000, "only {looked_at} functions were found");
+    assert!(looked_at > 1500, "only {looked_at} functions were found");
     assert!(
         faults.is_empty(),
         "at most {FUNCTION_LINES}:\n{}",
