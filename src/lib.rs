@@ -12,7 +12,7 @@
 //! Everything flows one way, to something slower and more durable. A stage may
 //! lose time; its left neighbour never does.
 //!
-//! Rooms, from the ground up (who may import whom is checked by `tests/rules.rs`):
+//! Rooms, from the ground up (who may import whom is checked by `tests/rules`):
 //!
 //! * [`base`]: clocks, ids, the press as a value, rate-limited counters, the stop signal
 //! * [`config`]: what people write, and what the program trusts

@@ -1,7 +1,5 @@
 //! A loop that turns says so: who watches over the process can tell a loop that turns from
 //! one that stands.
-//!
-//! Called by: every loop that somebody must notice the end of; `health` through app.
 
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
 

@@ -2,7 +2,6 @@
 //! stop signal, counters for repeated errors, notices about the box, sentences with codes.
 //!
 //! Not here: anything that knows a camera, a file format or a socket.
-//! Called by: every room. Calls: nobody.
 
 pub mod backoff;
 pub mod clock;

@@ -3,7 +3,7 @@
 //! The buttons are opened without the kernel's debouncing, so that their bounces can
 //! be told; what was one press is decided here, by the same rule and the same time.
 //!
-//! Not here: the header as a picture (`board`). Called by: the room's face.
+//! Not here: the header as a picture (`board`).
 
 mod press;
 

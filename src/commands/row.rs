@@ -1,7 +1,7 @@
 //! The simulated board's lights in the terminal: one coloured row that is rewritten in
 //! place; where nobody looks at a terminal, a line whenever their meaning changes.
 //!
-//! Not here: what a light shows (`board::patterns`). Called by: demo, run.
+//! Not here: what a light shows (`board::patterns`).
 
 use std::io;
 use std::sync::Arc;

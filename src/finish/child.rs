@@ -1,7 +1,6 @@
 //! FFmpeg's process, as `std` has it for processes that it starts itself.
 //!
 //! Not here: what it is told and how long it may take (`run`), how it is born (`sys`).
-//! Called by: run.
 
 use std::ffi::{CString, OsString};
 use std::fs::File;

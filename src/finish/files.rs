@@ -2,7 +2,6 @@
 //! goes again unless it is kept.
 //!
 //! Not here: what is made (`plan`), who makes it (`maker`), the files' final names (`queue`).
-//! Called by: maker.
 
 use std::fs::File;
 use std::path::PathBuf;

@@ -2,7 +2,6 @@
 //!
 //! Not here: what FFmpeg is told (`plan`), how it is run (`run`), what of its work is believed (`outcome`),
 //! what it would take (`trial`).
-//! Called by: app, the queue's workers.
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -3,7 +3,6 @@
 //! The only place that runs FFmpeg. One process makes all files of a clip in one decode; what it made
 //! is read back before anybody sees it.
 //! Not here: which clip is next and what is kept of a failure (`queue`), where the result goes (`upload`).
-//! Called by: app, which hands it to the queue.
 
 mod child;
 mod clip;

@@ -2,7 +2,6 @@
 //! a pattern.
 //!
 //! Not here: learning from real clips (`pace`).
-//! Called by: app (`hindsight check`).
 
 use super::clip::{Clip, Matrix};
 use super::graph::Wanted;

@@ -14,7 +14,6 @@
 //! would only add a process that cannot be ended. `/health` tells of both.
 //!
 //! Not here: how threads are looked at, what follows (`service`), the words to systemd (`systemd`).
-//! Called by: app.
 
 use std::collections::BTreeMap;
 

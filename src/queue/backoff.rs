@@ -1,7 +1,5 @@
 //! How long to wait before the next attempt: twice as long each time, never the
 //! same for two boxes, at most ten minutes. Pure.
-//!
-//! Called by: the queue's state.
 
 /// How waiting grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,6 @@
 //! who is told of what happens.
 //!
 //! Not here: the turns themselves (`workers`), the deleting (`tend`).
-//! Called by: the room.
 
 use std::io::{self, ErrorKind};
 use std::path::Path;

@@ -1,7 +1,5 @@
 //! `retry` and `drop`: which jobs are meant; and doing it on the storage itself where
 //! no service runs.
-//!
-//! Called by: the room's face (`mod`), app (`hindsight queue`).
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

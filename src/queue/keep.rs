@@ -2,7 +2,7 @@
 //! pressure before it, oldest first; what is not uploaded is never deleted to make
 //! room. Pure.
 //!
-//! Not here: how it is deleted (`store`). Called by: the room.
+//! Not here: how it is deleted (`store`).
 
 use super::machine::Rest;
 use crate::base::Wall;

@@ -1,6 +1,6 @@
 //! What people see of the queue: `GET /status`, `GET /queue`, health.
 //!
-//! Reads only. Called by: the room's face (`mod`), `hand`.
+//! Reads only.
 
 use serde::Serialize;
 

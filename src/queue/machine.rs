@@ -8,7 +8,6 @@
 //! ```
 //!
 //! Not here: files and their order on the disk (`store`), who is tried when (`state`).
-//! Called by: the room; `hand`, where no service runs.
 
 use serde_json::Value;
 

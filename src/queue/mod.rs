@@ -13,7 +13,6 @@
 //! | `work` | what the queue asks of those who do the work |
 //!
 //! Not here: FFmpeg (`finish`), the network (`upload`).
-//! Called by: highlight, finish, upload, app.
 
 mod backoff;
 mod core;

@@ -1,8 +1,6 @@
 //! Who is next. Jobs younger than ten minutes go newest first, for somebody stands
 //! there and waits; all others oldest first, and every fourth slot goes to the
 //! oldest, so that a busy evening starves nobody. Pure.
-//!
-//! Called by: the queue's state.
 
 /// Younger than this, somebody waits for it.
 pub const YOUNG_NS: i64 = 600_000_000_000;

@@ -1,6 +1,6 @@
 //! What is there: reads every sidecar once, keeps little of it.
 //!
-//! Reads only. Called by: the room at start, `hand`.
+//! Reads only.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};

@@ -2,7 +2,6 @@
 //! highlight's state. Its schema is `schemas/sidecar.schema.json`.
 //!
 //! Not here: how a cut is described in it (`highlight`), when it is read and checked.
-//! Called by: highlight, queue, finish, upload.
 
 use std::collections::BTreeMap;
 

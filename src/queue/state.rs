@@ -3,7 +3,7 @@
 //! A lane is what work is done in: finishing (lane 0), and each upload target. What is
 //! finished for good is kept in a few bytes, for retention.
 //!
-//! No lock, no clock, no files. Called by: `core`.
+//! No lock, no clock, no files.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};

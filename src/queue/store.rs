@@ -10,7 +10,6 @@
 //! | the sidecar is removed, then empty folders | a sidecar without files that says so | removed at the next start |
 //!
 //! Not here: what a sidecar says (`machine`), when it is changed (`workers`).
-//! Called by: the room, highlight (corrects clocks), `hand`.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};

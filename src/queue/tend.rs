@@ -2,7 +2,6 @@
 //! deletes what is over.
 //!
 //! Not here: what is to go (`keep`), in which order files go (`store`).
-//! Called by: the room's face (`mod`).
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};

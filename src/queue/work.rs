@@ -1,7 +1,6 @@
 //! What the queue asks of those who do the work, and what they answer.
 //!
 //! Not here: the order of jobs and what is kept of an answer (`store`, `machine`).
-//! Called by: finish and upload (they implement the traits), app (hands them in), the queue's workers.
 
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! A turn: one job is finished, or uploaded to one target, and its sidecar says so.
 //!
 //! Each step can be repeated by this run or the next; see `store` for the order on the disk.
-//! Not here: who gets a turn (`state`). Called by: the room's face (`mod`).
+//! Not here: who gets a turn (`state`).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;

@@ -1,7 +1,6 @@
 //! The board in the house: opened once, looked at by `/status` and health.
 //!
 //! Not here: what an edge means (`trigger`, `buttons`), what the lights are told (`lights`).
-//! Called by: house, port, buttons.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

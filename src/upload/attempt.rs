@@ -1,7 +1,6 @@
 //! One attempt at one target: what is sent, how fast, how far it is, whether to leave.
 //!
 //! Not here: where it goes (`folder`, `s3`, …).
-//! Called by: the room's face, every adapter.
 
 use std::cell::Cell;
 use std::sync::Arc;

@@ -10,8 +10,6 @@
 //! its own name it is whole. Shares can hang the thread that asks them anything, for ever: a
 //! thread of its own does it (`folder/copy.rs`), and is left behind if it does not come back.
 //! Whatever is wrong with a folder waits: once it is mended, all goes on by itself.
-//!
-//! Called by: the room's face.
 
 mod copy;
 mod reach;

@@ -1,6 +1,4 @@
 //! Checksums of what is sent, in pieces: nothing is ever whole in memory.
-//!
-//! Called by: the adapters, http.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;

@@ -2,8 +2,6 @@
 //!
 //! What has begun within them is brought to its end. While the box's clock was never set,
 //! nobody knows the hour: it waits, and says so.
-//!
-//! Called by: the room's face.
 
 use jiff::Timestamp;
 use jiff::civil::Time;

@@ -4,7 +4,6 @@
 //! Nothing of a URL but scheme, host and port, and nothing of a header, ever gets into an error.
 //!
 //! Not here: what is sent (`s3`, `signed_url`), sockets (`wire`).
-//! Called by: s3, signed_url.
 
 use std::cell::RefCell;
 use std::fs::File;

@@ -5,7 +5,6 @@
 //! [`Shared`]: the venue's name, the hours, the limit of bandwidth.
 //!
 //! Not here: which highlight is next, when it is tried again (`queue`).
-//! Called by: app, which hands the targets to the queue.
 
 pub mod attempt;
 pub mod folder;

@@ -3,7 +3,7 @@
 //! A name never holds more than letters, digits, `-`, `_`, `.` and the template's own `/`: it is
 //! safe in URLs, on any file system, and in anybody's shell.
 //!
-//! Not here: what a key may hold (`config::template`). Called by: parcel.
+//! Not here: what a key may hold (`config::template`).
 
 use crate::config::template::{Field, KeyTemplate};
 use crate::queue::sidecar::Sidecar;

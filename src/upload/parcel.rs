@@ -3,7 +3,7 @@
 //!
 //! The video comes first, the copy of the sidecar last: its presence means that all is there.
 //!
-//! Not here: where it goes. Called by: the room's face, every adapter.
+//! Not here: where it goes.
 
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,6 @@
 //! How fast all uploads together may be: a bucket of bytes that fills at the permitted rate.
 //!
 //! Not here: what is sent.
-//! Called by: attempt.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

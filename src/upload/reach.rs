@@ -1,7 +1,7 @@
 //! Whether the targets of the configuration can be reached, before there is anything to send.
 //! Nothing stays behind.
 //!
-//! Not here: sending (`folder`, `s3`, `signed_url`). Called by: app (`hindsight check`).
+//! Not here: sending (`folder`, `s3`, `signed_url`).
 
 use std::sync::Arc;
 

@@ -6,8 +6,6 @@
 //! The checksum is sent along and signed, so the server refuses what arrives damaged; the
 //! SHA-256 is kept as the object's metadata `sha256`. What this box's disk damaged is noticed
 //! while it is sent, and never becomes an object.
-//!
-//! Called by: the room's face.
 
 mod answers;
 mod ask;

@@ -8,8 +8,6 @@
 //!
 //! What is finalized is noted and not sent again; so is what was sent and not yet finalized.
 //! Signed addresses are secrets: they are neither noted nor told, and asked for anew.
-//!
-//! Called by: the room's face.
 
 mod reach;
 mod sign;

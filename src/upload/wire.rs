@@ -3,7 +3,6 @@
 //! signal. What counts is progress: a slow upload may take hours, a silent one may not.
 //!
 //! Not here: HTTP and TLS (ureq and rustls above it).
-//! Called by: http.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use hindsight::base::{BootId, CameraId, Stop, StopLevel};
 use hindsight::media::{Alignment, AuFlags, AuMeta, Track};
-use hindsight::ring::{RingSpec, RingWriter};
+use hindsight::ring::{RingError, RingSpec, RingWriter};
 use hindsight::tap;
 
 use crate::frames;
@@ -38,7 +38,13 @@ impl Bench {
             data_bytes,
             entries,
         };
-        let (mut writer, _) = RingWriter::open(&spec).unwrap();
+        // A program that another test has just started may hold a copy of the last writer's lock until it runs.
+        let (mut writer, _) = loop {
+            match RingWriter::open(&spec) {
+                Err(RingError::Locked { .. }) => std::thread::sleep(Duration::from_millis(5)),
+                opened => break opened.unwrap(),
+            }
+        };
         writer.begin_epoch();
         writer
     }

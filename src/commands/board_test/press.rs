@@ -1,6 +1,6 @@
 //! What was one press of a button that nobody debounced, and how often it bounced.
 //!
-//! Not here: who waits for it (`board_test`). Called by: board_test.
+//! Not here: who waits for it (`board_test`).
 
 use crate::board::Edge;
 use crate::service::say;

@@ -1,6 +1,6 @@
 //! Of `hindsight check`: the pins of buttons and lights. Takes none.
 //!
-//! Not here: the picture of the header (`board`). Called by: check.
+//! Not here: the picture of the header (`board`).
 
 use std::time::Duration;
 

@@ -1,7 +1,5 @@
 //! Of `hindsight check`: what is done with clips. FFmpeg and its encoder are tried for a moment, each
 //! target is asked whether it is there; nothing stays behind.
-//!
-//! Called by: check.
 
 use std::sync::Arc;
 

@@ -1,6 +1,4 @@
 //! The copying thread of a folder: temp → write → sync → read back → rename → sync directory.
-//!
-//! Called by: the folder's face, on a thread of its own.
 
 use std::fs;
 use std::io::{self, ErrorKind, Read};

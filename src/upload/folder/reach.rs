@@ -1,7 +1,5 @@
 //! Whether a folder is there, mounted, and may be written to: a small file is written, synced
 //! and removed.
-//!
-//! Called by: `upload::reach`.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,7 +1,5 @@
 //! What S3 servers say: their errors in words that help, and the few fields of XML that an
 //! upload needs. Pure.
-//!
-//! Called by: s3 and its multipart.
 
 use jiff::Timestamp;
 use roxmltree::{Document, Node};

@@ -2,7 +2,6 @@
 //! attempt.
 //!
 //! Not here: what is asked for (`s3`, `multipart`).
-//! Called by: s3 and its multipart.
 
 use jiff::Timestamp;
 use url::Url;

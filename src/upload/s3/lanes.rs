@@ -2,7 +2,6 @@
 //! on the line.
 //!
 //! Not here: which parts are sent, and what is noted of them (`multipart`).
-//! Called by: multipart.
 
 use std::fs::File;
 use std::path::Path;

@@ -8,8 +8,6 @@
 //!
 //! Whoever is killed between a server's "begun" and his own note of it leaves an upload that
 //! nobody knows of: before one is begun, those under the same key are given up.
-//!
-//! Called by: s3.
 
 use std::fs::File;
 use std::path::Path;

@@ -1,6 +1,4 @@
 //! Whether a bucket answers and knows our key: a signed look into it, nothing is written.
-//!
-//! Called by: `upload::reach`.
 
 use jiff::Timestamp;
 

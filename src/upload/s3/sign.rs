@@ -3,8 +3,6 @@
 //! The header rather than a presigned URL: nothing that would let somebody else upload ever
 //! stands in a URL. Of a file that is sent, its checksum is signed as a header; what we write
 //! ourselves (XML, the sidecar's copy) is signed whole.
-//!
-//! Called by: s3.
 
 use std::fmt::Write;
 

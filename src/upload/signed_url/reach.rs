@@ -1,7 +1,5 @@
 //! Whether the backend answers at all: what it thinks of us shows only when something is
 //! registered, and that would stay.
-//!
-//! Called by: `upload::reach`.
 
 use super::{Body, Request, SignedUrlAdapter};
 use crate::base::Stop;

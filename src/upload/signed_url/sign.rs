@@ -3,8 +3,6 @@
 //!
 //! Timestamp: seconds of 1970 in decimal digits. Nonce: 32 hex digits, never twice. Hash and
 //! signature: hex digits in lower case. The path is the one sent, without query.
-//!
-//! Called by: signed_url.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;

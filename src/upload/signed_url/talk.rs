@@ -1,8 +1,6 @@
 //! What is said to a backend, in the names that it has for things, and what it answers. Pure.
 //!
 //! A name with dots lies in objects: `data.url` is `{"data": {"url": …}}`.
-//!
-//! Called by: signed_url.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
