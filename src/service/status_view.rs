@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::monitor::{Monitor, Rooms};
 use super::press_gate::PressGate;
 use super::views;
-use crate::base::{CameraId, Sentence, StopLevel};
+use crate::base::{CameraId, StopLevel};
 use crate::config::Config;
 use crate::highlight;
 use crate::queue::{QueueError, Which};
@@ -134,20 +134,12 @@ impl web::Jobs for StatusView {
             QueueChange::RetryFailed => queue.retry(&Which::Failed),
             QueueChange::Drop(id) => queue.drop_job(id),
         };
-        done.map_err(|error| match &error {
-            QueueError::Unknown(_) => QueueRefusal::Unknown(said(&error, "queue_job_unknown")),
-            QueueError::Ambiguous(..) => {
-                QueueRefusal::Ambiguous(said(&error, "queue_job_ambiguous"))
-            }
-            _ => QueueRefusal::Unavailable(said(&error, "queue_unavailable")),
+        done.map_err(|error| match error {
+            QueueError::Unknown(job) => QueueRefusal::Unknown { job },
+            QueueError::Ambiguous(job, count) => QueueRefusal::Ambiguous { job, count },
+            error => QueueRefusal::Unavailable {
+                error: error.to_string(),
+            },
         })
-    }
-}
-
-fn said(error: &QueueError, code: &str) -> Sentence {
-    Sentence {
-        code: code.to_owned(),
-        args: Default::default(),
-        text: error.to_string(),
     }
 }

@@ -8,7 +8,7 @@ use super::answers::highlights::HighlightList;
 use super::answers::press::ClipOutcome;
 use super::answers::queue::QueueAnswer;
 use super::answers::status::StatusSnapshot;
-use crate::base::{PressAck, PressError, PressId, PressRequest, Sentence};
+use crate::base::{PressAck, PressError, PressId, PressRequest};
 
 pub trait Presses: Send + Sync {
     /// Returns when the press is durable.
@@ -54,8 +54,10 @@ pub enum QueueChange {
 /// Why it was not changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QueueRefusal {
-    Unknown(Sentence),
-    /// Several jobs fit.
-    Ambiguous(Sentence),
-    Unavailable(Sentence),
+    /// No job has this in its id.
+    Unknown { job: String },
+    /// Jobs of several presses fit.
+    Ambiguous { job: String, count: usize },
+    /// What is in the way, in English.
+    Unavailable { error: String },
 }

@@ -59,6 +59,11 @@ crate::sentences! {
             "the body must be {{\"id\": \"…\"}}, or {{\"failed\": true}} for all that were given up",
         DropUnclear {} = "request_drop_unclear":
             "the body must be {{\"id\": \"…\"}}",
+        JobUnknown { job: String } = "queue_job_unknown":
+            "no job has \"{job}\" in its id; \"hindsight queue\" shows all",
+        JobAmbiguous { job: String, count: usize } = "queue_job_ambiguous":
+            "\"{job}\" fits {count} jobs of different presses; give more of the id",
+        QueueUnavailable { error: String } = "queue_unavailable": "{error}",
         HighlightUnknown {} = "highlight_unknown":
             "there is no such highlight",
         HighlightUnreadable {} = "highlight_unreadable":

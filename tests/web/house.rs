@@ -7,8 +7,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use hindsight::base::{
-    BootId, CameraId, Press, PressAck, PressError, PressId, PressRequest, Refusal, Sentence,
-    SimClock, Stop, StopLevel,
+    BootId, CameraId, Press, PressAck, PressError, PressId, PressRequest, Refusal, SimClock, Stop,
+    StopLevel,
 };
 use hindsight::cut::Ended;
 use hindsight::web::answers::health::HealthAnswer;
@@ -161,11 +161,7 @@ impl Jobs for Fake {
             QueueChange::RetryFailed => Ok(Vec::new()),
             QueueChange::Retry(id) | QueueChange::Drop(id) if id == "known" => Ok(vec![id.clone()]),
             QueueChange::Retry(id) | QueueChange::Drop(id) => {
-                Err(QueueRefusal::Unknown(Sentence {
-                    code: "job_unknown".to_owned(),
-                    args: Default::default(),
-                    text: format!("no job has {id:?} in its id"),
-                }))
+                Err(QueueRefusal::Unknown { job: id.clone() })
             }
         }
     }

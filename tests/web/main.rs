@@ -456,7 +456,10 @@ fn the_queue_is_shown_and_a_job_is_tried_again_or_dropped() {
         assert_eq!(answer.json()["jobs"], json!(["known"]));
         let answer = post(&running, path, r#"{"id": "other"}"#);
         assert_eq!(answer.status, 404, "{path}: {answer:?}");
-        assert!(answer.json()["message"].as_str().unwrap().contains("other"));
+        let said = answer.json();
+        assert!(said["message"].as_str().unwrap().contains("other"));
+        assert_eq!(said["code"], "queue_job_unknown");
+        assert_eq!(said["args"], json!({"job": "other"}));
         assert_eq!(get(&running, path).status, 405, "{path}");
         for bad in [
             "",

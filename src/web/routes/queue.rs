@@ -63,11 +63,7 @@ async fn change(
     let changed = call
         .look(move |service| service.jobs.change(&wanted))
         .await?;
-    let jobs = changed.map_err(|refusal| match refusal {
-        QueueRefusal::Unknown(said) => ApiRefusal::said(StatusCode::NOT_FOUND, said),
-        QueueRefusal::Ambiguous(said) => ApiRefusal::said(StatusCode::CONFLICT, said),
-        QueueRefusal::Unavailable(said) => ApiRefusal::said(StatusCode::SERVICE_UNAVAILABLE, said),
-    })?;
+    let jobs = changed.map_err(refused)?;
     let said = match jobs.is_empty() {
         true => DoneSentence::NothingGivenUp {},
         false => done(jobs.join(", ")),
@@ -76,4 +72,21 @@ async fn change(
         said: SaidAnswer::done(said),
         jobs,
     }))
+}
+
+fn refused(refusal: QueueRefusal) -> ApiRefusal {
+    let (status, said) = match refusal {
+        QueueRefusal::Unknown { job } => {
+            (StatusCode::NOT_FOUND, RequestSentence::JobUnknown { job })
+        }
+        QueueRefusal::Ambiguous { job, count } => (
+            StatusCode::CONFLICT,
+            RequestSentence::JobAmbiguous { job, count },
+        ),
+        QueueRefusal::Unavailable { error } => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            RequestSentence::QueueUnavailable { error },
+        ),
+    };
+    ApiRefusal::new(status, said)
 }
