@@ -7,7 +7,7 @@ use std::process::Command;
 
 use hindsight::base::Stop;
 use hindsight::config::{Corner, Encoder, Finish, Logo};
-use hindsight::finish::{Limits, Maker, Settings};
+use hindsight::finish::{Limits, FfmpegFinisher, Settings};
 use hindsight::mp4::{self, ClipIndex, ClipTrack, Sample};
 use hindsight::queue::sidecar::Sidecar;
 use hindsight::queue::work::{Finisher, Job};
@@ -143,8 +143,8 @@ fn make_clip(to: &Path) {
     std::fs::write(to, [&placed.front[..], &data, &placed.tail].concat()).unwrap();
 }
 
-fn maker(logo: &Path) -> Maker {
-    Maker::new(Settings {
+fn maker(logo: &Path) -> FfmpegFinisher {
+    FfmpegFinisher::new(Settings {
         finish: Finish {
             logos: vec![Logo {
                 file: logo.to_path_buf(),
@@ -166,7 +166,7 @@ fn maker(logo: &Path) -> Maker {
 }
 
 /// Processor time, the marked video, and the time by the clock.
-fn ours_once(maker: &Maker, dir: &Path) -> (f64, PathBuf, f64) {
+fn ours_once(maker: &FfmpegFinisher, dir: &Path) -> (f64, PathBuf, f64) {
     let sidecar = sidecar();
     let tmp = dir.join("tmp");
     let job = Job {

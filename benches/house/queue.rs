@@ -11,8 +11,8 @@ use hindsight::config;
 use hindsight::disk::{Disk, Lock};
 use hindsight::queue::sidecar::{MarkedMeta, Sidecar, Status};
 use hindsight::queue::store::Sidecars;
-use hindsight::queue::work::{Failure, Finished, Finisher, Job, Notebook, Target, Uploaded};
-use hindsight::queue::{Backoff, Event, Inbox, Queue, Settings, inbox};
+use hindsight::queue::work::{Failure, Finished, Finisher, Job, Notebook, UploadTarget, Uploaded};
+use hindsight::queue::{BACKOFF, Event, Inbox, Queue, Settings, inbox};
 use hindsight::storage::StorageLayout;
 
 use crate::Row;
@@ -70,7 +70,7 @@ impl Finisher for Nobody {
     }
 }
 
-impl Target for Nobody {
+impl UploadTarget for Nobody {
     fn id(&self) -> &str {
         "nobody"
     }
@@ -108,14 +108,14 @@ fn run(storage: &Path) -> Running {
         timezone: jiff::tz::TimeZone::UTC,
         boot_id: BootId([1; 16]),
         reserve_bytes: 0,
-        backoff: Backoff::default(),
+        backoff: BACKOFF,
         seed: 1,
     };
     let queue = Queue::start(
         settings,
         mail,
         nobody.clone() as Arc<dyn Finisher>,
-        vec![nobody.clone() as Arc<dyn Target>],
+        vec![nobody.clone() as Arc<dyn UploadTarget>],
         Arc::new(RealClock),
         stop.clone(),
     );

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use hindsight::base::{RealClock, Stop};
 use hindsight::config::{self, Sources};
 use hindsight::queue::sidecar::Sidecar;
-use hindsight::queue::work::{Failure, Job, Notebook, Target};
+use hindsight::queue::work::{Failure, Job, Notebook, UploadTarget};
 use hindsight::upload;
 use serde_json::{Value, json};
 
@@ -224,7 +224,7 @@ fn between<'t>(text: &'t str, before: &str, behind: &str) -> &'t str {
     rest.split_once(behind).map_or("", |(found, _)| found)
 }
 
-fn ours_once(target: &dyn Target, dir: &Path, about: &Sidecar) -> Spent {
+fn ours_once(target: &dyn UploadTarget, dir: &Path, about: &Sidecar) -> Spent {
     let job = Job {
         folder: dir,
         sidecar: about,
@@ -264,7 +264,7 @@ fn ours_once(target: &dyn Target, dir: &Path, about: &Sidecar) -> Spent {
     })
 }
 
-fn target(s3: &S3, dir: &Path, folder: &str) -> Arc<dyn Target> {
+fn target(s3: &S3, dir: &Path, folder: &str) -> Arc<dyn UploadTarget> {
     let file = dir.join("hindsight.toml");
     let text = format!(
         "[venue]\nname = \"Bench\"\ntimezone = \"UTC\"\n[storage]\npath = \"/nowhere/at/all\"\n\

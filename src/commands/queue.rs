@@ -16,7 +16,7 @@ use super::exit::{NOT_DONE, WRONG};
 use crate::base::RealClock;
 use crate::config::Config;
 use crate::queue::Which;
-use crate::queue::hand::Still;
+use crate::queue::manual::Still;
 use crate::service::say::{short_age, table};
 use parts::{below, progress, refused};
 

@@ -190,7 +190,7 @@ fn note_work(event: &queue::Event) {
         queue::Event::Failed {
             press_id,
             camera,
-            failure: Failure::NotNow { .. },
+            failure: Failure::Deferred { .. },
             ..
         } => log::info!(target: "hindsight", event = "clip_postponed",
             press = press_id.as_str(), camera = camera.as_str(); "{text}"),

@@ -16,7 +16,7 @@ use nix::fcntl::OFlag;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, pipe2};
 
-use super::sys::{self, Wanted};
+use super::sys::{self, SpawnRequest};
 
 /// A process that was started, and its ends of two pipes.
 pub struct Child {
@@ -50,7 +50,7 @@ impl Child {
         let nothing = File::open("/dev/null")?;
         let (stdout, prints) = pipe2(OFlag::O_CLOEXEC)?;
         let (stderr, complains) = pipe2(OFlag::O_CLOEXEC)?;
-        let pid = sys::start(&Wanted {
+        let pid = sys::start(&SpawnRequest {
             program: &program,
             argv: &texts,
             environment: &environment?,

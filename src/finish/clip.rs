@@ -114,25 +114,8 @@ pub fn seconds(ticks_90k: u64) -> f64 {
 }
 
 #[cfg(test)]
-pub mod tests {
-    use super::*;
-
-    pub fn clip(frames_90k: Vec<u64>, duration_90k: u64) -> Clip {
-        Clip {
-            canvas: Canvas {
-                width: 1920,
-                height: 1080,
-                pixel_aspect: 1.0,
-            },
-            several_sizes: false,
-            full_range: false,
-            matrix: Matrix::Bt709,
-            frames_90k,
-            duration_90k,
-            bytes: 25_000_000,
-            doubtful: 0,
-        }
-    }
+mod tests {
+    use super::super::samples::clip;
 
     #[test]
     fn the_frame_on_screen_is_the_last_that_has_begun() {

@@ -1,7 +1,7 @@
 //! The files of one job: the clip and the logos as they are read, and what is made of them, which
 //! goes again unless it is kept.
 //!
-//! Not here: what is made (`plan`), who makes it (`maker`), the files' final names (`queue`).
+//! Not here: what is made (`plan`), who makes it (`ffmpeg_finisher`), the files' final names (`queue`).
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use crate::queue::work::{Failure, Job};
 use crate::storage::names::work_file;
 
 pub fn wait(why: impl Into<String>) -> Failure {
-    Failure::Wait {
+    Failure::Unavailable {
         why: why.into(),
         retry_after_ms: None,
     }
@@ -73,7 +73,7 @@ pub fn files(job: &Job<'_>, marked: bool, vertical: bool) -> Files {
 }
 
 pub fn read_clip(disk: &Disk, job: &Job<'_>) -> Result<(PathBuf, Clip), Failure> {
-    let path = job.clip().ok_or_else(|| Failure::Never {
+    let path = job.clip().ok_or_else(|| Failure::Permanent {
         why: "the sidecar names no clip".to_owned(),
     })?;
     let unreadable = |why: String| failed(format!("{}: {why}", path.display()));

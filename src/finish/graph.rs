@@ -3,7 +3,7 @@
 //! Not here: places (`place`), the rest of the command (`plan`).
 
 use super::clip::{Clip, seconds};
-use super::place::{Canvas, Line, SizedLogo, Spot, place};
+use super::place::{Canvas, TextBox, SizedLogo, Spot, place};
 use super::words::escaped;
 use crate::config::Corner;
 
@@ -24,7 +24,7 @@ pub struct Lettering<'a> {
 
 /// What the graph gives: labels `[marked]`, `[vertical]`, `[thumbnail]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct GraphOutputs {
     pub marked: bool,
     pub vertical: bool,
     /// The frame on screen at this time becomes the thumbnail.
@@ -45,7 +45,7 @@ pub fn canvas(clip: &Clip) -> Canvas {
 }
 
 /// Input 0 is the clip, 1 and up are the logos in their order.
-pub fn graph(clip: &Clip, marks: &Marks<'_>, wanted: Wanted) -> String {
+pub fn graph(clip: &Clip, marks: &Marks<'_>, wanted: GraphOutputs) -> String {
     let whole = canvas(clip);
     let mut chains = logos(clip, whole, marks, wanted);
     // The thumbnail shows what people will see: the mark too, where there is one.
@@ -120,7 +120,7 @@ fn prepared(clip: &Clip, whole: Canvas) -> String {
 }
 
 /// Each logo at its opacity, once for every picture that it goes into, in that picture's colours.
-fn logos(clip: &Clip, whole: Canvas, marks: &Marks<'_>, wanted: Wanted) -> Vec<String> {
+fn logos(clip: &Clip, whole: Canvas, marks: &Marks<'_>, wanted: GraphOutputs) -> Vec<String> {
     let mut pictures = Vec::new();
     if wanted.marked {
         pictures.push(("w", whole));
@@ -177,8 +177,8 @@ fn drawn(canvas: Canvas, marks: &Marks<'_>, picture: &str) -> String {
     out
 }
 
-fn lettering(text: Lettering<'_>, line: Line) -> String {
-    let Line {
+fn lettering(text: Lettering<'_>, line: TextBox) -> String {
+    let TextBox {
         margin, y, font_px, ..
     } = line;
     let x = match line.corner {

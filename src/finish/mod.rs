@@ -9,17 +9,19 @@ mod clip;
 mod files;
 mod graph;
 mod level;
-mod maker;
+mod ffmpeg_finisher;
 mod outcome;
 mod pace;
 pub mod place;
 mod plan;
 mod run;
+#[cfg(test)]
+mod samples;
 mod sys;
 mod tools;
 mod trial;
 pub mod words;
 
-pub use maker::{Limits, Maker, Settings};
+pub use ffmpeg_finisher::{Limits, FfmpegFinisher, Settings};
 pub use pace::STEPS;
 pub use trial::{Picture, Trial};

@@ -142,7 +142,7 @@ pub fn thumbnail(path: &Path) -> Result<(), OutcomeError> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::clip::tests::clip;
+    use super::super::samples::clip;
     use super::*;
 
     #[test]

@@ -3,7 +3,7 @@
 //! It begins at `veryfast`. Two clips in a row that took longer than they play: one step faster.
 //! Six clips in a row that took less than a third of what they play: one step slower, which makes
 //! smaller files at the same quality. Nothing is written down; a restart begins anew.
-//! Not here: measuring (`maker`).
+//! Not here: measuring (`ffmpeg_finisher`).
 
 /// From the fastest on.
 pub const STEPS: [&str; 5] = ["ultrafast", "superfast", "veryfast", "faster", "fast"];

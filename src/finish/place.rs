@@ -34,7 +34,7 @@ pub struct SizedLogo<'a> {
 
 /// A line of text: where it begins or ends, and how high its letters are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct TextBox {
     pub corner: Corner,
     pub margin: u32,
     pub y: u32,
@@ -121,7 +121,7 @@ pub fn place(
     canvas: Canvas,
     logos: &[SizedLogo<'_>],
     text: Option<(Corner, usize)>,
-) -> (Vec<Spot>, Option<Line>) {
+) -> (Vec<Spot>, Option<TextBox>) {
     let mut pieces: Vec<(Corner, Piece)> = Vec::new();
     for sized in logos {
         let (width, height) = canvas.size(*sized);
@@ -146,7 +146,7 @@ pub fn place(
         .map(|n| spot(canvas, &pieces, n))
         .collect();
     let line = text.zip(font_px).and_then(|((corner, _), font_px)| {
-        Some(Line {
+        Some(TextBox {
             corner,
             margin: canvas.margin(TEXT_MARGIN),
             y: spots.pop()?.y,

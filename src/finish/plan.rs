@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::clip::{Clip, seconds};
-use super::graph::{self, Marks, Wanted};
+use super::graph::{self, Marks, GraphOutputs};
 use super::level::{busiest_second, level};
 use super::place::Canvas;
 
@@ -55,7 +55,7 @@ pub fn finishing(
     outputs: &Outputs,
     press_90k: u64,
 ) -> Vec<OsString> {
-    let wanted = Wanted {
+    let wanted = GraphOutputs {
         marked: outputs.marked.is_some(),
         vertical: outputs.vertical.is_some(),
         thumbnail_90k: clip.on_screen_90k(press_90k),
@@ -105,7 +105,7 @@ pub fn trial(
     clip: &Clip,
     marks: &Marks<'_>,
     quality: Quality<'_>,
-    wanted: Wanted,
+    wanted: GraphOutputs,
 ) -> Vec<OsString> {
     let whole = graph::canvas(clip);
     let (width, height) = (whole.width, whole.height);
@@ -254,7 +254,7 @@ fn bitrate_bps(canvas: Canvas, rate: u64, crf: u8) -> u64 {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::clip::tests::clip;
+    use super::super::samples::clip;
     use super::super::graph::Lettering;
     use super::super::place::SizedLogo;
     use super::*;

@@ -29,7 +29,7 @@ const STACK: usize = 1 << 16;
 const SIGNALS: libc::c_int = 64;
 
 /// A program, its arguments (itself the first), its whole environment.
-pub struct Wanted<'a> {
+pub struct SpawnRequest<'a> {
     /// Looked for in our `PATH`, unless there is a slash in it.
     pub program: &'a CStr,
     pub argv: &'a [CString],
@@ -42,7 +42,7 @@ pub struct Wanted<'a> {
 
 /// Starts a program in a process group of its own, at `/`, with low priority; it dies with the thread
 /// that starts it.
-pub fn start(wanted: &Wanted) -> io::Result<Pid> {
+pub fn start(wanted: &SpawnRequest) -> io::Result<Pid> {
     let (argv, environment) = (pointers(wanted.argv), pointers(wanted.environment));
     let parent = Pid::this().as_raw();
     let failed = AtomicI32::new(0);
@@ -81,7 +81,7 @@ fn pointers(texts: &[CString]) -> Vec<*const libc::c_char> {
 /// # Safety
 /// Between `clone` and `exec`; both arrays end with a null.
 unsafe fn become_it(
-    wanted: &Wanted,
+    wanted: &SpawnRequest,
     parent: libc::pid_t,
     argv: &[*const libc::c_char],
     environment: &[*const libc::c_char],

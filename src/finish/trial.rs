@@ -4,8 +4,8 @@
 //! Not here: learning from real clips (`pace`).
 
 use super::clip::{Clip, Matrix};
-use super::graph::Wanted;
-use super::maker::{Maker, seconds_since};
+use super::graph::GraphOutputs;
+use super::ffmpeg_finisher::{FfmpegFinisher, seconds_since};
 use super::pace::STEPS;
 use super::place::Canvas;
 use super::plan::{self, Coder, Quality};
@@ -40,7 +40,7 @@ const TRIED_90K: u64 = 2 * 90_000;
 const TRIAL_MS: u64 = 60_000;
 const TRIAL_FILE: u64 = 1 << 20;
 
-impl Maker {
+impl FfmpegFinisher {
     /// Finishes a moment of a pattern of this picture's size, logos and text included; where no preset is
     /// named, with the one at which this machine keeps up. Keeps nothing of it.
     pub fn trial(&self, picture: Picture, stop: &Stop) -> Result<Trial, Failure> {
@@ -94,7 +94,7 @@ impl Maker {
             crf: finish.crf,
             preset,
         };
-        let wanted = Wanted {
+        let wanted = GraphOutputs {
             marked: finish.marks(),
             vertical: finish.vertical,
             thumbnail_90k: TRIED_90K / 2,

@@ -99,7 +99,7 @@ impl Sidecar {
             reason_args: BTreeMap::new(),
             created_at: rfc3339(press.wall_unix_ns, about.timezone),
             press_id: press.id.clone(),
-            camera: CameraFacts {
+            camera: SidecarCamera {
                 id: about.camera_id.clone(),
                 name: about.camera_name.to_owned(),
             },

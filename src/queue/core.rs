@@ -1,7 +1,7 @@
 //! What all threads of the queue share: the jobs, the storage once it is open, and
 //! who is told of what happens.
 //!
-//! Not here: the turns themselves (`workers`), the deleting (`tend`).
+//! Not here: the turns themselves (`workers`), the deleting (`maintenance`).
 
 use std::io::{self, ErrorKind};
 use std::path::Path;
@@ -10,25 +10,17 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
-use super::keep;
-use super::machine::{self, Rules};
+use super::retention;
+use super::inbox::OpenedStorage;
+use super::machine::{self, JobRules};
 use super::scan;
 use super::sidecar::{Sidecar, rfc3339};
-use super::state::{Now, State, Taken, Turn};
+use super::state::{Now, JobTable, ClaimedJob, AttemptResult};
 use super::store::Sidecars;
-use super::work::{Finisher, Target};
-use super::{Event, Settings};
-use crate::base::{Clock, PressId, Stop, StopLevel};
+use super::work::{Finisher, UploadTarget};
+use super::types::{Event, Settings};
+use crate::base::{Clock, Stop, StopLevel};
 use crate::disk::files::for_people;
-
-/// Whether a press is done with for good: what is removed of it does not come back.
-pub type Settled = Arc<dyn Fn(&PressId) -> bool + Send + Sync>;
-
-/// A storage that was opened.
-pub struct Open {
-    pub sidecars: Arc<Sidecars>,
-    pub settled: Settled,
-}
 
 const EVENTS: usize = 1024;
 /// Longest sleep of who waits for somebody's turn to come.
@@ -36,13 +28,13 @@ const NAP: Duration = Duration::from_secs(1);
 
 pub struct Core {
     pub settings: Settings,
-    pub rules: Rules,
+    pub rules: JobRules,
     pub finisher: Arc<dyn Finisher>,
-    pub targets: Vec<Arc<dyn Target>>,
+    pub targets: Vec<Arc<dyn UploadTarget>>,
     pub clock: Arc<dyn Clock>,
     pub stop: Stop,
-    pub open: OnceLock<Open>,
-    state: Mutex<State>,
+    pub open: OnceLock<OpenedStorage>,
+    state: Mutex<JobTable>,
     changed: Condvar,
     listeners: Mutex<Vec<Sender<Event>>>,
 }
@@ -51,16 +43,16 @@ impl Core {
     pub fn new(
         settings: Settings,
         finisher: Arc<dyn Finisher>,
-        targets: Vec<Arc<dyn Target>>,
+        targets: Vec<Arc<dyn UploadTarget>>,
         clock: Arc<dyn Clock>,
         stop: Stop,
     ) -> Core {
-        let rules = Rules {
+        let rules = JobRules {
             targets: targets.iter().map(|t| t.id().to_owned()).collect(),
             max_attempts: settings.queue.max_attempts,
             keep_raw: settings.queue.keep_raw,
         };
-        let state = State::new(rules.clone(), settings.backoff, settings.seed);
+        let state = JobTable::new(rules.clone(), settings.backoff, settings.seed);
         Core {
             settings,
             rules,
@@ -75,7 +67,7 @@ impl Core {
         }
     }
 
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub fn state(&self) -> MutexGuard<'_, JobTable> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -86,8 +78,8 @@ impl Core {
         self.changed.notify_all();
     }
 
-    pub fn keep_rules(&self) -> keep::Rules {
-        keep::Rules {
+    pub fn keep_rules(&self) -> retention::RetentionRules {
+        retention::RetentionRules {
             keep_uploaded_ms: self.settings.queue.keep_uploaded_ms,
             keep_ms: self.settings.queue.keep_ms,
             has_targets: !self.targets.is_empty(),
@@ -113,7 +105,7 @@ impl Core {
     }
 
     /// Waits for the next turn in a lane; `None`: the queue ends.
-    pub fn take(&self, lane: usize) -> Option<(Arc<Sidecars>, Taken)> {
+    pub fn take(&self, lane: usize) -> Option<(Arc<Sidecars>, ClaimedJob)> {
         let mut state = self.state();
         loop {
             if self.leaving() {
@@ -141,7 +133,7 @@ impl Core {
     }
 
     /// A turn is over: what became of the job, and of its lane.
-    pub fn ended(&self, lane: usize, taken: &Taken, turn: &Turn) {
+    pub fn ended(&self, lane: usize, taken: &ClaimedJob, turn: &AttemptResult) {
         // A disk that cannot be read shows itself at the next turn.
         let _ = self.look_again(&taken.path);
         let mut state = self.state();
@@ -176,8 +168,8 @@ impl Core {
         &self,
         sidecars: &Sidecars,
         path: &Path,
-        event: &machine::Event,
-    ) -> Result<Sidecar, Turn> {
+        event: &machine::JobEvent,
+    ) -> Result<Sidecar, AttemptResult> {
         let stamp = self.stamp();
         let changed = sidecars.change(path, |sidecar| {
             machine::apply(sidecar, event, &self.rules, &stamp)
@@ -186,14 +178,14 @@ impl Core {
     }
 
     /// What a failing disk means for a turn.
-    pub fn disk_trouble(&self, path: &Path, what: &str, error: &io::Error) -> Turn {
+    pub fn disk_trouble(&self, path: &Path, what: &str, error: &io::Error) -> AttemptResult {
         if matches!(error.kind(), ErrorKind::NotFound) && !path.exists() {
             self.state().forget(path);
-            return Turn::Left;
+            return AttemptResult::Cancelled;
         }
         let why = format!("{}: {what}: {}", path.display(), for_people(error));
         log::warn!(target: "hindsight", event = "error_disk"; "{why}");
-        Turn::Wait {
+        AttemptResult::Unavailable {
             why,
             asked_ms: None,
         }

@@ -11,13 +11,13 @@
 
 use serde_json::Value;
 
-use super::sidecar::{MarkedMeta, Removed, Sidecar, Stage, Status, Upload, UploadStatus};
+use super::sidecar::{MarkedMeta, Removed, Sidecar, Stage, Status, TargetState, UploadStatus};
 use super::work::Failure;
 use crate::storage::HighlightFileKind;
 
 /// What the configuration says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rules {
+pub struct JobRules {
     /// Ids of the upload targets, in the configuration's order.
     pub targets: Vec<String>,
     pub max_attempts: u32,
@@ -27,7 +27,7 @@ pub struct Rules {
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Event {
+pub enum JobEvent {
     FinishBegan,
     /// Whole and under their final names.
     Finished {
@@ -68,11 +68,11 @@ pub enum Event {
 
 /// What a sidecar asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Next {
+pub enum NextStep {
     Finish,
     /// Ids of the targets that are still to be served.
     Upload(Vec<String>),
-    /// Its status is to be brought up to date ([`Event::Settled`]).
+    /// Its status is to be brought up to date ([`JobEvent::Settled`]).
     Settle,
     /// A removal is to be brought to its end.
     Remove,
@@ -96,27 +96,27 @@ pub enum Rest {
 }
 
 /// What `sidecar` asks for.
-pub fn next(sidecar: &Sidecar, rules: &Rules) -> Next {
+pub fn next(sidecar: &Sidecar, rules: &JobRules) -> NextStep {
     if sidecar.removed == Some(Removed::All) {
-        return Next::Remove;
+        return NextStep::Remove;
     }
     if sidecar.dropped {
-        return Next::Rest(Rest::Dropped);
+        return NextStep::Rest(Rest::Dropped);
     }
     match sidecar.status {
-        Status::None => Next::Rest(Rest::NoClip),
-        Status::Suspect => Next::Rest(Rest::Suspect),
-        Status::Queued | Status::Finishing => Next::Finish,
-        Status::QueuedRetry if sidecar.stage == Some(Stage::Finish) => Next::Finish,
-        Status::Failed if sidecar.stage == Some(Stage::Finish) => Next::Rest(Rest::Failed),
-        Status::Uploaded => Next::Rest(Rest::Uploaded),
+        Status::None => NextStep::Rest(Rest::NoClip),
+        Status::Suspect => NextStep::Rest(Rest::Suspect),
+        Status::Queued | Status::Finishing => NextStep::Finish,
+        Status::QueuedRetry if sidecar.stage == Some(Stage::Finish) => NextStep::Finish,
+        Status::Failed if sidecar.stage == Some(Stage::Finish) => NextStep::Rest(Rest::Failed),
+        Status::Uploaded => NextStep::Rest(Rest::Uploaded),
         Status::Watermarked | Status::Uploading | Status::QueuedRetry | Status::Failed => {
             upload(sidecar, rules)
         }
     }
 }
 
-fn upload(sidecar: &Sidecar, rules: &Rules) -> Next {
+fn upload(sidecar: &Sidecar, rules: &JobRules) -> NextStep {
     let open = |id: &&String| {
         !matches!(
             status_of(sidecar, id),
@@ -125,19 +125,19 @@ fn upload(sidecar: &Sidecar, rules: &Rules) -> Next {
     };
     let open: Vec<String> = rules.targets.iter().filter(open).cloned().collect();
     if !open.is_empty() {
-        return Next::Upload(open);
+        return NextStep::Upload(open);
     }
     let mut settled = sidecar.clone();
     overall(&mut settled, rules);
     match settled.status {
-        status if status != sidecar.status => Next::Settle,
-        Status::Failed => Next::Rest(Rest::Failed),
-        _ => Next::Rest(Rest::Ready),
+        status if status != sidecar.status => NextStep::Settle,
+        Status::Failed => NextStep::Rest(Rest::Failed),
+        _ => NextStep::Rest(Rest::Ready),
     }
 }
 
-fn asks_for(sidecar: &Sidecar, target: &String, rules: &Rules) -> bool {
-    matches!(next(sidecar, rules), Next::Upload(open) if open.contains(target))
+fn asks_for(sidecar: &Sidecar, target: &String, rules: &JobRules) -> bool {
+    matches!(next(sidecar, rules), NextStep::Upload(open) if open.contains(target))
 }
 
 fn status_of(sidecar: &Sidecar, target: &str) -> UploadStatus {
@@ -146,37 +146,37 @@ fn status_of(sidecar: &Sidecar, target: &str) -> UploadStatus {
 }
 
 /// Applies `event`; true if the sidecar is another now. `now` is RFC 3339.
-pub fn apply(sidecar: &mut Sidecar, event: &Event, rules: &Rules, now: &str) -> bool {
+pub fn apply(sidecar: &mut Sidecar, event: &JobEvent, rules: &JobRules, now: &str) -> bool {
     let before = sidecar.clone();
     let ours = !sidecar.dropped && sidecar.removed != Some(Removed::All);
     match event {
-        Event::Goes => sidecar.removed = Some(Removed::All),
-        Event::Retried if sidecar.removed != Some(Removed::All) => retried(sidecar, rules),
-        Event::Stamped => {}
+        JobEvent::Goes => sidecar.removed = Some(Removed::All),
+        JobEvent::Retried if sidecar.removed != Some(Removed::All) => retried(sidecar, rules),
+        JobEvent::Stamped => {}
         // Somebody decided while this was on its way.
         _ if !ours => return false,
-        Event::Dropped => dropped(sidecar, rules),
-        Event::RawGoes if sidecar.wm_path.is_some() => sidecar.removed = Some(Removed::Raw),
-        Event::FinishBegan if next(sidecar, rules) == Next::Finish => {
+        JobEvent::Dropped => dropped(sidecar, rules),
+        JobEvent::RawGoes if sidecar.wm_path.is_some() => sidecar.removed = Some(Removed::Raw),
+        JobEvent::FinishBegan if next(sidecar, rules) == NextStep::Finish => {
             sidecar.status = Status::Finishing;
             sidecar.stage = None;
         }
-        Event::Finished {
+        JobEvent::Finished {
             marked,
             vertical,
             thumbnail,
             notes,
         } => finished(sidecar, marked.as_ref(), *vertical, *thumbnail, notes),
-        Event::FinishEnded(failure) => finish_ended(sidecar, failure, rules),
-        Event::Settled => overall(sidecar, rules),
-        Event::UploadBegan { target } if asks_for(sidecar, target, rules) => {
+        JobEvent::FinishEnded(failure) => finish_ended(sidecar, failure, rules),
+        JobEvent::Settled => overall(sidecar, rules),
+        JobEvent::UploadBegan { target } if asks_for(sidecar, target, rules) => {
             entry(sidecar, target, rules, now).status = UploadStatus::Uploading;
             overall(sidecar, rules);
         }
-        Event::Noted { target, resume } => {
+        JobEvent::Noted { target, resume } => {
             entry(sidecar, target, rules, now).resume = resume.clone();
         }
-        Event::Proved { target, place } => {
+        JobEvent::Proved { target, place } => {
             let upload = entry(sidecar, target, rules, now);
             upload.status = UploadStatus::Uploaded;
             upload.place = Some(place.clone());
@@ -184,13 +184,13 @@ pub fn apply(sidecar: &mut Sidecar, event: &Event, rules: &Rules, now: &str) -> 
             upload.resume = None;
             overall(sidecar, rules);
         }
-        Event::UploadEnded { target, failure } => {
+        JobEvent::UploadEnded { target, failure } => {
             upload_ended(entry(sidecar, target, rules, now), failure, rules);
             overall(sidecar, rules);
         }
-        Event::RawGoes | Event::Retried | Event::FinishBegan | Event::UploadBegan { .. } => {}
+        JobEvent::RawGoes | JobEvent::Retried | JobEvent::FinishBegan | JobEvent::UploadBegan { .. } => {}
     }
-    let changed = *sidecar != before || *event == Event::Stamped;
+    let changed = *sidecar != before || *event == JobEvent::Stamped;
     if changed {
         stamp(sidecar, &before, now);
     }
@@ -229,9 +229,9 @@ fn finished(
     }
 }
 
-fn finish_ended(sidecar: &mut Sidecar, failure: &Failure, rules: &Rules) {
+fn finish_ended(sidecar: &mut Sidecar, failure: &Failure, rules: &JobRules) {
     let (counts, ends, why) = match failure {
-        Failure::Left | Failure::NotNow { .. } => {
+        Failure::Cancelled | Failure::Deferred { .. } => {
             let again = sidecar.last_error.is_some();
             sidecar.status = if again {
                 Status::QueuedRetry
@@ -241,9 +241,9 @@ fn finish_ended(sidecar: &mut Sidecar, failure: &Failure, rules: &Rules) {
             sidecar.stage = again.then_some(Stage::Finish);
             return;
         }
-        Failure::Wait { why, .. } => (false, false, why),
+        Failure::Unavailable { why, .. } => (false, false, why),
         Failure::Failed { why } => (true, sidecar.attempts + 1 >= rules.max_attempts, why),
-        Failure::Never { why } => (true, true, why),
+        Failure::Permanent { why } => (true, true, why),
     };
     sidecar.attempts += u32::from(counts);
     sidecar.last_error = Some(why.clone());
@@ -254,15 +254,15 @@ fn finish_ended(sidecar: &mut Sidecar, failure: &Failure, rules: &Rules) {
     };
 }
 
-fn upload_ended(upload: &mut Upload, failure: &Failure, rules: &Rules) {
+fn upload_ended(upload: &mut TargetState, failure: &Failure, rules: &JobRules) {
     let (counts, ends, why) = match failure {
-        Failure::Left | Failure::NotNow { .. } => {
+        Failure::Cancelled | Failure::Deferred { .. } => {
             upload.status = UploadStatus::Waiting;
             return;
         }
-        Failure::Wait { why, .. } => (false, false, why),
+        Failure::Unavailable { why, .. } => (false, false, why),
         Failure::Failed { why } => (true, upload.attempts + 1 >= rules.max_attempts, why),
-        Failure::Never { why } => (true, true, why),
+        Failure::Permanent { why } => (true, true, why),
     };
     upload.attempts += u32::from(counts);
     upload.last_error = Some(why.clone());
@@ -274,15 +274,15 @@ fn upload_ended(upload: &mut Upload, failure: &Failure, rules: &Rules) {
 
 /// A target's entry, made where it is missing; in the configuration's order, those of
 /// targets that are gone behind them.
-fn entry<'a>(sidecar: &'a mut Sidecar, target: &str, rules: &Rules, now: &str) -> &'a mut Upload {
+fn entry<'a>(sidecar: &'a mut Sidecar, target: &str, rules: &JobRules, now: &str) -> &'a mut TargetState {
     let at = match sidecar.uploads.iter().position(|u| u.target == target) {
         Some(at) => at,
         None => {
             let place = |id: &str| rules.targets.iter().position(|t| t == id);
             let mine = place(target).unwrap_or(usize::MAX);
-            let before = |u: &Upload| place(&u.target).is_some_and(|other| other < mine);
+            let before = |u: &TargetState| place(&u.target).is_some_and(|other| other < mine);
             let at = sidecar.uploads.iter().take_while(|u| before(u)).count();
-            let new = Upload {
+            let new = TargetState {
                 target: target.to_owned(),
                 status: UploadStatus::Waiting,
                 attempts: 0,
@@ -299,13 +299,13 @@ fn entry<'a>(sidecar: &'a mut Sidecar, target: &str, rules: &Rules, now: &str) -
 }
 
 /// The status that follows from those of the targets.
-fn overall(sidecar: &mut Sidecar, rules: &Rules) {
+fn overall(sidecar: &mut Sidecar, rules: &JobRules) {
     let uploads = &sidecar.uploads;
     let of = |id: &String| uploads.iter().find(|u| u.target == *id);
-    let all: Vec<Option<&Upload>> = rules.targets.iter().map(of).collect();
+    let all: Vec<Option<&TargetState>> = rules.targets.iter().map(of).collect();
     let known = || all.iter().flatten();
     let with = |wanted: UploadStatus| known().any(|u| u.status == wanted);
-    let open = |u: &Option<&Upload>| {
+    let open = |u: &Option<&TargetState>| {
         u.is_none_or(|u| matches!(u.status, UploadStatus::Waiting | UploadStatus::Uploading))
     };
     let (mut stage, mut blamed) = (None, None);
@@ -337,7 +337,7 @@ fn overall(sidecar: &mut Sidecar, rules: &Rules) {
     sidecar.attempts = attempts;
 }
 
-fn retried(sidecar: &mut Sidecar, rules: &Rules) {
+fn retried(sidecar: &mut Sidecar, rules: &JobRules) {
     if !matches!(sidecar.status, Status::Failed | Status::QueuedRetry) {
         return;
     }
@@ -359,12 +359,12 @@ fn retried(sidecar: &mut Sidecar, rules: &Rules) {
     overall(sidecar, rules);
 }
 
-fn dropped(sidecar: &mut Sidecar, rules: &Rules) {
+fn dropped(sidecar: &mut Sidecar, rules: &JobRules) {
     let stage = match next(sidecar, rules) {
-        Next::Finish | Next::Rest(Rest::Failed) if sidecar.stage != Some(Stage::Upload) => {
+        NextStep::Finish | NextStep::Rest(Rest::Failed) if sidecar.stage != Some(Stage::Upload) => {
             Stage::Finish
         }
-        Next::Finish | Next::Upload(_) | Next::Rest(Rest::Failed) => Stage::Upload,
+        NextStep::Finish | NextStep::Upload(_) | NextStep::Rest(Rest::Failed) => Stage::Upload,
         _ => return,
     };
     for upload in &mut sidecar.uploads {

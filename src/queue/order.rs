@@ -9,7 +9,7 @@ pub const FAIR: u64 = 4;
 
 /// A job that could be taken now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ready {
+pub struct ReadyJob {
     /// The press on this boot's `CLOCK_MONOTONIC`; of an earlier boot it is below 0,
     /// and `i64::MIN` where nothing is known.
     pub born_mono_ns: i64,
@@ -20,9 +20,9 @@ pub struct Ready {
 }
 
 /// The one to take in slot number `slot`, counted up by the caller at each taking.
-pub fn next(ready: impl Iterator<Item = Ready>, now_mono_ns: i64, slot: u64) -> Option<Ready> {
+pub fn next(ready: impl Iterator<Item = ReadyJob>, now_mono_ns: i64, slot: u64) -> Option<ReadyJob> {
     let fair = slot % FAIR == FAIR - 1;
-    let (mut newest_young, mut oldest): (Option<Ready>, Option<Ready>) = (None, None);
+    let (mut newest_young, mut oldest): (Option<ReadyJob>, Option<ReadyJob>) = (None, None);
     for job in ready {
         let young = now_mono_ns.saturating_sub(job.born_mono_ns) < YOUNG_NS;
         if young && newest_young.is_none_or(|best| job > best) {
@@ -58,9 +58,9 @@ mod tests {
     const MINUTE: i64 = 60_000_000_000;
     const NOW: i64 = 1_000 * MINUTE;
 
-    fn born(minutes_ago: &[i64]) -> Vec<Ready> {
+    fn born(minutes_ago: &[i64]) -> Vec<ReadyJob> {
         let jobs = minutes_ago.iter().enumerate();
-        jobs.map(|(key, ago)| Ready {
+        jobs.map(|(key, ago)| ReadyJob {
             born_mono_ns: NOW - ago * MINUTE,
             label_ms: 0,
             key,

@@ -12,7 +12,7 @@ use crate::storage::listing::{is_sidecar, subfolders};
 
 /// A highlight on the disk.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct ScannedHighlight {
     pub path: PathBuf,
     pub sidecar: Sidecar,
     /// Of all its files, but for its thumbnail.
@@ -26,7 +26,7 @@ pub struct Seen {
 pub fn scan(
     storage: &StorageLayout,
     disk: &Disk,
-    mut see: impl FnMut(Seen) -> bool,
+    mut see: impl FnMut(ScannedHighlight) -> bool,
     mut bad: impl FnMut(&Path, String),
 ) {
     for day in subfolders(&storage.highlights()) {
@@ -41,7 +41,7 @@ pub fn scan(
 fn press_folder(
     press: &Path,
     disk: &Disk,
-    see: &mut impl FnMut(Seen) -> bool,
+    see: &mut impl FnMut(ScannedHighlight) -> bool,
     bad: &mut impl FnMut(&Path, String),
 ) -> bool {
     let entries = std::fs::read_dir(press).into_iter().flatten().flatten();
@@ -61,7 +61,7 @@ fn press_folder(
     true
 }
 
-fn look(path: &Path, disk: &Disk, names: &[OsString]) -> Result<Seen, String> {
+fn look(path: &Path, disk: &Disk, names: &[OsString]) -> Result<ScannedHighlight, String> {
     let read = disk.read_file(path, LARGEST_SIDECAR);
     let text = read.map_err(|e| e.to_string())?;
     let sidecar = Sidecar::from_bytes(&text).map_err(|e| e.to_string())?;
@@ -81,7 +81,7 @@ fn look(path: &Path, disk: &Disk, names: &[OsString]) -> Result<Seen, String> {
             .unwrap_or(0),
         size_of(path, &sidecar.vertical_path),
     ];
-    Ok(Seen {
+    Ok(ScannedHighlight {
         raw,
         path: path.to_owned(),
         bytes: sizes.iter().sum(),
@@ -97,14 +97,14 @@ fn size_of(path: &Path, name: &Option<String>) -> u64 {
 }
 
 /// One highlight, as it is now.
-pub fn one(path: &Path, disk: &Disk) -> Result<Seen, String> {
+pub fn one(path: &Path, disk: &Disk) -> Result<ScannedHighlight, String> {
     let mut found = None;
     let mut why = format!("{} is not there", path.display());
     if let Some(press) = path.parent() {
         press_folder(
             press,
             disk,
-            &mut |seen: Seen| {
+            &mut |seen: ScannedHighlight| {
                 if seen.path == path {
                     found = Some(seen);
                 }

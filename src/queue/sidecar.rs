@@ -94,7 +94,7 @@ pub enum UploadStatus {
 /// One upload target's state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Upload {
+pub struct TargetState {
     /// The target's id in the configuration.
     pub target: String,
     pub status: UploadStatus,
@@ -163,7 +163,7 @@ pub struct Requested {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct CameraFacts {
+pub struct SidecarCamera {
     pub id: CameraId,
     pub name: String,
 }
@@ -185,7 +185,7 @@ pub struct Sidecar {
     /// RFC 3339 with the venue's offset: the press.
     pub created_at: String,
     pub press_id: PressId,
-    pub camera: CameraFacts,
+    pub camera: SidecarCamera,
     pub source: Source,
     /// Which button, where it was one.
     #[serde(default)]
@@ -236,7 +236,7 @@ pub struct Sidecar {
     pub meta_wm: Option<MarkedMeta>,
     /// In the order of the configuration.
     #[serde(default)]
-    pub uploads: Vec<Upload>,
+    pub uploads: Vec<TargetState>,
     #[serde(default)]
     pub removed: Option<Removed>,
     /// With `failed`: somebody took it out of the queue.

@@ -12,31 +12,33 @@ use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
 use jiff::Timestamp;
 
-use super::backoff::{Backoff, LONGEST_ASKED_MS};
-use super::keep::Kept;
-use super::machine::{Next, Rest, Rules, next};
-use super::order::{self, Ready};
-use super::scan::Seen;
+use super::retention::Kept;
+use super::machine::{NextStep, Rest, JobRules, next};
+use super::order::{self, ReadyJob};
+use super::scan::ScannedHighlight;
 use super::sidecar::{Sidecar, Stage, Status, UploadStatus};
-use crate::base::{BootId, CameraId, PressId, Wall};
+use crate::base::{Backoff, BootId, CameraId, PressId, Wall};
+
+/// Longest that is waited because somebody else asked for it.
+const LONGEST_ASKED_MS: u64 = 3_600_000;
 
 /// What a job's turn came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum AttemptResult {
     Done,
     /// Tried and gone wrong: tried again after a while.
     Again,
     /// Nobody was there: the whole lane waits.
-    Wait {
+    Unavailable {
         why: String,
         asked_ms: Option<u64>,
     },
     /// By the house's own rules.
-    NotNow {
+    Deferred {
         why: String,
         again_in_ms: u64,
     },
-    Left,
+    Cancelled,
 }
 
 /// The times at which something is looked at.
@@ -61,11 +63,11 @@ struct Due {
 }
 
 /// How far a turn is, in permille.
-pub type Progress = Arc<AtomicU16>;
+pub type TurnProgress = Arc<AtomicU16>;
 
 /// Something is still to be done with it, or it was given up.
 #[derive(Debug)]
-pub struct Job {
+pub struct TrackedJob {
     pub press: PressId,
     pub camera: CameraId,
     pub born_mono_ns: i64,
@@ -75,7 +77,7 @@ pub struct Job {
     wants: Vec<usize>,
     due: Vec<Due>,
     /// Lanes in which it is being worked on.
-    busy: Vec<(usize, Progress, u64)>,
+    busy: Vec<(usize, TurnProgress, u64)>,
 }
 
 /// What people see of it.
@@ -99,19 +101,19 @@ pub struct UploadView {
 
 /// Finishing, or a target.
 #[derive(Debug, Default)]
-pub struct Lane {
+pub struct LaneState {
     /// Failures in a row that were nobody's.
     waits: u32,
     not_before_mono_ns: u64,
     /// Somebody said when: nobody goes before.
     told: bool,
     /// Since when it waits, and why.
-    pub held: Option<Held>,
+    pub held: Option<LaneHold>,
     slot: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct LaneHold {
     pub since_mono_ns: u64,
     pub why: String,
     /// By the house's own rules: nothing is wrong.
@@ -120,32 +122,32 @@ pub struct Held {
 
 /// A job that got its turn.
 #[derive(Clone, Debug)]
-pub struct Taken {
+pub struct ClaimedJob {
     pub path: PathBuf,
     pub press: PressId,
     pub camera: CameraId,
-    pub progress: Progress,
+    pub progress: TurnProgress,
 }
 
 #[derive(Debug)]
-pub struct State {
-    pub jobs: BTreeMap<PathBuf, Job>,
+pub struct JobTable {
+    pub jobs: BTreeMap<PathBuf, TrackedJob>,
     /// Of which nothing more will become.
     pub resting: HashMap<Box<Path>, Kept>,
-    pub lanes: Vec<Lane>,
+    pub lanes: Vec<LaneState>,
     /// Everything that was there at the start is known.
     pub ready: bool,
-    rules: Rules,
+    rules: JobRules,
     backoff: Backoff,
     random: fastrand::Rng,
 }
 
-impl State {
-    pub fn new(rules: Rules, backoff: Backoff, seed: u64) -> State {
-        State {
+impl JobTable {
+    pub fn new(rules: JobRules, backoff: Backoff, seed: u64) -> JobTable {
+        JobTable {
             jobs: BTreeMap::new(),
             resting: HashMap::new(),
-            lanes: (0..=rules.targets.len()).map(|_| Lane::default()).collect(),
+            lanes: (0..=rules.targets.len()).map(|_| LaneState::default()).collect(),
             ready: false,
             rules,
             backoff,
@@ -154,11 +156,11 @@ impl State {
     }
 
     /// A highlight as it was found on the disk; true if it is to be settled or removed first.
-    pub fn know(&mut self, seen: &Seen, now: &Now) -> bool {
+    pub fn know(&mut self, seen: &ScannedHighlight, now: &Now) -> bool {
         let sidecar = &seen.sidecar;
         let wanted = next(sidecar, &self.rules);
         let rest = match &wanted {
-            Next::Rest(rest) => Some(*rest),
+            NextStep::Rest(rest) => Some(*rest),
             _ => None,
         };
         let kept = Kept {
@@ -179,7 +181,7 @@ impl State {
         self.resting.remove(seen.path.as_path());
         let wants = self.lanes_of(&wanted);
         let lanes = self.lanes.len();
-        let job = self.jobs.entry(seen.path.clone()).or_insert_with(|| Job {
+        let job = self.jobs.entry(seen.path.clone()).or_insert_with(|| TrackedJob {
             press: sidecar.press_id.clone(),
             camera: sidecar.camera.id.clone(),
             born_mono_ns: born(sidecar, now),
@@ -192,13 +194,13 @@ impl State {
         job.kept = kept;
         job.view = View::of(sidecar);
         job.wants = wants;
-        matches!(wanted, Next::Settle | Next::Remove)
+        matches!(wanted, NextStep::Settle | NextStep::Remove)
     }
 
-    fn lanes_of(&self, next: &Next) -> Vec<usize> {
+    fn lanes_of(&self, next: &NextStep) -> Vec<usize> {
         match next {
-            Next::Finish => vec![0],
-            Next::Upload(targets) => {
+            NextStep::Finish => vec![0],
+            NextStep::Upload(targets) => {
                 let at = |id: &String| self.rules.targets.iter().position(|t| t == id);
                 targets.iter().filter_map(at).map(|at| at + 1).collect()
             }
@@ -220,13 +222,13 @@ impl State {
     }
 
     /// The next one for a lane; it is being worked on from now on.
-    pub fn take(&mut self, lane: usize, now_mono_ns: u64) -> Option<Taken> {
+    pub fn take(&mut self, lane: usize, now_mono_ns: u64) -> Option<ClaimedJob> {
         if !self.ready {
             return None;
         }
         let jobs = self.jobs.values().enumerate();
         let ready = jobs.filter(|(_, job)| self.due(job, lane, now_mono_ns) == Some(0));
-        let ready = ready.map(|(key, job)| Ready {
+        let ready = ready.map(|(key, job)| ReadyJob {
             born_mono_ns: job.born_mono_ns,
             label_ms: job.kept.pressed_unix_ms.unwrap_or(0),
             key,
@@ -235,9 +237,9 @@ impl State {
         let chosen = order::next(ready, mono, self.lanes[lane].slot)?.key;
         self.lanes[lane].slot += 1;
         let (path, job) = self.jobs.iter_mut().nth(chosen)?;
-        let progress = Progress::default();
+        let progress = TurnProgress::default();
         job.busy.push((lane, progress.clone(), now_mono_ns));
-        Some(Taken {
+        Some(ClaimedJob {
             path: path.clone(),
             press: job.press.clone(),
             camera: job.camera.clone(),
@@ -252,7 +254,7 @@ impl State {
 
     /// Nanoseconds until `job` may have its turn in `lane`; `None`: it wants none there,
     /// or has it.
-    fn due(&self, job: &Job, lane: usize, now_mono_ns: u64) -> Option<u64> {
+    fn due(&self, job: &TrackedJob, lane: usize, now_mono_ns: u64) -> Option<u64> {
         if !job.wants.contains(&lane) || job.busy.iter().any(|(at, ..)| *at == lane) {
             return None;
         }
@@ -280,37 +282,37 @@ impl State {
     }
 
     /// A turn is over.
-    pub fn ended(&mut self, lane: usize, path: &Path, turn: &Turn, now_mono_ns: u64) {
+    pub fn ended(&mut self, lane: usize, path: &Path, turn: &AttemptResult, now_mono_ns: u64) {
         let random = self.random.u64(..);
         let after = |ms: u64| now_mono_ns.saturating_add(ms.saturating_mul(1_000_000));
         let all = &mut self.lanes[lane];
         match turn {
-            Turn::Done | Turn::Again => {
+            AttemptResult::Done | AttemptResult::Again => {
                 all.waits = 0;
                 all.not_before_mono_ns = 0;
                 all.told = false;
                 all.held = None;
             }
-            Turn::Wait { why, asked_ms } => {
+            AttemptResult::Unavailable { why, asked_ms } => {
                 all.waits = all.waits.saturating_add(1);
-                all.not_before_mono_ns = after(self.backoff.delay_ms(all.waits, random, *asked_ms));
+                all.not_before_mono_ns = after(delay_ms(self.backoff, all.waits, random, *asked_ms));
                 all.told = asked_ms.is_some();
                 all.hold(why, false, now_mono_ns);
             }
-            Turn::NotNow { why, again_in_ms } => {
+            AttemptResult::Deferred { why, again_in_ms } => {
                 all.not_before_mono_ns = after((*again_in_ms).clamp(1_000, LONGEST_ASKED_MS));
                 all.told = true;
                 all.hold(why, true, now_mono_ns);
             }
-            Turn::Left => {}
+            AttemptResult::Cancelled => {}
         }
         if let Some(job) = self.jobs.get_mut(path) {
             job.busy.retain(|(at, ..)| *at != lane);
             let due = &mut job.due[lane];
             match turn {
-                Turn::Again | Turn::Wait { .. } => {
+                AttemptResult::Again | AttemptResult::Unavailable { .. } => {
                     due.turns = due.turns.saturating_add(1);
-                    due.not_before_mono_ns = after(self.backoff.delay_ms(due.turns, random, None));
+                    due.not_before_mono_ns = after(self.backoff.delay_ms(due.turns, random));
                 }
                 _ => *due = Due::default(),
             }
@@ -346,12 +348,18 @@ impl State {
     }
 }
 
+/// What the far side `asked_ms` for is kept to, up to an hour.
+fn delay_ms(backoff: Backoff, failures: u32, random: u64, asked_ms: Option<u64>) -> u64 {
+    let asked_ms = asked_ms.unwrap_or(0).min(LONGEST_ASKED_MS);
+    backoff.delay_ms(failures, random).max(asked_ms)
+}
+
 /// Nothing more becomes of it, and nobody need look at it.
 fn at_rest(kept: &Kept) -> bool {
     kept.rest.is_some_and(|rest| rest != Rest::Failed)
 }
 
-impl Job {
+impl TrackedJob {
     /// Permille and since when, for each lane that works on it.
     pub fn at_work(&self) -> impl Iterator<Item = (usize, u16, u64)> {
         let busy = self.busy.iter();
@@ -359,10 +367,10 @@ impl Job {
     }
 }
 
-impl Lane {
+impl LaneState {
     fn hold(&mut self, why: &str, calm: bool, now_mono_ns: u64) {
         let since = self.held.as_ref().filter(|held| held.calm == calm);
-        self.held = Some(Held {
+        self.held = Some(LaneHold {
             since_mono_ns: since.map_or(now_mono_ns, |held| held.since_mono_ns),
             why: why.to_owned(),
             calm,
@@ -415,4 +423,19 @@ fn born(sidecar: &Sidecar, now: &Now) -> i64 {
     let label_ms = believable_ms(&sidecar.created_at);
     let label_ns = label_ms.map(|ms| ms.saturating_mul(1_000_000));
     order::born_elsewhere(now.mono(), wall_ns, label_ns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::BACKOFF;
+
+    #[test]
+    fn the_far_side_is_obeyed_within_reason() {
+        let delay = |asked_ms| delay_ms(BACKOFF, 1, 0, asked_ms);
+        assert_eq!(delay(Some(90_000)), 90_000);
+        assert_eq!(delay(Some(u64::MAX)), LONGEST_ASKED_MS);
+        assert_eq!(delay(Some(5)), 2_000);
+        assert_eq!(delay_ms(BACKOFF, 1, 1_000, None), 1_000);
+    }
 }

@@ -53,7 +53,7 @@ pub enum Failure {
     /// what is needed is not there (FFmpeg missing, disk full, share not mounted): tried again for ever,
     /// does not count.
     #[error("{why}")]
-    Wait {
+    Unavailable {
         why: String,
         /// What the far side asked for.
         retry_after_ms: Option<u64>,
@@ -61,16 +61,16 @@ pub enum Failure {
     /// The house's own rules (hours of the upload) say "later": nothing is wrong, nobody is alarmed,
     /// does not count.
     #[error("{why}")]
-    NotNow { why: String, again_in_ms: u64 },
+    Deferred { why: String, again_in_ms: u64 },
     /// It was tried and went wrong: counts.
     #[error("{why}")]
     Failed { why: String },
     /// It will never work: the job ends.
     #[error("{why}")]
-    Never { why: String },
+    Permanent { why: String },
     /// Told to stop.
     #[error("stopped")]
-    Left,
+    Cancelled,
 }
 
 /// Makes the marked video, the vertical one and the thumbnail (`finish`).
@@ -87,7 +87,7 @@ pub trait Finisher: Send + Sync {
 
 /// What an upload notes while it runs, so that a restart can go on.
 pub trait Notebook {
-    /// Durable when it returns. `resume` is what [`Target::upload`] gets next time.
+    /// Durable when it returns. `resume` is what [`UploadTarget::upload`] gets next time.
     fn note(&self, resume: Option<serde_json::Value>) -> Result<(), Failure>;
 }
 
@@ -99,7 +99,7 @@ pub struct Uploaded {
 }
 
 /// One place that highlights are uploaded to (`upload`).
-pub trait Target: Send + Sync {
+pub trait UploadTarget: Send + Sync {
     /// Its id in the configuration.
     fn id(&self) -> &str;
 

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use serde_json::Value;
 
-use super::Event;
+use super::types::Event;
 use super::core::Core;
-use super::machine::{self, Event as Change};
+use super::machine::{self, JobEvent as Change};
 use super::sidecar::{Removed, Sidecar, Stage, Status, UploadStatus};
-use super::state::{Taken, Turn};
+use super::state::{ClaimedJob, AttemptResult};
 use super::store::Sidecars;
 use super::work::{Failure, Finished, Job, Notebook};
 
@@ -42,7 +42,7 @@ pub fn work(core: &Core, lane: usize) {
 struct Turning<'a> {
     core: &'a Core,
     sidecars: &'a Sidecars,
-    taken: &'a Taken,
+    taken: &'a ClaimedJob,
 }
 
 /// One who panicked was tried and went wrong.
@@ -59,14 +59,14 @@ impl Turning<'_> {
         &self.taken.path
     }
 
-    fn change(&self, event: &Change) -> Result<Sidecar, Turn> {
+    fn change(&self, event: &Change) -> Result<Sidecar, AttemptResult> {
         let sidecar = self.core.change(self.sidecars, self.path(), event)?;
         self.core.state().show(self.path(), &sidecar);
         Ok(sidecar)
     }
 
     /// The sidecar as it is once `beginning` has happened; not written yet.
-    fn begun(&self, beginning: &Change) -> Result<Sidecar, Turn> {
+    fn begun(&self, beginning: &Change) -> Result<Sidecar, AttemptResult> {
         let read = self.sidecars.read(self.path());
         let mut sidecar = read.map_err(|e| self.trouble("its sidecar", &e))?;
         machine::apply(
@@ -98,7 +98,7 @@ impl Turning<'_> {
         })
     }
 
-    fn trouble(&self, what: &str, error: &std::io::Error) -> Turn {
+    fn trouble(&self, what: &str, error: &std::io::Error) -> AttemptResult {
         self.core.disk_trouble(self.path(), what, error)
     }
 
@@ -113,11 +113,11 @@ impl Turning<'_> {
 
     // ── finishing ──
 
-    fn finish(&self) -> Result<Turn, Turn> {
+    fn finish(&self) -> Result<AttemptResult, AttemptResult> {
         let began = Instant::now();
         let sidecar = self.begun(&Change::FinishBegan)?;
         if sidecar.status != Status::Finishing {
-            return Ok(Turn::Left);
+            return Ok(AttemptResult::Cancelled);
         }
         self.began(Stage::Finish, None);
         let found = self.noting(&Change::FinishBegan, || match self.found(&sidecar)? {
@@ -137,11 +137,11 @@ impl Turning<'_> {
             // What went wrong is told; the next start tries again.
             let _ = remove_raw(self.core, self.sidecars, self.path(), &sidecar);
         }
-        Ok(Turn::Done)
+        Ok(AttemptResult::Done)
     }
 
     /// What an earlier run finished and could not write down.
-    fn found(&self, sidecar: &Sidecar) -> Result<Option<Change>, Turn> {
+    fn found(&self, sidecar: &Sidecar) -> Result<Option<Change>, AttemptResult> {
         let settings = &self.core.settings;
         let found = self
             .sidecars
@@ -156,7 +156,7 @@ impl Turning<'_> {
     }
 
     /// Asks the finisher, and gives what it made its names.
-    fn make(&self, sidecar: &Sidecar) -> Result<Result<Change, Failure>, Turn> {
+    fn make(&self, sidecar: &Sidecar) -> Result<Result<Change, Failure>, AttemptResult> {
         let progress = |permille: u16| self.taken.progress.store(permille.min(1000), Relaxed);
         let made = self.with_job(sidecar, |job| {
             guarded(|| self.core.finisher.finish(job, &progress, &self.core.stop))
@@ -206,7 +206,7 @@ impl Turning<'_> {
 
     // ── uploading ──
 
-    fn upload(&self, at: usize) -> Result<Turn, Turn> {
+    fn upload(&self, at: usize) -> Result<AttemptResult, AttemptResult> {
         let began = Instant::now();
         let target = &self.core.targets[at];
         let id = target.id().to_owned();
@@ -214,7 +214,7 @@ impl Turning<'_> {
         let sidecar = self.begun(&beginning)?;
         let entry = sidecar.uploads.iter().find(|u| u.target == id);
         let Some(entry) = entry.filter(|u| u.status == UploadStatus::Uploading) else {
-            return Ok(Turn::Left);
+            return Ok(AttemptResult::Cancelled);
         };
         self.began(Stage::Upload, Some(&id));
         let notes = Notes {
@@ -235,7 +235,7 @@ impl Turning<'_> {
                     place: uploaded.place.clone(),
                 })?;
                 self.uploaded(&sidecar, &id, uploaded.place, began);
-                Ok(Turn::Done)
+                Ok(AttemptResult::Done)
             }
             Err(failure) => {
                 self.change(&Change::UploadEnded {
@@ -282,23 +282,23 @@ impl Turning<'_> {
     }
 
     /// Tells of a failure; what it means for the turn.
-    fn failed(&self, stage: Stage, target: Option<String>, failure: Failure) -> Turn {
+    fn failed(&self, stage: Stage, target: Option<String>, failure: Failure) -> AttemptResult {
         let turn = match &failure {
-            Failure::Left => return Turn::Left,
-            Failure::NotNow { why, again_in_ms } => {
-                return Turn::NotNow {
+            Failure::Cancelled => return AttemptResult::Cancelled,
+            Failure::Deferred { why, again_in_ms } => {
+                return AttemptResult::Deferred {
                     why: why.clone(),
                     again_in_ms: *again_in_ms,
                 };
             }
-            Failure::Wait {
+            Failure::Unavailable {
                 why,
                 retry_after_ms,
-            } => Turn::Wait {
+            } => AttemptResult::Unavailable {
                 why: why.clone(),
                 asked_ms: *retry_after_ms,
             },
-            Failure::Failed { .. } | Failure::Never { .. } => Turn::Again,
+            Failure::Failed { .. } | Failure::Permanent { .. } => AttemptResult::Again,
         };
         let (press, camera) = (&self.taken.press, &self.taken.camera);
         self.core.tell(&Event::Failed {
@@ -326,11 +326,11 @@ impl Notebook for Notes<'_> {
         });
         match noted {
             Ok(_) => Ok(()),
-            Err(Turn::Wait { why, asked_ms }) => Err(Failure::Wait {
+            Err(AttemptResult::Unavailable { why, asked_ms }) => Err(Failure::Unavailable {
                 why,
                 retry_after_ms: asked_ms,
             }),
-            Err(_) => Err(Failure::Left),
+            Err(_) => Err(Failure::Cancelled),
         }
     }
 }
@@ -341,7 +341,7 @@ pub fn remove_raw(
     sidecars: &Sidecars,
     path: &Path,
     sidecar: &Sidecar,
-) -> Result<(), Turn> {
+) -> Result<(), AttemptResult> {
     let trouble = |error| core.disk_trouble(path, "removing the unmarked clip", &error);
     if sidecar.removed.is_none() {
         let against = sidecars.against_the_marked(path, sidecar);

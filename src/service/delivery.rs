@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::error::ServiceError;
 use crate::base::{BootId, Clock, Stop};
 use crate::config::Config;
-use crate::finish::{self, Maker};
+use crate::finish::{self, FfmpegFinisher};
 use crate::health::{DeliveryInputs, WaitingInputs};
 use crate::queue::work::Finisher;
 use crate::queue::{self, Mail, Queue};
@@ -16,7 +16,7 @@ use crate::upload;
 /// The running queue, and who finishes for it.
 pub(crate) struct Delivery {
     pub queue: Queue,
-    maker: Arc<Maker>,
+    maker: Arc<FfmpegFinisher>,
 }
 
 /// Below so many free bytes presses are refused: two windows of every camera.
@@ -34,7 +34,7 @@ impl Delivery {
         stop: &Stop,
     ) -> Result<Delivery, ServiceError> {
         let targets = upload::targets(config, clock.clone())?;
-        let maker = Arc::new(Maker::new(finish::Settings {
+        let maker = Arc::new(FfmpegFinisher::new(finish::Settings {
             finish: config.finish.clone(),
             venue: config.venue.name.clone(),
             timezone: config.venue.timezone.clone(),
@@ -84,7 +84,7 @@ fn settings(config: &Config, boot_id: BootId) -> queue::Settings {
         timezone: config.venue.timezone.clone(),
         boot_id,
         reserve_bytes: reserve_bytes(config),
-        backoff: queue::Backoff::default(),
+        backoff: queue::BACKOFF,
         seed: fastrand::u64(..),
     }
 }

@@ -10,7 +10,7 @@ use crate::health::{self, Verdict};
 use crate::highlight::{self, Outcome, PendingExport, StorageState};
 use crate::ingest::{CameraState, ConnectionPhase};
 use crate::queue::sidecar::{self, Stage, UploadStatus};
-use crate::queue::{Listed as ListedJob, Status as QueueStatus};
+use crate::queue::{ListedJob, Status as QueueStatus};
 use crate::ring::{Limit, RingError, RingReader, RingStats};
 use crate::web::answers::captures::{
     CameraPhase, CameraView, ExportView, PendingPhase, PendingView,

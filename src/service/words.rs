@@ -90,11 +90,11 @@ pub(crate) fn worked(event: &queue::Event) -> Option<String> {
         } => {
             let doing = doing(*stage, target.as_deref());
             match failure {
-                Failure::Left => return None,
-                Failure::Wait { why, .. } => format!("{camera}: {doing} waits: {why}"),
+                Failure::Cancelled => return None,
+                Failure::Unavailable { why, .. } => format!("{camera}: {doing} waits: {why}"),
                 Failure::Failed { why } => format!("{camera}: {doing} went wrong: {why}"),
-                Failure::Never { why } => format!("{camera}: {doing} was given up: {why}"),
-                Failure::NotNow { why, .. } => format!("{camera}: {doing} comes later: {why}"),
+                Failure::Permanent { why } => format!("{camera}: {doing} was given up: {why}"),
+                Failure::Deferred { why, .. } => format!("{camera}: {doing} comes later: {why}"),
             }
         }
         // Its last upload has been told.

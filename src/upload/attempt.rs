@@ -10,14 +10,15 @@ use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, bounded};
 
-use super::{Parcel, Shared};
+use super::bundle::Bundle;
+use super::types::Shared;
 use crate::base::{Clock, Stop, StopLevel};
-use crate::queue::work::{Failure, Job, Notebook};
+use crate::queue::work::{Failure, Job, Notebook, Uploaded};
 
 /// What an adapter gets.
 pub struct Attempt<'a> {
     pub job: &'a Job<'a>,
-    pub parcel: &'a Parcel,
+    pub bundle: &'a Bundle,
     /// What was noted last.
     pub resume: Option<&'a serde_json::Value>,
     pub notebook: &'a dyn Notebook,
@@ -25,6 +26,13 @@ pub struct Attempt<'a> {
     pub last: bool,
     pub flow: Flow<'a>,
     pub shared: &'a Arc<Shared>,
+}
+
+/// A kind of target: sends a bundle, and proves that it is there.
+pub trait Adapter: Send + Sync {
+    /// Blocks. Idempotent: what is there already and proved is not sent again. Leaves within
+    /// 2 s of `StopLevel::Finish`.
+    fn send(&self, attempt: &Attempt<'_>) -> Result<Uploaded, Failure>;
 }
 
 /// The bytes on their way: limited, counted, stopped. Shared by all connections of an attempt.
@@ -42,7 +50,7 @@ impl Meter<'_> {
     /// `Err` if told to stop.
     pub fn leave(&self) -> Result<(), Failure> {
         if self.stop.level() >= StopLevel::Finish {
-            return Err(Failure::Left);
+            return Err(Failure::Cancelled);
         }
         Ok(())
     }
@@ -58,7 +66,7 @@ impl Meter<'_> {
         let Shared { limiter, clock, .. } = self.shared;
         limiter
             .take(bytes, &**clock, self.stop)
-            .map_err(|_| Failure::Left)
+            .map_err(|_| Failure::Cancelled)
     }
 
     /// So many bytes are sent, or were there already.
@@ -122,7 +130,7 @@ impl<'a> Flow<'a> {
         self.tell();
     }
 
-    /// Of the whole parcel: what had to be sent again is taken back.
+    /// Of the whole bundle: what had to be sent again is taken back.
     pub fn done_bytes(&self) -> u64 {
         self.meter.done_bytes.load(Relaxed)
     }
@@ -172,7 +180,7 @@ impl<'a> Flow<'a> {
 
 /// The machine is out of threads: that passes.
 pub fn no_thread(error: &std::io::Error) -> Failure {
-    Failure::Wait {
+    Failure::Unavailable {
         why: format!("no thread could be started to send: {error}"),
         retry_after_ms: None,
     }

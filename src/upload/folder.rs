@@ -12,7 +12,8 @@
 //! Whatever is wrong with a folder waits: once it is mended, all goes on by itself.
 
 mod copy;
-mod reach;
+mod failure;
+mod probe;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -20,11 +21,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::{Adapter, Attempt};
-use crate::config::FolderTarget;
+use super::attempt::{Adapter, Attempt};
+use crate::config::delivery::FolderTarget;
 use crate::disk::Disk;
 use crate::queue::work::{Failure, Uploaded};
 use copy::{Copier, News};
+use failure::{silent, wait};
 
 /// How long a share may be silent before it counts as gone.
 const SILENT: Duration = Duration::from_secs(60);
@@ -82,7 +84,7 @@ impl FolderAdapter {
                     if flow.leave().is_err() {
                         let since = told_to_stop.get_or_insert_with(Instant::now);
                         if since.elapsed() >= GRACE {
-                            return Err(Failure::Left);
+                            return Err(Failure::Cancelled);
                         }
                     }
                     if heard.elapsed() >= SILENT {
@@ -110,7 +112,7 @@ impl Adapter for FolderAdapter {
             root: self.root.clone(),
             disk: self.disk.clone(),
             seen: Arc::clone(&self.seen),
-            items: attempt.parcel.items.clone(),
+            items: attempt.bundle.items.clone(),
             shared: Arc::clone(attempt.shared),
             stop: attempt.flow.stop().clone(),
             tell,
@@ -129,23 +131,9 @@ impl Adapter for FolderAdapter {
                 return Err(failure);
             }
         }
-        let place = self.root.join(attempt.parcel.place());
+        let place = self.root.join(attempt.bundle.place());
         Ok(Uploaded {
             place: place.to_string_lossy().into_owned(),
         })
     }
-}
-
-fn wait(why: String) -> Failure {
-    Failure::Wait {
-        why,
-        retry_after_ms: None,
-    }
-}
-
-fn silent(root: &Path) -> Failure {
-    let root = root.display();
-    wait(format!(
-        "{root} does not answer: the share's server or the disk hangs"
-    ))
 }

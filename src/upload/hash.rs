@@ -6,8 +6,8 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::parcel::unreadable;
-use super::{Content, Flow, Item};
+use super::attempt::Flow;
+use super::bundle::{Content, Item, unreadable};
 use crate::queue::work::Failure;
 
 pub type Hash = [u8; 32];
@@ -147,6 +147,6 @@ mod tests {
         assert_eq!(from_hex(&hex(&hash)), Some(hash));
         assert_eq!(from_hex("zz"), None);
         let short = of_range(&path, &file, 0, len + 1, || Ok(()));
-        assert!(matches!(short, Err(Failure::Wait { .. })));
+        assert!(matches!(short, Err(Failure::Unavailable { .. })));
     }
 }

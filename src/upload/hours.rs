@@ -3,65 +3,37 @@
 //! What has begun within them is brought to its end. While the box's clock was never set,
 //! nobody knows the hour: it waits, and says so.
 
-use jiff::Timestamp;
-use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
 use crate::base::Wall;
-use crate::base::hours::DailyWindow;
+use crate::base::hours::{DailyWindow, OpenHours, Opening};
 use crate::queue::work::Failure;
 
 /// How soon to look again whether the clock has been set.
 const CLOCK_LOOK_MS: u64 = 60_000;
 
-/// `Ok` within the window; else [`Failure::NotNow`] until it opens.
+/// `Ok` within the window; else [`Failure::Deferred`] until it opens.
 pub fn open(window: DailyWindow, wall: Wall, timezone: &TimeZone) -> Result<(), Failure> {
-    if !wall.is_set() {
-        return Err(Failure::Wait {
+    match OpenHours::from(window).at(wall, timezone) {
+        Opening::Open => Ok(()),
+        Opening::Closed { now, opens } => {
+            let wait_ms = opens.map_or(CLOCK_LOOK_MS, |at| {
+                let ms = at.timestamp().as_millisecond() - now.timestamp().as_millisecond();
+                u64::try_from(ms).unwrap_or(CLOCK_LOOK_MS).max(1)
+            });
+            Err(Failure::Deferred {
+                why: format!("uploads only run {}", words(window)),
+                again_in_ms: wait_ms,
+            })
+        }
+        Opening::ClockNotSet => Err(Failure::Unavailable {
             why: format!(
                 "uploads only run {}, and this box's clock was never set: it needs a time server, or \
                  `timedatectl set-time`",
                 words(window)
             ),
             retry_after_ms: Some(CLOCK_LOOK_MS),
-        });
-    }
-    let stamp =
-        Timestamp::from_nanosecond(i128::from(wall.unix_ns)).unwrap_or(Timestamp::UNIX_EPOCH);
-    let now = stamp.to_zoned(timezone.clone());
-    let minute = u16::try_from(i32::from(now.hour()) * 60 + i32::from(now.minute())).unwrap_or(0);
-    if holds(window, minute) {
-        return Ok(());
-    }
-    let opens = Time::new(
-        i8::try_from(window.from_min / 60).unwrap_or(0),
-        i8::try_from(window.from_min % 60).unwrap_or(0),
-        0,
-        0,
-    );
-    // A day on which the clock is put forward may skip the minute: then it opens when that
-    // would have been.
-    let opens = opens.unwrap_or(Time::midnight());
-    let next = [now.date(), now.date().tomorrow().unwrap_or(now.date())]
-        .into_iter()
-        .filter_map(|day| day.to_datetime(opens).to_zoned(timezone.clone()).ok())
-        .find(|at| *at > now);
-    let wait_ms = next.map_or(CLOCK_LOOK_MS, |at| {
-        let ms = at.timestamp().as_millisecond() - stamp.as_millisecond();
-        u64::try_from(ms).unwrap_or(CLOCK_LOOK_MS).max(1)
-    });
-    Err(Failure::NotNow {
-        why: format!("uploads only run {}", words(window)),
-        again_in_ms: wait_ms,
-    })
-}
-
-fn holds(window: DailyWindow, minute: u16) -> bool {
-    let DailyWindow { from_min, to_min } = window;
-    if to_min <= from_min {
-        minute >= from_min || minute < to_min
-    } else {
-        (from_min..to_min).contains(&minute)
+        }),
     }
 }
 
@@ -73,6 +45,8 @@ fn words(window: DailyWindow) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use jiff::Timestamp;
+
     use super::*;
 
     fn at(text: &str) -> Wall {
@@ -90,7 +64,7 @@ mod tests {
     fn wait_ms(window: DailyWindow, wall: Wall) -> Option<u64> {
         match open(window, wall, &berlin()) {
             Ok(()) => None,
-            Err(Failure::NotNow { again_in_ms, .. }) => Some(again_in_ms),
+            Err(Failure::Deferred { again_in_ms, .. }) => Some(again_in_ms),
             Err(other) => panic!("{other:?}"),
         }
     }
@@ -153,7 +127,7 @@ mod tests {
             synchronised: false,
         };
         let failure = open(NIGHT, never, &berlin()).unwrap_err();
-        let Failure::Wait { why, .. } = &failure else {
+        let Failure::Unavailable { why, .. } = &failure else {
             panic!("{failure:?}")
         };
         assert!(why.contains("clock was never set"), "{why}");

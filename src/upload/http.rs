@@ -3,7 +3,7 @@
 //!
 //! Nothing of a URL but scheme, host and port, and nothing of a header, ever gets into an error.
 //!
-//! Not here: what is sent (`s3`, `signed_url`), sockets (`wire`).
+//! Not here: what is sent (`s3`, `signed_url`), sockets (`transport`).
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -21,29 +21,12 @@ use ureq::{Agent, SendBody};
 use url::Url;
 
 use super::hash::{Sum, Summing};
-use super::parcel::{damaged, unreadable};
-use super::wire::{Unresolved, Wire, WireError};
-use super::{Meter, UploadError};
+use super::bundle::{damaged, unreadable};
+use super::attempt::Meter;
+use super::transport::{TcpConnector, TransportError, Unresolved};
+use super::types::{Limits, UploadError};
 use crate::base::{Stop, StopLevel};
 use crate::queue::work::Failure;
-
-/// How patient the client is.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// For a connection.
-    pub connect: Duration,
-    /// In which not one byte moves.
-    pub idle: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
-            connect: Duration::from_secs(10),
-            idle: Duration::from_secs(60),
-        }
-    }
-}
 
 /// The most of an answer that is read.
 const ANSWER_BYTES: u64 = 1 << 20;
@@ -51,19 +34,19 @@ const ANSWER_BYTES: u64 = 1 << 20;
 const ASK_FIRST_BYTES: u64 = 256 << 10;
 
 /// Whom a target trusts. Made once.
-pub struct Client {
+pub struct HttpClient {
     tls: TlsConfig,
     limits: Limits,
 }
 
-impl Client {
+impl HttpClient {
     /// Reads the certificate authorities. `target` is its id, for errors.
     pub fn new(
         target: &str,
         url: &Url,
         ca_file: Option<&Path>,
         limits: Limits,
-    ) -> Result<Client, UploadError> {
+    ) -> Result<HttpClient, UploadError> {
         let mut authorities = rustls_native_certs::load_native_certs().certs;
         if let Some(path) = ca_file {
             let found = rustls_native_certs::load_certs_from_paths(Some(path), None);
@@ -90,7 +73,7 @@ impl Client {
             .provider(TlsProvider::Rustls)
             .root_certs(roots)
             .build();
-        Ok(Client { tls, limits })
+        Ok(HttpClient { tls, limits })
     }
 
     /// Connections of one attempt.
@@ -106,7 +89,7 @@ impl Client {
             .timeout_await_100(Some(Duration::from_secs(1)))
             .max_idle_connections(2)
             .build();
-        let wire = Wire {
+        let wire = TcpConnector {
             stop: stop.clone(),
             limits: self.limits,
         };
@@ -153,7 +136,7 @@ pub struct Stretch<'a> {
 
 /// What the server said, whatever it said.
 #[derive(Debug)]
-pub struct Answer {
+pub struct HttpAnswer {
     /// `https://host:port`
     pub server: String,
     pub status: u16,
@@ -163,7 +146,7 @@ pub struct Answer {
 
 impl Session {
     /// An error means: no whole answer. Any status is an answer.
-    pub fn send(&self, request: Request<'_>) -> Result<Answer, Failure> {
+    pub fn send(&self, request: Request<'_>) -> Result<HttpAnswer, Failure> {
         let server = request.url.origin().ascii_serialization();
         let trouble = RefCell::new(None);
         let result = self.exchange(request, &trouble, &server);
@@ -172,7 +155,7 @@ impl Session {
         }
         result.map_err(|error| {
             if self.stop.level() >= StopLevel::Finish {
-                return Failure::Left;
+                return Failure::Cancelled;
             }
             sort(&error, &server)
         })
@@ -183,7 +166,7 @@ impl Session {
         request: Request<'_>,
         trouble: &RefCell<Option<Failure>>,
         server: &str,
-    ) -> Result<Answer, ureq::Error> {
+    ) -> Result<HttpAnswer, ureq::Error> {
         let mut builder = ureq::http::Request::builder()
             .method(request.method)
             .uri(request.url.as_str());
@@ -206,7 +189,7 @@ impl Session {
         let headers = answer.headers().clone();
         let status = answer.status().as_u16();
         let body = answer.body_mut().with_config().limit(ANSWER_BYTES);
-        Ok(Answer {
+        Ok(HttpAnswer {
             server: server.to_owned(),
             status,
             headers,
@@ -274,7 +257,7 @@ impl Read for Outgoing<'_> {
     }
 }
 
-impl Answer {
+impl HttpAnswer {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
@@ -299,14 +282,14 @@ impl Answer {
     /// ("upload of x.mp4"), `said` is the server's own explanation, if it gave one.
     pub fn failure(&self, doing: &str, said: &str, now: Timestamp) -> Failure {
         let colon = if said.is_empty() { "" } else { ": " };
-        let Answer { server, .. } = self;
+        let HttpAnswer { server, .. } = self;
         let mut why = format!(
             "{doing}: {server} answered {}{colon}{said}",
             self.status_words()
         );
         if self.says_later() {
             let asked = self.header("retry-after");
-            return Failure::Wait {
+            return Failure::Unavailable {
                 why,
                 retry_after_ms: asked.and_then(|text| retry_after_ms(text, now)),
             };
@@ -333,12 +316,12 @@ fn retry_after_ms(text: &str, now: Timestamp) -> Option<u64> {
 
 /// What it means that there was no answer. Pure.
 fn sort(error: &ureq::Error, server: &str) -> Failure {
-    let wait = |why: String| Failure::Wait {
+    let wait = |why: String| Failure::Unavailable {
         why,
         retry_after_ms: None,
     };
     match error {
-        ureq::Error::Other(inner) => wait(told(server, inner.downcast_ref::<WireError>())),
+        ureq::Error::Other(inner) => wait(told(server, inner.downcast_ref::<TransportError>())),
         ureq::Error::Io(error) => match error.get_ref().and_then(|e| e.downcast_ref()) {
             Some(wire) => wait(told(server, Some(wire))),
             None if error.kind() == io::ErrorKind::InvalidData => {
@@ -364,13 +347,13 @@ fn sort(error: &ureq::Error, server: &str) -> Failure {
     }
 }
 
-fn told(server: &str, error: Option<&WireError>) -> String {
+fn told(server: &str, error: Option<&TransportError>) -> String {
     match error {
-        Some(WireError::Connect(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
+        Some(TransportError::Connect(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
             format!("{server} refuses connections: is the service there running, on that port?")
         }
-        Some(WireError::Connect(error)) => format!("no way to {server}: {error}"),
-        Some(error @ WireError::Lookup(_)) => {
+        Some(TransportError::Connect(error)) => format!("no way to {server}: {error}"),
+        Some(error @ TransportError::Lookup(_)) => {
             format!("no way to {server}: {error}; is there a network, and a DNS server?")
         }
         Some(error) => format!("{server}: {error}"),
@@ -400,14 +383,14 @@ fn no_trust(server: &str, error: &str) -> String {
 mod tests {
     use super::*;
 
-    fn answer(status: u16, headers: &[(&'static str, &str)]) -> Answer {
+    fn answer(status: u16, headers: &[(&'static str, &str)]) -> HttpAnswer {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             if let Ok(value) = value.parse() {
                 map.insert(*name, value);
             }
         }
-        Answer {
+        HttpAnswer {
             server: "https://s3.example.com".to_owned(),
             status,
             headers: map,
@@ -423,7 +406,7 @@ mod tests {
     fn later_waits_as_long_as_the_server_says_and_all_else_counts() {
         for status in [408, 429, 500, 502, 503, 504] {
             let failure = answer(status, &[]).failure("upload", "", now());
-            assert!(matches!(failure, Failure::Wait { .. }), "{status}");
+            assert!(matches!(failure, Failure::Unavailable { .. }), "{status}");
         }
         for status in [301, 307, 400, 403, 404, 409, 413] {
             let failure = answer(status, &[]).failure("upload", "", now());
@@ -432,7 +415,7 @@ mod tests {
         let date = "Sun, 06 Nov 1994 08:49:47 GMT";
         for (text, ms) in [("120", Some(120_000)), (date, Some(10_000)), ("soon", None)] {
             let failure = answer(429, &[("retry-after", text)]).failure("upload", "", now());
-            let Failure::Wait { retry_after_ms, .. } = failure else {
+            let Failure::Unavailable { retry_after_ms, .. } = failure else {
                 panic!("{failure:?}")
             };
             assert_eq!(retry_after_ms, ms, "{text}");
@@ -443,8 +426,8 @@ mod tests {
     fn no_answer_waits_and_says_what_to_look_at() {
         let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
         for (error, word) in [
-            (ureq::Error::from(WireError::Connect(refused)), "refuses"),
-            (ureq::Error::from(WireError::Lookup("x".to_owned())), "DNS"),
+            (ureq::Error::from(TransportError::Connect(refused)), "refuses"),
+            (ureq::Error::from(TransportError::Lookup("x".to_owned())), "DNS"),
             (
                 ureq::Error::from(io::Error::from(io::ErrorKind::ConnectionReset)),
                 "broke",
@@ -458,7 +441,7 @@ mod tests {
             ),
         ] {
             let failure = sort(&error, "https://s3.example.com");
-            assert!(matches!(failure, Failure::Wait { .. }), "{failure:?}");
+            assert!(matches!(failure, Failure::Unavailable { .. }), "{failure:?}");
             let text = failure.to_string();
             assert!(
                 text.contains(word) && text.contains("s3.example.com"),

@@ -1,6 +1,6 @@
 //! Folder, S3, signed URL: what to send (pure) and adapters (thin).
 //!
-//! A highlight is uploaded as a [`parcel`]: the video, the vertical one, the thumbnail, and
+//! A highlight is uploaded as a [`bundle`]: the video, the vertical one, the thumbnail, and
 //! last a copy of the sidecar: where that is, all is. What all adapters share stands in
 //! [`Shared`]: the venue's name, the hours, the limit of bandwidth.
 //!
@@ -12,76 +12,35 @@ pub mod hash;
 pub mod hours;
 pub mod http;
 pub mod naming;
-pub mod parcel;
+pub mod bundle;
 pub mod rate;
-pub mod reach;
+pub mod probe;
 pub mod s3;
+#[cfg(test)]
+mod samples;
 pub mod signed_url;
-mod wire;
+mod transport;
+mod types;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use jiff::tz::TimeZone;
+pub use attempt::{Adapter, Attempt, Flow, Meter};
+pub use bundle::{Bundle, Content, FileRole, Item};
+pub use types::{Limits, Shared, UploadError};
 
-pub use attempt::{Attempt, Flow, Meter};
-pub use parcel::{Content, Item, Parcel, Part};
-
-use crate::base::hours::DailyWindow;
 use crate::base::{Clock, Stop};
 use crate::config::TargetKind;
 use crate::config::template::KeyTemplate;
 use crate::config::{self, Config};
-use crate::queue::work::{Failure, Job, Notebook, Target, Uploaded};
-use http::Limits;
+use crate::queue::work::{Failure, Job, Notebook, UploadTarget, Uploaded};
 use rate::Limiter;
-
-/// What is wrong with a target before anything is sent.
-#[derive(Debug, thiserror::Error)]
-pub enum UploadError {
-    #[error(
-        "target {target}: ca_file {file}: {why}; it must hold certificates in PEM form \
-         (-----BEGIN CERTIFICATE-----)"
-    )]
-    CaFile {
-        target: String,
-        file: PathBuf,
-        why: String,
-    },
-    #[error(
-        "target {target}: this system has no certificate authorities, so that no https server can be \
-         trusted; install the package ca-certificates, or name a ca_file"
-    )]
-    NoAuthorities { target: String },
-    #[error("target {target}: {why}")]
-    Target { target: String, why: String },
-}
-
-/// What all targets have in common.
-pub struct Shared {
-    pub venue: String,
-    pub timezone: TimeZone,
-    pub window: Option<DailyWindow>,
-    /// Of all uploads together.
-    pub limiter: Limiter,
-    pub clock: Arc<dyn Clock>,
-    /// After how many counted attempts the queue gives up.
-    pub max_attempts: u32,
-}
-
-/// A kind of target: sends a parcel, and proves that it is there.
-pub trait Adapter: Send + Sync {
-    /// Blocks. Idempotent: what is there already and proved is not sent again. Leaves within
-    /// 2 s of `StopLevel::Finish`.
-    fn send(&self, attempt: &Attempt<'_>) -> Result<Uploaded, Failure>;
-}
 
 /// The targets of the configuration, ready to be handed to the queue. Reads certificates;
 /// opens no connection.
 pub fn targets(
     config: &Config,
     clock: Arc<dyn Clock>,
-) -> Result<Vec<Arc<dyn Target>>, UploadError> {
+) -> Result<Vec<Arc<dyn UploadTarget>>, UploadError> {
     patient(config, clock, Limits::default())
 }
 
@@ -90,7 +49,7 @@ pub fn patient(
     config: &Config,
     clock: Arc<dyn Clock>,
     limits: Limits,
-) -> Result<Vec<Arc<dyn Target>>, UploadError> {
+) -> Result<Vec<Arc<dyn UploadTarget>>, UploadError> {
     let shared = Arc::new(shared(config, clock));
     let each = config.targets.iter();
     each.map(|target| ready(target, &shared, limits)).collect()
@@ -111,7 +70,7 @@ fn ready(
     target: &config::TargetSettings,
     shared: &Arc<Shared>,
     limits: Limits,
-) -> Result<Arc<dyn Target>, UploadError> {
+) -> Result<Arc<dyn UploadTarget>, UploadError> {
     let (template, adapter): (KeyTemplate, Box<dyn Adapter>) = match &target.kind {
         TargetKind::Folder(folder) => (
             folder.key.clone(),
@@ -144,7 +103,7 @@ struct Ready {
     shared: Arc<Shared>,
 }
 
-impl Target for Ready {
+impl UploadTarget for Ready {
     fn id(&self) -> &str {
         &self.id
     }
@@ -161,12 +120,12 @@ impl Target for Ready {
         if let Some(window) = shared.window {
             hours::open(window, shared.clock.wall(), &shared.timezone)?;
         }
-        let parcel = Parcel::of(job, &self.template, &shared.venue)?;
-        let total_bytes = parcel.total_bytes();
+        let bundle = Bundle::of(job, &self.template, &shared.venue)?;
+        let total_bytes = bundle.total_bytes();
         let tried = job.sidecar.uploads.iter().find(|u| u.target == self.id);
         let attempt = Attempt {
             job,
-            parcel: &parcel,
+            bundle: &bundle,
             resume,
             notebook,
             last: tried.map_or(0, |u| u.attempts).saturating_add(1) >= shared.max_attempts,

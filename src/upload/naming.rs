@@ -96,7 +96,7 @@ fn latin(c: char) -> &'static str {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::parcel::tests::sidecar;
+    use super::super::samples::sidecar;
     use super::*;
 
     #[test]

@@ -8,87 +8,37 @@
 //! while it is sent, and never becomes an object.
 
 mod answers;
-mod ask;
-mod lanes;
+mod bucket;
 mod multipart;
-mod reach;
+mod part_pool;
+mod parts;
+mod probe;
+mod requests;
+#[cfg(test)]
+mod samples;
 mod sign;
 
 use std::fs::File;
 use std::path::Path;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use url::Url;
 
+use super::attempt::{Adapter, Attempt};
+use super::bundle::{Content, Item, unreadable};
 use super::hash::{self, Hash, Sum};
-use super::http::{Answer, Body, Client, Limits, Stretch};
-use super::parcel::unreadable;
-use super::{Adapter, Attempt, Content, Item, UploadError};
-use crate::config::S3Target;
+use super::http::{Body, HttpAnswer, Stretch};
 use crate::queue::work::{Failure, Uploaded};
 use answers::Said;
-use ask::Asking;
-use multipart::{CRC32, Large, SINGLE_BYTES, Sums};
-
-/// Of a file in one piece; of one in parts it is a CRC-32, see `multipart`.
-const SHA256: &str = "x-amz-checksum-sha256";
-
-pub struct S3Adapter {
-    target: S3Target,
-    /// With the bucket, where keys begin; ends in `/`.
-    base: Url,
-    client: Client,
-}
-
-impl S3Adapter {
-    /// `id` is the target's, for errors.
-    pub fn new(id: &str, target: &S3Target, limits: Limits) -> Result<S3Adapter, UploadError> {
-        let base = base(target).map_err(|why| UploadError::Target {
-            target: id.to_owned(),
-            why,
-        })?;
-        let ca_file = target.ca_file.as_deref();
-        Ok(S3Adapter {
-            client: Client::new(id, &base, ca_file, limits)?,
-            target: target.clone(),
-            base,
-        })
-    }
-}
-
-/// `https://endpoint/bucket/`, or `https://bucket.endpoint/`.
-fn base(target: &S3Target) -> Result<Url, String> {
-    let mut url = target.endpoint.clone();
-    let S3Target { bucket, .. } = target;
-    url.set_query(None);
-    url.set_fragment(None);
-    let prefix = url.path().trim_end_matches('/').to_owned();
-    if target.path_style {
-        url.set_path(&format!("{prefix}/{bucket}/"));
-        return Ok(url);
-    }
-    let Some(url::Host::Domain(host)) = target.endpoint.host() else {
-        return Err(format!(
-            "endpoint = \"{}\" is an address without a name, before which no bucket can stand: set \
-             path_style = true",
-            target.endpoint
-        ));
-    };
-    let named = url.set_host(Some(&format!("{bucket}.{host}")));
-    named.map_err(|_| format!("bucket = \"{bucket}\" cannot be part of a host's name"))?;
-    url.set_path(&format!("{prefix}/"));
-    Ok(url)
-}
-
-fn base64(bytes: &[u8]) -> String {
-    STANDARD.encode(bytes)
-}
+pub use bucket::S3Adapter;
+use bucket::{CRC32, SHA256, base64};
+use multipart::{Large, SINGLE_BYTES};
+use parts::Sums;
+use requests::{Asking, Sending};
 
 impl Adapter for S3Adapter {
     fn send(&self, attempt: &Attempt<'_>) -> Result<Uploaded, Failure> {
         if !attempt.shared.clock.wall().is_set() {
-            return Err(Failure::Wait {
+            return Err(Failure::Unavailable {
                 why:
                     "this box's clock was never set, and S3 wants the right time: it needs a time \
                       server (NTP)"
@@ -105,20 +55,14 @@ impl Adapter for S3Adapter {
             },
         };
         multipart::give_up_strangers(&sending)?;
-        for item in &attempt.parcel.items {
+        for item in &attempt.bundle.items {
             attempt.flow.leave()?;
             sending.item(item)?;
         }
         Ok(Uploaded {
-            place: format!("{}/{}", self.target.bucket, attempt.parcel.place()),
+            place: format!("{}/{}", self.target.bucket, attempt.bundle.place()),
         })
     }
-}
-
-/// One attempt.
-struct Sending<'a> {
-    attempt: &'a Attempt<'a>,
-    asking: Asking<'a>,
 }
 
 impl Sending<'_> {
@@ -213,8 +157,8 @@ impl Sending<'_> {
             });
         }
         let answer = self.asking.yes(answer, &doing)?;
-        let there = ask::held(&answer);
-        let Answer { server, .. } = &answer;
+        let there = requests::held(&answer);
+        let HttpAnswer { server, .. } = &answer;
         if there.size_bytes != Some(item.size_bytes) {
             let size = there
                 .size_bytes
@@ -240,33 +184,20 @@ impl Sending<'_> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::answers::tests::target;
-    use super::ask::Held;
+    use super::requests::StoredObject;
     use super::*;
-
-    #[test]
-    fn a_bucket_stands_in_the_path_or_before_the_host() {
-        let mut about = target();
-        assert_eq!(base(&about).unwrap().as_str(), "http://127.0.0.1:1/clips/");
-        about.path_style = false;
-        let why = base(&about).unwrap_err();
-        assert!(why.contains("path_style = true"), "{why}");
-        about.endpoint = "https://s3.eu-central-1.example.com/".parse().unwrap();
-        let url = base(&about).unwrap();
-        assert_eq!(url.as_str(), "https://clips.s3.eu-central-1.example.com/");
-    }
 
     #[test]
     fn what_is_there_is_ours_only_if_size_and_hash_are() {
         let item = Item {
-            part: crate::upload::Part::Video,
+            part: crate::upload::FileRole::Video,
             key: "k".to_owned(),
             content: Content::Bytes(b"goal".to_vec()),
             size_bytes: 4,
             sha256: None,
         };
         let hash = hash::of_bytes(b"goal");
-        let there = |size, sha256: &Hash| Held {
+        let there = |size, sha256: &Hash| StoredObject {
             size_bytes: Some(size),
             checksum: None,
             crc32: None,
@@ -275,14 +206,14 @@ mod tests {
         assert!(there(4, &hash).is(&item, &hash));
         assert!(!there(5, &hash).is(&item, &hash));
         assert!(!there(4, &hash::of_bytes(b"miss")).is(&item, &hash));
-        let mute = Held {
+        let mute = StoredObject {
             size_bytes: Some(4),
             checksum: None,
             crc32: None,
             sha256: None,
         };
         assert!(!mute.is(&item, &hash));
-        let other = Held {
+        let other = StoredObject {
             checksum: Some(base64(&hash::of_bytes(b"miss"))),
             ..there(4, &hash)
         };

@@ -9,7 +9,7 @@
 //! What is finalized is noted and not sent again; so is what was sent and not yet finalized.
 //! Signed addresses are secrets: they are neither noted nor told, and asked for anew.
 
-mod reach;
+mod probe;
 mod sign;
 mod talk;
 
@@ -20,13 +20,14 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::hash::{self, Hash, Sum};
-use super::http::{Answer, Body, Client, Limits, Request, Session, Stretch};
-use super::parcel::unreadable;
-use super::{Adapter, Attempt, Content, Item, UploadError};
-use crate::config::SignedUrlTarget;
+use super::http::{Body, HttpAnswer, HttpClient, Request, Session, Stretch};
+use super::attempt::{Adapter, Attempt};
+use super::bundle::{Content, Item, unreadable};
+use super::types::{Limits, UploadError};
+use crate::config::delivery::SignedUrlTarget;
 use crate::config::template::KeyTemplate;
 use crate::queue::work::{Failure, Uploaded};
-use sign::{Signed, Signer};
+use sign::{Signed, RequestSigner};
 use talk::Ticket;
 
 /// A clock that is off by more is told of when a backend does not trust a request.
@@ -36,7 +37,7 @@ const CLOCK_LOOK_MS: u64 = 60_000;
 
 pub struct SignedUrlAdapter {
     target: SignedUrlTarget,
-    client: Client,
+    client: HttpClient,
 }
 
 impl SignedUrlAdapter {
@@ -48,7 +49,7 @@ impl SignedUrlAdapter {
     ) -> Result<SignedUrlAdapter, UploadError> {
         let ca_file = target.ca_file.as_deref();
         Ok(SignedUrlAdapter {
-            client: Client::new(id, &target.url, ca_file, limits)?,
+            client: HttpClient::new(id, &target.url, ca_file, limits)?,
             target: target.clone(),
         })
     }
@@ -62,7 +63,7 @@ pub fn names() -> KeyTemplate {
 impl Adapter for SignedUrlAdapter {
     fn send(&self, attempt: &Attempt<'_>) -> Result<Uploaded, Failure> {
         if !attempt.shared.clock.wall().is_set() {
-            return Err(Failure::Wait {
+            return Err(Failure::Unavailable {
                 why: "this box's clock was never set, and signed requests need the right time: it \
                       needs a time server (NTP)"
                     .to_owned(),
@@ -79,7 +80,7 @@ impl Adapter for SignedUrlAdapter {
                 .unwrap_or_default(),
         };
         let mut ids = Vec::new();
-        for item in &attempt.parcel.items {
+        for item in &attempt.bundle.items {
             attempt.flow.leave()?;
             ids.push(sending.item(item)?);
         }
@@ -219,10 +220,10 @@ impl Sending<'_> {
     }
 
     /// A signed POST that was answered with yes.
-    fn ask(&self, path: &str, body: &[u8], doing: &str, key: &str) -> Result<Answer, Failure> {
+    fn ask(&self, path: &str, body: &[u8], doing: &str, key: &str) -> Result<HttpAnswer, Failure> {
         let mut url = self.target.url.clone();
         url.set_path(path);
-        let signer = Signer {
+        let signer = RequestSigner {
             device_id: &self.target.device_id,
             client_id: &self.target.client_id,
             secret: self.target.secret.reveal(),
@@ -248,11 +249,11 @@ impl Sending<'_> {
         }
     }
 
-    fn refused(&self, answer: &Answer, doing: &str, key: &str) -> Failure {
+    fn refused(&self, answer: &HttpAnswer, doing: &str, key: &str) -> Failure {
         let said = talk::said(&answer.body, self.target.secret.reveal());
         let failure = answer.failure(doing, &said, self.now());
         if talk::is_never(&self.target.never, answer.status, &answer.body) {
-            return Failure::Never {
+            return Failure::Permanent {
                 why: format!("{failure} (an answer listed under never)"),
             };
         }
@@ -269,7 +270,7 @@ impl Sending<'_> {
     }
 
     /// A clock that is wrong is set sooner or later, so it waits; all else is configuration.
-    fn not_trusted(&self, answer: &Answer, why: String) -> Failure {
+    fn not_trusted(&self, answer: &HttpAnswer, why: String) -> Failure {
         let theirs = answer.header("date");
         let theirs = theirs.and_then(|text| jiff::fmt::rfc2822::parse(text).ok());
         let skew_s = theirs.map_or(0, |theirs| {
@@ -283,7 +284,7 @@ impl Sending<'_> {
             return Failure::Failed { why };
         }
         let (s, side) = (skew_s.abs(), if skew_s > 0 { "fast" } else { "slow" });
-        Failure::Wait {
+        Failure::Unavailable {
             why: format!("{why}; this box's clock is {s} s {side}: it needs a time server (NTP)"),
             retry_after_ms: Some(CLOCK_LOOK_MS),
         }
@@ -329,7 +330,7 @@ impl Sending<'_> {
 
     fn stored(
         &self,
-        answer: &Answer,
+        answer: &HttpAnswer,
         sha256: &Hash,
         doing: &str,
     ) -> Result<Option<String>, Failure> {
@@ -353,13 +354,13 @@ impl Sending<'_> {
 
     /// An address that expired on a slow line says nothing against the file: it waits, and the
     /// next attempt asks for a new one.
-    fn not_stored(&self, answer: &Answer, doing: &str) -> Failure {
+    fn not_stored(&self, answer: &HttpAnswer, doing: &str) -> Failure {
         let failure = answer.failure(doing, &talk::code(&answer.body), self.now());
         let Failure::Failed { why } = failure else {
             return failure;
         };
         if talk::says_expired(answer.status, &answer.body) {
-            return Failure::Wait {
+            return Failure::Unavailable {
                 why: format!(
                     "{why}; the signed address expired before the file was there: the backend gives \
                      too little time for this line, or its clock and the store's differ"

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use hindsight::base::Stop;
 use hindsight::config::{Corner, Encoder, Finish, Logo};
-use hindsight::finish::{Limits, Maker, Settings};
+use hindsight::finish::{Limits, FfmpegFinisher, Settings};
 use hindsight::queue::sidecar::Sidecar;
 use hindsight::queue::work::{Failure, Finished, Finisher, Job};
 use jiff::tz::TimeZone;
@@ -63,13 +63,13 @@ impl Storage {
         names
     }
 
-    pub fn finish(&self, maker: &Maker, stop: &Stop) -> Result<Finished, Failure> {
+    pub fn finish(&self, maker: &FfmpegFinisher, stop: &Stop) -> Result<Finished, Failure> {
         self.finish_heard(maker, stop, &|_| {})
     }
 
     pub fn finish_heard(
         &self,
-        maker: &Maker,
+        maker: &FfmpegFinisher,
         stop: &Stop,
         progress: &dyn Fn(u16),
     ) -> Result<Finished, Failure> {
@@ -117,12 +117,12 @@ fn sidecar() -> Sidecar {
     Sidecar::from_bytes(sidecar.to_string().as_bytes()).unwrap()
 }
 
-pub fn maker(finish: Finish) -> Maker {
+pub fn maker(finish: Finish) -> FfmpegFinisher {
     maker_within(finish, Limits::default())
 }
 
-pub fn maker_within(finish: Finish, limits: Limits) -> Maker {
-    Maker::new(Settings {
+pub fn maker_within(finish: Finish, limits: Limits) -> FfmpegFinisher {
+    FfmpegFinisher::new(Settings {
         finish,
         venue: "Tennis Club \"Süd\"".to_owned(),
         timezone: TimeZone::UTC,

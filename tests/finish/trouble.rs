@@ -66,7 +66,7 @@ fn waits(storage: &Storage, finish: Finish) -> String {
     let failure = storage.finish(&maker, &Stop::default());
     assert_eq!(storage.left(), Vec::<String>::new());
     match failure {
-        Err(Failure::Wait { why, .. }) => {
+        Err(Failure::Unavailable { why, .. }) => {
             assert_eq!(maker.problem(), Some(why.clone()));
             why
         }
@@ -278,7 +278,7 @@ fn inside_a_small_file_system() {
     file.set_len(length - 4096).unwrap();
     drop(file);
     // Nothing is kept free, so that FFmpeg itself meets the end of the disk.
-    let maker = hindsight::finish::Maker::new(hindsight::finish::Settings {
+    let maker = hindsight::finish::FfmpegFinisher::new(hindsight::finish::Settings {
         finish: marks(&storage),
         venue: String::new(),
         timezone: jiff::tz::TimeZone::UTC,
@@ -286,7 +286,7 @@ fn inside_a_small_file_system() {
         limits: Limits::default(),
     });
     let full = storage.finish(&maker, &Stop::default());
-    assert!(matches!(full, Err(Failure::Wait { .. })), "{full:?}");
+    assert!(matches!(full, Err(Failure::Unavailable { .. })), "{full:?}");
     assert_eq!(storage.left(), ["filler"]);
     std::fs::remove_file(filler).unwrap();
     assert!(storage.finish(&maker, &Stop::default()).is_ok());
@@ -295,7 +295,7 @@ fn inside_a_small_file_system() {
 #[test]
 fn room_that_is_kept_for_clips_is_not_taken() {
     let storage = storage();
-    let maker = hindsight::finish::Maker::new(hindsight::finish::Settings {
+    let maker = hindsight::finish::FfmpegFinisher::new(hindsight::finish::Settings {
         finish: marks(&storage),
         venue: String::new(),
         timezone: jiff::tz::TimeZone::UTC,
@@ -303,7 +303,7 @@ fn room_that_is_kept_for_clips_is_not_taken() {
         limits: Limits::default(),
     });
     let failure = storage.finish(&maker, &Stop::default()).unwrap_err();
-    assert!(matches!(&failure, Failure::Wait { why, .. } if why.contains("are kept for clips")));
+    assert!(matches!(&failure, Failure::Unavailable { why, .. } if why.contains("are kept for clips")));
 }
 
 #[test]
@@ -358,7 +358,7 @@ fn told_to_stop_it_leaves_at_once_and_nothing_stays() {
         stop.raise(StopLevel::Finish);
         at_work.join().unwrap()
     });
-    assert_eq!(left, Err(Failure::Left));
+    assert_eq!(left, Err(Failure::Cancelled));
     assert_eq!(storage.left(), Vec::<String>::new());
     for file in [pid, child] {
         let pid = pid_in(&file).unwrap();
@@ -367,7 +367,7 @@ fn told_to_stop_it_leaves_at_once_and_nothing_stays() {
         });
     }
     let again = storage.finish(&maker, &stop);
-    assert_eq!(again, Err(Failure::Left));
+    assert_eq!(again, Err(Failure::Cancelled));
 }
 
 #[test]

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use hindsight::base::{Clock, RealClock, Stop};
 use hindsight::config::{Corner, Encoder, Finish, Logo};
 use hindsight::disk::{Disk, Lock};
-use hindsight::finish::{Limits, Maker as RealMaker, Settings};
+use hindsight::finish::{Limits, FfmpegFinisher, Settings};
 use hindsight::queue::sidecar::Status;
 use hindsight::queue::store::Sidecars;
-use hindsight::queue::work::Target;
+use hindsight::queue::work::UploadTarget;
 use hindsight::queue::{Queue, inbox};
 use hindsight::storage::StorageLayout;
 
@@ -45,7 +45,7 @@ fn finish() -> Finish {
 fn start(storage: &Path, beside: &Path) -> (Service, Arc<Far>) {
     let (inbox, mail) = inbox();
     let stop = Stop::default();
-    let maker = RealMaker::new(Settings {
+    let maker = FfmpegFinisher::new(Settings {
         finish: finish(),
         venue: "Test".to_owned(),
         timezone: jiff::tz::TimeZone::UTC,
@@ -58,7 +58,7 @@ fn start(storage: &Path, beside: &Path) -> (Service, Arc<Far>) {
         settings(true),
         mail,
         Arc::new(maker),
-        vec![far.clone() as Arc<dyn Target>],
+        vec![far.clone() as Arc<dyn UploadTarget>],
         clock,
         stop.clone(),
     )

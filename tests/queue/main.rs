@@ -12,8 +12,8 @@ mod feeder;
 #[allow(dead_code)]
 mod highlights;
 
-mod hand;
-mod keep;
+mod manual;
+mod retention;
 #[cfg(target_arch = "x86_64")]
 mod killed;
 mod machine;

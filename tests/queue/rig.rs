@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use hindsight::base::{BootId, Clock, PressId, RealClock, Stop, StopLevel};
-use hindsight::config;
+use hindsight::base::{Backoff, BootId, Clock, PressId, RealClock, Stop, StopLevel};
+use hindsight::config::delivery;
 use hindsight::disk::{Disk, Lock};
 use hindsight::highlight::verify::verify;
 use hindsight::queue::sidecar::{MarkedMeta, Sidecar, Status};
 use hindsight::queue::store::{Sidecars, hash_of};
-use hindsight::queue::work::{Failure, Finished, Finisher, Job, Notebook, Target, Uploaded};
-use hindsight::queue::{Backoff, Event, Inbox, Queue, Settings, inbox};
+use hindsight::queue::work::{Failure, Finished, Finisher, Job, Notebook, UploadTarget, Uploaded};
+use hindsight::queue::{Event, Inbox, Queue, Settings, inbox};
 use hindsight::storage::StorageLayout;
 use serde_json::Value;
 
@@ -171,7 +171,7 @@ impl Service {
         let stop = Stop::default();
         let mut settings = settings(maker.marks);
         change(&mut settings);
-        let targets = targets.iter().map(|far| far.clone() as Arc<dyn Target>);
+        let targets = targets.iter().map(|far| far.clone() as Arc<dyn UploadTarget>);
         let finisher = maker.clone() as Arc<dyn Finisher>;
         let queue = Queue::start(
             settings,
@@ -224,6 +224,7 @@ pub fn settings(marks: bool) -> Settings {
         backoff: Backoff {
             first_ms: 4,
             cap_ms: 40,
+            spread_percent: 50,
         },
         seed: 1,
     }
@@ -286,7 +287,7 @@ pub fn name_of(job: &Job<'_>) -> String {
 }
 
 fn disk_said(error: &std::io::Error) -> Failure {
-    Failure::Wait {
+    Failure::Unavailable {
         why: error.to_string(),
         retry_after_ms: None,
     }
@@ -402,7 +403,7 @@ impl Far {
     }
 }
 
-impl Target for Far {
+impl UploadTarget for Far {
     fn id(&self) -> &str {
         &self.id
     }
@@ -436,7 +437,7 @@ impl Target for Far {
 }
 
 pub fn refused() -> Option<Failure> {
-    Some(Failure::Wait {
+    Some(Failure::Unavailable {
         why: "connection refused".to_owned(),
         retry_after_ms: None,
     })

@@ -12,7 +12,7 @@ use hindsight::queue::Settings;
 use hindsight::queue::sidecar::{Removed, Status};
 use nix::errno::Errno;
 
-use crate::keep::narrow;
+use crate::retention::narrow;
 use crate::rig::*;
 use crate::strike::{Blow, Calls, strike, wait_until_watched};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hindsight::base::{BootId, Clock, RealClock, SimClock, Stop, StopLevel};
 use hindsight::highlight::Highlights;
 use hindsight::queue::sidecar::{Sidecar, Status};
-use hindsight::queue::work::{Finisher, Target};
+use hindsight::queue::work::{Finisher, UploadTarget};
 use hindsight::queue::{Queue, inbox};
 
 use crate::feeder::SECOND;
@@ -25,7 +25,7 @@ fn start(place: &Place, clock: &Arc<dyn Clock>, far: &Arc<Far>) -> Both {
         settings(true),
         mail,
         Arc::new(Maker::new()) as Arc<dyn Finisher>,
-        vec![far.clone() as Arc<dyn Target>],
+        vec![far.clone() as Arc<dyn UploadTarget>],
         clock.clone(),
         stop.clone(),
     );

@@ -181,7 +181,7 @@ fn nobody_there_waits_for_ever_and_counts_nothing() {
 fn an_answer_that_says_never_ends_the_job_at_once() {
     let yard = Yard::new(1);
     let far = Far::answering(&yard, "backend", |_, _, _| {
-        Some(Failure::Never {
+        Some(Failure::Permanent {
             why: "403 outside_allowed_window".to_owned(),
         })
     });
@@ -236,7 +236,7 @@ fn a_target_that_is_away_keeps_neither_the_other_nor_the_finishing() {
 fn hours_of_the_house_are_no_trouble() {
     let yard = Yard::new(1);
     let far = Far::answering(&yard, "club", |_, call, _| {
-        (call == 1).then(|| Failure::NotNow {
+        (call == 1).then(|| Failure::Deferred {
             why: "uploads go from 00:00 to 07:00".to_owned(),
             again_in_ms: 1,
         })
@@ -294,7 +294,7 @@ fn the_unmarked_clip_goes_once_the_marked_one_is_proved() {
         conforms(&yard, n);
     }
     yard.is_clean("without the unmarked clips");
-    let list = hindsight::queue::hand::Still::read(
+    let list = hindsight::queue::manual::Still::read(
         &yard.storage(),
         &settings(true).queue,
         vec!["club".to_owned()],
@@ -326,7 +326,7 @@ fn a_stop_leaves_the_job_as_it_was_and_the_next_start_takes_it_up() {
             return None;
         }
         stop.wait(StopLevel::Finish, PATIENCE);
-        Some(Failure::Left)
+        Some(Failure::Cancelled)
     });
     let service = yard.start(&maker, &[]);
     until("work", || maker.calls() == 1);

@@ -12,7 +12,7 @@ use hindsight::disk::{Disk, DiskCall, DiskFault, Faults};
 use hindsight::queue::work::Failure;
 use hindsight::upload::folder::FolderAdapter;
 use hindsight::upload::rate::Limiter;
-use hindsight::upload::{Adapter, Attempt, Flow, Parcel, Shared};
+use hindsight::upload::{Adapter, Attempt, Flow, Bundle, Shared};
 use jiff::tz::TimeZone;
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount, umount};
@@ -208,7 +208,7 @@ fn whatever_call_fails_a_name_is_whole_and_the_next_attempt_succeeds() {
                     break;
                 }
                 // Naming the free space is one of the calls, for the error itself.
-                (Err(Failure::Wait { .. }), Some(_)) => {}
+                (Err(Failure::Unavailable { .. }), Some(_)) => {}
                 other => panic!("call {nth}: {other:?}"),
             }
             for (path, bytes) in files(share.path()) {
@@ -252,16 +252,16 @@ fn by_hand(
     );
     let job = highlight.job();
     let template = KeyTemplate::new("{date}/{press}-{camera}.mp4").unwrap();
-    let parcel = Parcel::of(&job, &template, "Arena")?;
+    let bundle = Bundle::of(&job, &template, "Arena")?;
     let stop = Stop::default();
     let notes = Notes::default();
     let attempt = Attempt {
         job: &job,
-        parcel: &parcel,
+        bundle: &bundle,
         resume: None,
         notebook: &notes,
         last: false,
-        flow: Flow::new(&shared, &stop, parcel.total_bytes(), &|_| {}),
+        flow: Flow::new(&shared, &stop, bundle.total_bytes(), &|_| {}),
         shared: &shared,
     };
     adapter.send(&attempt)

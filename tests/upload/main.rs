@@ -6,7 +6,7 @@ mod folder;
 mod killed;
 mod net;
 mod queued;
-mod reach;
+mod probe;
 mod rig;
 mod s3_faults;
 mod s3_whole;

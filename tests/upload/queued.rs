@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hindsight::base::{BootId, RealClock, Stop, StopLevel};
-use hindsight::config;
+use hindsight::base::{Backoff, BootId, RealClock, Stop, StopLevel};
+use hindsight::config::delivery;
 use hindsight::disk::{Disk, Lock};
 use hindsight::queue::sidecar::Sidecar;
 use hindsight::queue::store::Sidecars;
-use hindsight::queue::work::{Failure, Finished, Finisher, Job, Target};
-use hindsight::queue::{Backoff, Queue, Settings, inbox};
+use hindsight::queue::work::{Failure, Finished, Finisher, Job, UploadTarget};
+use hindsight::queue::{Queue, Settings, inbox};
 use hindsight::storage::StorageLayout;
 use serde_json::json;
 
@@ -85,7 +85,7 @@ pub struct Service {
 }
 
 impl Service {
-    pub fn start(storage: &Path, disk: Disk, target: Arc<dyn Target>) -> Service {
+    pub fn start(storage: &Path, disk: Disk, target: Arc<dyn UploadTarget>) -> Service {
         let (inbox, mail) = inbox();
         let stop = Stop::default();
         let settings = Settings {
@@ -99,6 +99,7 @@ impl Service {
             backoff: Backoff {
                 first_ms: 4,
                 cap_ms: 40,
+                spread_percent: 50,
             },
             seed: 1,
         };

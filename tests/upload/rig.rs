@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use hindsight::base::{Clock, RealClock, Stop};
 use hindsight::config::{self, Config, Sources};
-use hindsight::queue::sidecar::{Sidecar, Upload, UploadStatus};
-use hindsight::queue::work::{Failure, Job, Notebook, Target, Uploaded};
+use hindsight::queue::sidecar::{Sidecar, TargetState, UploadStatus};
+use hindsight::queue::work::{Failure, Job, Notebook, UploadTarget, Uploaded};
 use hindsight::upload::{self, http::Limits};
 use serde_json::{Value, json};
 
@@ -48,7 +48,7 @@ impl Highlight {
 
     /// So many attempts at "there" have counted.
     pub fn tried(&mut self, attempts: u32) {
-        self.about.uploads = vec![Upload {
+        self.about.uploads = vec![TargetState {
             target: "there".to_owned(),
             status: UploadStatus::Waiting,
             attempts,
@@ -118,20 +118,20 @@ pub fn folder_lines(path: &Path) -> String {
     format!("[[target]]\nid = \"there\"\nkind = \"folder\"\npath = \"{path}\"\n")
 }
 
-pub fn target_with(lines: &str, clock: Arc<dyn Clock>, limits: Limits) -> Arc<dyn Target> {
+pub fn target_with(lines: &str, clock: Arc<dyn Clock>, limits: Limits) -> Arc<dyn UploadTarget> {
     hear_logs();
     let mut targets = upload::patient(&config(lines), clock, limits).unwrap();
     assert_eq!(targets.len(), 1);
     targets.remove(0)
 }
 
-pub fn target(lines: &str) -> Arc<dyn Target> {
+pub fn target(lines: &str) -> Arc<dyn UploadTarget> {
     target_with(lines, Arc::new(RealClock), LIMITS)
 }
 
 /// One attempt, that goes on where `notes` say.
 pub fn attempt(
-    target: &dyn Target,
+    target: &dyn UploadTarget,
     highlight: &Highlight,
     notes: &Notes,
 ) -> Result<Uploaded, Failure> {
@@ -160,7 +160,7 @@ pub fn holds_no_secret(text: &str) {
 
 pub fn waits(result: Result<Uploaded, Failure>, word: &str) -> Option<u64> {
     match result {
-        Err(Failure::Wait {
+        Err(Failure::Unavailable {
             why,
             retry_after_ms,
         }) => {

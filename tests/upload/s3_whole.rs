@@ -236,7 +236,7 @@ fn outside_of_the_hours_nothing_is_asked_of_anybody() {
     let clock = SimClock::at(1, 1_795_258_800_000_000_000);
     let target = target_with(&lines, Arc::new(clock), LIMITS);
     match attempt(&*target, &Highlight::of(10), &Notes::default()) {
-        Err(Failure::NotNow { again_in_ms, why }) => {
+        Err(Failure::Deferred { again_in_ms, why }) => {
             assert_eq!(again_in_ms, 12 * 3_600_000);
             assert!(why.contains("00:00 to 07:00"), "{why}");
         }
@@ -262,7 +262,7 @@ fn a_stop_is_no_failure_and_what_was_sent_is_kept() {
     let notes = Notes::default();
     let target = target(&s3_lines(&proxy.url(), ""));
     let result = target.upload(&highlight.job(), None, &notes, &|_| {}, &stop);
-    assert_eq!(result, Err(Failure::Left));
+    assert_eq!(result, Err(Failure::Cancelled));
     assert!(
         !notes.last().unwrap()["parts"]
             .as_array()

@@ -7,10 +7,10 @@ use super::found::CheckFindings;
 use crate::base::{Clock, RealClock, Stop};
 use crate::config::Config;
 use crate::config::Corner;
-use crate::finish::{self, Maker, Picture, Trial};
+use crate::finish::{self, FfmpegFinisher, Picture, Trial};
 use crate::service::say;
 use crate::upload::http::Limits;
-use crate::upload::reach::{Reached, reach};
+use crate::upload::probe::{ProbeResult, probe};
 
 /// Where no camera says how large its picture is.
 const USUAL: Picture = Picture {
@@ -22,7 +22,7 @@ const USUAL: Picture = Picture {
 /// What encodes, and how long a clip takes. `largest`: of the cameras' pictures.
 pub(super) fn marking(config: &Config, largest: Option<Picture>, found: &mut CheckFindings) {
     let finish = &config.finish;
-    let maker = Maker::new(finish::Settings {
+    let maker = FfmpegFinisher::new(finish::Settings {
         finish: finish.clone(),
         venue: config.venue.name.clone(),
         timezone: config.venue.timezone.clone(),
@@ -109,19 +109,19 @@ fn words(corner: Corner) -> &'static str {
 }
 
 /// Asks every target; takes as long as the slowest.
-pub(super) fn ask_targets(config: &Config) -> Vec<Reached> {
+pub(super) fn ask_targets(config: &Config) -> Vec<ProbeResult> {
     let clock: Arc<dyn Clock> = Arc::new(RealClock);
-    reach(config, &clock, Limits::default(), &Stop::default())
+    probe(config, &clock, Limits::default(), &Stop::default())
 }
 
 /// Says what they answered.
-pub(super) fn targets(asked: &[Reached], found: &mut CheckFindings) {
+pub(super) fn targets(asked: &[ProbeResult], found: &mut CheckFindings) {
     if asked.is_empty() {
         println!("upload  no target is configured: clips stay on this box");
     }
     let mut head = "upload  ";
     let mut rows = Vec::new();
-    for Reached { id, what, answer } in asked {
+    for ProbeResult { id, what, answer } in asked {
         let answer = match answer {
             Ok(words) => words.clone(),
             Err(why) => {

@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::config::Finish;
 use crate::cut::Ended;
 use crate::demo::{self, Script};
-use crate::finish::{self, Maker};
+use crate::finish::{self, FfmpegFinisher};
 use crate::highlight::sidecar::{self, Sidecar};
 use crate::highlight::{Event, Outcome, verify::verify};
 use crate::ingest::ConnectionPhase;
@@ -101,8 +101,8 @@ fn try_demo(args: &Args) -> Result<ExitCode, DemoError> {
     Ok(ExitCode::from(code))
 }
 
-fn maker() -> Maker {
-    Maker::new(finish::Settings {
+fn maker() -> FfmpegFinisher {
+    FfmpegFinisher::new(finish::Settings {
         finish: Finish::default(),
         venue: String::new(),
         timezone: jiff::tz::TimeZone::UTC,

@@ -11,13 +11,13 @@ use nix::errno::Errno;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use sha2::{Digest, Sha256};
 
-use super::wait;
+use super::failure::wait;
 use crate::base::{Stop, StopLevel};
 use crate::disk::{Disk, File, mounted};
 use crate::queue::work::Failure;
 use crate::upload::hash::{self, Hash};
-use crate::upload::parcel::unreadable;
-use crate::upload::{Content, Item, Shared};
+use crate::upload::bundle::{Content, Item, unreadable};
+use crate::upload::types::Shared;
 
 const PIECE: usize = 256 << 10;
 
@@ -58,7 +58,7 @@ impl Copier {
     fn go_on(&self) -> Result<(), Failure> {
         self.say(News::Alive);
         if self.stop.level() >= StopLevel::Finish {
-            return Err(Failure::Left);
+            return Err(Failure::Cancelled);
         }
         Ok(())
     }
@@ -167,7 +167,7 @@ impl Copier {
             }
             let (limiter, clock) = (&self.shared.limiter, &*self.shared.clock);
             let permitted = limiter.take(read, clock, &self.stop);
-            permitted.map_err(|_| Failure::Left)?;
+            permitted.map_err(|_| Failure::Cancelled)?;
             let written = to.write_all_at(&piece[..read], done);
             written.map_err(|error| self.trouble(to.path(), &error))?;
             hasher.update(&piece[..read]);

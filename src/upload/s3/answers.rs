@@ -6,7 +6,7 @@ use roxmltree::{Document, Node};
 
 use crate::config::S3Target;
 use crate::queue::work::Failure;
-use crate::upload::http::Answer;
+use crate::upload::http::HttpAnswer;
 
 /// The most of a server's own words that is repeated.
 const MESSAGE_CHARS: usize = 300;
@@ -64,7 +64,7 @@ pub fn field(body: &[u8], name: &str) -> Option<String> {
 
 /// A part that the server holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedPart {
     pub number: u32,
     pub size_bytes: u64,
     /// Not every server lists it.
@@ -72,7 +72,7 @@ pub struct Listed {
 }
 
 /// A page of ListParts, and where the next begins.
-pub fn listed(body: &[u8]) -> Option<(Vec<Listed>, Option<String>)> {
+pub fn listed(body: &[u8]) -> Option<(Vec<ListedPart>, Option<String>)> {
     let text = std::str::from_utf8(body).ok()?;
     let document = Document::parse(text).ok()?;
     let root = document.root_element();
@@ -81,7 +81,7 @@ pub fn listed(body: &[u8]) -> Option<(Vec<Listed>, Option<String>)> {
     }
     let parts = root.children().filter(|n| n.tag_name().name() == "Part");
     let parts = parts.filter_map(|part| {
-        Some(Listed {
+        Some(ListedPart {
             number: child(part, "PartNumber")?.parse().ok()?,
             size_bytes: child(part, "Size")?.parse().ok()?,
             etag: child(part, "ETag"),
@@ -107,7 +107,7 @@ pub fn begun(body: &[u8], key: &str) -> Vec<String> {
 }
 
 /// How the queue is to take an answer that is no success.
-pub fn failure(answer: &Answer, doing: &str, target: &S3Target, now: Timestamp) -> Failure {
+pub fn failure(answer: &HttpAnswer, doing: &str, target: &S3Target, now: Timestamp) -> Failure {
     let said = Said::in_body(&answer.body);
     let words = explained(&said, target);
     let mut failure = answer.failure(doing, &words, now);
@@ -126,7 +126,7 @@ pub fn failure(answer: &Answer, doing: &str, target: &S3Target, now: Timestamp) 
             true => format!("{why}{}", skew(answer, now)),
             false => why.clone(),
         };
-        failure = Failure::Wait {
+        failure = Failure::Unavailable {
             why,
             retry_after_ms: None,
         };
@@ -177,7 +177,7 @@ fn explained(said: &Said, target: &S3Target) -> String {
 }
 
 /// By how much the clocks differ.
-fn skew(answer: &Answer, now: Timestamp) -> String {
+fn skew(answer: &HttpAnswer, now: Timestamp) -> String {
     let theirs = answer.header("date").and_then(|text| {
         let at = jiff::fmt::rfc2822::parse(text).ok()?;
         Some(at.timestamp().as_second() - now.as_second())
@@ -191,36 +191,16 @@ fn skew(answer: &Answer, now: Timestamp) -> String {
 }
 
 #[cfg(test)]
-pub mod tests {
+mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::path::PathBuf;
-
     use super::*;
-    use crate::config::Secret;
-    use crate::config::template::KeyTemplate;
+    use super::super::samples::target;
 
-    pub fn target() -> S3Target {
-        S3Target {
-            endpoint: "http://127.0.0.1:1".parse().unwrap(),
-            region: "eu-central-1".to_owned(),
-            bucket: "clips".to_owned(),
-            key: KeyTemplate::default(),
-            path_style: true,
-            storage_class: None,
-            encryption: None,
-            kms_key: None,
-            cache_control: None,
-            access_key_id: "KEYCANARY".to_owned(),
-            secret_access_key: Secret::new("SECRETCANARY"),
-            ca_file: None::<PathBuf>,
-        }
-    }
-
-    fn answer(status: u16, code: &str, message: &str) -> Answer {
+    fn answer(status: u16, code: &str, message: &str) -> HttpAnswer {
         let mut headers = ureq::http::HeaderMap::new();
         let date = "Fri, 24 May 2013 00:20:00 GMT";
         headers.insert("date", date.parse().unwrap());
-        Answer {
+        HttpAnswer {
             server: "https://s3".to_owned(),
             status,
             headers,
@@ -256,14 +236,14 @@ pub mod tests {
     #[test]
     fn a_clock_that_is_wrong_and_a_server_that_is_busy_wait() {
         let failure = told(403, "RequestTimeTooSkewed");
-        assert!(matches!(failure, Failure::Wait { .. }), "{failure:?}");
+        assert!(matches!(failure, Failure::Unavailable { .. }), "{failure:?}");
         assert!(failure.to_string().contains("1200 s behind"), "{failure}");
         for (status, code) in [
             (400, "RequestTimeout"),
             (503, "SlowDown"),
             (409, "OperationAborted"),
         ] {
-            assert!(matches!(told(status, code), Failure::Wait { .. }), "{code}");
+            assert!(matches!(told(status, code), Failure::Unavailable { .. }), "{code}");
         }
     }
 

@@ -3,7 +3,7 @@
 //!
 //! What is noted is the upload's id and each part's tag and checksum; the server is asked what
 //! it really holds before anything is skipped. A part's checksum is CRC-32. The SHA-256 of the
-//! whole is added up while parts are on their way (`lanes`), and compared with what the sidecar
+//! whole is added up while parts are on their way (`part_pool`), and compared with what the sidecar
 //! says before the upload is completed: what this box's disk damaged never becomes an object.
 //!
 //! Whoever is killed between a server's "begun" and his own note of it leaves an upload that
@@ -13,152 +13,20 @@ use std::fs::File;
 use std::path::Path;
 
 use crc32fast::Hasher;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::answers::{self, Said};
-use super::ask::Asking;
-use super::lanes::{self, Lane, Lanes, Work};
-use super::{Sending, base64};
+use super::part_pool::{self, PartPool, PartUpload, Work};
+use super::parts::{MultipartUpload, SentPart, Sums, part_bytes};
+use super::requests::{Asking, Sending};
 use crate::queue::work::Failure;
-use crate::upload::Item;
+use crate::upload::bundle::Item;
 use crate::upload::hash::{self, Hash};
 use crate::upload::http::Body;
 
 /// Larger files go in parts.
 pub const SINGLE_BYTES: u64 = 16_000_000;
-/// The header that names a part's checksum, or the whole's.
-pub const CRC32: &str = "x-amz-checksum-crc32";
-const PART_BYTES: u64 = 8 << 20;
-const MOST_PARTS: u64 = 10_000;
-
-/// Parts of 8 MiB, or as large as it takes for 10,000 to be enough; whole MiB.
-pub fn part_bytes(size_bytes: u64) -> u64 {
-    let least = size_bytes.div_ceil(MOST_PARTS).div_ceil(1 << 20) << 20;
-    least.max(PART_BYTES)
-}
-
-/// What is noted, so that a restart can go on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Open {
-    pub key: String,
-    pub size_bytes: u64,
-    pub sha256: String,
-    pub part_bytes: u64,
-    pub upload_id: String,
-    pub parts: Vec<Part>,
-}
-
-/// A part that the server took.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Part {
-    pub number: u32,
-    pub etag: String,
-    pub crc32: u32,
-    /// The server named its own checksum, and it was right.
-    pub proved: bool,
-}
-
-impl Open {
-    pub fn offset(&self, number: u32) -> u64 {
-        u64::from(number - 1) * self.part_bytes
-    }
-
-    pub fn len(&self, number: u32) -> u64 {
-        (self.size_bytes - self.offset(number)).min(self.part_bytes)
-    }
-
-    pub fn count(&self) -> u32 {
-        let count = self.size_bytes.div_ceil(self.part_bytes);
-        u32::try_from(count).unwrap_or(u32::MAX)
-    }
-
-    /// Drops what the server does not hold as we know it.
-    fn keep(&mut self, listed: &[answers::Listed]) {
-        let (size_bytes, part_bytes) = (self.size_bytes, self.part_bytes);
-        self.parts.retain(|part| {
-            let offset = u64::from(part.number.saturating_sub(1)) * part_bytes;
-            let len = size_bytes.saturating_sub(offset).min(part_bytes);
-            listed.iter().any(|there| {
-                let same_tag = there.etag.as_ref().is_none_or(|etag| *etag == part.etag);
-                there.number == part.number && there.size_bytes == len && same_tag
-            })
-        });
-    }
-
-    fn completion(&self) -> String {
-        let mut xml = String::from(
-            "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">",
-        );
-        for part in &self.parts {
-            let etag = part.etag.replace('&', "&amp;").replace('<', "&lt;");
-            let etag = etag.replace('"', "&quot;");
-            let number = part.number;
-            xml += &format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag>");
-            if part.proved {
-                let crc32 = base64(&part.crc32.to_be_bytes());
-                xml += &format!("<ChecksumCRC32>{crc32}</ChecksumCRC32>");
-            }
-            xml += "</Part>";
-        }
-        xml + "</CompleteMultipartUpload>"
-    }
-}
-
-/// What the server may name of the whole: servers take the one or the other.
-pub struct Sums {
-    /// Of all bytes.
-    whole: String,
-    /// Of the parts' checksums: `…-N`.
-    composite: String,
-}
-
-impl Sums {
-    /// Of each part in order: its checksum and length.
-    fn of(parts: &[(u32, u64)]) -> Sums {
-        let mut whole = Hasher::new();
-        let mut composite = Hasher::new();
-        for (crc32, len) in parts {
-            whole.combine(&Hasher::new_with_initial_len(*crc32, *len));
-            composite.update(&crc32.to_be_bytes());
-        }
-        let text = |hasher: Hasher| base64(&hasher.finalize().to_be_bytes());
-        Sums {
-            whole: text(whole),
-            composite: format!("{}-{}", text(composite), parts.len()),
-        }
-    }
-
-    /// Of a file as it is on the disk.
-    pub fn of_file(
-        path: &Path,
-        file: &File,
-        size_bytes: u64,
-        go_on: impl Fn() -> Result<(), Failure>,
-    ) -> Result<Sums, Failure> {
-        let mut parts = Vec::new();
-        let mut done = 0;
-        while done < size_bytes {
-            let len = (size_bytes - done).min(part_bytes(size_bytes));
-            let mut hasher = Hasher::new();
-            hash::pieces(path, file, done, len, |piece| {
-                hasher.update(piece);
-                go_on()
-            })?;
-            parts.push((hasher.finalize(), len));
-            done += len;
-        }
-        Ok(Sums::of(&parts))
-    }
-
-    /// What `there` must be, by its shape.
-    pub fn expected(&self, there: &str) -> &str {
-        match there.contains('-') {
-            true => &self.composite,
-            false => &self.whole,
-        }
-    }
-}
 
 /// A file to be sent in parts.
 pub struct Large<'a> {
@@ -182,7 +50,7 @@ impl Large<'_> {
         let result = self.send_parts(&mut open);
         let result = result.and_then(|()| self.complete(&open));
         let given_up = match &result {
-            Err(Failure::Never { .. }) => true,
+            Err(Failure::Permanent { .. }) => true,
             Err(Failure::Failed { .. }) => self.sending.attempt.last,
             _ => false,
         };
@@ -201,13 +69,13 @@ impl Large<'_> {
         Ok(Sums::of(&parts.collect::<Vec<_>>()))
     }
 
-    fn note(&self, open: &Open) -> Result<(), Failure> {
+    fn note(&self, open: &MultipartUpload) -> Result<(), Failure> {
         // Numbers and text: nothing here can fail to be JSON.
         let value = serde_json::to_value(open).unwrap_or_default();
         self.sending.attempt.notebook.note(Some(value))
     }
 
-    fn begun(&self) -> Result<Open, Failure> {
+    fn begun(&self) -> Result<MultipartUpload, Failure> {
         let asking = &self.sending.asking;
         let mut headers = asking.facts(self.item.part.content_type(), &self.sha256);
         headers.push(("x-amz-checksum-algorithm".to_owned(), "CRC32".to_owned()));
@@ -221,7 +89,7 @@ impl Large<'_> {
                 why: format!("{doing}: {server} answered without an UploadId: is it an S3 server?"),
             });
         };
-        let open = Open {
+        let open = MultipartUpload {
             key: self.item.key.clone(),
             size_bytes: self.item.size_bytes,
             sha256: hash::hex(&self.sha256),
@@ -234,15 +102,15 @@ impl Large<'_> {
     }
 
     /// What an earlier attempt left, as far as the server still holds it.
-    fn taken_up(&self) -> Result<Option<Open>, Failure> {
+    fn taken_up(&self) -> Result<Option<MultipartUpload>, Failure> {
         let Some(noted) = self.sending.attempt.resume else {
             return Ok(None);
         };
-        let Ok(mut open) = Open::deserialize(noted) else {
+        let Ok(mut open) = MultipartUpload::deserialize(noted) else {
             return Ok(None);
         };
         if open.key != self.item.key {
-            // Of another file of this parcel, or under another name.
+            // Of another file of this bundle, or under another name.
             return Ok(None);
         }
         let same = open.size_bytes == self.item.size_bytes
@@ -260,7 +128,7 @@ impl Large<'_> {
     }
 
     /// `None`: the server knows no such upload (any more).
-    fn listed(&self, upload_id: &str) -> Result<Option<Vec<answers::Listed>>, Failure> {
+    fn listed(&self, upload_id: &str) -> Result<Option<Vec<answers::ListedPart>>, Failure> {
         let asking = &self.sending.asking;
         let mut all = Vec::new();
         let mut marker: Option<String> = None;
@@ -292,10 +160,10 @@ impl Large<'_> {
         }
     }
 
-    fn send_parts(&self, open: &mut Open) -> Result<(), Failure> {
+    fn send_parts(&self, open: &mut MultipartUpload) -> Result<(), Failure> {
         let flow = &self.sending.attempt.flow;
         let upload_id = open.upload_id.clone();
-        let lane = Lane {
+        let upload = PartUpload {
             asking: &self.sending.asking,
             key: &self.item.key,
             path: self.path,
@@ -305,12 +173,12 @@ impl Large<'_> {
             count: open.count(),
         };
         let mut sha256 = Sha256::new();
-        lanes::run(&lane, flow, |lanes| {
-            let fed = self.feed(open, &lanes, &mut sha256);
+        part_pool::run(&upload, flow, |pool| {
+            let fed = self.feed(open, &pool, &mut sha256);
             if fed.is_err() {
-                lanes.recall();
+                pool.recall();
             }
-            let rest = lanes.rest(&mut |part| self.took(open, part));
+            let rest = pool.rest(&mut |part| self.took(open, part));
             fed.and(rest)
         })?;
         match Hash::from(sha256.finalize()) == self.sha256 {
@@ -321,7 +189,7 @@ impl Large<'_> {
 
     /// Hands on what the server does not hold yet. The whole's hash takes longer than a part's
     /// checksum: it is added up while the part is on its way.
-    fn feed(&self, open: &mut Open, lanes: &Lanes<'_>, sha256: &mut Sha256) -> Result<(), Failure> {
+    fn feed(&self, open: &mut MultipartUpload, pool: &PartPool<'_>, sha256: &mut Sha256) -> Result<(), Failure> {
         for number in 1..=open.count() {
             let (offset, len) = (open.offset(number), open.len(number));
             let mut crc32 = Hasher::new();
@@ -337,7 +205,7 @@ impl Large<'_> {
                     len,
                     crc32,
                 };
-                lanes.hand_on(work, &mut |part| self.took(open, part))?;
+                pool.hand_on(work, &mut |part| self.took(open, part))?;
             }
             self.pieces(offset, len, |piece| sha256.update(piece))?;
         }
@@ -353,14 +221,14 @@ impl Large<'_> {
     }
 
     /// The server holds it.
-    fn took(&self, open: &mut Open, part: Part) -> Result<(), Failure> {
+    fn took(&self, open: &mut MultipartUpload, part: SentPart) -> Result<(), Failure> {
         open.parts.retain(|other| other.number != part.number);
         open.parts.push(part);
         open.parts.sort_by_key(|part| part.number);
         self.note(open)
     }
 
-    fn complete(&self, open: &Open) -> Result<(), Failure> {
+    fn complete(&self, open: &MultipartUpload) -> Result<(), Failure> {
         let asking = &self.sending.asking;
         let url = asking.url(&self.item.key, &[("uploadId", &open.upload_id)]);
         let xml = open.completion();
@@ -404,10 +272,10 @@ impl Large<'_> {
 /// changed meanwhile) is given up.
 pub fn give_up_strangers(sending: &Sending<'_>) -> Result<(), Failure> {
     let noted = sending.attempt.resume;
-    let Some(open) = noted.and_then(|noted| Open::deserialize(noted).ok()) else {
+    let Some(open) = noted.and_then(|noted| MultipartUpload::deserialize(noted).ok()) else {
         return Ok(());
     };
-    let mut items = sending.attempt.parcel.items.iter();
+    let mut items = sending.attempt.bundle.items.iter();
     match items.any(|item| item.key == open.key) {
         true => Ok(()),
         false => abort(&sending.asking, &open.key, &open.upload_id),
@@ -419,76 +287,4 @@ fn abort(asking: &Asking<'_>, key: &str, upload_id: &str) -> Result<(), Failure>
     let url = asking.url(key, &[("uploadId", upload_id)]);
     asking.exchange("DELETE", &url, Vec::new(), Body::None)?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn open(parts: &[(u32, &str)]) -> Open {
-        Open {
-            key: "k".to_owned(),
-            size_bytes: 20 << 20,
-            sha256: "00".repeat(32),
-            part_bytes: 8 << 20,
-            upload_id: "u".to_owned(),
-            parts: parts
-                .iter()
-                .map(|(number, etag)| Part {
-                    number: *number,
-                    etag: (*etag).to_owned(),
-                    crc32: 5,
-                    proved: true,
-                })
-                .collect(),
-        }
-    }
-
-    #[test]
-    fn ten_thousand_parts_are_always_enough() {
-        assert_eq!(part_bytes(25_000_000), 8 << 20);
-        let large = 1 << 40;
-        assert!(part_bytes(large) * MOST_PARTS >= large);
-        assert_eq!(part_bytes(large) % (1 << 20), 0);
-        let all = open(&[]);
-        assert_eq!((all.count(), all.len(3)), (3, 4 << 20));
-    }
-
-    #[test]
-    fn the_checksum_of_the_whole_comes_out_of_those_of_its_parts() {
-        let parts = [&b"a goal "[..], &b"in the last "[..], &b"minute"[..]];
-        let each = parts.map(|part| (crc32fast::hash(part), part.len() as u64));
-        let sums = Sums::of(&each);
-        let whole = crc32fast::hash(&parts.concat());
-        assert_eq!(sums.expected("x"), base64(&whole.to_be_bytes()));
-        assert!(sums.expected("x-3").ends_with("-3"));
-    }
-
-    #[test]
-    fn only_parts_that_the_server_holds_as_they_were_sent_are_kept() {
-        let mut kept = open(&[(1, "\"a\""), (2, "\"b\""), (3, "\"c\"")]);
-        let there = |number, size_bytes, etag: Option<&str>| answers::Listed {
-            number,
-            size_bytes,
-            etag: etag.map(str::to_owned),
-        };
-        kept.keep(&[
-            there(1, 8 << 20, Some("\"a\"")),
-            there(2, 8 << 20, Some("\"other\"")),
-            there(3, 4 << 20, None),
-        ]);
-        let numbers: Vec<u32> = kept.parts.iter().map(|part| part.number).collect();
-        assert_eq!(numbers, [1, 3]);
-        kept.keep(&[there(3, 5, None)]);
-        assert!(kept.parts.is_empty());
-    }
-
-    #[test]
-    fn a_completion_names_each_part_with_its_tag_and_hash() {
-        let xml = open(&[(1, "\"a&b\"")]).completion();
-        let text = "<PartNumber>1</PartNumber><ETag>&quot;a&amp;b&quot;</ETag><ChecksumCRC32>";
-        assert!(xml.contains(text), "{xml}");
-        roxmltree::Document::parse(&xml).unwrap();
-    }
 }

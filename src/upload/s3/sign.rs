@@ -1,5 +1,7 @@
 //! AWS Signature Version 4 in the `Authorization` header. Pure.
 //!
+//! Ours, because rusty-s3 only presigns URLs.
+//!
 //! The header rather than a presigned URL: nothing that would let somebody else upload ever
 //! stands in a URL. Of a file that is sent, its checksum is signed as a header; what we write
 //! ourselves (XML, the sidecar's copy) is signed whole.
@@ -15,35 +17,35 @@ use crate::upload::hash::{Hash, hex, of_bytes};
 
 /// What is signed of the body.
 #[derive(Clone, Copy)]
-pub enum Payload<'a> {
+pub enum S3Payload<'a> {
     Bytes(&'a [u8]),
     /// Nothing but what its headers say of it: its checksum.
     Unsigned,
 }
 
 /// Who signs.
-pub struct Signer<'a> {
+pub struct S3Signer<'a> {
     pub access_key_id: &'a str,
     pub secret: &'a str,
     pub region: &'a str,
 }
 
-impl Signer<'_> {
+impl S3Signer<'_> {
     /// All headers to send: those given (lower case), those of the signature, and it.
     pub fn sign(
         &self,
         method: &str,
         url: &Url,
         headers: Vec<(String, String)>,
-        body: Payload<'_>,
+        body: S3Payload<'_>,
         now: Timestamp,
     ) -> Vec<(String, String)> {
         let stamp = now.strftime("%Y%m%dT%H%M%SZ").to_string();
         let day = now.strftime("%Y%m%d").to_string();
         let mut headers = headers;
         let body = match body {
-            Payload::Bytes(bytes) => hex(&of_bytes(bytes)),
-            Payload::Unsigned => "UNSIGNED-PAYLOAD".to_owned(),
+            S3Payload::Bytes(bytes) => hex(&of_bytes(bytes)),
+            S3Payload::Unsigned => "UNSIGNED-PAYLOAD".to_owned(),
         };
         headers.push(("x-amz-content-sha256".to_owned(), body.clone()));
         headers.push(("x-amz-date".to_owned(), stamp.clone()));
@@ -125,7 +127,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    const SIGNER: Signer<'static> = Signer {
+    const SIGNER: S3Signer<'static> = S3Signer {
         access_key_id: "AKIAIOSFODNN7EXAMPLE",
         secret: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
         region: "us-east-1",
@@ -137,7 +139,7 @@ mod tests {
             .iter()
             .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
         let url = Url::parse(url).unwrap();
-        let all = SIGNER.sign(method, &url, headers.collect(), Payload::Bytes(body), now);
+        let all = SIGNER.sign(method, &url, headers.collect(), S3Payload::Bytes(body), now);
         let (name, value) = all.last().unwrap();
         assert_eq!(name, "authorization");
         value.rsplit('=').next().unwrap().to_owned()

@@ -10,7 +10,7 @@ use sha2::Sha256;
 use crate::upload::hash::{hex, of_bytes};
 
 /// Who signs.
-pub struct Signer<'a> {
+pub struct RequestSigner<'a> {
     pub device_id: &'a str,
     pub client_id: &'a str,
     pub secret: &'a str,
@@ -25,14 +25,14 @@ pub struct Signed<'a> {
     pub nonce: &'a str,
 }
 
-impl Signer<'_> {
+impl RequestSigner<'_> {
     /// The headers that a backend checks.
     pub fn headers(&self, request: &Signed<'_>) -> Vec<(String, String)> {
         let body_sha256 = hex(&of_bytes(request.body));
         let text = text(request, &body_sha256);
         [
             ("X-Device-Id", self.device_id.to_owned()),
-            ("X-Client-Id", self.client_id.to_owned()),
+            ("X-HttpClient-Id", self.client_id.to_owned()),
             ("X-Timestamp", request.unix_s.to_string()),
             ("X-Nonce", request.nonce.to_owned()),
             ("X-Body-SHA256", body_sha256),

@@ -8,18 +8,18 @@ use serde_json::{Map, Value};
 use crate::base::Wall;
 use crate::config::{Never, SignedUrlFields};
 use crate::queue::sidecar::Sidecar;
-use crate::upload::{Item, Part};
+use crate::upload::bundle::{FileRole, Item};
 
 /// The most of a server's own words that is repeated.
 const SAID_CHARS: usize = 200;
 
 /// What a file is, in our words.
-fn kind(part: Part) -> &'static str {
+fn kind(part: FileRole) -> &'static str {
     match part {
-        Part::Video => "video",
-        Part::Vertical => "vertical",
-        Part::Thumbnail => "thumbnail",
-        Part::Sidecar => "sidecar",
+        FileRole::Video => "video",
+        FileRole::Vertical => "vertical",
+        FileRole::Thumbnail => "thumbnail",
+        FileRole::Sidecar => "sidecar",
     }
 }
 

@@ -1,12 +1,13 @@
 //! Whether the backend answers at all: what it thinks of us shows only when something is
 //! registered, and that would stay.
 
-use super::{Body, Request, SignedUrlAdapter};
+use super::SignedUrlAdapter;
 use crate::base::Stop;
 use crate::queue::work::Failure;
+use crate::upload::http::{Body, Request};
 
 impl SignedUrlAdapter {
-    pub fn reach(&self, stop: &Stop) -> Result<String, Failure> {
+    pub fn probe(&self, stop: &Stop) -> Result<String, Failure> {
         let mut url = self.target.url.clone();
         url.set_path("/");
         url.set_query(None);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hindsight::base::RealClock;
 use hindsight::disk::Lock;
-use hindsight::queue::hand::Still;
+use hindsight::queue::manual::Still;
 use hindsight::queue::sidecar::{Stage, Status};
 use hindsight::queue::{QueueError, Which};
 use jiff::tz::TimeZone;

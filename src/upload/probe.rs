@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use super::http::Limits;
-use super::{UploadError, folder, s3, shared, signed_url};
+use super::types::{Limits, UploadError};
+use super::{folder, s3, shared, signed_url};
 use crate::base::{Clock, Stop};
 use crate::config::Config;
 use crate::config::{self, TargetKind};
@@ -14,7 +14,7 @@ use crate::queue::work::Failure;
 
 /// What came of asking one target.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reached {
+pub struct ProbeResult {
     /// The target's in the configuration.
     pub id: String,
     /// What it is and where: no secrets.
@@ -24,8 +24,8 @@ pub struct Reached {
 }
 
 /// Asks all at once; one that does not answer takes as long as `limits` allows.
-pub fn reach(config: &Config, clock: &Arc<dyn Clock>, limits: Limits, stop: &Stop) -> Vec<Reached> {
-    let ask = |target: &config::TargetSettings| Reached {
+pub fn probe(config: &Config, clock: &Arc<dyn Clock>, limits: Limits, stop: &Stop) -> Vec<ProbeResult> {
+    let ask = |target: &config::TargetSettings| ProbeResult {
         id: target.id.clone(),
         what: what(&target.kind),
         answer: one(config, target, clock, limits, stop),
@@ -36,7 +36,7 @@ pub fn reach(config: &Config, clock: &Arc<dyn Clock>, limits: Limits, stop: &Sto
             .iter()
             .map(|target| (target, scope.spawn(move || ask(target))))
             .collect();
-        let crashed = |target: &config::TargetSettings| Reached {
+        let crashed = |target: &config::TargetSettings| ProbeResult {
             id: target.id.clone(),
             what: what(&target.kind),
             answer: Err("an error inside hindsight while asking it".to_owned()),
@@ -73,15 +73,15 @@ fn one(
     let answer = match &target.kind {
         TargetKind::Folder(folder) => {
             let shared = Arc::new(shared(config, clock.clone()));
-            folder::FolderAdapter::new(folder).reach(&shared, limits, stop)
+            folder::FolderAdapter::new(folder).probe(&shared, limits, stop)
         }
         TargetKind::S3(s3) => {
             let adapter = s3::S3Adapter::new(id, s3, limits).map_err(wrong)?;
-            adapter.reach(&**clock, stop)
+            adapter.probe(&**clock, stop)
         }
         TargetKind::SignedUrl(signed) => {
             let adapter = signed_url::SignedUrlAdapter::new(id, signed, limits).map_err(wrong)?;
-            adapter.reach(stop)
+            adapter.probe(stop)
         }
     };
     answer.map_err(|failure: Failure| failure.to_string())

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 
 use super::copy::{Copier, News};
-use super::{FolderAdapter, silent, wait};
+use super::FolderAdapter;
+use super::failure::{silent, wait};
 use crate::base::Stop;
 use crate::disk::{Disk, files::for_people};
 use crate::queue::work::Failure;
-use crate::upload::Shared;
-use crate::upload::http::Limits;
+use crate::upload::types::{Limits, Shared};
 
 impl FolderAdapter {
     /// What it has room for. A share that hangs is left after `limits.connect`.
-    pub fn reach(
+    pub fn probe(
         &self,
         shared: &Arc<Shared>,
         limits: Limits,

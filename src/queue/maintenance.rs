@@ -1,7 +1,7 @@
 //! The one who looks after the queue: reads what is there, hears of what is new, and
 //! deletes what is over.
 //!
-//! Not here: what is to go (`keep`), in which order files go (`store`).
+//! Not here: what is to go (`retention`), in which order files go (`store`).
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -9,22 +9,13 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-use super::core::{Core, Open};
-use super::keep::{self, Kept, Room, Steady};
-use super::machine::{Event as Change, Next, next};
-use super::scan::{self, Seen};
+use super::core::Core;
+use super::inbox::{Message, OpenedStorage};
+use super::retention::{self, Kept, Room, Steady};
+use super::machine::{JobEvent as Change, NextStep, next};
+use super::scan::{self, ScannedHighlight};
 use super::sidecar::{Removed, Sidecar};
 use super::workers::remove_raw;
-
-/// What the queue is told.
-pub enum Message {
-    /// The storage can be used.
-    Open(Box<Open>),
-    /// A sidecar was written.
-    New(PathBuf),
-    /// Look at the stop signal.
-    Wake,
-}
 
 /// Between two looks at what is to be deleted.
 const LOOK: Duration = Duration::from_secs(30);
@@ -35,7 +26,7 @@ const RECENT_MS: i64 = 7 * 86_400_000;
 
 /// What is known of the room on the disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DiskFacts {
+pub struct DiskUsage {
     pub free_bytes: u64,
     pub total_bytes: u64,
     /// Uploaded highlights, which go when room is needed.
@@ -47,8 +38,8 @@ pub struct DiskFacts {
 }
 
 /// Runs until the queue ends.
-pub fn tend(core: &Core, mail: &Receiver<Message>, facts: &dyn Fn(DiskFacts)) {
-    let mut tending = Tending {
+pub fn maintain(core: &Core, mail: &Receiver<Message>, facts: &dyn Fn(DiskUsage)) {
+    let mut maintenance = Maintenance {
         core,
         facts,
         steady: Steady::default(),
@@ -57,35 +48,35 @@ pub fn tend(core: &Core, mail: &Receiver<Message>, facts: &dyn Fn(DiskFacts)) {
         soon: LOOK_SOON,
     };
     while !core.leaving() {
-        let limit = match (tending.chores.is_empty(), tending.unread.is_empty()) {
+        let limit = match (maintenance.chores.is_empty(), maintenance.unread.is_empty()) {
             (false, _) => Duration::ZERO,
-            (true, false) => tending.soon,
+            (true, false) => maintenance.soon,
             (true, true) => LOOK,
         };
         match mail.recv_timeout(limit) {
-            Ok(Message::Open(open)) => tending.open(*open),
-            Ok(Message::New(path)) => tending.look(path),
+            Ok(Message::Open(open)) => maintenance.open(*open),
+            Ok(Message::New(path)) => maintenance.look(path),
             Ok(Message::Wake) => {}
-            Err(RecvTimeoutError::Timeout) => match tending.chores.pop_front() {
-                Some(path) => tending.chore(&path),
+            Err(RecvTimeoutError::Timeout) => match maintenance.chores.pop_front() {
+                Some(path) => maintenance.chore(&path),
                 None => {
-                    tending.read_again();
-                    tending.retain();
+                    maintenance.read_again();
+                    maintenance.retain();
                 }
             },
             // Nobody can tell anything any more; what is known is worked on.
             Err(RecvTimeoutError::Disconnected) => {
                 core.stop.wait(crate::base::StopLevel::Finish, LOOK);
-                tending.retain();
+                maintenance.retain();
             }
         }
     }
     core.wake();
 }
 
-struct Tending<'a> {
+struct Maintenance<'a> {
     core: &'a Core,
-    facts: &'a dyn Fn(DiskFacts),
+    facts: &'a dyn Fn(DiskUsage),
     steady: Steady,
     /// Sidecars that are to be settled, removed, or freed of their unmarked clip.
     chores: VecDeque<PathBuf>,
@@ -94,15 +85,15 @@ struct Tending<'a> {
     soon: Duration,
 }
 
-impl Tending<'_> {
-    fn open(&mut self, open: Open) {
+impl Maintenance<'_> {
+    fn open(&mut self, open: OpenedStorage) {
         let sidecars = open.sidecars.clone();
         if self.core.open.set(open).is_err() {
             return;
         }
         let (core, chores, unread) = (self.core, &mut self.chores, &mut self.unread);
         let now = core.now();
-        let see = |seen: Seen| {
+        let see = |seen: ScannedHighlight| {
             let raw = raw_is_to_go(core, &seen);
             if core.state().know(&seen, &now) || raw {
                 chores.push_back(seen.path);
@@ -150,8 +141,8 @@ impl Tending<'_> {
             return;
         };
         let done = match next(&sidecar, &self.core.rules) {
-            Next::Remove => self.remove(open, path),
-            Next::Settle => self.core.change(sidecars, path, &Change::Settled).map(drop),
+            NextStep::Remove => self.remove(open, path),
+            NextStep::Settle => self.core.change(sidecars, path, &Change::Settled).map(drop),
             _ => remove_raw(self.core, sidecars, path, &sidecar),
         };
         // What went wrong is told; the next start tries again.
@@ -180,7 +171,7 @@ impl Tending<'_> {
         if let Some(room) = room {
             (self.facts)(facts(room, &kept, now_unix_ms, &rules));
         }
-        for at in keep::what_goes(&kept, now_unix_ms, room, &rules) {
+        for at in retention::what_goes(&kept, now_unix_ms, room, &rules) {
             if core.leaving() {
                 return;
             }
@@ -193,7 +184,7 @@ impl Tending<'_> {
     }
 
     /// Deletes a highlight, each step after the one that makes it safe.
-    fn remove(&self, open: &Open, path: &Path) -> Result<(), super::state::Turn> {
+    fn remove(&self, open: &OpenedStorage, path: &Path) -> Result<(), super::state::AttemptResult> {
         let (core, sidecars) = (self.core, &open.sidecars);
         let trouble = |error| core.disk_trouble(path, "deleting the highlight", &error);
         let sidecar = sidecars.read(path).map_err(trouble)?;
@@ -211,7 +202,7 @@ impl Tending<'_> {
     }
 
     /// Those whose times nobody knows begin to age now.
-    fn stamp(&self, open: &Open, paths: &[PathBuf], kept: &[Kept]) {
+    fn stamp(&self, open: &OpenedStorage, paths: &[PathBuf], kept: &[Kept]) {
         let unknown = |kept: &Kept| {
             kept.rest.is_some() && kept.pressed_unix_ms.or(kept.changed_unix_ms).is_none()
         };
@@ -233,7 +224,7 @@ fn tell_deleted(sidecar: &Sidecar) {
 }
 
 /// Left by an earlier run, or by an earlier configuration.
-fn raw_is_to_go(core: &Core, seen: &Seen) -> bool {
+fn raw_is_to_go(core: &Core, seen: &ScannedHighlight) -> bool {
     let sidecar = &seen.sidecar;
     match sidecar.removed {
         Some(Removed::Raw) => seen.raw,
@@ -242,7 +233,7 @@ fn raw_is_to_go(core: &Core, seen: &Seen) -> bool {
     }
 }
 
-fn facts(room: Room, kept: &[Kept], now_unix_ms: Option<i64>, rules: &keep::Rules) -> DiskFacts {
+fn facts(room: Room, kept: &[Kept], now_unix_ms: Option<i64>, rules: &retention::RetentionRules) -> DiskUsage {
     let uploaded = kept
         .iter()
         .filter(|k| k.rest == Some(super::machine::Rest::Uploaded));
@@ -258,8 +249,8 @@ fn facts(room: Room, kept: &[Kept], now_unix_ms: Option<i64>, rules: &keep::Rule
     // A box that is new has no week behind it; a day at least.
     let oldest = recent.iter().map(|(age, _)| *age).max().unwrap_or(0);
     let since_ms = u64::try_from(oldest.max(86_400_000)).unwrap_or(1);
-    let days = keep::days_left(room, spare, rules, bytes, since_ms);
-    DiskFacts {
+    let days = retention::days_left(room, spare, rules, bytes, since_ms);
+    DiskUsage {
         free_bytes: room.free_bytes,
         total_bytes: room.total_bytes,
         spare_bytes: spare,

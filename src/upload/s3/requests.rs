@@ -6,13 +6,15 @@
 use jiff::Timestamp;
 use url::Url;
 
-use super::multipart::CRC32;
-use super::sign::{self, Payload, Signer};
-use super::{S3Adapter, SHA256, answers, base64};
+use super::sign::{self, S3Payload, S3Signer};
+use super::answers;
+use super::bucket::{CRC32, S3Adapter, SHA256, base64};
 use crate::queue::work::Failure;
 use crate::upload::hash::{self, Hash};
-use crate::upload::http::{Answer, Body, Request, Session};
-use crate::upload::{Item, Shared};
+use crate::upload::http::{HttpAnswer, Body, Request, Session};
+use crate::upload::attempt::Attempt;
+use crate::upload::bundle::Item;
+use crate::upload::types::Shared;
 
 pub struct Asking<'a> {
     pub adapter: &'a S3Adapter,
@@ -20,8 +22,14 @@ pub struct Asking<'a> {
     pub session: Session,
 }
 
+/// One attempt.
+pub struct Sending<'a> {
+    pub attempt: &'a Attempt<'a>,
+    pub asking: Asking<'a>,
+}
+
 /// What a HEAD said of an object that is there.
-pub struct Held {
+pub struct StoredObject {
     pub size_bytes: Option<u64>,
     /// Base64; of a file in one piece.
     pub checksum: Option<String>,
@@ -31,7 +39,7 @@ pub struct Held {
     pub sha256: Option<String>,
 }
 
-impl Held {
+impl StoredObject {
     /// Whether an earlier attempt brought this very file.
     pub fn is(&self, item: &Item, hash: &Hash) -> bool {
         let same = match &self.checksum {
@@ -90,14 +98,14 @@ impl Asking<'_> {
         url: &Url,
         headers: Vec<(String, String)>,
         body: Body<'_>,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<HttpAnswer, Failure> {
         let payload = match &body {
-            Body::None => Payload::Bytes(b""),
-            Body::Bytes(bytes) => Payload::Bytes(bytes),
-            Body::File(_) => Payload::Unsigned,
+            Body::None => S3Payload::Bytes(b""),
+            Body::Bytes(bytes) => S3Payload::Bytes(bytes),
+            Body::File(_) => S3Payload::Unsigned,
         };
         let target = &self.adapter.target;
-        let signer = Signer {
+        let signer = S3Signer {
             access_key_id: &target.access_key_id,
             secret: target.secret_access_key.reveal(),
             region: &target.region,
@@ -119,26 +127,26 @@ impl Asking<'_> {
         headers: Vec<(String, String)>,
         body: Body<'_>,
         doing: &str,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<HttpAnswer, Failure> {
         let answer = self.exchange(method, url, headers, body)?;
         self.yes(answer, doing)
     }
 
-    pub fn yes(&self, answer: Answer, doing: &str) -> Result<Answer, Failure> {
+    pub fn yes(&self, answer: HttpAnswer, doing: &str) -> Result<HttpAnswer, Failure> {
         match answer.is_success() {
             true => Ok(answer),
             false => Err(self.failure(&answer, doing)),
         }
     }
 
-    pub fn failure(&self, answer: &Answer, doing: &str) -> Failure {
+    pub fn failure(&self, answer: &HttpAnswer, doing: &str) -> Failure {
         answers::failure(answer, doing, &self.adapter.target, self.now())
     }
 
     /// Whether the server named its checksum; an error if it is not this one.
     pub fn same_checksum(
         &self,
-        answer: &Answer,
+        answer: &HttpAnswer,
         header: &str,
         want: &str,
         doing: &str,
@@ -172,7 +180,7 @@ impl Asking<'_> {
     }
 
     /// What is there under this name; `None`: nothing that we could know of.
-    pub fn held(&self, url: &Url) -> Result<Option<Held>, Failure> {
+    pub fn held(&self, url: &Url) -> Result<Option<StoredObject>, Failure> {
         let answer = self.head(url)?;
         if answer.says_later() {
             return Err(self.failure(&answer, "looking what is there"));
@@ -182,15 +190,15 @@ impl Asking<'_> {
         Ok(answer.is_success().then(|| held(&answer)))
     }
 
-    pub fn head(&self, url: &Url) -> Result<Answer, Failure> {
+    pub fn head(&self, url: &Url) -> Result<HttpAnswer, Failure> {
         let asked = ("x-amz-checksum-mode".to_owned(), "ENABLED".to_owned());
         self.exchange("HEAD", url, vec![asked], Body::None)
     }
 }
 
-pub fn held(answer: &Answer) -> Held {
+pub fn held(answer: &HttpAnswer) -> StoredObject {
     let text = |name| answer.header(name).map(str::to_owned);
-    Held {
+    StoredObject {
         size_bytes: answer
             .header("content-length")
             .and_then(|text| text.parse().ok()),

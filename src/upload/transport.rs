@@ -19,7 +19,7 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
 };
 
-use super::http::Limits;
+use super::types::Limits;
 use crate::base::{Stop, StopLevel};
 
 /// How long nobody looks at the stop signal, at most.
@@ -32,7 +32,7 @@ const SEND_BUFFER: usize = 256 << 10;
 
 /// Why there is no connection, or no more.
 #[derive(Debug, thiserror::Error)]
-pub enum WireError {
+pub enum TransportError {
     #[error("told to stop")]
     Stopped,
     #[error("no address was found for its name: {0}")]
@@ -45,19 +45,19 @@ pub enum WireError {
     Silent(Duration),
 }
 
-impl WireError {
+impl TransportError {
     fn into_io(self) -> io::Error {
         io::Error::other(self)
     }
 }
 
-impl From<WireError> for Error {
-    fn from(error: WireError) -> Error {
+impl From<TransportError> for Error {
+    fn from(error: TransportError) -> Error {
         Error::Other(Box::new(error))
     }
 }
 
-/// Leaves it to [`Wire`], which can be left, to look names up.
+/// Leaves it to [`TcpConnector`], which can be left, to look names up.
 #[derive(Debug)]
 pub struct Unresolved;
 
@@ -70,35 +70,35 @@ impl Resolver for Unresolved {
 }
 
 /// Makes connections.
-pub struct Wire {
+pub struct TcpConnector {
     pub stop: Stop,
     pub limits: Limits,
 }
 
-impl fmt::Debug for Wire {
+impl fmt::Debug for TcpConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Wire")
+        f.write_str("TcpConnector")
     }
 }
 
-impl Connector<()> for Wire {
-    type Out = WireTransport;
+impl Connector<()> for TcpConnector {
+    type Out = TcpTransport;
 
     fn connect(
         &self,
         details: &ConnectionDetails<'_>,
         _: Option<()>,
-    ) -> Result<Option<WireTransport>, Error> {
+    ) -> Result<Option<TcpTransport>, Error> {
         let host = details.uri.host().unwrap_or_default().to_owned();
         let usual = if details.needs_tls() { 443 } else { 80 };
         let port = details.uri.port_u16().unwrap_or(usual);
-        let stream = self.reach(host, port)?;
+        let stream = self.probe(host, port)?;
         stream.set_nodelay(true)?;
         setsockopt(&stream, sockopt::SndBuf, &SEND_BUFFER).map_err(io::Error::from)?;
         stream.set_read_timeout(Some(LOOK))?;
         stream.set_write_timeout(Some(LOOK))?;
         let config = details.config;
-        Ok(Some(WireTransport {
+        Ok(Some(TcpTransport {
             stream,
             buffers: LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size()),
             stop: self.stop.clone(),
@@ -107,9 +107,9 @@ impl Connector<()> for Wire {
     }
 }
 
-impl Wire {
+impl TcpConnector {
     /// A thread that is left behind ends when the system's lookup or connect does.
-    fn reach(&self, host: String, port: u16) -> Result<TcpStream, WireError> {
+    fn probe(&self, host: String, port: u16) -> Result<TcpStream, TransportError> {
         let limit = self.limits.connect;
         let (tell, told) = channel();
         let thread = std::thread::Builder::new().name("upload-connect".to_owned());
@@ -117,51 +117,51 @@ impl Wire {
             // A receiver that is gone has left; the stream closes itself.
             let _ = tell.send(connected(&host, port, limit));
         };
-        thread.spawn(work).map_err(WireError::Connect)?;
+        thread.spawn(work).map_err(TransportError::Connect)?;
         let begun = Instant::now();
         loop {
             match told.recv_timeout(LOOK) {
                 Ok(result) => return result,
-                Err(RecvTimeoutError::Disconnected) => return Err(WireError::Unanswered(limit)),
+                Err(RecvTimeoutError::Disconnected) => return Err(TransportError::Unanswered(limit)),
                 Err(RecvTimeoutError::Timeout) => {}
             }
             if self.stop.level() >= StopLevel::Finish {
-                return Err(WireError::Stopped);
+                return Err(TransportError::Stopped);
             }
             // Each of the addresses has its own limit.
             if begun.elapsed() > limit * 3 {
-                return Err(WireError::Unanswered(begun.elapsed()));
+                return Err(TransportError::Unanswered(begun.elapsed()));
             }
         }
     }
 }
 
-fn connected(host: &str, port: u16, limit: Duration) -> Result<TcpStream, WireError> {
+fn connected(host: &str, port: u16, limit: Duration) -> Result<TcpStream, TransportError> {
     // Of an IPv6 address, the brackets are the URL's.
     let name = host.trim_start_matches('[').trim_end_matches(']');
     let addresses = (name, port).to_socket_addrs();
-    let addresses = addresses.map_err(|error| WireError::Lookup(error.to_string()))?;
-    let mut last = WireError::Lookup("its name has none".to_owned());
+    let addresses = addresses.map_err(|error| TransportError::Lookup(error.to_string()))?;
+    let mut last = TransportError::Lookup("its name has none".to_owned());
     for address in addresses.take(8) {
         last = match TcpStream::connect_timeout(&address, limit) {
             Ok(stream) => return Ok(stream),
-            Err(error) if error.kind() == ErrorKind::TimedOut => WireError::Unanswered(limit),
-            Err(error) => WireError::Connect(error),
+            Err(error) if error.kind() == ErrorKind::TimedOut => TransportError::Unanswered(limit),
+            Err(error) => TransportError::Connect(error),
         };
     }
     Err(last)
 }
 
-pub struct WireTransport {
+pub struct TcpTransport {
     stream: TcpStream,
     buffers: LazyBuffers,
     stop: Stop,
     idle: Duration,
 }
 
-impl fmt::Debug for WireTransport {
+impl fmt::Debug for TcpTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("WireTransport")
+        f.write_str("TcpTransport")
     }
 }
 
@@ -171,20 +171,20 @@ fn is_wait(error: &io::Error) -> bool {
     matches!(error.kind(), WouldBlock | TimedOut | Interrupted)
 }
 
-impl WireTransport {
+impl TcpTransport {
     /// Whether to go on waiting.
-    fn patience(&self, since: Instant) -> Result<(), WireError> {
+    fn patience(&self, since: Instant) -> Result<(), TransportError> {
         if self.stop.level() >= StopLevel::Finish {
-            return Err(WireError::Stopped);
+            return Err(TransportError::Stopped);
         }
         if since.elapsed() >= self.idle {
-            return Err(WireError::Silent(self.idle));
+            return Err(TransportError::Silent(self.idle));
         }
         Ok(())
     }
 }
 
-impl Transport for WireTransport {
+impl Transport for TcpTransport {
     fn buffers(&mut self) -> &mut dyn Buffers {
         &mut self.buffers
     }
@@ -201,11 +201,11 @@ impl Transport for WireTransport {
                     moved = Instant::now();
                     // A slow reader takes a little at a time: it must not keep us from leaving.
                     if self.stop.level() >= StopLevel::Finish {
-                        return Err(WireError::Stopped.into_io().into());
+                        return Err(TransportError::Stopped.into_io().into());
                     }
                 }
                 Err(error) if is_wait(&error) => {
-                    self.patience(moved).map_err(WireError::into_io)?;
+                    self.patience(moved).map_err(TransportError::into_io)?;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -233,7 +233,7 @@ impl Transport for WireTransport {
                     return Ok(n > 0);
                 }
                 Err(error) if is_wait(&error) => {
-                    self.patience(begun).map_err(WireError::into_io)?;
+                    self.patience(begun).map_err(TransportError::into_io)?;
                 }
                 Err(error) => return Err(error.into()),
             }

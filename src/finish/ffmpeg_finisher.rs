@@ -59,7 +59,7 @@ impl Default for Limits {
 }
 
 /// Runs FFmpeg. Any number of threads may call it at once.
-pub struct Maker {
+pub struct FfmpegFinisher {
     pub(super) settings: Settings,
     disk: Disk,
     known: Mutex<Known>,
@@ -102,7 +102,7 @@ const LARGER_BYTES: u64 = 64_000_000;
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Failure {
         match error {
-            RunError::Left => Failure::Left,
+            RunError::Left => Failure::Cancelled,
             RunError::Missing { .. } => {
                 wait(format!("{error}: apt install ffmpeg, or set finish.ffmpeg"))
             }
@@ -121,13 +121,13 @@ impl From<ToolError> for Failure {
     }
 }
 
-impl Maker {
-    pub fn new(mut settings: Settings) -> Maker {
+impl FfmpegFinisher {
+    pub fn new(mut settings: Settings) -> FfmpegFinisher {
         for logo in &mut settings.finish.logos {
             // FFmpeg takes what begins with a dash for an option, and what has a colon for a protocol.
             logo.file = std::path::absolute(&logo.file).unwrap_or(logo.file.clone());
         }
-        Maker {
+        FfmpegFinisher {
             settings,
             disk: Disk::default(),
             known: Mutex::default(),
@@ -228,7 +228,7 @@ impl Maker {
                 files.keep = true;
                 finished.thumbnail = Some(files.outputs.thumbnail.clone());
             }
-            Err(Failure::Left) => return Err(Failure::Left),
+            Err(Failure::Cancelled) => return Err(Failure::Cancelled),
             // The clip is what people wait for.
             Err(other) => finished.notes.push(format!("no thumbnail: {other}")),
         }
@@ -413,14 +413,14 @@ impl Maker {
 
     fn note_problem<T>(&self, result: &Result<T, Failure>) {
         self.known().problem = match result {
-            Err(Failure::Wait { why, .. }) => Some(why.clone()),
-            Err(Failure::Left) => return,
+            Err(Failure::Unavailable { why, .. }) => Some(why.clone()),
+            Err(Failure::Cancelled) => return,
             _ => None,
         };
     }
 }
 
-impl Finisher for Maker {
+impl Finisher for FfmpegFinisher {
     fn finish(
         &self,
         job: &Job<'_>,

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::core::Core;
-use super::machine::{self, Next, Rest, Rules, next};
+use super::machine::{self, NextStep, Rest, JobRules, next};
 use super::scan;
 use super::sidecar::{Sidecar, rfc3339};
 use super::state::{believable_ms, job_id};
 use super::store::Sidecars;
-use super::{Listed, QueueError, Which, look};
+use super::status::{self, ListedJob};
+use super::types::{QueueError, Which};
 use crate::base::Clock;
 use crate::config;
 use crate::disk::{Disk, Lock};
@@ -86,7 +87,7 @@ fn id_of(path: &Path) -> String {
 /// What a storage without a service holds.
 pub struct Still {
     layout: StorageLayout,
-    rules: Rules,
+    rules: JobRules,
     /// Sidecars of which something is still to be done, or that were given up.
     pub jobs: Vec<(PathBuf, Sidecar)>,
 }
@@ -94,16 +95,16 @@ pub struct Still {
 impl Still {
     /// Reads a storage. `targets` are their ids.
     pub fn read(storage: &Path, queue: &config::QueueSettings, targets: Vec<String>) -> Still {
-        let rules = Rules {
+        let rules = JobRules {
             targets,
             max_attempts: queue.max_attempts,
             keep_raw: queue.keep_raw,
         };
         let mut jobs = Vec::new();
-        let see = |seen: scan::Seen| {
+        let see = |seen: scan::ScannedHighlight| {
             let rests = matches!(
                 next(&seen.sidecar, &rules),
-                Next::Rest(Rest::Uploaded | Rest::Ready | Rest::NoClip | Rest::Suspect)
+                NextStep::Rest(Rest::Uploaded | Rest::Ready | Rest::NoClip | Rest::Suspect)
             );
             if !rests {
                 jobs.push((seen.path, seen.sidecar));
@@ -121,12 +122,12 @@ impl Still {
     }
 
     /// For a table, newest first.
-    pub fn list(&self, clock: &dyn Clock) -> Vec<Listed> {
+    pub fn list(&self, clock: &dyn Clock) -> Vec<ListedJob> {
         let wall = clock.wall();
         let jobs = self.jobs.iter().map(|(_, sidecar)| {
             let at_ms = believable_ms(&sidecar.created_at).filter(|_| wall.is_set());
             let age_ms = at_ms.map(|ms| (wall.unix_ns / 1_000_000).saturating_sub(ms));
-            look::still(sidecar, age_ms.and_then(|ms| u64::try_from(ms).ok()))
+            status::still(sidecar, age_ms.and_then(|ms| u64::try_from(ms).ok()))
         });
         jobs.collect()
     }
@@ -135,7 +136,7 @@ impl Still {
         let jobs = self.jobs.iter().map(|(path, sidecar)| Candidate {
             id: job_id(&sidecar.press_id, &sidecar.camera.id),
             path: path.clone(),
-            failed: next(sidecar, &self.rules) == Next::Rest(Rest::Failed),
+            failed: next(sidecar, &self.rules) == NextStep::Rest(Rest::Failed),
         });
         jobs.collect()
     }
@@ -147,7 +148,7 @@ impl Still {
         clock: &dyn Clock,
         timezone: &jiff::tz::TimeZone,
     ) -> Result<Vec<String>, QueueError> {
-        self.apply(which, &machine::Event::Retried, clock, timezone)
+        self.apply(which, &machine::JobEvent::Retried, clock, timezone)
     }
 
     /// Takes a job out of the queue.
@@ -158,13 +159,13 @@ impl Still {
         timezone: &jiff::tz::TimeZone,
     ) -> Result<Vec<String>, QueueError> {
         let which = Which::Id(id.to_owned());
-        self.apply(&which, &machine::Event::Dropped, clock, timezone)
+        self.apply(&which, &machine::JobEvent::Dropped, clock, timezone)
     }
 
     fn apply(
         &self,
         which: &Which,
-        event: &machine::Event,
+        event: &machine::JobEvent,
         clock: &dyn Clock,
         timezone: &jiff::tz::TimeZone,
     ) -> Result<Vec<String>, QueueError> {

@@ -9,7 +9,7 @@ use crate::base::Wall;
 
 /// What the configuration says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rules {
+pub struct RetentionRules {
     pub keep_uploaded_ms: u64,
     /// Counts without targets only; `None`: for ever.
     pub keep_ms: Option<u64>,
@@ -84,7 +84,7 @@ pub fn what_goes(
     kept: &[Kept],
     now_unix_ms: Option<i64>,
     room: Option<Room>,
-    rules: &Rules,
+    rules: &RetentionRules,
 ) -> Vec<usize> {
     let over = |kept: &Kept| now_unix_ms.is_some_and(|now| is_over(kept, now, rules));
     let mut goes: Vec<usize> = (0..kept.len()).filter(|at| over(&kept[*at])).collect();
@@ -113,7 +113,7 @@ pub fn what_goes(
 }
 
 /// Whether its time is over.
-fn is_over(kept: &Kept, now_unix_ms: i64, rules: &Rules) -> bool {
+fn is_over(kept: &Kept, now_unix_ms: i64, rules: &RetentionRules) -> bool {
     let older = |since: Option<i64>, keep_ms: u64| {
         since.is_some_and(|since| {
             let age_ms = now_unix_ms.saturating_sub(since);
@@ -139,7 +139,7 @@ fn is_over(kept: &Kept, now_unix_ms: i64, rules: &Rules) -> bool {
 
 /// Days until presses are refused if highlights go on to come as they did:
 /// `recent_bytes` in the last `recent_ms`.
-pub fn days_left(room: Room, spare: u64, rules: &Rules, recent_bytes: u64, recent_ms: u64) -> u64 {
+pub fn days_left(room: Room, spare: u64, rules: &RetentionRules, recent_bytes: u64, recent_ms: u64) -> u64 {
     const DAY_MS: u128 = 86_400_000;
     if recent_bytes == 0 {
         return u64::MAX;
@@ -159,8 +159,8 @@ mod tests {
     const NOW: i64 = 1_795_000_000_000;
     const GB: u64 = 1_000_000_000;
 
-    fn rules() -> Rules {
-        Rules {
+    fn rules() -> RetentionRules {
+        RetentionRules {
             keep_uploaded_ms: 7 * DAY.unsigned_abs(),
             keep_ms: None,
             has_targets: true,
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn without_targets_all_go_after_keep_and_none_where_it_is_off() {
-        let without = Rules {
+        let without = RetentionRules {
             has_targets: false,
             ..rules()
         };
@@ -214,7 +214,7 @@ mod tests {
             kept(Rest::NoClip, 31),
         ];
         assert!(what_goes(&all, Some(NOW), room(1), &without).is_empty());
-        let keep = Rules {
+        let keep = RetentionRules {
             keep_ms: Some(30 * DAY.unsigned_abs()),
             ..without
         };
@@ -233,7 +233,7 @@ mod tests {
         assert!(what_goes(&all, Some(NOW), room(11), &rules()).is_empty());
         assert_eq!(what_goes(&all, Some(NOW), room(9), &rules()), [2, 3]);
         assert_eq!(what_goes(&all, None, room(0), &rules()), [2, 3, 0]);
-        let narrow = Rules {
+        let narrow = RetentionRules {
             reserve_bytes: 20 * GB,
             ..rules()
         };

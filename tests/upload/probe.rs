@@ -6,12 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hindsight::base::{Clock, RealClock, Stop};
-use hindsight::upload::reach::{Reached, reach};
+use hindsight::upload::probe::{ProbeResult, probe};
 
 use crate::rig::{LIMITS, config, folder_lines, holds_no_secret, s3_lines};
 use crate::s3::{S3, SECRET};
 
-fn asked(lines: &str) -> Reached {
+fn asked(lines: &str) -> ProbeResult {
     let clock: Arc<dyn Clock> = Arc::new(RealClock);
     let mut reached = reach(&config(lines), &clock, LIMITS, &Stop::default());
     assert_eq!(reached.len(), 1);

@@ -11,17 +11,16 @@ use crossbeam_channel::{
     Receiver, RecvError, RecvTimeoutError, Sender, bounded, select, unbounded,
 };
 
-use super::ask::Asking;
-use super::base64;
-use super::multipart::{CRC32, Part};
+use super::requests::Asking;
+use super::bucket::{CRC32, base64};
+use super::parts::SentPart;
 use crate::queue::work::Failure;
-use crate::upload::attempt::no_thread;
+use crate::upload::attempt::{Flow, Meter, no_thread};
 use crate::upload::hash::Sum;
 use crate::upload::http::{Body, Stretch};
-use crate::upload::{Flow, Meter};
 
 /// More gained nothing here, and on a slow line each that is cut off is sent again.
-const LANES: usize = 2;
+const SENDERS: usize = 2;
 
 /// A part to be sent.
 #[derive(Clone, Copy)]
@@ -33,7 +32,7 @@ pub struct Work {
 }
 
 /// What all parts of an upload have in common.
-pub struct Lane<'a> {
+pub struct PartUpload<'a> {
     pub asking: &'a Asking<'a>,
     pub key: &'a str,
     pub path: &'a Path,
@@ -43,8 +42,8 @@ pub struct Lane<'a> {
     pub count: u32,
 }
 
-impl Lane<'_> {
-    fn send(&self, work: Work) -> Result<Part, Failure> {
+impl PartUpload<'_> {
+    fn send(&self, work: Work) -> Result<SentPart, Failure> {
         let Work { number, crc32, .. } = work;
         let text = number.to_string();
         let query = [("partNumber", text.as_str()), ("uploadId", self.upload_id)];
@@ -68,7 +67,7 @@ impl Lane<'_> {
         let etag = etag.ok_or_else(|| Failure::Failed {
             why: format!("{doing}: {} answered without an ETag", answer.server),
         })?;
-        Ok(Part {
+        Ok(SentPart {
             number,
             etag,
             crc32,
@@ -77,10 +76,10 @@ impl Lane<'_> {
     }
 }
 
-type News = Result<Part, Failure>;
+type News = Result<SentPart, Failure>;
 
 /// The senders, as the thread that feeds them sees them.
-pub struct Lanes<'a> {
+pub struct PartPool<'a> {
     flow: &'a Flow<'a>,
     give: Sender<Work>,
     waiting: Receiver<Work>,
@@ -89,20 +88,20 @@ pub struct Lanes<'a> {
 
 /// Starts the senders; `feed` hands parts on, and hears of the rest at its end.
 pub fn run(
-    lane: &Lane<'_>,
+    upload: &PartUpload<'_>,
     flow: &Flow<'_>,
-    feed: impl FnOnce(Lanes<'_>) -> Result<(), Failure>,
+    feed: impl FnOnce(PartPool<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     // One waits, so that none stands idle while something is noted.
     let (give, waiting) = bounded::<Work>(1);
     let (tell, told) = unbounded();
     thread::scope(|scope| {
-        for _ in 0..LANES {
+        for _ in 0..SENDERS {
             let (todo, tell) = (waiting.clone(), tell.clone());
             let send = move || {
                 for work in todo {
                     // Whoever fed us has left.
-                    let _ = tell.send(lane.send(work));
+                    let _ = tell.send(upload.send(work));
                 }
             };
             let named = thread::Builder::new().name("upload-send".to_owned());
@@ -110,7 +109,7 @@ pub fn run(
             started.map_err(|error| no_thread(&error))?;
         }
         drop(tell);
-        feed(Lanes {
+        feed(PartPool {
             flow,
             give,
             waiting,
@@ -119,12 +118,12 @@ pub fn run(
     })
 }
 
-impl Lanes<'_> {
-    /// Waits for a free lane; `took` hears of parts that arrived meanwhile.
+impl PartPool<'_> {
+    /// Waits for a free sender; `took` hears of parts that arrived meanwhile.
     pub fn hand_on(
         &self,
         work: Work,
-        took: &mut dyn FnMut(Part) -> Result<(), Failure>,
+        took: &mut dyn FnMut(SentPart) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         loop {
             select! {
@@ -144,7 +143,7 @@ impl Lanes<'_> {
     }
 
     /// Hears of all that is still on its way. The first failure is told.
-    pub fn rest(self, took: &mut dyn FnMut(Part) -> Result<(), Failure>) -> Result<(), Failure> {
+    pub fn rest(self, took: &mut dyn FnMut(SentPart) -> Result<(), Failure>) -> Result<(), Failure> {
         drop((self.give, self.waiting));
         let mut ended = Ok(());
         loop {

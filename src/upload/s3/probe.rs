@@ -3,14 +3,14 @@
 use jiff::Timestamp;
 
 use super::answers::{self, Said};
-use super::sign::{Payload, Signer, encoded};
-use super::{Body, S3Adapter};
+use super::sign::{S3Payload, S3Signer, encoded};
+use super::bucket::S3Adapter;
 use crate::base::{Clock, Stop};
 use crate::queue::work::Failure;
-use crate::upload::http::Request;
+use crate::upload::http::{Body, Request};
 
 impl S3Adapter {
-    pub fn reach(&self, clock: &dyn Clock, stop: &Stop) -> Result<String, Failure> {
+    pub fn probe(&self, clock: &dyn Clock, stop: &Stop) -> Result<String, Failure> {
         let wall = clock.wall();
         let now = Timestamp::from_nanosecond(i128::from(wall.unix_ns));
         let now = now.unwrap_or(Timestamp::UNIX_EPOCH);
@@ -21,12 +21,12 @@ impl S3Adapter {
             encoded("list-type"),
             encoded("max-keys")
         )));
-        let signer = Signer {
+        let signer = S3Signer {
             access_key_id: &target.access_key_id,
             secret: target.secret_access_key.reveal(),
             region: &target.region,
         };
-        let headers = signer.sign("GET", &url, Vec::new(), Payload::Bytes(b""), now);
+        let headers = signer.sign("GET", &url, Vec::new(), S3Payload::Bytes(b""), now);
         let answer = self.client.session(stop).send(Request {
             method: "GET",
             url: &url,

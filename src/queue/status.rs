@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::core::Core;
 use super::sidecar::{self, Sidecar, Stage, UploadStatus};
-use super::state::{Job, View, job_id};
-use super::tend::DiskFacts;
+use super::state::{TrackedJob, View, job_id};
+use super::maintenance::DiskUsage;
 use crate::base::{CameraId, PressId};
 
 /// A snapshot for status and health.
@@ -15,7 +15,7 @@ use crate::base::{CameraId, PressId};
 pub struct Status {
     /// What was there at the start is known.
     pub ready: bool,
-    pub counts: Counts,
+    pub counts: JobCounts,
     /// What is being worked on.
     pub current: Vec<Current>,
     /// Finishing, and targets, that wait for something.
@@ -28,7 +28,7 @@ pub struct Status {
 
 /// Highlights by what is to be done with them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
+pub struct JobCounts {
     pub to_finish: u64,
     pub to_upload: u64,
     pub failed: u64,
@@ -59,7 +59,7 @@ pub struct WaitingLane {
 
 /// A job, for a table.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Listed {
+pub struct ListedJob {
     pub id: String,
     pub press_id: PressId,
     pub camera_id: CameraId,
@@ -92,13 +92,13 @@ fn lane_of(core: &Core, lane: usize) -> (Stage, Option<String>) {
     }
 }
 
-pub fn status(core: &Core, disk: DiskFacts) -> Status {
+pub fn status(core: &Core, disk: DiskUsage) -> Status {
     let now_mono_ns = core.clock.mono_ns();
     let ms_since = |mono_ns: u64| now_mono_ns.saturating_sub(mono_ns) / 1_000_000;
     let state = core.state();
-    let mut counts = Counts {
+    let mut counts = JobCounts {
         done: u64::try_from(state.resting.len()).unwrap_or(u64::MAX),
-        ..Counts::default()
+        ..JobCounts::default()
     };
     let mut current = Vec::new();
     for job in state.jobs.values() {
@@ -138,8 +138,8 @@ pub fn status(core: &Core, disk: DiskFacts) -> Status {
     }
 }
 
-impl Counts {
-    fn of(&mut self, job: &Job) -> &mut u64 {
+impl JobCounts {
+    fn of(&mut self, job: &TrackedJob) -> &mut u64 {
         use sidecar::Status;
         match (job.view.status, job.view.stage) {
             _ if job.kept.rest.is_some() => &mut self.failed,
@@ -150,10 +150,10 @@ impl Counts {
     }
 }
 
-pub fn list(core: &Core) -> Vec<Listed> {
+pub fn list(core: &Core) -> Vec<ListedJob> {
     let now = i64::try_from(core.clock.mono_ns()).unwrap_or(i64::MAX);
     let state = core.state();
-    let mut jobs: Vec<&Job> = state.jobs.values().collect();
+    let mut jobs: Vec<&TrackedJob> = state.jobs.values().collect();
     jobs.sort_by_key(|job| std::cmp::Reverse((job.born_mono_ns, job.kept.pressed_unix_ms)));
     let listed = jobs.into_iter().map(|job| {
         let age_ns = now.checked_sub(job.born_mono_ns);
@@ -169,7 +169,7 @@ pub fn list(core: &Core) -> Vec<Listed> {
 }
 
 /// A job of a storage on which nobody works.
-pub fn still(sidecar: &Sidecar, age_ms: Option<u64>) -> Listed {
+pub fn still(sidecar: &Sidecar, age_ms: Option<u64>) -> ListedJob {
     let uploads = sidecar.uploads.iter().map(|upload| ListedUpload {
         target: upload.target.clone(),
         status: upload.status,
@@ -177,7 +177,7 @@ pub fn still(sidecar: &Sidecar, age_ms: Option<u64>) -> Listed {
         last_error: upload.last_error.clone(),
         permille: None,
     });
-    Listed {
+    ListedJob {
         id: job_id(&sidecar.press_id, &sidecar.camera.id),
         press_id: sidecar.press_id.clone(),
         camera_id: sidecar.camera.id.clone(),
@@ -194,10 +194,10 @@ pub fn still(sidecar: &Sidecar, age_ms: Option<u64>) -> Listed {
 
 fn listed(
     core: &Core,
-    job: &Job,
+    job: &TrackedJob,
     age_ms: Option<u64>,
     permille: &dyn Fn(usize) -> Option<u16>,
-) -> Listed {
+) -> ListedJob {
     let View {
         status,
         stage,
@@ -217,7 +217,7 @@ fn listed(
             permille: lane.and_then(|at| permille(at + 1)),
         }
     });
-    Listed {
+    ListedJob {
         id: job_id(&job.press, &job.camera),
         press_id: job.press.clone(),
         camera_id: job.camera.clone(),

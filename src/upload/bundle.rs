@@ -13,29 +13,29 @@ use crate::queue::sidecar::{Meta, Sidecar, Status};
 use crate::queue::work::{Failure, Job};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum FileRole {
     Video,
     Vertical,
     Thumbnail,
     Sidecar,
 }
 
-impl Part {
+impl FileRole {
     /// Behind the video's stem.
     fn end(self) -> &'static str {
         match self {
-            Part::Video => ".mp4",
-            Part::Vertical => "-vertical.mp4",
-            Part::Thumbnail => ".jpg",
-            Part::Sidecar => ".json",
+            FileRole::Video => ".mp4",
+            FileRole::Vertical => "-vertical.mp4",
+            FileRole::Thumbnail => ".jpg",
+            FileRole::Sidecar => ".json",
         }
     }
 
     pub fn content_type(self) -> &'static str {
         match self {
-            Part::Video | Part::Vertical => "video/mp4",
-            Part::Thumbnail => "image/jpeg",
-            Part::Sidecar => "application/json",
+            FileRole::Video | FileRole::Vertical => "video/mp4",
+            FileRole::Thumbnail => "image/jpeg",
+            FileRole::Sidecar => "application/json",
         }
     }
 }
@@ -49,7 +49,7 @@ pub enum Content {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
-    pub part: Part,
+    pub part: FileRole,
     /// The object's key, or the path below a folder.
     pub key: String,
     pub content: Content,
@@ -79,24 +79,24 @@ pub fn damaged(path: &Path) -> Failure {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parcel {
+pub struct Bundle {
     /// In the order in which they are sent: at least the video and the sidecar.
     pub items: Vec<Item>,
 }
 
-impl Parcel {
-    pub fn of(job: &Job<'_>, template: &KeyTemplate, venue: &str) -> Result<Parcel, Failure> {
+impl Bundle {
+    pub fn of(job: &Job<'_>, template: &KeyTemplate, venue: &str) -> Result<Bundle, Failure> {
         let stem = naming::stem(template, venue, job.sidecar);
         let about = job.sidecar;
-        let video = job.video().ok_or_else(|| Failure::Never {
+        let video = job.video().ok_or_else(|| Failure::Permanent {
             why: "its sidecar names no video that could be uploaded".to_owned(),
         })?;
         let marked = about.meta_wm.as_ref().filter(|_| about.wm_path.is_some());
         let sha256 = marked.map_or(about.sha256.clone(), |m| Some(m.sha256.clone()));
-        let mut items = vec![item(Part::Video, &stem, video, sha256)?];
+        let mut items = vec![item(FileRole::Video, &stem, video, sha256)?];
         let beside = [
-            (Part::Vertical, &about.vertical_path),
-            (Part::Thumbnail, &about.thumbnail_path),
+            (FileRole::Vertical, &about.vertical_path),
+            (FileRole::Thumbnail, &about.thumbnail_path),
         ];
         for (part, name) in beside {
             if let Some(name) = name {
@@ -105,13 +105,13 @@ impl Parcel {
         }
         let bytes = copy(about, &items).to_bytes();
         items.push(Item {
-            part: Part::Sidecar,
-            key: format!("{stem}{}", Part::Sidecar.end()),
+            part: FileRole::Sidecar,
+            key: format!("{stem}{}", FileRole::Sidecar.end()),
             size_bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
             content: Content::Bytes(bytes),
             sha256: None,
         });
-        Ok(Parcel { items })
+        Ok(Bundle { items })
     }
 
     pub fn total_bytes(&self) -> u64 {
@@ -124,7 +124,7 @@ impl Parcel {
     }
 }
 
-fn item(part: Part, stem: &str, path: PathBuf, sha256: Option<String>) -> Result<Item, Failure> {
+fn item(part: FileRole, stem: &str, path: PathBuf, sha256: Option<String>) -> Result<Item, Failure> {
     let facts = std::fs::metadata(&path).map_err(|error| unreadable(&path, &error))?;
     Ok(Item {
         part,
@@ -144,8 +144,8 @@ pub fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
         crate::disk::files::for_people(error)
     );
     match error.kind() {
-        std::io::ErrorKind::NotFound => Failure::Never { why },
-        _ => Failure::Wait {
+        std::io::ErrorKind::NotFound => Failure::Permanent { why },
+        _ => Failure::Unavailable {
             why,
             retry_after_ms: None,
         },
@@ -155,7 +155,7 @@ pub fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
 /// The sidecar as others get it: it describes the video that lies beside it, and nothing of
 /// this box's disk, errors and uploads.
 fn copy(sidecar: &Sidecar, items: &[Item]) -> Sidecar {
-    let name_of = |part: Part| {
+    let name_of = |part: FileRole| {
         let item = items.iter().find(|item| item.part == part)?;
         item.key.rsplit('/').next().map(str::to_owned)
     };
@@ -172,9 +172,9 @@ fn copy(sidecar: &Sidecar, items: &[Item]) -> Sidecar {
             audio_codec: marked.audio_codec,
         });
     }
-    copy.file_name = name_of(Part::Video);
-    copy.vertical_path = name_of(Part::Vertical);
-    copy.thumbnail_path = name_of(Part::Thumbnail);
+    copy.file_name = name_of(FileRole::Video);
+    copy.vertical_path = name_of(FileRole::Vertical);
+    copy.thumbnail_path = name_of(FileRole::Thumbnail);
     copy.wm_path = None;
     copy.meta_wm = None;
     copy.status = Status::Uploaded;
@@ -196,35 +196,13 @@ fn copy(sidecar: &Sidecar, items: &[Item]) -> Sidecar {
 }
 
 #[cfg(test)]
-pub mod tests {
+mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::samples::sidecar;
     use super::*;
-    use crate::queue::sidecar::{MarkedMeta, Stage, Upload, UploadStatus};
+    use crate::queue::sidecar::{MarkedMeta, Stage, TargetState, UploadStatus};
 
-    /// A whole clip of 18:30:05, as the highlight room writes it.
-    pub fn sidecar() -> Sidecar {
-        let json = serde_json::json!({
-            "type": "highlight", "status": "watermarked", "reason": null,
-            "created_at": "2026-11-21T18:30:05.250+01:00",
-            "press_id": "0badc0de-00000012345-00010002",
-            "camera": { "id": "court1", "name": "Court 1" },
-            "source": "http", "button": null, "court": "Court 1",
-            "file_name": "court1.mp4", "size_bytes": 5,
-            "sha256": "9a30a503b2862c51c3c5acd7fbce2f1f784cf4658ccf8e87d5023a90c21c0714",
-            "meta": { "codec": "h264", "width": 1920, "height": 1080, "fps": 30.0,
-                      "duration_sec": 50.0, "audio_codec": null },
-            "pre_seconds": 40.0, "post_seconds": 10.0,
-            "requested": { "pre_seconds": 40.0, "post_seconds": 10.0 },
-            "ended": "complete", "gaps": [], "damaged": [],
-            "clock": { "boot_id": "0badc0de0badc0de0badc0de0badc0de", "wall_synchronised": true,
-                       "press_mono_ns": 1000, "latency_ms": 0, "mapping": null,
-                       "certainty": null, "alignment": null },
-            "notes": ["the camera changed its picture's size within the clip: 1x1, 2x2"],
-        });
-        serde_json::from_value(json).unwrap()
-    }
-
-    fn rig(about: &Sidecar) -> (tempfile::TempDir, Result<Parcel, Failure>) {
+    fn rig(about: &Sidecar) -> (tempfile::TempDir, Result<Bundle, Failure>) {
         let dir = tempfile::tempdir().unwrap();
         for name in [
             "court1.mp4",
@@ -240,8 +218,8 @@ pub mod tests {
             tmp: Path::new("/nowhere"),
         };
         let template = KeyTemplate::new("{venue}/{press}-{camera}.mp4").unwrap();
-        let parcel = Parcel::of(&job, &template, "Park");
-        (dir, parcel)
+        let bundle = Bundle::of(&job, &template, "Park");
+        (dir, bundle)
     }
 
     #[test]
@@ -249,18 +227,18 @@ pub mod tests {
         let mut about = sidecar();
         about.vertical_path = Some("court1.v.mp4".to_owned());
         about.thumbnail_path = Some("court1.jpg".to_owned());
-        let (dir, parcel) = rig(&about);
-        let parcel = parcel.unwrap();
+        let (dir, bundle) = rig(&about);
+        let bundle = bundle.unwrap();
         let stem = format!("Park/{}-court1", about.press_id);
-        let keys: Vec<&str> = parcel.items.iter().map(|i| i.key.as_str()).collect();
+        let keys: Vec<&str> = bundle.items.iter().map(|i| i.key.as_str()).collect();
         let ends = [".mp4", "-vertical.mp4", ".jpg", ".json"];
         assert_eq!(keys, ends.map(|end| format!("{stem}{end}")));
         assert_eq!(
-            parcel.items[0].content,
+            bundle.items[0].content,
             Content::File(dir.path().join("court1.mp4"))
         );
-        assert_eq!(parcel.items[0].sha256, about.sha256);
-        assert_eq!(parcel.place(), keys[0]);
+        assert_eq!(bundle.items[0].sha256, about.sha256);
+        assert_eq!(bundle.place(), keys[0]);
     }
 
     #[test]
@@ -286,7 +264,7 @@ pub mod tests {
         about
             .notes
             .push("the logo /etc/canary.png was small".to_owned());
-        about.uploads = vec![Upload {
+        about.uploads = vec![TargetState {
             target: "canary".to_owned(),
             status: UploadStatus::Waiting,
             attempts: 2,
@@ -295,9 +273,9 @@ pub mod tests {
             place: None,
             resume: Some(serde_json::json!("canary")),
         }];
-        let (_dir, parcel) = rig(&about);
-        let parcel = parcel.unwrap();
-        let Content::Bytes(bytes) = &parcel.items.last().unwrap().content else {
+        let (_dir, bundle) = rig(&about);
+        let bundle = bundle.unwrap();
+        let Content::Bytes(bytes) = &bundle.items.last().unwrap().content else {
             panic!("no bytes")
         };
         let text = String::from_utf8(bytes.clone()).unwrap();
@@ -313,14 +291,14 @@ pub mod tests {
         assert_eq!(copy.sha256, Some("ab".repeat(32)));
         assert_eq!(copy.meta.unwrap().height, 720);
         assert_eq!(copy.notes.len(), 1);
-        assert_eq!(parcel.items[0].sha256, Some("ab".repeat(32)));
+        assert_eq!(bundle.items[0].sha256, Some("ab".repeat(32)));
     }
 
     #[test]
     fn a_video_that_is_gone_is_never_tried_again() {
         let mut about = sidecar();
         about.file_name = Some("missing.mp4".to_owned());
-        let (_dir, parcel) = rig(&about);
-        assert!(matches!(parcel, Err(Failure::Never { .. })));
+        let (_dir, bundle) = rig(&about);
+        assert!(matches!(bundle, Err(Failure::Permanent { .. })));
     }
 }
