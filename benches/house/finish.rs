@@ -7,7 +7,7 @@ use std::process::Command;
 
 use hindsight::base::Stop;
 use hindsight::config::{Corner, Encoder, Finish, Logo};
-use hindsight::finish::{Limits, FfmpegFinisher, Settings};
+use hindsight::finish::{FfmpegFinisher, Limits, Settings};
 use hindsight::mp4::{self, ClipIndex, ClipTrack, Sample};
 use hindsight::queue::sidecar::Sidecar;
 use hindsight::queue::work::{Finisher, Job};

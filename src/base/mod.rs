@@ -12,6 +12,7 @@ pub mod hours;
 pub mod ids;
 pub mod notice;
 pub mod press;
+pub mod quantity;
 pub mod sentence;
 pub mod stop;
 pub mod sync;

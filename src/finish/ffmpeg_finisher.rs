@@ -9,16 +9,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::tz::TimeZone;
 
 use super::clip::{Clip, seconds};
-use super::files::{failed, files, press_90k, read_clip, sized, wait};
+use super::files::{files, press_90k, read_clip, sized};
 use super::graph::{self, Lettering, Marks};
 use super::outcome::{self, Video};
 use super::pace::Pace;
 use super::place::{Canvas, SizedLogo};
 use super::plan::{self, Coder, Outputs, Quality};
 use super::run::{Bounds, RunError, no_room, run};
+use super::sentence::FinishSentence;
 use super::tools::{self, ToolError, Tools};
 use super::words;
-use crate::base::{Clock, RealClock, Stop};
+use crate::base::{Clock, Coded, RealClock, Sentence, Stop};
 use crate::config::{Corner, Encoder, Finish};
 use crate::disk::{Disk, files::for_people, files::is_full};
 use crate::media::Codec;
@@ -71,7 +72,7 @@ struct Known {
     tools: Option<Tools>,
     font: Option<String>,
     pace: Pace,
-    problem: Option<String>,
+    problem: Option<Sentence>,
 }
 
 /// What is drawn into one picture, with the fonts and sizes that it takes.
@@ -102,12 +103,12 @@ const LARGER_BYTES: u64 = 64_000_000;
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Failure {
         match error {
-            RunError::Left => Failure::Cancelled,
-            RunError::Missing { .. } => {
-                wait(format!("{error}: apt install ffmpeg, or set finish.ffmpeg"))
-            }
-            RunError::Full { .. } => wait(error.to_string()),
-            other => failed(other),
+            RunError::Left {} => Failure::Cancelled,
+            RunError::Missing { .. } => Failure::unavailable(FinishSentence::FfmpegMissing {
+                error: error.sentence(),
+            }),
+            RunError::Full { .. } | RunError::NoRoom { .. } => Failure::unavailable(error),
+            other => Failure::failed(other),
         }
     }
 }
@@ -116,7 +117,7 @@ impl From<ToolError> for Failure {
     fn from(error: ToolError) -> Failure {
         match error {
             ToolError::Run(error) => error.into(),
-            other => wait(other.to_string()),
+            ToolError::Lacks(what) => Failure::unavailable(what),
         }
     }
 }
@@ -140,7 +141,7 @@ impl FfmpegFinisher {
 
     /// What is missing on this machine, for health: one sentence with its cure. As the last clip
     /// found it.
-    pub fn problem(&self) -> Option<String> {
+    pub fn problem(&self) -> Option<Sentence> {
         self.known().problem.clone()
     }
 
@@ -220,7 +221,7 @@ impl FfmpegFinisher {
         let program = &self.settings.finish.ffmpeg;
         let ran = run(program, &argv, &bounds, &|_| {}, stop).map_err(Failure::from);
         let made = ran
-            .and_then(|_| outcome::thumbnail(&files.outputs.thumbnail).map_err(failed))
+            .and_then(|_| outcome::thumbnail(&files.outputs.thumbnail).map_err(Failure::failed))
             .and_then(|()| self.synced(&files.outputs.thumbnail));
         let mut finished = Finished::default();
         match made {
@@ -246,7 +247,9 @@ impl FfmpegFinisher {
         let (path, mut clip) = read_clip(&self.disk, job)?;
         let bounds = self.bounds(job, &clip);
         if let Some(why) = no_room(&bounds) {
-            return Err(wait(format!("the disk is full: {why}")));
+            return Err(Failure::unavailable(FinishSentence::DiskFull {
+                why: why.sentence(),
+            }));
         }
         let tools = self.tools(stop)?;
         let text = finish
@@ -307,7 +310,7 @@ impl FfmpegFinisher {
     /// An encoder of the hardware that fails is not asked again, where another may be taken.
     fn not_by(&self, coder: Coder, error: RunError) -> Failure {
         let auto = self.settings.finish.encoder == Encoder::Auto;
-        if auto && coder == Coder::V4l2m2m && !matches!(error, RunError::Left) {
+        if auto && coder == Coder::V4l2m2m && !matches!(error, RunError::Left {}) {
             log::warn!(target: "hindsight", event = "error_encoder";
                 "{} fails ({error}); libx264 from now on", coder.name());
             self.known().tools = Some(Tools { coder: Coder::X264 });
@@ -319,9 +322,11 @@ impl FfmpegFinisher {
     /// wrong, and it costs no attempt.
     fn perhaps_full(&self, job: &Job<'_>, failure: Failure) -> Failure {
         const A_LITTLE: u64 = 1_000_000;
-        match self.disk.space(job.tmp) {
-            Ok(space) if space.free < A_LITTLE.max(self.settings.reserve_bytes) => {
-                wait(format!("the disk is full: {failure}"))
+        let floor = A_LITTLE.max(self.settings.reserve_bytes);
+        let full = matches!(self.disk.space(job.tmp), Ok(space) if space.free < floor);
+        match failure.why() {
+            Some(why) if full => {
+                Failure::unavailable(FinishSentence::DiskFull { why: why.clone() })
             }
             _ => failure,
         }
@@ -349,7 +354,8 @@ impl FfmpegFinisher {
         let mut finished = Finished::default();
         let mut missing = 0;
         if let Some(path) = &outputs.marked {
-            let video = outcome::video(path, "marked video", clip, whole).map_err(failed)?;
+            let video =
+                outcome::video(path, "marked video", clip, whole).map_err(Failure::failed)?;
             missing = video.missing;
             let meta = self.meta(job, path, whole, &video)?;
             finished.marked = Some((path.clone(), meta));
@@ -361,12 +367,13 @@ impl FfmpegFinisher {
                 height: cut.height,
                 ..whole
             };
-            let video = outcome::video(path, "vertical video", clip, tall).map_err(failed)?;
+            let video =
+                outcome::video(path, "vertical video", clip, tall).map_err(Failure::failed)?;
             missing = video.missing;
             self.synced(path)?;
             finished.vertical = Some(path.clone());
         }
-        outcome::thumbnail(&outputs.thumbnail).map_err(failed)?;
+        outcome::thumbnail(&outputs.thumbnail).map_err(Failure::failed)?;
         self.synced(&outputs.thumbnail)?;
         finished.thumbnail = Some(outputs.thumbnail.clone());
         if missing > 0 {
@@ -385,10 +392,7 @@ impl FfmpegFinisher {
         video: &Video,
     ) -> Result<MarkedMeta, Failure> {
         self.synced(path)?;
-        let file = self
-            .disk
-            .open_read(path)
-            .map_err(|e| failed(for_people(&e)))?;
+        let file = self.disk.open_read(path).map_err(|e| unreadable(&e))?;
         let pixels = |size: u32| u16::try_from(size).unwrap_or(u16::MAX);
         Ok(MarkedMeta {
             codec: Codec::H264,
@@ -399,15 +403,20 @@ impl FfmpegFinisher {
             duration_sec: (seconds(video.duration_90k) * 1e6).round() / 1e6,
             audio_codec: video.sound.then_some(Codec::Aac),
             size_bytes: video.bytes,
-            sha256: hash_file(&file).map_err(|e| failed(for_people(&e)))?,
+            sha256: hash_file(&file).map_err(|e| unreadable(&e))?,
         })
     }
 
     fn synced(&self, path: &Path) -> Result<(), Failure> {
         let synced = self.disk.open_rw(path).and_then(|file| file.sync());
         synced.map_err(|e| match is_full(&e) {
-            true => wait(format!("the disk is full: {e}")),
-            false => failed(format!("{}: {}", path.display(), for_people(&e))),
+            true => Failure::unavailable(FinishSentence::DiskRefused {
+                error: e.to_string(),
+            }),
+            false => Failure::failed(FinishSentence::FileFailed {
+                path: path.display().to_string(),
+                error: for_people(&e),
+            }),
         })
     }
 
@@ -434,6 +443,12 @@ impl Finisher for FfmpegFinisher {
         self.note_problem(&done);
         done
     }
+}
+
+fn unreadable(error: &std::io::Error) -> Failure {
+    Failure::failed(FinishSentence::Unreadable {
+        error: for_people(error),
+    })
 }
 
 pub(super) fn seconds_since(began_ns: u64) -> f64 {

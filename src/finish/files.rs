@@ -9,24 +9,12 @@ use std::path::PathBuf;
 use super::clip::Clip;
 use super::place::SizedLogo;
 use super::plan::Outputs;
+use super::sentence::FinishSentence;
 use crate::config::Logo;
 use crate::disk::{Disk, files::for_people};
 use crate::mp4;
 use crate::queue::work::{Failure, Job};
 use crate::storage::names::work_file;
-
-pub fn wait(why: impl Into<String>) -> Failure {
-    Failure::Unavailable {
-        why: why.into(),
-        retry_after_ms: None,
-    }
-}
-
-pub fn failed(why: impl ToString) -> Failure {
-    Failure::Failed {
-        why: why.to_string(),
-    }
-}
 
 /// The files of one job, gone when this is dropped unless they are kept.
 pub struct Files {
@@ -73,10 +61,15 @@ pub fn files(job: &Job<'_>, marked: bool, vertical: bool) -> Files {
 }
 
 pub fn read_clip(disk: &Disk, job: &Job<'_>) -> Result<(PathBuf, Clip), Failure> {
-    let path = job.clip().ok_or_else(|| Failure::Permanent {
-        why: "the sidecar names no clip".to_owned(),
-    })?;
-    let unreadable = |why: String| failed(format!("{}: {why}", path.display()));
+    let path = job
+        .clip()
+        .ok_or_else(|| Failure::permanent(FinishSentence::NoClip {}))?;
+    let unreadable = |error: String| {
+        Failure::failed(FinishSentence::ClipUnreadable {
+            path: path.display().to_string(),
+            error,
+        })
+    };
     let absolute = std::path::absolute(&path).map_err(|e| unreadable(for_people(&e)))?;
     let opened = disk
         .open_read(&path)
@@ -100,12 +93,20 @@ pub fn sized(logos: &[Logo]) -> Result<Vec<SizedLogo<'_>>, Failure> {
     logos
         .iter()
         .map(|logo| {
-            let gone = |why: String| wait(format!("the logo {}: {why}", logo.file.display()));
-            let file = File::open(&logo.file).map_err(|e| gone(for_people(&e)))?;
+            let path = || logo.file.display().to_string();
+            let file = File::open(&logo.file).map_err(|e| {
+                Failure::unavailable(FinishSentence::LogoGone {
+                    path: path(),
+                    error: for_people(&e),
+                })
+            })?;
             let decoder = png::Decoder::new(std::io::BufReader::new(file));
-            let reader = decoder
-                .read_info()
-                .map_err(|e| gone(format!("no PNG: {e}")))?;
+            let reader = decoder.read_info().map_err(|e| {
+                Failure::unavailable(FinishSentence::LogoNoPng {
+                    path: path(),
+                    error: e.to_string(),
+                })
+            })?;
             let (width, height) = reader.info().size();
             Ok(SizedLogo {
                 logo,

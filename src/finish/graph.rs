@@ -3,7 +3,7 @@
 //! Not here: places (`place`), the rest of the command (`plan`).
 
 use super::clip::{Clip, seconds};
-use super::place::{Canvas, TextBox, SizedLogo, Spot, place};
+use super::place::{Canvas, SizedLogo, Spot, TextBox, place};
 use super::words::escaped;
 use crate::config::Corner;
 

@@ -6,10 +6,10 @@
 
 mod child;
 mod clip;
+mod ffmpeg_finisher;
 mod files;
 mod graph;
 mod level;
-mod ffmpeg_finisher;
 mod outcome;
 mod pace;
 pub mod place;
@@ -17,11 +17,23 @@ mod plan;
 mod run;
 #[cfg(test)]
 mod samples;
+pub mod sentence;
 mod sys;
 mod tools;
 mod trial;
 pub mod words;
 
-pub use ffmpeg_finisher::{Limits, FfmpegFinisher, Settings};
+pub use ffmpeg_finisher::{FfmpegFinisher, Limits, Settings};
 pub use pace::STEPS;
 pub use trial::{Picture, Trial};
+
+use crate::base::sentence::CatalogueEntry;
+
+/// All that the room says to people.
+pub const CATALOGUES: &[&[CatalogueEntry]] = &[
+    sentence::FinishSentence::CATALOGUE,
+    sentence::ToolSentence::CATALOGUE,
+    sentence::OutcomeError::CATALOGUE,
+    sentence::Difference::CATALOGUE,
+    run::RunError::CATALOGUE,
+];

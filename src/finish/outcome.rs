@@ -8,21 +8,12 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::clip::{Clip, seconds, shown_90k};
+use super::clip::{Clip, shown_90k};
 use super::place::Canvas;
+use super::sentence::{Difference, FrameSeconds, OutcomeError, Seconds};
+use crate::base::Coded;
 use crate::media::{Codec, Track};
 use crate::mp4::{self, Inspected};
-
-/// What is wrong with what it made.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum OutcomeError {
-    #[error("FFmpeg said that it was done, but made no {0}")]
-    Nothing(&'static str),
-    #[error("FFmpeg made a {what} that is none: {why}")]
-    Garbage { what: &'static str, why: String },
-    #[error("FFmpeg's {what} is not what was asked for: {why}")]
-    Different { what: &'static str, why: String },
-}
 
 /// What is noted of a video that is whole.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,7 +33,10 @@ pub fn video(
     canvas: Canvas,
 ) -> Result<Video, OutcomeError> {
     let garbage = |why: String| OutcomeError::Garbage { what, why };
-    let different = |why: String| OutcomeError::Different { what, why };
+    let different = |why: Difference| OutcomeError::Different {
+        what,
+        why: why.sentence(),
+    };
     let (file, bytes) = opened(path, what)?;
     let mut file = BufReader::new(file);
     let inspected = mp4::inspect_encoded(&mut file, bytes).map_err(|e| garbage(e.to_string()))?;
@@ -57,11 +51,10 @@ pub fn video(
     let missing = missing(clip, &shown_90k(&inspected.tracks[0])).map_err(different)?;
     let off = inspected.duration_90k.abs_diff(clip.duration_90k);
     if off > clip.longest_90k().max(9_000) {
-        return Err(different(format!(
-            "it plays {:.3} s, the clip {:.3} s",
-            seconds(inspected.duration_90k),
-            clip.duration_s()
-        )));
+        return Err(different(Difference::Duration {
+            plays_90k: Seconds(inspected.duration_90k),
+            clip_90k: Seconds(clip.duration_90k),
+        }));
     }
     Ok(Video {
         bytes,
@@ -72,50 +65,52 @@ pub fn video(
 }
 
 fn opened(path: &Path, what: &'static str) -> Result<(File, u64), OutcomeError> {
-    let file = File::open(path).map_err(|_| OutcomeError::Nothing(what))?;
+    let file = File::open(path).map_err(|_| OutcomeError::Nothing { what })?;
     match file.metadata().map(|facts| facts.len()) {
         Ok(bytes @ 1..) => Ok((file, bytes)),
-        _ => Err(OutcomeError::Nothing(what)),
+        _ => Err(OutcomeError::Nothing { what }),
     }
 }
 
-fn not_as_asked(inspected: &Inspected, canvas: Canvas) -> Option<String> {
+fn not_as_asked(inspected: &Inspected, canvas: Canvas) -> Option<Difference> {
     let entry = inspected.tracks.first()?.entries.first()?;
     if entry.codec != Codec::H264 {
-        return Some(format!("its codec is {:?}", entry.codec));
+        return Some(Difference::Codec {
+            codec: format!("{:?}", entry.codec),
+        });
     }
     if !inspected.index_first {
-        return Some("its index stands behind its data".to_owned());
+        return Some(Difference::IndexBehind {});
     }
     let size = (u32::from(entry.width), u32::from(entry.height));
-    (size != (canvas.width, canvas.height)).then(|| {
-        format!(
-            "it is {}x{}, not {}x{}",
-            size.0, size.1, canvas.width, canvas.height
-        )
+    (size != (canvas.width, canvas.height)).then(|| Difference::Size {
+        width: size.0,
+        height: size.1,
+        wanted_width: canvas.width,
+        wanted_height: canvas.height,
     })
 }
 
 /// How many of the clip's frames are not there; no more than are doubtful may be. All that are there
 /// stand at their times.
-fn missing(clip: &Clip, made: &[u64]) -> Result<u64, String> {
+fn missing(clip: &Clip, made: &[u64]) -> Result<u64, Difference> {
     let mut wanted = clip.frames_90k.iter();
     for (n, at) in made.iter().enumerate() {
         // A tick for rounding.
         if !wanted.any(|frame| frame.abs_diff(*at) <= 1) {
-            return Err(format!(
-                "its frame {n} is shown at {:.5} s, when the clip shows none",
-                seconds(*at)
-            ));
+            return Err(Difference::FrameTime {
+                frame: n,
+                at_90k: FrameSeconds(*at),
+            });
         }
     }
     let missing = (clip.frames_90k.len() - made.len()) as u64;
     match missing > clip.doubtful {
-        true => Err(format!(
-            "{missing} of the clip's {} frames are not in it, at most {} may be missing",
-            clip.frames_90k.len(),
-            clip.doubtful
-        )),
+        true => Err(Difference::FramesMissing {
+            missing,
+            frames: clip.frames_90k.len(),
+            doubtful: clip.doubtful,
+        }),
         false => Ok(missing),
     }
 }
@@ -152,6 +147,7 @@ mod tests {
         assert!(
             missing(&clip, &[0, 3_600, 7_200])
                 .unwrap_err()
+                .to_string()
                 .contains("1 of")
         );
         assert!(missing(&clip, &[0, 3_600, 7_205, 10_800]).is_err());

@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::clip::{Clip, seconds};
-use super::graph::{self, Marks, GraphOutputs};
+use super::graph::{self, GraphOutputs, Marks};
 use super::level::{busiest_second, level};
 use super::place::Canvas;
 
@@ -254,9 +254,9 @@ fn bitrate_bps(canvas: Canvas, rate: u64, crf: u8) -> u64 {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::samples::clip;
     use super::super::graph::Lettering;
     use super::super::place::SizedLogo;
+    use super::super::samples::clip;
     use super::*;
     use crate::config::{Corner, Logo};
 

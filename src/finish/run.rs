@@ -17,7 +17,9 @@ use nix::sys::signal::{Signal, killpg};
 use nix::time::{clock_getcpuclockid, clock_gettime};
 
 use super::child::Child;
-use crate::base::{Clock, RealClock, Stop, StopLevel};
+use super::sentence::FinishSentence;
+use crate::base::quantity::Megabytes;
+use crate::base::{Clock, Coded, RealClock, Sentence, Stop, StopLevel};
 use crate::disk::Disk;
 
 /// What it may take.
@@ -34,25 +36,22 @@ pub struct Bounds {
     pub largest_file: u64,
 }
 
-/// How it went wrong.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RunError {
-    #[error("{program} cannot be started: {why}")]
-    Missing { program: String, why: String },
-    #[error("stopped")]
-    Left,
-    #[error("FFmpeg was ended: it had not finished after {limit_s} s{said}")]
-    TooLong { limit_s: u64, said: String },
-    #[error("FFmpeg was ended: it made no progress for {stalled_s} s{said}")]
-    Stalled { stalled_s: u64, said: String },
-    #[error("FFmpeg was ended: a file grew beyond {megabytes} MB{said}")]
-    TooLarge { megabytes: u64, said: String },
-    #[error("FFmpeg was killed by {signal}{said}")]
-    Killed { signal: String, said: String },
-    #[error("FFmpeg gave up with code {code}{said}")]
-    GaveUp { code: i32, said: String },
-    #[error("the disk is full: {why}")]
-    Full { why: String },
+crate::sentences! {
+    /// How it went wrong.
+    pub enum RunError {
+        Missing { program: String, why: String } = "finish_ffmpeg_not_started": "{program} cannot be started: {why}",
+        Left {} = "finish_stopped": "stopped",
+        TooLong { limit_s: u64, said: String } = "finish_ffmpeg_too_long":
+            "FFmpeg was ended: it had not finished after {limit_s} s{said}",
+        Stalled { stalled_s: u64, said: String } = "finish_ffmpeg_stalled":
+            "FFmpeg was ended: it made no progress for {stalled_s} s{said}",
+        TooLarge { limit_bytes: Megabytes, said: String } = "finish_ffmpeg_file_too_large":
+            "FFmpeg was ended: a file grew beyond {limit_bytes}{said}",
+        Killed { signal: String, said: String } = "finish_ffmpeg_killed": "FFmpeg was killed by {signal}{said}",
+        GaveUp { code: i64, said: String } = "finish_ffmpeg_gave_up": "FFmpeg gave up with code {code}{said}",
+        NoRoom { why: Sentence } = "finish_ffmpeg_no_room": "the disk is full: {why}",
+        Full { why: String } = "finish_ffmpeg_disk_full": "the disk is full: {why}",
+    }
 }
 
 /// How often it is looked at; its end, a stop and its progress are seen within this.
@@ -74,7 +73,7 @@ pub fn run(
     stop: &Stop,
 ) -> Result<bool, RunError> {
     if stop.level() >= StopLevel::Finish {
-        return Err(RunError::Left);
+        return Err(RunError::Left {});
     }
     let mut child = start(program, argv, bounds)?;
     let said = said_by(&mut child);
@@ -147,13 +146,13 @@ enum End {
     Left,
     TooLong,
     Stalled,
-    Full(String),
+    NoRoom(FinishSentence),
 }
 
 impl End {
     fn into_error(self, bounds: &Bounds, said: &Said) -> RunError {
         match self {
-            End::Left => RunError::Left,
+            End::Left => RunError::Left {},
             End::TooLong => RunError::TooLong {
                 limit_s: bounds.whole_ms.div_ceil(1000),
                 said: said.text(),
@@ -162,7 +161,9 @@ impl End {
                 stalled_s: bounds.stalled_ms.div_ceil(1000),
                 said: said.text(),
             },
-            End::Full(why) => RunError::Full { why },
+            End::NoRoom(why) => RunError::NoRoom {
+                why: why.sentence(),
+            },
         }
     }
 }
@@ -201,7 +202,7 @@ fn watch(
         }
         if now - room_seen_ms > 500 {
             room_seen_ms = now;
-            no_room(bounds).map_or(Ok(()), |why| Err(End::Full(why)))?;
+            no_room(bounds).map_or(Ok(()), |why| Err(End::NoRoom(why)))?;
         }
         if stop.wait(StopLevel::Finish, LOOK) {
             return Err(End::Left);
@@ -210,16 +211,13 @@ fn watch(
 }
 
 /// What is wrong with the room where it writes.
-pub fn no_room(bounds: &Bounds) -> Option<String> {
+pub fn no_room(bounds: &Bounds) -> Option<FinishSentence> {
     let (folder, reserve) = bounds.room.as_ref()?;
     let free = Disk::default().space(folder).ok()?.free;
-    (free < *reserve).then(|| {
-        format!(
-            "{} has {} MB free, {} MB are kept for clips",
-            folder.display(),
-            free / 1_000_000,
-            reserve / 1_000_000
-        )
+    (free < *reserve).then(|| FinishSentence::NoRoom {
+        path: folder.display().to_string(),
+        free_bytes: Megabytes(free),
+        kept_bytes: Megabytes(*reserve),
     })
 }
 
@@ -273,7 +271,7 @@ fn judge(status: ExitStatus, bounds: &Bounds, said: Said) -> Result<bool, RunErr
             said,
         }),
         (None, code) => Err(RunError::GaveUp {
-            code: code.unwrap_or(-1),
+            code: code.unwrap_or(-1).into(),
             said,
         }),
     }
@@ -281,7 +279,7 @@ fn judge(status: ExitStatus, bounds: &Bounds, said: Said) -> Result<bool, RunErr
 
 fn too_large(bounds: &Bounds, said: String) -> RunError {
     RunError::TooLarge {
-        megabytes: bounds.largest_file / 1_000_000,
+        limit_bytes: Megabytes(bounds.largest_file),
         said,
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::plan::{self, Coder};
 use super::run::{Bounds, RunError, first_line, run};
+use super::sentence::ToolSentence;
 use crate::base::Stop;
 use crate::config::Encoder;
 
@@ -21,16 +22,10 @@ const PROBE_MS: u64 = 20_000;
 const PROBE_FILE: u64 = 1 << 20;
 
 /// Why nothing can be made here.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ToolError {
-    #[error("{0}")]
     Run(RunError),
-    #[error("this FFmpeg cannot encode with {coder}{why}")]
-    NoCoder { coder: &'static str, why: String },
-    #[error("this FFmpeg cannot draw text{why}")]
-    NoText { why: String },
-    #[error("no font was found for the text: apt install fonts-dejavu-core")]
-    NoFont,
+    Lacks(ToolSentence),
 }
 
 /// The first encoder that works, of those that may be used.
@@ -55,7 +50,7 @@ pub fn find(
         }
     }
     let coder = coders.last().map_or("libx264", |coder| coder.name());
-    Err(ToolError::NoCoder { coder, why })
+    Err(ToolError::Lacks(ToolSentence::NoCoder { coder, why }))
 }
 
 /// `FFmpeg 5.1.8`, as far as it says so.
@@ -79,11 +74,13 @@ fn version_in(line: &str) -> Option<&str> {
 pub fn font(program: &Path, limit_ms: u64, stop: &Stop) -> Result<String, ToolError> {
     let places = ["/usr/share/fonts", "/usr/local/share/fonts"];
     let font = places.iter().find_map(|place| best_below(Path::new(place)));
-    let font = font.ok_or(ToolError::NoFont)?;
+    let font = font.ok_or(ToolError::Lacks(ToolSentence::NoFont {}))?;
     let argv = plan::probe_text(&font);
     match probe(program, &argv, limit_ms, stop) {
         Ok(_) => Ok(font),
-        Err(RunError::GaveUp { said, .. }) => Err(ToolError::NoText { why: said }),
+        Err(RunError::GaveUp { said, .. }) => {
+            Err(ToolError::Lacks(ToolSentence::NoText { why: said }))
+        }
         Err(other) => Err(ToolError::Run(other)),
     }
 }

@@ -4,8 +4,8 @@
 //! Not here: learning from real clips (`pace`).
 
 use super::clip::{Clip, Matrix};
-use super::graph::GraphOutputs;
 use super::ffmpeg_finisher::{FfmpegFinisher, seconds_since};
+use super::graph::GraphOutputs;
 use super::pace::STEPS;
 use super::place::Canvas;
 use super::plan::{self, Coder, Quality};

@@ -125,6 +125,8 @@ impl Sidecar {
             stage: None,
             attempts: 0,
             last_error: None,
+            last_error_code: None,
+            last_error_args: BTreeMap::new(),
             updated_at: None,
             wm_path: None,
             vertical_path: None,

@@ -10,16 +10,17 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
-use super::retention;
 use super::inbox::OpenedStorage;
 use super::machine::{self, JobRules};
+use super::retention;
 use super::scan;
+use super::sentence::QueueSentence;
 use super::sidecar::{Sidecar, rfc3339};
-use super::state::{Now, JobTable, ClaimedJob, AttemptResult};
+use super::state::{AttemptResult, ClaimedJob, JobTable, Now};
 use super::store::Sidecars;
-use super::work::{Finisher, UploadTarget};
 use super::types::{Event, Settings};
-use crate::base::{Clock, Stop, StopLevel};
+use super::work::{Finisher, UploadTarget};
+use crate::base::{Clock, Coded, Stop, StopLevel};
 use crate::disk::files::for_people;
 
 const EVENTS: usize = 1024;
@@ -183,10 +184,14 @@ impl Core {
             self.state().forget(path);
             return AttemptResult::Cancelled;
         }
-        let why = format!("{}: {what}: {}", path.display(), for_people(error));
+        let why = QueueSentence::DiskFailed {
+            path: path.display().to_string(),
+            doing: what.to_owned(),
+            error: for_people(error),
+        };
         log::warn!(target: "hindsight", event = "error_disk"; "{why}");
         AttemptResult::Unavailable {
-            why,
+            why: why.sentence(),
             asked_ms: None,
         }
     }

@@ -9,10 +9,14 @@
 //!
 //! Not here: files and their order on the disk (`store`), who is tried when (`state`).
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
+use super::sentence::QueueSentence;
 use super::sidecar::{MarkedMeta, Removed, Sidecar, Stage, Status, TargetState, UploadStatus};
 use super::work::Failure;
+use crate::base::Coded;
 use crate::storage::HighlightFileKind;
 
 /// What the configuration says.
@@ -180,7 +184,7 @@ pub fn apply(sidecar: &mut Sidecar, event: &JobEvent, rules: &JobRules, now: &st
             let upload = entry(sidecar, target, rules, now);
             upload.status = UploadStatus::Uploaded;
             upload.place = Some(place.clone());
-            upload.last_error = None;
+            upload.set_error(None);
             upload.resume = None;
             overall(sidecar, rules);
         }
@@ -188,7 +192,10 @@ pub fn apply(sidecar: &mut Sidecar, event: &JobEvent, rules: &JobRules, now: &st
             upload_ended(entry(sidecar, target, rules, now), failure, rules);
             overall(sidecar, rules);
         }
-        JobEvent::RawGoes | JobEvent::Retried | JobEvent::FinishBegan | JobEvent::UploadBegan { .. } => {}
+        JobEvent::RawGoes
+        | JobEvent::Retried
+        | JobEvent::FinishBegan
+        | JobEvent::UploadBegan { .. } => {}
     }
     let changed = *sidecar != before || *event == JobEvent::Stamped;
     if changed {
@@ -217,7 +224,7 @@ fn finished(
     sidecar.status = Status::Watermarked;
     sidecar.stage = None;
     sidecar.attempts = 0;
-    sidecar.last_error = None;
+    sidecar.set_error(None);
     sidecar.wm_path = marked.map(|_| HighlightFileKind::Marked.name(&camera));
     sidecar.meta_wm = marked.cloned();
     sidecar.vertical_path = vertical.then(|| HighlightFileKind::Vertical.name(&camera));
@@ -246,7 +253,7 @@ fn finish_ended(sidecar: &mut Sidecar, failure: &Failure, rules: &JobRules) {
         Failure::Permanent { why } => (true, true, why),
     };
     sidecar.attempts += u32::from(counts);
-    sidecar.last_error = Some(why.clone());
+    sidecar.set_error(Some(why.clone()));
     sidecar.stage = Some(Stage::Finish);
     sidecar.status = match ends {
         true => Status::Failed,
@@ -265,7 +272,7 @@ fn upload_ended(upload: &mut TargetState, failure: &Failure, rules: &JobRules) {
         Failure::Permanent { why } => (true, true, why),
     };
     upload.attempts += u32::from(counts);
-    upload.last_error = Some(why.clone());
+    upload.set_error(Some(why.clone()));
     upload.status = match ends {
         true => UploadStatus::Failed,
         false => UploadStatus::Waiting,
@@ -274,7 +281,12 @@ fn upload_ended(upload: &mut TargetState, failure: &Failure, rules: &JobRules) {
 
 /// A target's entry, made where it is missing; in the configuration's order, those of
 /// targets that are gone behind them.
-fn entry<'a>(sidecar: &'a mut Sidecar, target: &str, rules: &JobRules, now: &str) -> &'a mut TargetState {
+fn entry<'a>(
+    sidecar: &'a mut Sidecar,
+    target: &str,
+    rules: &JobRules,
+    now: &str,
+) -> &'a mut TargetState {
     let at = match sidecar.uploads.iter().position(|u| u.target == target) {
         Some(at) => at,
         None => {
@@ -287,6 +299,8 @@ fn entry<'a>(sidecar: &'a mut Sidecar, target: &str, rules: &JobRules, now: &str
                 status: UploadStatus::Waiting,
                 attempts: 0,
                 last_error: None,
+                last_error_code: None,
+                last_error_args: BTreeMap::new(),
                 updated_at: now.to_owned(),
                 place: None,
                 resume: None,
@@ -329,11 +343,11 @@ fn overall(sidecar: &mut Sidecar, rules: &JobRules) {
     if matches!(status, Status::QueuedRetry | Status::Failed) {
         stage = Some(Stage::Upload);
     }
-    let last_error = blamed.and_then(|u| u.last_error.clone());
+    let error = blamed.and_then(|u| u.error());
     let attempts = known().map(|u| u.attempts).max().unwrap_or(0);
     sidecar.status = status;
     sidecar.stage = stage;
-    sidecar.last_error = last_error;
+    sidecar.set_error(error);
     sidecar.attempts = attempts;
 }
 
@@ -346,14 +360,14 @@ fn retried(sidecar: &mut Sidecar, rules: &JobRules) {
         sidecar.status = Status::Queued;
         sidecar.stage = None;
         sidecar.attempts = 0;
-        sidecar.last_error = None;
+        sidecar.set_error(None);
         return;
     }
     for upload in &mut sidecar.uploads {
         if upload.status != UploadStatus::Uploaded {
             upload.status = UploadStatus::Waiting;
             upload.attempts = 0;
-            upload.last_error = None;
+            upload.set_error(None);
         }
     }
     overall(sidecar, rules);
@@ -375,9 +389,9 @@ fn dropped(sidecar: &mut Sidecar, rules: &JobRules) {
     sidecar.status = Status::Failed;
     sidecar.stage = Some(stage);
     sidecar.dropped = true;
-    let dropped = "taken out of the queue by hand".to_owned();
-    sidecar.last_error = Some(match sidecar.last_error.take() {
-        Some(error) => format!("{dropped}; before that: {error}"),
-        None => dropped,
-    });
+    let dropped = match sidecar.error() {
+        Some(error) => QueueSentence::DroppedAfter { error },
+        None => QueueSentence::Dropped {},
+    };
+    sidecar.set_error(Some(dropped.sentence()));
 }

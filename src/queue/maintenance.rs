@@ -11,8 +11,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::core::Core;
 use super::inbox::{Message, OpenedStorage};
-use super::retention::{self, Kept, Room, Steady};
 use super::machine::{JobEvent as Change, NextStep, next};
+use super::retention::{self, Kept, Room, Steady};
 use super::scan::{self, ScannedHighlight};
 use super::sidecar::{Removed, Sidecar};
 use super::workers::remove_raw;
@@ -233,7 +233,12 @@ fn raw_is_to_go(core: &Core, seen: &ScannedHighlight) -> bool {
     }
 }
 
-fn facts(room: Room, kept: &[Kept], now_unix_ms: Option<i64>, rules: &retention::RetentionRules) -> DiskUsage {
+fn facts(
+    room: Room,
+    kept: &[Kept],
+    now_unix_ms: Option<i64>,
+    rules: &retention::RetentionRules,
+) -> DiskUsage {
     let uploaded = kept
         .iter()
         .filter(|k| k.rest == Some(super::machine::Rest::Uploaded));

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::core::Core;
-use super::machine::{self, NextStep, Rest, JobRules, next};
+use super::machine::{self, JobRules, NextStep, Rest, next};
 use super::scan;
 use super::sidecar::{Sidecar, rfc3339};
 use super::state::{believable_ms, job_id};
-use super::store::Sidecars;
 use super::status::{self, ListedJob};
+use super::store::Sidecars;
 use super::types::{QueueError, Which};
 use crate::base::Clock;
 use crate::config;

@@ -7,6 +7,7 @@
 //! | `order`, `retention` | who is next, what is deleted; pure |
 //! | `state` | the jobs in memory |
 //! | `store`, `scan` | files: their order, their reading |
+//! | `sentence` | what it says to people about a job |
 //! | `types`, `inbox` | what the room is started with, and what goes in and out |
 //! | `core`, `workers`, `maintenance` | the threads: turns, and the one who looks after it |
 //! | `status` | what people see of it |
@@ -23,6 +24,7 @@ pub mod manual;
 mod order;
 pub mod retention;
 mod scan;
+pub mod sentence;
 pub mod sidecar;
 mod state;
 mod status;
@@ -36,7 +38,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use self::core::Core;
-use self::inbox::Message;
+use crate::base::sentence::CatalogueEntry;
 use crate::base::{Clock, Stop};
 use crossbeam_channel::Receiver;
 pub use inbox::{Inbox, Mail, inbox};
@@ -44,6 +46,9 @@ use maintenance::DiskUsage;
 pub use status::{Current, JobCounts, ListedJob, ListedUpload, Status, WaitingLane};
 pub use types::{BACKOFF, Event, QueueError, Settings, Which};
 use work::{Finisher, UploadTarget};
+
+/// All that the room says to people.
+pub const CATALOGUES: &[&[CatalogueEntry]] = &[sentence::QueueSentence::CATALOGUE];
 
 /// The running queue.
 pub struct Queue {

@@ -20,7 +20,11 @@ pub struct ReadyJob {
 }
 
 /// The one to take in slot number `slot`, counted up by the caller at each taking.
-pub fn next(ready: impl Iterator<Item = ReadyJob>, now_mono_ns: i64, slot: u64) -> Option<ReadyJob> {
+pub fn next(
+    ready: impl Iterator<Item = ReadyJob>,
+    now_mono_ns: i64,
+    slot: u64,
+) -> Option<ReadyJob> {
     let fair = slot % FAIR == FAIR - 1;
     let (mut newest_young, mut oldest): (Option<ReadyJob>, Option<ReadyJob>) = (None, None);
     for job in ready {

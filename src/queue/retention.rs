@@ -139,7 +139,13 @@ fn is_over(kept: &Kept, now_unix_ms: i64, rules: &RetentionRules) -> bool {
 
 /// Days until presses are refused if highlights go on to come as they did:
 /// `recent_bytes` in the last `recent_ms`.
-pub fn days_left(room: Room, spare: u64, rules: &RetentionRules, recent_bytes: u64, recent_ms: u64) -> u64 {
+pub fn days_left(
+    room: Room,
+    spare: u64,
+    rules: &RetentionRules,
+    recent_bytes: u64,
+    recent_ms: u64,
+) -> u64 {
     const DAY_MS: u128 = 86_400_000;
     if recent_bytes == 0 {
         return u64::MAX;

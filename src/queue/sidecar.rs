@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Arg, BootId, CameraId, PressId, Sentence, Source, Wall};
+use super::sentence::QueueSentence;
+use crate::base::{Arg, BootId, CameraId, Coded, PressId, Sentence, Source, Wall};
 pub use crate::cut::{Certainty, Damaged, Ended, Gap, GapReason};
 use crate::media::{Alignment, Codec};
 
@@ -101,6 +102,11 @@ pub struct TargetState {
     /// Only those that the far side answered.
     pub attempts: u32,
     pub last_error: Option<String>,
+    /// With `last_error`, which is made of these; not in sidecars of versions that had no codes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error_code: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub last_error_args: BTreeMap<String, Arg>,
     /// RFC 3339 with the venue's offset.
     pub updated_at: String,
     /// Where the video is: a path or an object's key; never a signed URL.
@@ -108,6 +114,43 @@ pub struct TargetState {
     /// The adapter's own, to go on from after a restart (a multipart upload's id, say);
     /// `null` when nothing is under way. No secrets, no signed URLs.
     pub resume: Option<serde_json::Value>,
+}
+
+/// Text, code and arguments of an error as one; one without a code is of an earlier version.
+fn error_of(
+    text: Option<&String>,
+    code: Option<&String>,
+    args: &BTreeMap<String, Arg>,
+) -> Option<Sentence> {
+    let text = text?.clone();
+    Some(match code {
+        Some(code) => Sentence {
+            code: code.clone(),
+            args: args.clone(),
+            text,
+        },
+        None => QueueSentence::Earlier { text }.sentence(),
+    })
+}
+
+type ErrorFields = (Option<String>, Option<String>, BTreeMap<String, Arg>);
+
+fn error_fields(error: Option<Sentence>) -> ErrorFields {
+    match error {
+        Some(Sentence { code, args, text }) => (Some(text), Some(code), args),
+        None => Default::default(),
+    }
+}
+
+impl TargetState {
+    pub fn error(&self) -> Option<Sentence> {
+        let code = self.last_error_code.as_ref();
+        error_of(self.last_error.as_ref(), code, &self.last_error_args)
+    }
+
+    pub fn set_error(&mut self, error: Option<Sentence>) {
+        (self.last_error, self.last_error_code, self.last_error_args) = error_fields(error);
+    }
 }
 
 /// `type` of a sidecar.
@@ -221,6 +264,11 @@ pub struct Sidecar {
     pub attempts: u32,
     #[serde(default)]
     pub last_error: Option<String>,
+    /// With `last_error`, which is made of these; not in sidecars of versions that had no codes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error_code: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub last_error_args: BTreeMap<String, Arg>,
     /// RFC 3339 with the venue's offset: the last change of what stands from `stage` on.
     #[serde(default)]
     pub updated_at: Option<String>,
@@ -264,6 +312,15 @@ impl Sidecar {
             args: self.reason_args.clone(),
             text: self.reason.clone()?,
         })
+    }
+
+    pub fn error(&self) -> Option<Sentence> {
+        let code = self.last_error_code.as_ref();
+        error_of(self.last_error.as_ref(), code, &self.last_error_args)
+    }
+
+    pub fn set_error(&mut self, error: Option<Sentence>) {
+        (self.last_error, self.last_error_code, self.last_error_args) = error_fields(error);
     }
 
     /// The file's bytes: JSON for people, ending with a newline.

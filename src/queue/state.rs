@@ -12,12 +12,12 @@ use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
 use jiff::Timestamp;
 
-use super::retention::Kept;
-use super::machine::{NextStep, Rest, JobRules, next};
+use super::machine::{JobRules, NextStep, Rest, next};
 use super::order::{self, ReadyJob};
+use super::retention::Kept;
 use super::scan::ScannedHighlight;
 use super::sidecar::{Sidecar, Stage, Status, UploadStatus};
-use crate::base::{Backoff, BootId, CameraId, PressId, Wall};
+use crate::base::{Backoff, BootId, CameraId, PressId, Sentence, Wall};
 
 /// Longest that is waited because somebody else asked for it.
 const LONGEST_ASKED_MS: u64 = 3_600_000;
@@ -30,12 +30,12 @@ pub enum AttemptResult {
     Again,
     /// Nobody was there: the whole lane waits.
     Unavailable {
-        why: String,
+        why: Sentence,
         asked_ms: Option<u64>,
     },
     /// By the house's own rules.
     Deferred {
-        why: String,
+        why: Sentence,
         again_in_ms: u64,
     },
     Cancelled,
@@ -86,7 +86,7 @@ pub struct View {
     pub status: Status,
     pub stage: Option<Stage>,
     pub attempts: u32,
-    pub last_error: Option<Arc<str>>,
+    pub last_error: Option<Arc<Sentence>>,
     pub updated_at: Option<String>,
     pub uploads: Vec<UploadView>,
 }
@@ -96,7 +96,7 @@ pub struct UploadView {
     pub target: String,
     pub status: UploadStatus,
     pub attempts: u32,
-    pub last_error: Option<Arc<str>>,
+    pub last_error: Option<Arc<Sentence>>,
 }
 
 /// Finishing, or a target.
@@ -115,7 +115,7 @@ pub struct LaneState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaneHold {
     pub since_mono_ns: u64,
-    pub why: String,
+    pub why: Sentence,
     /// By the house's own rules: nothing is wrong.
     pub calm: bool,
 }
@@ -147,7 +147,9 @@ impl JobTable {
         JobTable {
             jobs: BTreeMap::new(),
             resting: HashMap::new(),
-            lanes: (0..=rules.targets.len()).map(|_| LaneState::default()).collect(),
+            lanes: (0..=rules.targets.len())
+                .map(|_| LaneState::default())
+                .collect(),
             ready: false,
             rules,
             backoff,
@@ -181,16 +183,19 @@ impl JobTable {
         self.resting.remove(seen.path.as_path());
         let wants = self.lanes_of(&wanted);
         let lanes = self.lanes.len();
-        let job = self.jobs.entry(seen.path.clone()).or_insert_with(|| TrackedJob {
-            press: sidecar.press_id.clone(),
-            camera: sidecar.camera.id.clone(),
-            born_mono_ns: born(sidecar, now),
-            kept,
-            view: View::of(sidecar),
-            wants: Vec::new(),
-            due: vec![Due::default(); lanes],
-            busy: Vec::new(),
-        });
+        let job = self
+            .jobs
+            .entry(seen.path.clone())
+            .or_insert_with(|| TrackedJob {
+                press: sidecar.press_id.clone(),
+                camera: sidecar.camera.id.clone(),
+                born_mono_ns: born(sidecar, now),
+                kept,
+                view: View::of(sidecar),
+                wants: Vec::new(),
+                due: vec![Due::default(); lanes],
+                busy: Vec::new(),
+            });
         job.kept = kept;
         job.view = View::of(sidecar);
         job.wants = wants;
@@ -295,7 +300,8 @@ impl JobTable {
             }
             AttemptResult::Unavailable { why, asked_ms } => {
                 all.waits = all.waits.saturating_add(1);
-                all.not_before_mono_ns = after(delay_ms(self.backoff, all.waits, random, *asked_ms));
+                all.not_before_mono_ns =
+                    after(delay_ms(self.backoff, all.waits, random, *asked_ms));
                 all.told = asked_ms.is_some();
                 all.hold(why, false, now_mono_ns);
             }
@@ -368,11 +374,11 @@ impl TrackedJob {
 }
 
 impl LaneState {
-    fn hold(&mut self, why: &str, calm: bool, now_mono_ns: u64) {
+    fn hold(&mut self, why: &Sentence, calm: bool, now_mono_ns: u64) {
         let since = self.held.as_ref().filter(|held| held.calm == calm);
         self.held = Some(LaneHold {
             since_mono_ns: since.map_or(now_mono_ns, |held| held.since_mono_ns),
-            why: why.to_owned(),
+            why: why.clone(),
             calm,
         });
     }
@@ -380,18 +386,17 @@ impl LaneState {
 
 impl View {
     fn of(sidecar: &Sidecar) -> View {
-        let error = |text: &Option<String>| text.as_deref().map(Arc::from);
         let uploads = sidecar.uploads.iter().map(|upload| UploadView {
             target: upload.target.clone(),
             status: upload.status,
             attempts: upload.attempts,
-            last_error: error(&upload.last_error),
+            last_error: upload.error().map(Arc::new),
         });
         View {
             status: sidecar.status,
             stage: sidecar.stage,
             attempts: sidecar.attempts,
-            last_error: error(&sidecar.last_error),
+            last_error: sidecar.error().map(Arc::new),
             updated_at: sidecar.updated_at.clone(),
             uploads: uploads.collect(),
         }

@@ -5,10 +5,10 @@
 use serde::Serialize;
 
 use super::core::Core;
+use super::maintenance::DiskUsage;
 use super::sidecar::{self, Sidecar, Stage, UploadStatus};
 use super::state::{TrackedJob, View, job_id};
-use super::maintenance::DiskUsage;
-use crate::base::{CameraId, PressId};
+use crate::base::{CameraId, PressId, Sentence};
 
 /// A snapshot for status and health.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -51,7 +51,7 @@ pub struct Current {
 pub struct WaitingLane {
     pub stage: Stage,
     pub target: Option<String>,
-    pub why: String,
+    pub why: Sentence,
     pub since_ms: u64,
     /// By the house's own rules (hours): nothing is wrong.
     pub planned: bool,
@@ -66,7 +66,7 @@ pub struct ListedJob {
     pub status: sidecar::Status,
     pub stage: Option<Stage>,
     pub attempts: u32,
-    pub last_error: Option<String>,
+    pub last_error: Option<Sentence>,
     /// Since the press; `None` if nobody knows.
     pub age_ms: Option<u64>,
     pub updated_at: Option<String>,
@@ -80,7 +80,7 @@ pub struct ListedUpload {
     pub target: String,
     pub status: UploadStatus,
     pub attempts: u32,
-    pub last_error: Option<String>,
+    pub last_error: Option<Sentence>,
     pub permille: Option<u16>,
 }
 
@@ -174,7 +174,7 @@ pub fn still(sidecar: &Sidecar, age_ms: Option<u64>) -> ListedJob {
         target: upload.target.clone(),
         status: upload.status,
         attempts: upload.attempts,
-        last_error: upload.last_error.clone(),
+        last_error: upload.error(),
         permille: None,
     });
     ListedJob {
@@ -184,7 +184,7 @@ pub fn still(sidecar: &Sidecar, age_ms: Option<u64>) -> ListedJob {
         status: sidecar.status,
         stage: sidecar.stage,
         attempts: sidecar.attempts,
-        last_error: sidecar.last_error.clone(),
+        last_error: sidecar.error(),
         age_ms,
         updated_at: sidecar.updated_at.clone(),
         permille: None,
@@ -206,14 +206,14 @@ fn listed(
         updated_at,
         uploads,
     } = &job.view;
-    let text = |error: &Option<std::sync::Arc<str>>| error.as_deref().map(str::to_owned);
+    let owned = |error: &Option<std::sync::Arc<Sentence>>| error.as_deref().cloned();
     let uploads = uploads.iter().map(|upload| {
         let lane = core.rules.targets.iter().position(|t| *t == upload.target);
         ListedUpload {
             target: upload.target.clone(),
             status: upload.status,
             attempts: upload.attempts,
-            last_error: text(&upload.last_error),
+            last_error: owned(&upload.last_error),
             permille: lane.and_then(|at| permille(at + 1)),
         }
     });
@@ -224,7 +224,7 @@ fn listed(
         status: *status,
         stage: *stage,
         attempts: *attempts,
-        last_error: text(last_error),
+        last_error: owned(last_error),
         age_ms,
         updated_at: updated_at.clone(),
         permille: permille(0),

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use super::sidecar::{self, Stage};
 use super::work::Failure;
 use crate::base::{Backoff, BootId, CameraId, PressId};
-use crate::config::delivery;
+use crate::config::QueueSettings;
 
 /// Twice as long each time, never the same for two boxes, at most ten minutes.
 pub const BACKOFF: Backoff = Backoff {
@@ -21,7 +21,7 @@ pub const BACKOFF: Backoff = Backoff {
 /// What the room is started with.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    pub queue: delivery::Queue,
+    pub queue: QueueSettings,
     /// Clips that are finished at once.
     pub finish_jobs: usize,
     /// The configuration wants a marked video, and a vertical one.

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::sidecar::{MarkedMeta, Sidecar};
-use crate::base::Stop;
+use crate::base::{Coded, Sentence, Stop};
 
 /// A highlight, as those who work on it see it.
 #[derive(Clone, Copy, Debug)]
@@ -54,23 +54,56 @@ pub enum Failure {
     /// does not count.
     #[error("{why}")]
     Unavailable {
-        why: String,
+        why: Sentence,
         /// What the far side asked for.
         retry_after_ms: Option<u64>,
     },
     /// The house's own rules (hours of the upload) say "later": nothing is wrong, nobody is alarmed,
     /// does not count.
     #[error("{why}")]
-    Deferred { why: String, again_in_ms: u64 },
+    Deferred { why: Sentence, again_in_ms: u64 },
     /// It was tried and went wrong: counts.
     #[error("{why}")]
-    Failed { why: String },
+    Failed { why: Sentence },
     /// It will never work: the job ends.
     #[error("{why}")]
-    Permanent { why: String },
+    Permanent { why: Sentence },
     /// Told to stop.
     #[error("stopped")]
     Cancelled,
+}
+
+impl Failure {
+    /// Waits until it is there; `retry_after_ms` is not asked for.
+    pub fn unavailable(why: impl Coded) -> Failure {
+        Failure::Unavailable {
+            why: why.sentence(),
+            retry_after_ms: None,
+        }
+    }
+
+    pub fn failed(why: impl Coded) -> Failure {
+        Failure::Failed {
+            why: why.sentence(),
+        }
+    }
+
+    pub fn permanent(why: impl Coded) -> Failure {
+        Failure::Permanent {
+            why: why.sentence(),
+        }
+    }
+
+    /// `None`: told to stop.
+    pub fn why(&self) -> Option<&Sentence> {
+        match self {
+            Failure::Unavailable { why, .. }
+            | Failure::Deferred { why, .. }
+            | Failure::Failed { why }
+            | Failure::Permanent { why } => Some(why),
+            Failure::Cancelled => None,
+        }
+    }
 }
 
 /// Makes the marked video, the vertical one and the thumbnail (`finish`).

@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use serde_json::Value;
 
-use super::types::Event;
 use super::core::Core;
 use super::machine::{self, JobEvent as Change};
+use super::sentence::QueueSentence;
 use super::sidecar::{Removed, Sidecar, Stage, Status, UploadStatus};
-use super::state::{ClaimedJob, AttemptResult};
+use super::state::{AttemptResult, ClaimedJob};
 use super::store::Sidecars;
+use super::types::Event;
 use super::work::{Failure, Finished, Job, Notebook};
 
 /// A turn that is over sooner leaves no trace of its beginning on the disk.
@@ -47,11 +48,8 @@ struct Turning<'a> {
 
 /// One who panicked was tried and went wrong.
 fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-        Err(Failure::Failed {
-            why: "an error inside hindsight; its log says more".to_owned(),
-        })
-    })
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(Failure::failed(QueueSentence::WorkerPanicked {})))
 }
 
 impl Turning<'_> {

@@ -13,10 +13,13 @@ use crate::base::sentence::CatalogueEntry;
 use crate::board::{BoardError, BoardNote, BoardPartName};
 use crate::config;
 use crate::cut::{CutNote, NoFootage};
+use crate::finish;
 use crate::health::HealthSentence;
 use crate::highlight::sentence::{AdmissionSentence, ClipSentence, StorageSentence};
 use crate::ingest::{BufferSentence, CaptureSentence, RtspStep};
+use crate::queue;
 use crate::trigger::hours::ClosedSentence;
+use crate::upload;
 use crate::web::{DoneSentence, GuardSentence, RequestSentence};
 
 /// Every code, by room.
@@ -68,6 +71,9 @@ const ROOMS: &[(&str, &[&[CatalogueEntry]])] = &[
             NoticeSentence::CATALOGUE,
         ],
     ),
+    ("Queue", queue::CATALOGUES),
+    ("Finishing", finish::CATALOGUES),
+    ("Uploads", upload::CATALOGUES),
     ("Configuration", config::CATALOGUES),
     ("Requests to the API", &[RequestSentence::CATALOGUE]),
     ("What was done", &[DoneSentence::CATALOGUE]),
@@ -192,7 +198,13 @@ This page is generated from the program and compared with it in a test.
         declared(&root().join("src"), &mut all);
         assert!(all.len() >= ROOMS.len(), "only {all:?}");
         // Some rooms have a list of their own, which stands here.
-        let lists = ["src/service/catalogue.rs", "src/config/mod.rs"];
+        let lists = [
+            "src/service/catalogue.rs",
+            "src/config/mod.rs",
+            "src/queue/mod.rs",
+            "src/finish/mod.rs",
+            "src/upload/mod.rs",
+        ];
         let lists = lists.map(|path| std::fs::read_to_string(root().join(path)).unwrap());
         for (path, name) in all {
             let word = format!("{name}::CATALOGUE");

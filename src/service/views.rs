@@ -213,7 +213,9 @@ pub(super) fn queue(status: QueueStatus) -> QueueView {
     let waiting = status.waiting.into_iter().map(|lane| WaitingStage {
         stage: stage(lane.stage),
         target: lane.target,
-        why: lane.why,
+        why: lane.why.text,
+        why_code: lane.why.code,
+        why_args: lane.why.args,
         since_ms: lane.since_ms,
         planned: lane.planned,
     });
@@ -242,7 +244,12 @@ pub(super) fn job(job: ListedJob) -> JobView {
             UploadStatus::Failed => JobUploadStatus::Failed,
         },
         attempts: upload.attempts,
-        last_error: upload.last_error,
+        last_error_code: upload.last_error.as_ref().map(|error| error.code.clone()),
+        last_error_args: upload
+            .last_error
+            .as_ref()
+            .map_or_else(BTreeMap::new, |error| error.args.clone()),
+        last_error: upload.last_error.map(|error| error.text),
         permille: upload.permille,
     });
     JobView {
@@ -252,7 +259,12 @@ pub(super) fn job(job: ListedJob) -> JobView {
         status: job_status(job.status),
         stage: job.stage.map(stage),
         attempts: job.attempts,
-        last_error: job.last_error,
+        last_error_code: job.last_error.as_ref().map(|error| error.code.clone()),
+        last_error_args: job
+            .last_error
+            .as_ref()
+            .map_or_else(BTreeMap::new, |error| error.args.clone()),
+        last_error: job.last_error.map(|error| error.text),
         age_ms: job.age_ms,
         updated_at: job.updated_at,
         permille: job.permille,

@@ -11,6 +11,7 @@ use std::time::Duration;
 use crossbeam_channel::{RecvTimeoutError, bounded};
 
 use super::bundle::Bundle;
+use super::sentence::UploadSentence;
 use super::types::Shared;
 use crate::base::{Clock, Stop, StopLevel};
 use crate::queue::work::{Failure, Job, Notebook, Uploaded};
@@ -180,8 +181,7 @@ impl<'a> Flow<'a> {
 
 /// The machine is out of threads: that passes.
 pub fn no_thread(error: &std::io::Error) -> Failure {
-    Failure::Unavailable {
-        why: format!("no thread could be started to send: {error}"),
-        retry_after_ms: None,
-    }
+    Failure::unavailable(UploadSentence::NoThread {
+        error: error.to_string(),
+    })
 }

@@ -8,6 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use super::naming;
+use super::sentence::UploadSentence;
 use crate::config::template::KeyTemplate;
 use crate::queue::sidecar::{Meta, Sidecar, Status};
 use crate::queue::work::{Failure, Job};
@@ -70,12 +71,9 @@ impl Item {
 
 /// What lies on this box's disk is not what its sidecar says, or not what it was a moment ago.
 pub fn damaged(path: &Path) -> Failure {
-    let path = path.display();
-    Failure::Failed {
-        why: format!(
-            "{path} is not what its sidecar says (its checksum differs): this box's disk damaged it"
-        ),
-    }
+    Failure::failed(UploadSentence::ClipDamaged {
+        path: path.display().to_string(),
+    })
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,9 +86,9 @@ impl Bundle {
     pub fn of(job: &Job<'_>, template: &KeyTemplate, venue: &str) -> Result<Bundle, Failure> {
         let stem = naming::stem(template, venue, job.sidecar);
         let about = job.sidecar;
-        let video = job.video().ok_or_else(|| Failure::Permanent {
-            why: "its sidecar names no video that could be uploaded".to_owned(),
-        })?;
+        let video = job
+            .video()
+            .ok_or_else(|| Failure::permanent(UploadSentence::NoVideo {}))?;
         let marked = about.meta_wm.as_ref().filter(|_| about.wm_path.is_some());
         let sha256 = marked.map_or(about.sha256.clone(), |m| Some(m.sha256.clone()));
         let mut items = vec![item(FileRole::Video, &stem, video, sha256)?];
@@ -124,7 +122,12 @@ impl Bundle {
     }
 }
 
-fn item(part: FileRole, stem: &str, path: PathBuf, sha256: Option<String>) -> Result<Item, Failure> {
+fn item(
+    part: FileRole,
+    stem: &str,
+    path: PathBuf,
+    sha256: Option<String>,
+) -> Result<Item, Failure> {
     let facts = std::fs::metadata(&path).map_err(|error| unreadable(&path, &error))?;
     Ok(Item {
         part,
@@ -138,17 +141,13 @@ fn item(part: FileRole, stem: &str, path: PathBuf, sha256: Option<String>) -> Re
 /// One of our own files cannot be read: gone is gone; all else is the disk's trouble, which
 /// may pass.
 pub fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
-    let why = format!(
-        "{}: {}",
-        path.display(),
-        crate::disk::files::for_people(error)
-    );
+    let why = UploadSentence::FileUnreadable {
+        path: path.display().to_string(),
+        error: crate::disk::files::for_people(error),
+    };
     match error.kind() {
-        std::io::ErrorKind::NotFound => Failure::Permanent { why },
-        _ => Failure::Unavailable {
-            why,
-            retry_after_ms: None,
-        },
+        std::io::ErrorKind::NotFound => Failure::permanent(why),
+        _ => Failure::unavailable(why),
     }
 }
 
@@ -183,7 +182,7 @@ fn copy(sidecar: &Sidecar, items: &[Item]) -> Sidecar {
     copy.reason_args.clear();
     copy.stage = None;
     copy.attempts = 0;
-    copy.last_error = None;
+    copy.set_error(None);
     copy.updated_at = None;
     copy.uploads = Vec::new();
     copy.removed = None;
@@ -269,6 +268,8 @@ mod tests {
             status: UploadStatus::Waiting,
             attempts: 2,
             last_error: Some("canary".to_owned()),
+            last_error_code: None,
+            last_error_args: Default::default(),
             updated_at: "canary".to_owned(),
             place: None,
             resume: Some(serde_json::json!("canary")),

@@ -15,18 +15,19 @@ mod copy;
 mod failure;
 mod probe;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::attempt::{Adapter, Attempt};
-use crate::config::delivery::FolderTarget;
+use super::sentence::FolderSentence;
+use crate::config::FolderTarget;
 use crate::disk::Disk;
 use crate::queue::work::{Failure, Uploaded};
 use copy::{Copier, News};
-use failure::{silent, wait};
+use failure::silent;
 
 /// How long a share may be silent before it counts as gone.
 const SILENT: Duration = Duration::from_secs(60);
@@ -78,7 +79,7 @@ impl FolderAdapter {
                 Ok(News::Alive) => {}
                 Ok(News::Done(result)) => return Ok(result),
                 Err(RecvTimeoutError::Disconnected) => {
-                    return Err(wait("the copying thread ended without a word".to_owned()));
+                    return Err(Failure::unavailable(FolderSentence::ThreadEnded {}));
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     if flow.leave().is_err() {
@@ -119,7 +120,11 @@ impl Adapter for FolderAdapter {
         };
         let thread = std::thread::Builder::new().name("upload-folder".to_owned());
         let thread = thread.spawn(move || copier.run());
-        let thread = thread.map_err(|error| wait(format!("no thread to copy with: {error}")))?;
+        let thread = thread.map_err(|error| {
+            Failure::unavailable(FolderSentence::NoThread {
+                error: error.to_string(),
+            })
+        })?;
         match self.listen(attempt, &told) {
             Ok(result) => {
                 // It has said its last word.

@@ -5,8 +5,10 @@
 
 use jiff::tz::TimeZone;
 
-use crate::base::Wall;
+use super::sentence::UploadSentence;
 use crate::base::hours::{DailyWindow, OpenHours, Opening};
+use crate::base::quantity::TimeOfDay;
+use crate::base::{Coded, Wall};
 use crate::queue::work::Failure;
 
 /// How soon to look again whether the clock has been set.
@@ -14,6 +16,15 @@ const CLOCK_LOOK_MS: u64 = 60_000;
 
 /// `Ok` within the window; else [`Failure::Deferred`] until it opens.
 pub fn open(window: DailyWindow, wall: Wall, timezone: &TimeZone) -> Result<(), Failure> {
+    let (from_minute, to_minute) = (TimeOfDay(window.from_min), TimeOfDay(window.to_min));
+    let outside = UploadSentence::OutsideHours {
+        from_minute,
+        to_minute,
+    };
+    let needs_clock = UploadSentence::HoursNeedClock {
+        from_minute,
+        to_minute,
+    };
     match OpenHours::from(window).at(wall, timezone) {
         Opening::Open => Ok(()),
         Opening::Closed { now, opens } => {
@@ -22,24 +33,15 @@ pub fn open(window: DailyWindow, wall: Wall, timezone: &TimeZone) -> Result<(), 
                 u64::try_from(ms).unwrap_or(CLOCK_LOOK_MS).max(1)
             });
             Err(Failure::Deferred {
-                why: format!("uploads only run {}", words(window)),
+                why: outside.sentence(),
                 again_in_ms: wait_ms,
             })
         }
         Opening::ClockNotSet => Err(Failure::Unavailable {
-            why: format!(
-                "uploads only run {}, and this box's clock was never set: it needs a time server, or \
-                 `timedatectl set-time`",
-                words(window)
-            ),
+            why: needs_clock.sentence(),
             retry_after_ms: Some(CLOCK_LOOK_MS),
         }),
     }
-}
-
-fn words(window: DailyWindow) -> String {
-    let time = |min: u16| format!("{:02}:{:02}", min / 60, min % 60);
-    format!("from {} to {}", time(window.from_min), time(window.to_min))
 }
 
 #[cfg(test)]
@@ -130,6 +132,6 @@ mod tests {
         let Failure::Unavailable { why, .. } = &failure else {
             panic!("{failure:?}")
         };
-        assert!(why.contains("clock was never set"), "{why}");
+        assert!(why.text.contains("clock was never set"), "{why}");
     }
 }

@@ -20,12 +20,13 @@ use ureq::unversioned::transport::{Connector, RustlsConnector};
 use ureq::{Agent, SendBody};
 use url::Url;
 
-use super::hash::{Sum, Summing};
-use super::bundle::{damaged, unreadable};
 use super::attempt::Meter;
+use super::bundle::{damaged, unreadable};
+use super::hash::{Sum, Summing};
+use super::sentence::ServerSentence;
 use super::transport::{TcpConnector, TransportError, Unresolved};
 use super::types::{Limits, UploadError};
-use crate::base::{Stop, StopLevel};
+use crate::base::{Coded, Sentence, Stop, StopLevel};
 use crate::queue::work::Failure;
 
 /// The most of an answer that is read.
@@ -281,12 +282,34 @@ impl HttpAnswer {
     /// How the queue is to take an answer that is no success. `doing` says what was asked
     /// ("upload of x.mp4"), `said` is the server's own explanation, if it gave one.
     pub fn failure(&self, doing: &str, said: &str, now: Timestamp) -> Failure {
-        let colon = if said.is_empty() { "" } else { ": " };
-        let HttpAnswer { server, .. } = self;
-        let mut why = format!(
-            "{doing}: {server} answered {}{colon}{said}",
-            self.status_words()
-        );
+        self.failure_with(doing, said, |why| why, now)
+    }
+
+    /// The same; `explain` adds what can be done about it.
+    pub fn failure_with(
+        &self,
+        doing: &str,
+        said: &str,
+        explain: impl FnOnce(Sentence) -> Sentence,
+        now: Timestamp,
+    ) -> Failure {
+        let (doing, server) = (doing.to_owned(), self.server.clone());
+        let status = self.status_words();
+        let why = explain(match said {
+            "" => ServerSentence::Answered {
+                doing,
+                server,
+                status,
+            }
+            .sentence(),
+            said => ServerSentence::Said {
+                doing,
+                server,
+                status,
+                said: said.to_owned(),
+            }
+            .sentence(),
+        });
         if self.says_later() {
             let asked = self.header("retry-after");
             return Failure::Unavailable {
@@ -295,10 +318,7 @@ impl HttpAnswer {
             };
         }
         if (300..400).contains(&self.status) {
-            why.push_str(
-                "; redirects are not followed, for they would carry credentials elsewhere: write the \
-                 right address into the configuration",
-            );
+            return Failure::failed(ServerSentence::Redirected { why });
         }
         Failure::Failed { why }
     }
@@ -316,67 +336,79 @@ fn retry_after_ms(text: &str, now: Timestamp) -> Option<u64> {
 
 /// What it means that there was no answer. Pure.
 fn sort(error: &ureq::Error, server: &str) -> Failure {
-    let wait = |why: String| Failure::Unavailable {
-        why,
+    let untrusted = |text: &str| Failure::Unavailable {
+        why: no_trust(server, text),
         retry_after_ms: None,
     };
+    let told = |error: Option<&TransportError>| Failure::unavailable(told(server, error));
+    let server = server.to_owned();
     match error {
-        ureq::Error::Other(inner) => wait(told(server, inner.downcast_ref::<TransportError>())),
+        ureq::Error::Other(inner) => told(inner.downcast_ref::<TransportError>()),
         ureq::Error::Io(error) => match error.get_ref().and_then(|e| e.downcast_ref()) {
-            Some(wire) => wait(told(server, Some(wire))),
-            None if error.kind() == io::ErrorKind::InvalidData => {
-                wait(no_trust(server, &error.to_string()))
-            }
-            None => wait(format!("the connection to {server} broke: {error}")),
+            Some(transport) => told(Some(transport)),
+            None if error.kind() == io::ErrorKind::InvalidData => untrusted(&error.to_string()),
+            None => Failure::unavailable(ServerSentence::ConnectionBroke {
+                server,
+                error: error.to_string(),
+            }),
         },
-        ureq::Error::Rustls(error) => wait(no_trust(server, &error.to_string())),
-        ureq::Error::Tls(error) => wait(no_trust(server, error)),
-        ureq::Error::Timeout(_) => wait(format!("{server} did not answer in time")),
-        ureq::Error::Protocol(_) | ureq::Error::LargeResponseHeader(..) => Failure::Failed {
-            why: format!(
-                "{server} does not speak HTTP as it should; is it the right port, and http or https?"
-            ),
-        },
-        ureq::Error::BodyExceedsLimit(_) => Failure::Failed {
-            why: format!("{server} answered with more than anybody asked for"),
-        },
+        ureq::Error::Rustls(error) => untrusted(&error.to_string()),
+        ureq::Error::Tls(error) => untrusted(error),
+        ureq::Error::Timeout(_) => Failure::unavailable(ServerSentence::TooSlow { server }),
+        ureq::Error::Protocol(_) | ureq::Error::LargeResponseHeader(..) => {
+            Failure::failed(ServerSentence::NotHttp { server })
+        }
+        ureq::Error::BodyExceedsLimit(_) => Failure::failed(ServerSentence::TooMuch { server }),
         // Its words could hold the URL.
-        _ => Failure::Failed {
-            why: format!("{server} could not be asked: the address or a header is malformed"),
-        },
+        _ => Failure::failed(ServerSentence::BadRequest { server }),
     }
 }
 
-fn told(server: &str, error: Option<&TransportError>) -> String {
+fn told(server: &str, error: Option<&TransportError>) -> ServerSentence {
+    let server = server.to_owned();
     match error {
-        Some(TransportError::Connect(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            format!("{server} refuses connections: is the service there running, on that port?")
+        Some(TransportError::Connect(error))
+            if error.kind() == io::ErrorKind::ConnectionRefused =>
+        {
+            ServerSentence::Refuses { server }
         }
-        Some(TransportError::Connect(error)) => format!("no way to {server}: {error}"),
-        Some(error @ TransportError::Lookup(_)) => {
-            format!("no way to {server}: {error}; is there a network, and a DNS server?")
-        }
-        Some(error) => format!("{server}: {error}"),
-        None => format!("no way to {server}"),
+        Some(TransportError::Connect(error)) => ServerSentence::NoWay {
+            server,
+            error: error.to_string(),
+        },
+        Some(error @ TransportError::Lookup(_)) => ServerSentence::NameUnknown {
+            server,
+            error: error.to_string(),
+        },
+        Some(error) => ServerSentence::ConnectionFailed {
+            server,
+            error: error.to_string(),
+        },
+        None => ServerSentence::NoConnection { server },
     }
 }
 
 /// A certificate that is not trusted, and what can be done about it.
-fn no_trust(server: &str, error: &str) -> String {
+fn no_trust(server: &str, error: &str) -> Sentence {
     let lower = error.to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    let hint = if has(&["expired", "notvalidyet", "not valid yet"]) {
-        "; renew the server's certificate, or set this box's clock if that is wrong"
+    let why = ServerSentence::Untrusted {
+        server: server.to_owned(),
+        error: error.to_owned(),
+    }
+    .sentence();
+    let known = if has(&["expired", "notvalidyet", "not valid yet"]) {
+        ServerSentence::CertificateExpired { why }
     } else if has(&["unknownissuer", "unknown issuer", "casusedasendentity"]) {
-        "; if the authority is your own, name its certificate as ca_file"
+        ServerSentence::UnknownAuthority { why }
     } else if has(&["notvalidforname", "not valid for name"]) {
-        "; the certificate is for another name: write that name into the address"
+        ServerSentence::WrongName { why }
     } else if has(&["corrupt", "invalid message", "invalidcontenttype"]) {
-        "; does that port speak TLS, or should the address begin with http://?"
+        ServerSentence::NotTls { why }
     } else {
-        ""
+        return why;
     };
-    format!("no trusted connection to {server} (TLS): {error}{hint}")
+    known.sentence()
 }
 
 #[cfg(test)]
@@ -426,8 +458,14 @@ mod tests {
     fn no_answer_waits_and_says_what_to_look_at() {
         let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
         for (error, word) in [
-            (ureq::Error::from(TransportError::Connect(refused)), "refuses"),
-            (ureq::Error::from(TransportError::Lookup("x".to_owned())), "DNS"),
+            (
+                ureq::Error::from(TransportError::Connect(refused)),
+                "refuses",
+            ),
+            (
+                ureq::Error::from(TransportError::Lookup("x".to_owned())),
+                "DNS",
+            ),
             (
                 ureq::Error::from(io::Error::from(io::ErrorKind::ConnectionReset)),
                 "broke",
@@ -441,7 +479,10 @@ mod tests {
             ),
         ] {
             let failure = sort(&error, "https://s3.example.com");
-            assert!(matches!(failure, Failure::Unavailable { .. }), "{failure:?}");
+            assert!(
+                matches!(failure, Failure::Unavailable { .. }),
+                "{failure:?}"
+            );
             let text = failure.to_string();
             assert!(
                 text.contains(word) && text.contains("s3.example.com"),

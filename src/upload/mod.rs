@@ -7,17 +7,18 @@
 //! Not here: which highlight is next, when it is tried again (`queue`).
 
 pub mod attempt;
+pub mod bundle;
 pub mod folder;
 pub mod hash;
 pub mod hours;
 pub mod http;
 pub mod naming;
-pub mod bundle;
-pub mod rate;
 pub mod probe;
+pub mod rate;
 pub mod s3;
 #[cfg(test)]
 mod samples;
+pub mod sentence;
 pub mod signed_url;
 mod transport;
 mod types;
@@ -28,12 +29,22 @@ pub use attempt::{Adapter, Attempt, Flow, Meter};
 pub use bundle::{Bundle, Content, FileRole, Item};
 pub use types::{Limits, Shared, UploadError};
 
+use crate::base::sentence::CatalogueEntry;
 use crate::base::{Clock, Stop};
 use crate::config::TargetKind;
 use crate::config::template::KeyTemplate;
 use crate::config::{self, Config};
 use crate::queue::work::{Failure, Job, Notebook, UploadTarget, Uploaded};
 use rate::Limiter;
+
+/// All that the room says to people.
+pub const CATALOGUES: &[&[CatalogueEntry]] = &[
+    sentence::UploadSentence::CATALOGUE,
+    sentence::FolderSentence::CATALOGUE,
+    sentence::ServerSentence::CATALOGUE,
+    sentence::S3Sentence::CATALOGUE,
+    sentence::BackendSentence::CATALOGUE,
+];
 
 /// The targets of the configuration, ready to be handed to the queue. Reads certificates;
 /// opens no connection.

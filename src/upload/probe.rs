@@ -24,7 +24,12 @@ pub struct ProbeResult {
 }
 
 /// Asks all at once; one that does not answer takes as long as `limits` allows.
-pub fn probe(config: &Config, clock: &Arc<dyn Clock>, limits: Limits, stop: &Stop) -> Vec<ProbeResult> {
+pub fn probe(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    limits: Limits,
+    stop: &Stop,
+) -> Vec<ProbeResult> {
     let ask = |target: &config::TargetSettings| ProbeResult {
         id: target.id.clone(),
         what: what(&target.kind),

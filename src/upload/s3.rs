@@ -27,6 +27,8 @@ use super::attempt::{Adapter, Attempt};
 use super::bundle::{Content, Item, unreadable};
 use super::hash::{self, Hash, Sum};
 use super::http::{Body, HttpAnswer, Stretch};
+use super::sentence::{S3Sentence, UploadSentence};
+use crate::base::Coded;
 use crate::queue::work::{Failure, Uploaded};
 use answers::Said;
 pub use bucket::S3Adapter;
@@ -39,10 +41,7 @@ impl Adapter for S3Adapter {
     fn send(&self, attempt: &Attempt<'_>) -> Result<Uploaded, Failure> {
         if !attempt.shared.clock.wall().is_set() {
             return Err(Failure::Unavailable {
-                why:
-                    "this box's clock was never set, and S3 wants the right time: it needs a time \
-                      server (NTP)"
-                        .to_owned(),
+                why: UploadSentence::S3NeedsClock {}.sentence(),
                 retry_after_ms: Some(60_000),
             });
         }
@@ -148,26 +147,28 @@ impl Sending<'_> {
         let doing = format!("proof of {}", item.key);
         let answer = self.asking.head(url)?;
         if answer.status == 403 && Said::in_body(&answer.body).code.is_empty() {
-            return Err(Failure::Failed {
-                why: format!(
-                    "{doing}: {} took the file but does not let us look at it: allow the access key \
-                     s3:GetObject",
-                    answer.server
-                ),
-            });
+            return Err(Failure::failed(S3Sentence::NotShown {
+                doing,
+                server: answer.server,
+            }));
         }
         let answer = self.asking.yes(answer, &doing)?;
         let there = requests::held(&answer);
         let HttpAnswer { server, .. } = &answer;
         if there.size_bytes != Some(item.size_bytes) {
-            let size = there
-                .size_bytes
-                .map_or("no size".to_owned(), |size| format!("{size} bytes"));
-            return Err(Failure::Failed {
-                why: format!(
-                    "{doing}: {server} names {size}, not {} bytes",
-                    item.size_bytes
-                ),
+            let (server, wanted_bytes) = (server.clone(), item.size_bytes);
+            return Err(match there.size_bytes {
+                Some(there_bytes) => Failure::failed(S3Sentence::OtherSize {
+                    doing,
+                    server,
+                    there_bytes,
+                    wanted_bytes,
+                }),
+                None => Failure::failed(S3Sentence::NoSize {
+                    doing,
+                    server,
+                    wanted_bytes,
+                }),
             });
         }
         self.asking

@@ -19,15 +19,17 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::hash::{self, Hash, Sum};
-use super::http::{Body, HttpAnswer, HttpClient, Request, Session, Stretch};
 use super::attempt::{Adapter, Attempt};
 use super::bundle::{Content, Item, unreadable};
+use super::hash::{self, Hash, Sum};
+use super::http::{Body, HttpAnswer, HttpClient, Request, Session, Stretch};
+use super::sentence::{BackendSentence, UploadSentence};
 use super::types::{Limits, UploadError};
-use crate::config::delivery::SignedUrlTarget;
+use crate::base::{Coded, Sentence};
+use crate::config::SignedUrlTarget;
 use crate::config::template::KeyTemplate;
 use crate::queue::work::{Failure, Uploaded};
-use sign::{Signed, RequestSigner};
+use sign::{RequestSigner, Signed};
 use talk::Ticket;
 
 /// A clock that is off by more is told of when a backend does not trust a request.
@@ -64,9 +66,7 @@ impl Adapter for SignedUrlAdapter {
     fn send(&self, attempt: &Attempt<'_>) -> Result<Uploaded, Failure> {
         if !attempt.shared.clock.wall().is_set() {
             return Err(Failure::Unavailable {
-                why: "this box's clock was never set, and signed requests need the right time: it \
-                      needs a time server (NTP)"
-                    .to_owned(),
+                why: UploadSentence::SignatureNeedsClock {}.sentence(),
                 retry_after_ms: Some(CLOCK_LOOK_MS),
             });
         }
@@ -199,8 +199,12 @@ impl Sending<'_> {
         let body = talk::registration(fields, item, &hash::hex(sha256), job.sidecar, &shared.venue);
         let doing = format!("registration of {}", talk::file_name(item));
         let answer = self.ask(&self.target.register_path, &body, &doing, "register_path")?;
-        talk::ticket(fields, &answer.body).map_err(|why| Failure::Failed {
-            why: format!("{doing}: the answer of {} {why}", answer.server),
+        talk::ticket(fields, &answer.body).map_err(|what| {
+            Failure::failed(BackendSentence::BadAnswer {
+                doing,
+                server: answer.server.clone(),
+                what: what.sentence(),
+            })
         })
     }
 
@@ -214,8 +218,12 @@ impl Sending<'_> {
             .finalize_path
             .replace("{id}", &escaped(&sent.id));
         let answer = self.ask(&path, &body, &doing, "finalize_path")?;
-        talk::holds(fields, &answer.body, size_bytes, sha256).map_err(|why| Failure::Failed {
-            why: format!("{doing}: {} says that it holds {why}", answer.server),
+        talk::holds(fields, &answer.body, size_bytes, sha256).map_err(|what| {
+            Failure::failed(BackendSentence::HoldsOther {
+                doing,
+                server: answer.server.clone(),
+                what: what.sentence(),
+            })
         })
     }
 
@@ -253,8 +261,11 @@ impl Sending<'_> {
         let said = talk::said(&answer.body, self.target.secret.reveal());
         let failure = answer.failure(doing, &said, self.now());
         if talk::is_never(&self.target.never, answer.status, &answer.body) {
-            return Failure::Permanent {
-                why: format!("{failure} (an answer listed under never)"),
+            return match failure.why() {
+                Some(why) => {
+                    Failure::permanent(BackendSentence::ListedAsNever { why: why.clone() })
+                }
+                None => failure,
             };
         }
         let Failure::Failed { why } = failure else {
@@ -262,30 +273,31 @@ impl Sending<'_> {
         };
         match answer.status {
             401 | 403 => self.not_trusted(answer, why),
-            404 | 405 => Failure::Failed {
-                why: format!("{why}; is {key} right?"),
-            },
+            404 | 405 => Failure::failed(BackendSentence::PathDoubtful {
+                why,
+                key: key.to_owned(),
+            }),
             _ => Failure::Failed { why },
         }
     }
 
     /// A clock that is wrong is set sooner or later, so it waits; all else is configuration.
-    fn not_trusted(&self, answer: &HttpAnswer, why: String) -> Failure {
+    fn not_trusted(&self, answer: &HttpAnswer, why: Sentence) -> Failure {
         let theirs = answer.header("date");
         let theirs = theirs.and_then(|text| jiff::fmt::rfc2822::parse(text).ok());
         let skew_s = theirs.map_or(0, |theirs| {
             self.now().as_second() - theirs.timestamp().as_second()
         });
-        if skew_s.abs() <= SKEW_S {
-            let why = format!(
-                "{why}; are secret, device_id and client_id right, and the names of the signature's \
-                 parts (docs/config.md)?"
-            );
-            return Failure::Failed { why };
+        let by_s = skew_s.abs();
+        if by_s <= SKEW_S {
+            return Failure::failed(BackendSentence::NotTrusted { why });
         }
-        let (s, side) = (skew_s.abs(), if skew_s > 0 { "fast" } else { "slow" });
+        let why = match skew_s > 0 {
+            true => BackendSentence::ClockFast { why, by_s },
+            false => BackendSentence::ClockSlow { why, by_s },
+        };
         Failure::Unavailable {
-            why: format!("{why}; this box's clock is {s} s {side}: it needs a time server (NTP)"),
+            why: why.sentence(),
             retry_after_ms: Some(CLOCK_LOOK_MS),
         }
     }
@@ -294,9 +306,11 @@ impl Sending<'_> {
     fn put(&self, item: &Item, sha256: &Hash, ticket: &Ticket) -> Result<Option<String>, Failure> {
         let doing = format!("upload of {}", talk::file_name(item));
         let url = store(&self.target.url, &ticket.upload_url).map_err(|what| {
-            let ours = self.target.url.origin().ascii_serialization();
-            let why = format!("{doing}: {ours} named an address to upload to {what}");
-            Failure::Failed { why }
+            Failure::failed(BackendSentence::BadAddress {
+                doing: doing.clone(),
+                server: self.target.url.origin().ascii_serialization(),
+                what: what.sentence(),
+            })
         })?;
         let mut headers = ticket.headers.clone();
         if !headers.iter().any(|(name, _)| name == "content-type") {
@@ -341,12 +355,12 @@ impl Sending<'_> {
         if let Some(there) = answer.header("x-amz-checksum-sha256")
             && there != want
         {
-            return Err(Failure::Failed {
-                why: format!(
-                    "{doing}: {} holds something else: its SHA-256 is {there}, not {want} (base64)",
-                    answer.server
-                ),
-            });
+            return Err(Failure::failed(BackendSentence::StoreHoldsOther {
+                doing: doing.to_owned(),
+                server: answer.server.clone(),
+                there: there.to_owned(),
+                wanted: want,
+            }));
         }
         let etag = answer.header("etag");
         Ok(etag.map(|etag| etag.trim_matches('"').to_owned()))
@@ -360,18 +374,10 @@ impl Sending<'_> {
             return failure;
         };
         if talk::says_expired(answer.status, &answer.body) {
-            return Failure::Unavailable {
-                why: format!(
-                    "{why}; the signed address expired before the file was there: the backend gives \
-                     too little time for this line, or its clock and the store's differ"
-                ),
-                retry_after_ms: None,
-            };
+            return Failure::unavailable(BackendSentence::AddressExpired { why });
         }
         match answer.status {
-            403 => Failure::Failed {
-                why: format!("{why}; the store may want headers that the backend did not name"),
-            },
+            403 => Failure::failed(BackendSentence::StoreWantsHeaders { why }),
             _ => Failure::Failed { why },
         }
     }
@@ -379,12 +385,14 @@ impl Sending<'_> {
 
 /// Where a signed address leads: not to less secrecy than the backend's own. The error
 /// completes "an address …".
-fn store(ours: &Url, address: &str) -> Result<Url, &'static str> {
-    let url = ours.join(address).map_err(|_| "that is none")?;
+fn store(ours: &Url, address: &str) -> Result<Url, BackendSentence> {
+    let url = ours
+        .join(address)
+        .map_err(|_| BackendSentence::NoAddress {})?;
     match (ours.scheme(), url.scheme()) {
         (_, "https") | ("http", "http") => Ok(url),
-        ("https", "http") => Err("that is not encrypted (http://)"),
-        _ => Err("that begins neither with https:// nor with http://"),
+        ("https", "http") => Err(BackendSentence::AddressNotEncrypted {}),
+        _ => Err(BackendSentence::AddressNotHttp {}),
     }
 }
 

@@ -122,7 +122,9 @@ impl TcpConnector {
         loop {
             match told.recv_timeout(LOOK) {
                 Ok(result) => return result,
-                Err(RecvTimeoutError::Disconnected) => return Err(TransportError::Unanswered(limit)),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(TransportError::Unanswered(limit));
+                }
                 Err(RecvTimeoutError::Timeout) => {}
             }
             if self.stop.level() >= StopLevel::Finish {

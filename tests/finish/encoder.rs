@@ -92,8 +92,11 @@ fn an_encoder_that_fails_at_its_first_clip_costs_one_attempt_and_x264_takes_over
     };
     let maker = maker(auto);
     let first = storage.finish(&maker, &Stop::default());
-    let why = "FFmpeg gave up with code 1: no free buffers".to_owned();
-    assert_eq!(first, Err(Failure::Failed { why }));
+    let Err(Failure::Failed { why }) = first else {
+        panic!("{first:?}");
+    };
+    assert_eq!(why.text, "FFmpeg gave up with code 1: no free buffers");
+    assert_eq!(why.code, "finish_ffmpeg_gave_up");
     assert_eq!(storage.left(), Vec::<String>::new());
     assert!(
         storage
@@ -162,8 +165,11 @@ fn how_long_it_may_take_grows_with_the_clip() {
         let script = "case \" $* \" in *lavfi*) exec ffmpeg \"$@\";; esac; exec sleep 1000";
         let maker = maker_within(marks(&storage, script), limits);
         let failure = storage.finish(&maker, &Stop::default());
-        let why = format!("FFmpeg was ended: it had not finished after {limit} s");
-        assert_eq!(failure, Err(Failure::Failed { why }), "{frames} frames");
+        let Err(Failure::Failed { why }) = failure else {
+            panic!("{frames} frames: {failure:?}");
+        };
+        let ended = format!("FFmpeg was ended: it had not finished after {limit} s");
+        assert_eq!(why.text, ended, "{frames} frames");
     }
 }
 

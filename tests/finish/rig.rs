@@ -7,7 +7,7 @@ use std::process::Command;
 
 use hindsight::base::Stop;
 use hindsight::config::{Corner, Encoder, Finish, Logo};
-use hindsight::finish::{Limits, FfmpegFinisher, Settings};
+use hindsight::finish::{FfmpegFinisher, Limits, Settings};
 use hindsight::queue::sidecar::Sidecar;
 use hindsight::queue::work::{Failure, Finished, Finisher, Job};
 use jiff::tz::TimeZone;

@@ -55,7 +55,7 @@ fn counted(storage: &Storage, finish: Finish, limits: Limits) -> String {
     let failure = storage.finish(&maker_within(finish, limits), &Stop::default());
     assert_eq!(storage.left(), Vec::<String>::new());
     match failure {
-        Err(Failure::Failed { why }) => why,
+        Err(Failure::Failed { why }) => why.text,
         other => panic!("{other:?}"),
     }
 }
@@ -68,7 +68,7 @@ fn waits(storage: &Storage, finish: Finish) -> String {
     match failure {
         Err(Failure::Unavailable { why, .. }) => {
             assert_eq!(maker.problem(), Some(why.clone()));
-            why
+            why.text
         }
         other => panic!("{other:?}"),
     }
@@ -303,7 +303,9 @@ fn room_that_is_kept_for_clips_is_not_taken() {
         limits: Limits::default(),
     });
     let failure = storage.finish(&maker, &Stop::default()).unwrap_err();
-    assert!(matches!(&failure, Failure::Unavailable { why, .. } if why.contains("are kept for clips")));
+    assert!(
+        matches!(&failure, Failure::Unavailable { why, .. } if why.text.contains("are kept for clips"))
+    );
 }
 
 #[test]
@@ -389,12 +391,8 @@ fn a_real_ffmpeg_killed_from_outside_costs_one_attempt_and_the_next_is_whole() {
         kill(pid, Signal::SIGKILL).unwrap();
         at_work.join().unwrap()
     });
-    assert_eq!(
-        killed,
-        Err(Failure::Failed {
-            why: "FFmpeg was killed by SIGKILL".to_owned()
-        })
-    );
+    let why = killed.unwrap_err().to_string();
+    assert_eq!(why, "FFmpeg was killed by SIGKILL");
     assert_eq!(storage.left(), Vec::<String>::new());
     assert!(storage.finish(&maker, &Stop::default()).is_ok());
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use hindsight::base::{Clock, RealClock, Stop};
 use hindsight::config::{Corner, Encoder, Finish, Logo};
 use hindsight::disk::{Disk, Lock};
-use hindsight::finish::{Limits, FfmpegFinisher, Settings};
+use hindsight::finish::{FfmpegFinisher, Limits, Settings};
 use hindsight::queue::sidecar::Status;
 use hindsight::queue::store::Sidecars;
 use hindsight::queue::work::UploadTarget;

@@ -1,11 +1,11 @@
 //! The state machine, by any sequence of events.
 
-use hindsight::queue::machine::{JobEvent, NextStep, Rest, JobRules, apply, next};
+use hindsight::queue::machine::{JobEvent, JobRules, NextStep, Rest, apply, next};
 use hindsight::queue::sidecar::{Removed, Sidecar, Stage, Status, UploadStatus};
 use hindsight::queue::work::Failure;
 use proptest::prelude::*;
 
-use crate::rig::original;
+use crate::rig::{original, said};
 
 const NOW: &str = "2026-11-21T12:00:00.000+00:00";
 
@@ -21,7 +21,7 @@ fn rules(targets: usize) -> JobRules {
 }
 
 fn failure() -> impl Strategy<Value = Failure> {
-    let why = || "why".to_owned();
+    let why = || said("why");
     prop_oneof![
         Just(Failure::Unavailable {
             why: why(),

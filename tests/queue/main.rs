@@ -12,12 +12,12 @@ mod feeder;
 #[allow(dead_code)]
 mod highlights;
 
-mod manual;
-mod retention;
 #[cfg(target_arch = "x86_64")]
 mod killed;
 mod machine;
+mod manual;
 mod restart;
+mod retention;
 mod rig;
 mod schema;
 #[cfg(target_arch = "x86_64")]

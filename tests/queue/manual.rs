@@ -32,7 +32,7 @@ fn what_was_given_up_is_listed_and_tried_again_at_the_next_start() {
     assert_eq!(listed.len(), 2);
     let failed = listed.iter().find(|job| job.status == Status::Failed);
     assert_eq!(
-        failed.unwrap().last_error.as_deref(),
+        failed.unwrap().last_error.as_ref().map(|e| e.text.as_str()),
         Some("FFmpeg crashed")
     );
     let ids = still(&yard).retry(&Which::Failed, &RealClock, &TimeZone::UTC);

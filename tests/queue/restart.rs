@@ -92,7 +92,7 @@ fn what_was_finished_and_not_written_down_is_taken_as_it_is() {
     std::fs::write(yard.sidecar(0), sidecar.to_bytes()).unwrap();
     let never = Maker::answering(|_, _, _| {
         Some(Failure::Permanent {
-            why: "it was finished already".to_owned(),
+            why: said("it was finished already"),
         })
     });
     let service = yard.start(&never, &[]);

@@ -169,7 +169,8 @@ fn a_press_that_is_not_done_with_keeps_its_highlights() {
     aged(&yard, 0, Status::Uploaded, 9);
     let (inbox, mail) = hindsight::queue::inbox();
     let stop = hindsight::base::Stop::default();
-    let far: Vec<Arc<dyn hindsight::queue::work::UploadTarget>> = vec![Arc::new(Far::new(&yard, "club"))];
+    let far: Vec<Arc<dyn hindsight::queue::work::UploadTarget>> =
+        vec![Arc::new(Far::new(&yard, "club"))];
     let queue = hindsight::queue::Queue::start(
         settings(true),
         mail,

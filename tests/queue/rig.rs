@@ -6,10 +6,13 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use hindsight::base::{Backoff, BootId, Clock, PressId, RealClock, Stop, StopLevel};
-use hindsight::config::delivery;
+use hindsight::base::{
+    Backoff, BootId, Clock, Coded, PressId, RealClock, Sentence, Stop, StopLevel,
+};
+use hindsight::config;
 use hindsight::disk::{Disk, Lock};
 use hindsight::highlight::verify::verify;
+use hindsight::queue::sentence::QueueSentence;
 use hindsight::queue::sidecar::{MarkedMeta, Sidecar, Status};
 use hindsight::queue::store::{Sidecars, hash_of};
 use hindsight::queue::work::{Failure, Finished, Finisher, Job, Notebook, UploadTarget, Uploaded};
@@ -171,7 +174,9 @@ impl Service {
         let stop = Stop::default();
         let mut settings = settings(maker.marks);
         change(&mut settings);
-        let targets = targets.iter().map(|far| far.clone() as Arc<dyn UploadTarget>);
+        let targets = targets
+            .iter()
+            .map(|far| far.clone() as Arc<dyn UploadTarget>);
         let finisher = maker.clone() as Arc<dyn Finisher>;
         let queue = Queue::start(
             settings,
@@ -288,7 +293,7 @@ pub fn name_of(job: &Job<'_>) -> String {
 
 fn disk_said(error: &std::io::Error) -> Failure {
     Failure::Unavailable {
-        why: error.to_string(),
+        why: said(&error.to_string()),
         retry_after_ms: None,
     }
 }
@@ -438,15 +443,19 @@ impl UploadTarget for Far {
 
 pub fn refused() -> Option<Failure> {
     Some(Failure::Unavailable {
-        why: "connection refused".to_owned(),
+        why: said("connection refused"),
         retry_after_ms: None,
     })
 }
 
+/// Any sentence.
+pub fn said(text: &str) -> Sentence {
+    let text = text.to_owned();
+    QueueSentence::Earlier { text }.sentence()
+}
+
 pub fn wrong(why: &str) -> Option<Failure> {
-    Some(Failure::Failed {
-        why: why.to_owned(),
-    })
+    Some(Failure::Failed { why: said(why) })
 }
 
 /// How many of the first `count` are in that state.

@@ -134,7 +134,7 @@ fn three_failures_give_a_job_up_with_the_whole_error_and_retry_begins_anew() {
     conforms(&yard, 0);
     yard.is_clean("given up");
     let listed = service.queue.list();
-    assert_eq!(listed[0].last_error.as_deref(), Some(why.as_str()));
+    assert_eq!(listed[0].last_error.as_ref().map(|e| &e.text), Some(&why));
     assert_eq!(service.queue.status().counts.failed, 1);
     mended.store(true, SeqCst);
     let ids = service.queue.retry(&Which::Failed).unwrap();
@@ -161,7 +161,7 @@ fn nobody_there_waits_for_ever_and_counts_nothing() {
     let status = service.queue.status();
     let waiting = &status.waiting[0];
     assert_eq!(waiting.target.as_deref(), Some("club"));
-    assert_eq!(waiting.why, "connection refused");
+    assert_eq!(waiting.why.text, "connection refused");
     let tried: Vec<_> = (0..3).map(|n| yard.read(n)).collect();
     assert!(tried.iter().all(|s| s.attempts == 0), "{tried:#?}");
     assert!(
@@ -182,7 +182,7 @@ fn an_answer_that_says_never_ends_the_job_at_once() {
     let yard = Yard::new(1);
     let far = Far::answering(&yard, "backend", |_, _, _| {
         Some(Failure::Permanent {
-            why: "403 outside_allowed_window".to_owned(),
+            why: said("403 outside_allowed_window"),
         })
     });
     let service = yard.start(&Arc::new(Maker::new()), std::slice::from_ref(&far));
@@ -237,7 +237,7 @@ fn hours_of_the_house_are_no_trouble() {
     let yard = Yard::new(1);
     let far = Far::answering(&yard, "club", |_, call, _| {
         (call == 1).then(|| Failure::Deferred {
-            why: "uploads go from 00:00 to 07:00".to_owned(),
+            why: said("uploads go from 00:00 to 07:00"),
             again_in_ms: 1,
         })
     });

@@ -12,7 +12,7 @@ use hindsight::disk::{Disk, DiskCall, DiskFault, Faults};
 use hindsight::queue::work::Failure;
 use hindsight::upload::folder::FolderAdapter;
 use hindsight::upload::rate::Limiter;
-use hindsight::upload::{Adapter, Attempt, Flow, Bundle, Shared};
+use hindsight::upload::{Adapter, Attempt, Bundle, Flow, Shared};
 use jiff::tz::TimeZone;
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount, umount};

@@ -5,8 +5,8 @@
 mod folder;
 mod killed;
 mod net;
-mod queued;
 mod probe;
+mod queued;
 mod rig;
 mod s3_faults;
 mod s3_whole;

@@ -13,7 +13,7 @@ use crate::s3::{S3, SECRET};
 
 fn asked(lines: &str) -> ProbeResult {
     let clock: Arc<dyn Clock> = Arc::new(RealClock);
-    let mut reached = reach(&config(lines), &clock, LIMITS, &Stop::default());
+    let mut reached = probe(&config(lines), &clock, LIMITS, &Stop::default());
     assert_eq!(reached.len(), 1);
     let reached = reached.remove(0);
     assert_eq!(reached.id, "there");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hindsight::base::{Backoff, BootId, RealClock, Stop, StopLevel};
-use hindsight::config::delivery;
+use hindsight::config;
 use hindsight::disk::{Disk, Lock};
 use hindsight::queue::sidecar::Sidecar;
 use hindsight::queue::store::Sidecars;

@@ -8,7 +8,7 @@ use hindsight::base::{Clock, RealClock, Stop};
 use hindsight::config::{self, Config, Sources};
 use hindsight::queue::sidecar::{Sidecar, TargetState, UploadStatus};
 use hindsight::queue::work::{Failure, Job, Notebook, UploadTarget, Uploaded};
-use hindsight::upload::{self, http::Limits};
+use hindsight::upload::{self, Limits};
 use serde_json::{Value, json};
 
 use crate::s3::{KEY_ID, SECRET};
@@ -53,6 +53,8 @@ impl Highlight {
             status: UploadStatus::Waiting,
             attempts,
             last_error: None,
+            last_error_code: None,
+            last_error_args: Default::default(),
             updated_at: String::new(),
             place: None,
             resume: None,
@@ -164,7 +166,7 @@ pub fn waits(result: Result<Uploaded, Failure>, word: &str) -> Option<u64> {
             why,
             retry_after_ms,
         }) => {
-            assert!(why.contains(word), "{word} is not in: {why}");
+            assert!(why.text.contains(word), "{word} is not in: {why}");
             retry_after_ms
         }
         other => panic!("not a wait: {other:?}"),
@@ -173,7 +175,7 @@ pub fn waits(result: Result<Uploaded, Failure>, word: &str) -> Option<u64> {
 
 pub fn fails(result: Result<Uploaded, Failure>, word: &str) {
     match result {
-        Err(Failure::Failed { why }) => assert!(why.contains(word), "{word} is not in: {why}"),
+        Err(Failure::Failed { why }) => assert!(why.text.contains(word), "{word} is not in: {why}"),
         other => panic!("not a failure that counts: {other:?}"),
     }
 }

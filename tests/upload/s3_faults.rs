@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hindsight::base::{Clock, RealClock, SimClock};
-use hindsight::upload::http::Limits;
+use hindsight::upload::Limits;
 
 use crate::proxy::{Fate, Proxy, Seen};
 use crate::rig::*;
@@ -11,7 +11,7 @@ use crate::s3::S3;
 
 fn says(status: &str, body: &str) -> Fate {
     let len = body.len();
-    Fate::HttpAnswer(format!(
+    Fate::Answer(format!(
         "HTTP/1.1 {status}\r\ncontent-length: {len}\r\nconnection: close\r\n\r\n{body}"
     ))
 }
@@ -96,7 +96,7 @@ fn a_server_that_is_busy_waits_as_long_as_it_says() {
             None,
         ),
         (
-            Fate::HttpAnswer(
+            Fate::Answer(
                 "HTTP/1.1 429 Too Many Requests\r\nretry-after: 90\r\ncontent-length: 0\r\n\
                  connection: close\r\n\r\n"
                     .to_owned(),
@@ -149,7 +149,7 @@ fn what_the_configuration_has_wrong_counts_and_says_what_to_change() {
         );
     }
     let proxy = Proxy::start(&s3.address, None, |_| {
-        Fate::HttpAnswer(
+        Fate::Answer(
             "HTTP/1.1 307 Temporary Redirect\r\nlocation: http://127.0.0.1:9/\r\ncontent-length: 0\r\n\
              connection: close\r\n\r\n"
                 .to_owned(),

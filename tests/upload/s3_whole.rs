@@ -238,7 +238,7 @@ fn outside_of_the_hours_nothing_is_asked_of_anybody() {
     match attempt(&*target, &Highlight::of(10), &Notes::default()) {
         Err(Failure::Deferred { again_in_ms, why }) => {
             assert_eq!(again_in_ms, 12 * 3_600_000);
-            assert!(why.contains("00:00 to 07:00"), "{why}");
+            assert!(why.text.contains("00:00 to 07:00"), "{why}");
         }
         other => panic!("{other:?}"),
     }

@@ -16,10 +16,10 @@ use hindsight::config::Secret;
 use hindsight::config::{Never, SignedUrlFields, SignedUrlTarget};
 use hindsight::queue::sidecar::Sidecar;
 use hindsight::queue::work::{Failure, Job, Notebook, Uploaded};
-use hindsight::upload::http::Limits;
+use hindsight::upload::Limits;
 use hindsight::upload::rate::Limiter;
 use hindsight::upload::signed_url::{SignedUrlAdapter, names};
-use hindsight::upload::{Adapter, Attempt, Flow, Bundle, Shared};
+use hindsight::upload::{Adapter, Attempt, Bundle, Flow, Shared};
 use jiff::tz::TimeZone;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, getsockname, socket};
 use serde_json::{Value, json};
@@ -163,14 +163,14 @@ fn waits(result: Result<Uploaded, Failure>) -> (String, Option<u64>) {
         Err(Failure::Unavailable {
             why,
             retry_after_ms,
-        }) => (why, retry_after_ms),
+        }) => (why.text, retry_after_ms),
         other => panic!("{other:?}"),
     }
 }
 
 fn fails(result: Result<Uploaded, Failure>) -> String {
     match result {
-        Err(Failure::Failed { why }) => why,
+        Err(Failure::Failed { why }) => why.text,
         other => panic!("{other:?}"),
     }
 }
@@ -329,13 +329,13 @@ fn later_waits_as_long_as_it_is_told_at_every_stage() {
         let backend = Backend::start(NOW_S);
         let rig = Rig::new(backend.addr);
         let leak = json!({ "message": format!("{SECRET} http://x/?canary") }).to_string();
-        backend.fault(stage, Fault::HttpAnswer(500, vec![], leak));
+        backend.fault(stage, Fault::Answer(500, vec![], leak));
         let (why, after) = waits(rig.attempt());
         assert!(why.contains("500 Internal Server Error"), "{why}");
         assert_eq!(after, None);
         for status in [429, 503] {
             let header = ("retry-after", "120".to_owned());
-            backend.fault(stage, Fault::HttpAnswer(status, vec![header], String::new()));
+            backend.fault(stage, Fault::Answer(status, vec![header], String::new()));
             assert_eq!(waits(rig.attempt()).1, Some(120_000), "{stage:?} {status}");
         }
         rig.attempt().unwrap();
@@ -370,7 +370,7 @@ fn no_counts_and_says_what_to_look_at() {
             Stage::Put => "<Error><Code>AccessDenied</Code><Sign>canary</Sign></Error>".to_owned(),
             _ => json!({ "error": format!("see http://x?{CANARY}"), "x": SECRET }).to_string(),
         };
-        backend.fault(stage, Fault::HttpAnswer(status, vec![], body));
+        backend.fault(stage, Fault::Answer(status, vec![], body));
         let why = fails(rig.attempt());
         assert!(why.contains(word), "{stage:?} {status}: {why}");
         rig.attempt().unwrap();
@@ -394,7 +394,7 @@ fn a_signed_address_that_expired_on_a_slow_line_costs_no_attempt_and_a_new_one_i
         let rig = Rig::new(backend.addr);
         for round in 1..=5 {
             // More often than attempts may count.
-            backend.fault(Stage::Put, Fault::HttpAnswer(status, vec![], body.clone()));
+            backend.fault(Stage::Put, Fault::Answer(status, vec![], body.clone()));
             let (why, after) = waits(rig.attempt());
             assert!(why.contains("expired before the file was there"), "{why}");
             assert_eq!(after, None);
@@ -426,9 +426,9 @@ fn an_answer_that_says_never_ends_it_and_its_status_alone_does_not() {
         let backend = Backend::start(NOW_S);
         let rig = Rig::new(backend.addr);
         let answer = never["answer"].to_string();
-        backend.fault(stage, Fault::HttpAnswer(403, vec![], answer));
+        backend.fault(stage, Fault::Answer(403, vec![], answer));
         match rig.attempt() {
-            Err(Failure::Permanent { why }) => assert!(why.contains("08:00-20:00"), "{why}"),
+            Err(Failure::Permanent { why }) => assert!(why.text.contains("08:00-20:00"), "{why}"),
             other => panic!("{other:?}"),
         }
     }
@@ -437,7 +437,7 @@ fn an_answer_that_says_never_ends_it_and_its_status_alone_does_not() {
     for (status, body) in [(403, "{}"), (410, "outside_allowed_window")] {
         backend.fault(
             Stage::Register,
-            Fault::HttpAnswer(status, vec![], body.to_owned()),
+            Fault::Answer(status, vec![], body.to_owned()),
         );
         fails(rig.attempt());
     }
@@ -505,7 +505,7 @@ fn an_answer_without_an_address_is_no_success() {
     }
     backend.fault(
         Stage::Register,
-        Fault::HttpAnswer(200, vec![], "<html>canary".to_owned()),
+        Fault::Answer(200, vec![], "<html>canary".to_owned()),
     );
     assert!(fails(rig.attempt()).contains("is no JSON"));
     assert_eq!(backend.count(Stage::Put), 0);
@@ -546,7 +546,7 @@ fn what_a_backend_has_forgotten_meanwhile_is_sent_anew() {
     let backend = Backend::start(NOW_S);
     let rig = Rig::new(backend.addr);
     rig.killed();
-    backend.fault(Stage::Finalize, Fault::HttpAnswer(404, vec![], String::new()));
+    backend.fault(Stage::Finalize, Fault::Answer(404, vec![], String::new()));
     assert_eq!(rig.attempt().unwrap().place, "v2");
     all_there(&backend, b"clip bytes!");
     // A note that is none, or of another version: from the beginning.

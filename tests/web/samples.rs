@@ -19,6 +19,7 @@ use hindsight::web::answers::rings::{
 };
 use hindsight::web::answers::said::SentenceCode;
 use hindsight::web::answers::status::{ServicePhase, StatusSnapshot};
+use std::collections::BTreeMap;
 
 use crate::house::{PRESS_ID, id};
 
@@ -198,6 +199,8 @@ pub fn queue() -> QueueView {
             stage: JobStage::Upload,
             target: Some("venue".to_owned()),
             why: "it is too early".to_owned(),
+            why_code: "upload_no_way".to_owned(),
+            why_args: BTreeMap::new(),
             since_ms: 8,
             planned: true,
         }],
@@ -215,6 +218,8 @@ pub fn job() -> JobView {
         stage: Some(JobStage::Upload),
         attempts: 2,
         last_error: Some("connection refused".to_owned()),
+        last_error_code: None,
+        last_error_args: BTreeMap::new(),
         age_ms: Some(9),
         updated_at: None,
         permille: None,
@@ -223,6 +228,8 @@ pub fn job() -> JobView {
             status: JobUploadStatus::Waiting,
             attempts: 2,
             last_error: Some("connection refused".to_owned()),
+            last_error_code: None,
+            last_error_args: BTreeMap::new(),
             permille: Some(0),
         }],
     }

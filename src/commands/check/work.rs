@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::config::Corner;
 use crate::finish::{self, FfmpegFinisher, Picture, Trial};
 use crate::service::say;
-use crate::upload::http::Limits;
+use crate::upload::Limits;
 use crate::upload::probe::{ProbeResult, probe};
 
 /// Where no camera says how large its picture is.

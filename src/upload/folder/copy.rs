@@ -11,12 +11,13 @@ use nix::errno::Errno;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use sha2::{Digest, Sha256};
 
-use super::failure::wait;
+use crate::base::quantity::Megabytes;
 use crate::base::{Stop, StopLevel};
 use crate::disk::{Disk, File, mounted};
 use crate::queue::work::Failure;
-use crate::upload::hash::{self, Hash};
 use crate::upload::bundle::{Content, Item, unreadable};
+use crate::upload::hash::{self, Hash};
+use crate::upload::sentence::FolderSentence;
 use crate::upload::types::Shared;
 
 const PIECE: usize = 256 << 10;
@@ -66,23 +67,23 @@ impl Copier {
     fn mounted(&self) -> Result<(), Failure> {
         let root = &self.root;
         if let Some(point) = mounted::missing_mount(root) {
-            let point = point.display();
-            return Err(wait(format!(
-                "{}: nothing is mounted at {point}: plug the disk in, or see to the share",
-                root.display()
-            )));
+            return Err(Failure::unavailable(FolderSentence::NotMounted {
+                path: root.display().to_string(),
+                point: point.display().to_string(),
+            }));
         }
         let facts = fs::metadata(root).map_err(|error| self.trouble(root, &error))?;
         if !facts.is_dir() {
-            return Err(wait(format!("{} is no folder", root.display())));
+            return Err(Failure::unavailable(FolderSentence::NoFolder {
+                path: root.display().to_string(),
+            }));
         }
         let system = fs::metadata("/").map_or(0, |facts| facts.dev());
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if is_bare_mount_point(root, facts.dev(), system, *seen) {
-            return Err(wait(format!(
-                "{} lies on the system's own disk: nothing is mounted there",
-                root.display()
-            )));
+            return Err(Failure::unavailable(FolderSentence::BareMountPoint {
+                path: root.display().to_string(),
+            }));
         }
         *seen = Some(facts.dev());
         Ok(())
@@ -139,15 +140,11 @@ impl Copier {
         file.sync().map_err(failed)?;
         let there = self.read_back(temp)?;
         if there != (item.size_bytes, sent) {
-            return Err(Failure::Failed {
-                why: format!(
-                    "{} was written, but reads back differently ({} bytes of {}): the disk or the \
-                     share loses data",
-                    temp.display(),
-                    there.0,
-                    item.size_bytes
-                ),
-            });
+            return Err(Failure::failed(FolderSentence::LosesData {
+                path: temp.display().to_string(),
+                there_bytes: there.0,
+                wanted_bytes: item.size_bytes,
+            }));
         }
         Ok(())
     }
@@ -221,29 +218,21 @@ impl Copier {
 
     /// What is wrong with the folder waits until it is mended.
     fn trouble(&self, at: &Path, error: &io::Error) -> Failure {
-        let (root, at) = (self.root.display(), at.display());
-        wait(match error.raw_os_error().map(Errno::from_raw) {
-            Some(Errno::ENOENT) if !self.root.exists() => {
-                format!(
-                    "{root} does not exist: is the disk or share mounted? It is never made here"
-                )
-            }
-            Some(Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG) => {
-                let free = self.disk.space(&self.root).map_or(0, |space| space.free);
-                format!("{root} is full ({} MB free): {error}", free / 1_000_000)
-            }
-            Some(Errno::EROFS) => {
-                format!("{root} is read-only: mount it so that it can be written")
-            }
-            Some(Errno::EACCES | Errno::EPERM) => {
-                format!(
-                    "{at}: {error}; the user that runs hindsight must be allowed to write there"
-                )
-            }
+        let (root, path) = (self.root.display().to_string(), at.display().to_string());
+        let text = error.to_string();
+        Failure::unavailable(match error.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::ENOENT) if !self.root.exists() => FolderSentence::Missing { path: root },
+            Some(Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG) => FolderSentence::Full {
+                path: root,
+                free_bytes: Megabytes(self.disk.space(&self.root).map_or(0, |space| space.free)),
+                error: text,
+            },
+            Some(Errno::EROFS) => FolderSentence::ReadOnly { path: root },
+            Some(Errno::EACCES | Errno::EPERM) => FolderSentence::Denied { path, error: text },
             Some(Errno::ESTALE | Errno::EIO | Errno::ENODEV | Errno::ENXIO | Errno::EHOSTDOWN) => {
-                format!("{at}: {error}; the disk or share went away or fails")
+                FolderSentence::WentAway { path, error: text }
             }
-            _ => format!("{at}: {error}"),
+            _ => FolderSentence::Failed { path, error: text },
         })
     }
 }

@@ -3,17 +3,10 @@
 use std::path::Path;
 
 use crate::queue::work::Failure;
-
-pub fn wait(why: String) -> Failure {
-    Failure::Unavailable {
-        why,
-        retry_after_ms: None,
-    }
-}
+use crate::upload::sentence::FolderSentence;
 
 pub fn silent(root: &Path) -> Failure {
-    let root = root.display();
-    wait(format!(
-        "{root} does not answer: the share's server or the disk hangs"
-    ))
+    Failure::unavailable(FolderSentence::Silent {
+        path: root.display().to_string(),
+    })
 }

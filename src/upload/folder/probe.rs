@@ -5,12 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
-use super::copy::{Copier, News};
 use super::FolderAdapter;
-use super::failure::{silent, wait};
+use super::copy::{Copier, News};
+use super::failure::silent;
 use crate::base::Stop;
 use crate::disk::{Disk, files::for_people};
 use crate::queue::work::Failure;
+use crate::upload::sentence::FolderSentence;
 use crate::upload::types::{Limits, Shared};
 
 impl FolderAdapter {
@@ -47,7 +48,11 @@ impl FolderAdapter {
         };
         let thread = std::thread::Builder::new().name("reach-folder".to_owned());
         let spawned = thread.spawn(asking);
-        spawned.map_err(|error| wait(format!("no thread to look with: {error}")))?;
+        spawned.map_err(|error| {
+            Failure::unavailable(FolderSentence::NoThreadToLook {
+                error: error.to_string(),
+            })
+        })?;
         let heard = answered.recv_timeout(limits.connect);
         heard.unwrap_or_else(|_| Err(silent(&self.root)))
     }
@@ -55,11 +60,10 @@ impl FolderAdapter {
 
 fn try_out(disk: &Disk, root: &Path) -> Result<String, Failure> {
     let barred = |error: std::io::Error| {
-        wait(format!(
-            "{}: this user cannot write there: {}",
-            root.display(),
-            for_people(&error)
-        ))
+        Failure::unavailable(FolderSentence::NotWritable {
+            path: root.display().to_string(),
+            error: for_people(&error),
+        })
     };
     let probe = root.join(format!(".hindsight-check-{}", std::process::id()));
     let written = disk.create(&probe).and_then(|file| {

@@ -4,9 +4,11 @@
 use jiff::Timestamp;
 use roxmltree::{Document, Node};
 
+use crate::base::{Coded, Sentence};
 use crate::config::S3Target;
 use crate::queue::work::Failure;
 use crate::upload::http::HttpAnswer;
+use crate::upload::sentence::S3Sentence;
 
 /// The most of a server's own words that is repeated.
 const MESSAGE_CHARS: usize = 300;
@@ -109,8 +111,9 @@ pub fn begun(body: &[u8], key: &str) -> Vec<String> {
 /// How the queue is to take an answer that is no success.
 pub fn failure(answer: &HttpAnswer, doing: &str, target: &S3Target, now: Timestamp) -> Failure {
     let said = Said::in_body(&answer.body);
-    let words = explained(&said, target);
-    let mut failure = answer.failure(doing, &words, now);
+    let words = repeated(&said, target);
+    let explain = |why| explained(why, &said, target);
+    let failure = answer.failure_with(doing, &words, explain, now);
     let later = matches!(
         said.code.as_str(),
         "SlowDown" | "RequestTimeout" | "InternalError" | "ServiceUnavailable" | "OperationAborted"
@@ -119,23 +122,18 @@ pub fn failure(answer: &HttpAnswer, doing: &str, target: &S3Target, now: Timesta
         said.code.as_str(),
         "RequestTimeTooSkewed" | "RequestExpired"
     );
-    if let Failure::Failed { why } = &failure
-        && (later || skewed)
-    {
-        let why = match skewed {
-            true => format!("{why}{}", skew(answer, now)),
-            false => why.clone(),
-        };
-        failure = Failure::Unavailable {
+    match failure {
+        Failure::Failed { why } if skewed => Failure::unavailable(skew(why, answer, now)),
+        Failure::Failed { why } if later => Failure::Unavailable {
             why,
             retry_after_ms: None,
-        };
+        },
+        other => other,
     }
-    failure
 }
 
-/// The server's words, without what must not be repeated, and what to do.
-fn explained(said: &Said, target: &S3Target) -> String {
+/// The server's words, without what must not be repeated.
+fn repeated(said: &Said, target: &S3Target) -> String {
     if said.code.is_empty() {
         return String::new();
     }
@@ -145,56 +143,58 @@ fn explained(said: &Said, target: &S3Target) -> String {
             message = message.replace(secret, "***");
         }
     }
-    let S3Target { bucket, region, .. } = target;
-    let hint = match said.code.as_str() {
-        "InvalidAccessKeyId" | "NotSignedUp" => "; the server does not know this access_key_id".to_owned(),
-        "SignatureDoesNotMatch" => {
-            "; the secret_access_key does not belong to the access_key_id, or something between here \
-             and the server changes requests"
-                .to_owned()
-        }
-        "NoSuchBucket" => format!(
-            "; make the bucket \"{bucket}\", or correct bucket, endpoint and path_style in the configuration"
-        ),
-        "AccessDenied" | "AllAccessDisabled" => format!(
-            "; the access key must be allowed s3:PutObject, s3:GetObject and s3:AbortMultipartUpload \
-             in the bucket \"{bucket}\""
-        ),
-        "AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException" => {
-            format!("; correct region (now \"{region}\") and endpoint in the configuration")
-        }
-        "InvalidStorageClass" => "; correct storage_class in the configuration".to_owned(),
-        "BadDigest" | "XAmzContentSHA256Mismatch" | "InvalidDigest" => {
-            "; the bytes that arrived are not those that were meant: damaged on the way, or on this \
-             box's disk since their hash was taken"
-                .to_owned()
-        }
-        code if code.starts_with("KMS") => "; correct kms_key in the configuration".to_owned(),
-        _ => String::new(),
-    };
     let message = message.trim_end_matches('.');
-    format!("{} ({message}){hint}", said.code).replace(" ()", "")
+    format!("{} ({message})", said.code).replace(" ()", "")
+}
+
+/// With what to do.
+fn explained(why: Sentence, said: &Said, target: &S3Target) -> Sentence {
+    let S3Target { bucket, region, .. } = target;
+    let known = match said.code.as_str() {
+        "InvalidAccessKeyId" | "NotSignedUp" => S3Sentence::KeyUnknown { why },
+        "SignatureDoesNotMatch" => S3Sentence::SecretWrong { why },
+        "NoSuchBucket" => S3Sentence::NoBucket {
+            why,
+            bucket: bucket.clone(),
+        },
+        "AccessDenied" | "AllAccessDisabled" => S3Sentence::Denied {
+            why,
+            bucket: bucket.clone(),
+        },
+        "AuthorizationHeaderMalformed"
+        | "PermanentRedirect"
+        | "IllegalLocationConstraintException" => S3Sentence::RegionWrong {
+            why,
+            region: region.clone(),
+        },
+        "InvalidStorageClass" => S3Sentence::StorageClassWrong { why },
+        "BadDigest" | "XAmzContentSHA256Mismatch" | "InvalidDigest" => {
+            S3Sentence::BytesDiffer { why }
+        }
+        code if code.starts_with("KMS") => S3Sentence::KmsKeyWrong { why },
+        _ => return why,
+    };
+    known.sentence()
 }
 
 /// By how much the clocks differ.
-fn skew(answer: &HttpAnswer, now: Timestamp) -> String {
+fn skew(why: Sentence, answer: &HttpAnswer, now: Timestamp) -> S3Sentence {
     let theirs = answer.header("date").and_then(|text| {
         let at = jiff::fmt::rfc2822::parse(text).ok()?;
         Some(at.timestamp().as_second() - now.as_second())
     });
-    let by = match theirs {
-        Some(seconds) if seconds > 0 => format!(" is {seconds} s behind the server's"),
-        Some(seconds) => format!(" is {} s ahead of the server's", -seconds),
-        None => " differs from the server's".to_owned(),
-    };
-    format!("; this box's clock{by}: it needs a time server (NTP)")
+    match theirs {
+        Some(by_s) if by_s > 0 => S3Sentence::ClockBehind { why, by_s },
+        Some(by_s) => S3Sentence::ClockAhead { why, by_s: -by_s },
+        None => S3Sentence::ClockDiffers { why },
+    }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::*;
     use super::super::samples::target;
+    use super::*;
 
     fn answer(status: u16, code: &str, message: &str) -> HttpAnswer {
         let mut headers = ureq::http::HeaderMap::new();
@@ -236,14 +236,20 @@ mod tests {
     #[test]
     fn a_clock_that_is_wrong_and_a_server_that_is_busy_wait() {
         let failure = told(403, "RequestTimeTooSkewed");
-        assert!(matches!(failure, Failure::Unavailable { .. }), "{failure:?}");
+        assert!(
+            matches!(failure, Failure::Unavailable { .. }),
+            "{failure:?}"
+        );
         assert!(failure.to_string().contains("1200 s behind"), "{failure}");
         for (status, code) in [
             (400, "RequestTimeout"),
             (503, "SlowDown"),
             (409, "OperationAborted"),
         ] {
-            assert!(matches!(told(status, code), Failure::Unavailable { .. }), "{code}");
+            assert!(
+                matches!(told(status, code), Failure::Unavailable { .. }),
+                "{code}"
+            );
         }
     }
 

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use url::Url;
 
-use crate::config::delivery::S3Target;
+use crate::config::S3Target;
 use crate::upload::http::HttpClient;
 use crate::upload::types::{Limits, UploadError};
 

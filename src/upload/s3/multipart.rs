@@ -24,6 +24,7 @@ use crate::queue::work::Failure;
 use crate::upload::bundle::Item;
 use crate::upload::hash::{self, Hash};
 use crate::upload::http::Body;
+use crate::upload::sentence::S3Sentence;
 
 /// Larger files go in parts.
 pub const SINGLE_BYTES: u64 = 16_000_000;
@@ -84,10 +85,10 @@ impl Large<'_> {
         let answer = asking.ask("POST", &url, headers, Body::Bytes(b""), doing)?;
         let upload_id = answers::field(&answer.body, "UploadId").filter(|id| !id.is_empty());
         let Some(upload_id) = upload_id else {
-            let server = answer.server;
-            return Err(Failure::Failed {
-                why: format!("{doing}: {server} answered without an UploadId: is it an S3 server?"),
-            });
+            return Err(Failure::failed(S3Sentence::NoUploadId {
+                doing: doing.to_owned(),
+                server: answer.server,
+            }));
         };
         let open = MultipartUpload {
             key: self.item.key.clone(),
@@ -189,7 +190,12 @@ impl Large<'_> {
 
     /// Hands on what the server does not hold yet. The whole's hash takes longer than a part's
     /// checksum: it is added up while the part is on its way.
-    fn feed(&self, open: &mut MultipartUpload, pool: &PartPool<'_>, sha256: &mut Sha256) -> Result<(), Failure> {
+    fn feed(
+        &self,
+        open: &mut MultipartUpload,
+        pool: &PartPool<'_>,
+        sha256: &mut Sha256,
+    ) -> Result<(), Failure> {
         for number in 1..=open.count() {
             let (offset, len) = (open.offset(number), open.len(number));
             let mut crc32 = Hasher::new();

@@ -11,13 +11,14 @@ use crossbeam_channel::{
     Receiver, RecvError, RecvTimeoutError, Sender, bounded, select, unbounded,
 };
 
-use super::requests::Asking;
 use super::bucket::{CRC32, base64};
 use super::parts::SentPart;
+use super::requests::Asking;
 use crate::queue::work::Failure;
 use crate::upload::attempt::{Flow, Meter, no_thread};
 use crate::upload::hash::Sum;
 use crate::upload::http::{Body, Stretch};
+use crate::upload::sentence::S3Sentence;
 
 /// More gained nothing here, and on a slow line each that is cut off is sent again.
 const SENDERS: usize = 2;
@@ -64,8 +65,11 @@ impl PartUpload<'_> {
             .asking
             .same_checksum(&answer, CRC32, &checksum, &doing)?;
         let etag = answer.header("etag").map(str::to_owned);
-        let etag = etag.ok_or_else(|| Failure::Failed {
-            why: format!("{doing}: {} answered without an ETag", answer.server),
+        let etag = etag.ok_or_else(|| {
+            Failure::failed(S3Sentence::NoEtag {
+                doing,
+                server: answer.server.clone(),
+            })
         })?;
         Ok(SentPart {
             number,
@@ -143,7 +147,10 @@ impl PartPool<'_> {
     }
 
     /// Hears of all that is still on its way. The first failure is told.
-    pub fn rest(self, took: &mut dyn FnMut(SentPart) -> Result<(), Failure>) -> Result<(), Failure> {
+    pub fn rest(
+        self,
+        took: &mut dyn FnMut(SentPart) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         drop((self.give, self.waiting));
         let mut ended = Ok(());
         loop {
@@ -162,7 +169,5 @@ impl PartPool<'_> {
 
 /// A sender panicked: the scope says so.
 fn gone() -> Failure {
-    Failure::Failed {
-        why: "the threads that send parts ended without a word".to_owned(),
-    }
+    Failure::failed(S3Sentence::SendersEnded {})
 }

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::answers::{self, Said};
-use super::sign::{S3Payload, S3Signer, encoded};
 use super::bucket::S3Adapter;
+use super::sign::{S3Payload, S3Signer, encoded};
 use crate::base::{Clock, Stop};
 use crate::queue::work::Failure;
 use crate::upload::http::{Body, Request};

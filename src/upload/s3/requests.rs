@@ -6,14 +6,15 @@
 use jiff::Timestamp;
 use url::Url;
 
-use super::sign::{self, S3Payload, S3Signer};
 use super::answers;
 use super::bucket::{CRC32, S3Adapter, SHA256, base64};
+use super::sign::{self, S3Payload, S3Signer};
 use crate::queue::work::Failure;
-use crate::upload::hash::{self, Hash};
-use crate::upload::http::{HttpAnswer, Body, Request, Session};
 use crate::upload::attempt::Attempt;
 use crate::upload::bundle::Item;
+use crate::upload::hash::{self, Hash};
+use crate::upload::http::{Body, HttpAnswer, Request, Session};
+use crate::upload::sentence::ServerSentence;
 use crate::upload::types::Shared;
 
 pub struct Asking<'a> {
@@ -154,12 +155,13 @@ impl Asking<'_> {
         match answer.header(header) {
             None => Ok(false),
             Some(there) if there == want => Ok(true),
-            Some(there) => Err(Failure::Failed {
-                why: format!(
-                    "{doing}: {} holds something else: its {header} is {there}, not {want}",
-                    answer.server
-                ),
-            }),
+            Some(there) => Err(Failure::failed(ServerSentence::HoldsOther {
+                doing: doing.to_owned(),
+                server: answer.server.clone(),
+                what: header.to_owned(),
+                there: there.to_owned(),
+                wanted: want.to_owned(),
+            })),
         }
     }
 

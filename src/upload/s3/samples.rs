@@ -3,8 +3,8 @@
 
 use std::path::PathBuf;
 
+use crate::config::S3Target;
 use crate::config::Secret;
-use crate::config::delivery::S3Target;
 use crate::config::template::KeyTemplate;
 
 pub fn target() -> S3Target {

@@ -9,6 +9,7 @@ use crate::base::Wall;
 use crate::config::{Never, SignedUrlFields};
 use crate::queue::sidecar::Sidecar;
 use crate::upload::bundle::{FileRole, Item};
+use crate::upload::sentence::BackendSentence;
 
 /// The most of a server's own words that is repeated.
 const SAID_CHARS: usize = 200;
@@ -129,21 +130,20 @@ pub struct Ticket {
 }
 
 /// A backend's answer to a registration; the error completes "the answer …".
-pub fn ticket(fields: &SignedUrlFields, body: &[u8]) -> Result<Ticket, String> {
-    let body: Value = serde_json::from_slice(body)
-        .map_err(|_| "is no JSON; is register_path right?".to_owned())?;
+pub fn ticket(fields: &SignedUrlFields, body: &[u8]) -> Result<Ticket, BackendSentence> {
+    let body: Value = serde_json::from_slice(body).map_err(|_| BackendSentence::NotJson {})?;
     let needed = |ours: &str, name: &str| {
-        get(&body, name).and_then(text).ok_or_else(|| {
-            format!(
-                "has no field \"{name}\" (it has: {}); write fields = [\"{ours}=…\"] with the name \
-                 that the backend gives it",
-                names(&body)
-            )
-        })
+        get(&body, name)
+            .and_then(text)
+            .ok_or_else(|| BackendSentence::NoField {
+                name: name.to_owned(),
+                names: names(&body),
+                field: ours.to_owned(),
+            })
     };
     let id = needed("id", &fields.id)?;
     if matches!(id.as_str(), "." | "..") {
-        return Err(format!("has an id that can stand in no path: {id}"));
+        return Err(BackendSentence::BadId { id });
     }
     Ok(Ticket {
         id,
@@ -172,24 +172,21 @@ fn names(body: &Value) -> String {
 }
 
 /// Headers for the PUT. Those that the connection makes itself are left out.
-fn headers(value: Option<&Value>) -> Result<Vec<(String, String)>, String> {
+fn headers(value: Option<&Value>) -> Result<Vec<(String, String)>, BackendSentence> {
     const OWN: [&str; 4] = ["host", "content-length", "transfer-encoding", "connection"];
     let Some(value) = value else {
         return Ok(Vec::new());
     };
     let object = value
         .as_object()
-        .ok_or_else(|| "has upload headers that are no object".to_owned())?;
+        .ok_or(BackendSentence::HeadersNoObject {})?;
     let mut headers = Vec::new();
     for (name, value) in object {
         let name = name.to_ascii_lowercase();
         let good = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
         let value = text(value).filter(|value| value.bytes().all(|b| (32..127).contains(&b)));
         let (Some(value), false, true) = (value, name.is_empty(), name.bytes().all(good)) else {
-            return Err(format!(
-                "has an upload header that cannot be sent: {}",
-                plain(&name)
-            ));
+            return Err(BackendSentence::BadHeader { name: plain(&name) });
         };
         if !OWN.contains(&name.as_str()) {
             headers.push((name, value));
@@ -204,17 +201,23 @@ pub fn holds(
     body: &[u8],
     size_bytes: u64,
     sha256: &str,
-) -> Result<(), String> {
+) -> Result<(), BackendSentence> {
     let Ok(body) = serde_json::from_slice::<Value>(body) else {
         return Ok(());
     };
     let size = get(&body, &fields.size_bytes).and_then(text);
     if let Some(size) = size.filter(|size| *size != size_bytes.to_string()) {
-        return Err(format!("{} bytes, not {size_bytes}", plain(&size)));
+        return Err(BackendSentence::OtherSize {
+            there: plain(&size),
+            wanted_bytes: size_bytes,
+        });
     }
     let hash = get(&body, &fields.sha256).and_then(text);
     if let Some(hash) = hash.filter(|hash| !hash.eq_ignore_ascii_case(sha256)) {
-        return Err(format!("a file of SHA-256 {}, not {sha256}", plain(&hash)));
+        return Err(BackendSentence::OtherHash {
+            there: plain(&hash),
+            wanted: sha256.to_owned(),
+        });
     }
     Ok(())
 }
@@ -320,7 +323,7 @@ mod tests {
             panic!("no error")
         };
         assert_eq!(
-            why,
+            why.to_string(),
             "has no field \"upload_url\" (it has: data.url, id, upload_url); write fields = \
              [\"upload_url=…\"] with the name that the backend gives it"
         );

@@ -1,8 +1,11 @@
 //! `GET /queue`, and the queue in `/status`.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::said::SaidAnswer;
+use crate::base::sentence::Arg;
 use crate::base::{CameraId, PressId};
 
 /// What is done with clips.
@@ -51,7 +54,10 @@ pub struct CurrentJob {
 pub struct WaitingStage {
     pub stage: JobStage,
     pub target: Option<String>,
+    /// In English, for people; made of the two below.
     pub why: String,
+    pub why_code: String,
+    pub why_args: BTreeMap<String, Arg>,
     pub since_ms: u64,
     /// By the hours of the config: nothing is wrong.
     pub planned: bool,
@@ -83,7 +89,10 @@ pub struct JobView {
     pub status: JobStatus,
     pub stage: Option<JobStage>,
     pub attempts: u32,
+    /// In English, for people; made of the two below.
     pub last_error: Option<String>,
+    pub last_error_code: Option<String>,
+    pub last_error_args: BTreeMap<String, Arg>,
     /// Since the press; null if nobody knows.
     pub age_ms: Option<u64>,
     pub updated_at: Option<String>,
@@ -115,7 +124,10 @@ pub struct JobUpload {
     pub target: String,
     pub status: JobUploadStatus,
     pub attempts: u32,
+    /// In English, for people; made of the two below.
     pub last_error: Option<String>,
+    pub last_error_code: Option<String>,
+    pub last_error_args: BTreeMap<String, Arg>,
     #[cfg_attr(test, schemars(range(min = 0, max = 1000)))]
     pub permille: Option<u16>,
 }

@@ -32,7 +32,7 @@ pub const STAGES: [Stage; 3] = [Stage::Register, Stage::Put, Stage::Finalize];
 #[derive(Clone, Debug)]
 pub enum Fault {
     /// Answered so instead.
-    HttpAnswer(u16, Vec<(&'static str, String)>, String),
+    Answer(u16, Vec<(&'static str, String)>, String),
     /// Takes the file, and answers this about it.
     Says(Value),
     /// In an answer that is fine otherwise.
@@ -245,7 +245,7 @@ impl Inner {
             .map(|(_, fault)| fault);
         match &fault {
             Some(Fault::Hang) => return (StatusCode::OK.into_response(), true),
-            Some(Fault::HttpAnswer(status, more, body)) => {
+            Some(Fault::Answer(status, more, body)) => {
                 let status = StatusCode::from_u16(*status).unwrap();
                 let mut answer = (status, body.clone()).into_response();
                 for (name, value) in more {

@@ -1,0 +1,96 @@
+//! What finishing says to people: why a clip waits, failed, or will never be finished.
+//!
+//! Not here: how a run of FFmpeg ended (`run`).
+
+use super::clip::seconds;
+use crate::base::Sentence;
+use crate::base::quantity::Megabytes;
+use crate::base::sentence::{Arg, ToArg};
+
+crate::sentences! {
+    /// About the files and this machine.
+    pub enum FinishSentence {
+        NoClip {} = "finish_no_clip": "the sidecar names no clip",
+        ClipUnreadable { path: String, error: String } = "finish_clip_unreadable": "{path}: {error}",
+        LogoGone { path: String, error: String } = "finish_logo_gone": "the logo {path}: {error}",
+        LogoNoPng { path: String, error: String } = "finish_logo_no_png": "the logo {path}: no PNG: {error}",
+        FfmpegMissing { error: Sentence } = "finish_ffmpeg_missing":
+            "{error}: apt install ffmpeg, or set finish.ffmpeg",
+        NoRoom { path: String, free_bytes: Megabytes, kept_bytes: Megabytes } = "finish_no_room":
+            "{path} has {free_bytes} free, {kept_bytes} are kept for clips",
+        DiskFull { why: Sentence } = "finish_disk_full": "the disk is full: {why}",
+        DiskRefused { error: String } = "finish_disk_refused": "the disk is full: {error}",
+        FileFailed { path: String, error: String } = "finish_file_failed": "{path}: {error}",
+        Unreadable { error: String } = "finish_made_unreadable": "{error}",
+        NoThumbnail { why: Sentence } = "finish_no_thumbnail": "no thumbnail: {why}",
+        FramesMissing { frames: u64 } = "finish_frames_missing":
+            "{frames} frames could not be decoded and are not in the marked video",
+    }
+}
+
+crate::sentences! {
+    /// What this machine's FFmpeg lacks.
+    pub enum ToolSentence {
+        NoCoder { coder: &'static str, why: String } = "finish_no_encoder": "this FFmpeg cannot encode with {coder}{why}",
+        NoText { why: String } = "finish_no_text": "this FFmpeg cannot draw text{why}",
+        NoFont {} = "finish_no_font": "no font was found for the text: apt install fonts-dejavu-core",
+    }
+}
+
+crate::sentences! {
+    /// What is wrong with what it made.
+    pub enum OutcomeError {
+        Nothing { what: &'static str } = "finish_made_nothing": "FFmpeg said that it was done, but made no {what}",
+        Garbage { what: &'static str, why: String } = "finish_made_garbage": "FFmpeg made a {what} that is none: {why}",
+        Different { what: &'static str, why: Sentence } = "finish_made_different":
+            "FFmpeg's {what} is not what was asked for: {why}",
+    }
+}
+
+crate::sentences! {
+    /// How it differs from what was asked for.
+    pub enum Difference {
+        Codec { codec: String } = "finish_codec_differs": "its codec is {codec}",
+        IndexBehind {} = "finish_index_behind": "its index stands behind its data",
+        Size { width: u32, height: u32, wanted_width: u32, wanted_height: u32 } = "finish_size_differs":
+            "it is {width}x{height}, not {wanted_width}x{wanted_height}",
+        Duration { plays_90k: Seconds, clip_90k: Seconds } = "finish_duration_differs":
+            "it plays {plays_90k} s, the clip {clip_90k} s",
+        FrameTime { frame: usize, at_90k: FrameSeconds } = "finish_frame_time_differs":
+            "its frame {frame} is shown at {at_90k} s, when the clip shows none",
+        FramesMissing { missing: u64, frames: usize, doubtful: u64 } = "finish_too_many_frames_missing":
+            "{missing} of the clip's {frames} frames are not in it, at most {doubtful} may be missing",
+    }
+}
+
+/// Of 1/90000 s, to the millisecond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seconds(pub u64);
+
+impl std::fmt::Display for Seconds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:.3}", seconds(self.0))
+    }
+}
+
+impl ToArg for Seconds {
+    fn to_arg(&self) -> Arg {
+        self.0.to_arg()
+    }
+}
+
+/// Of 1/90000 s, to the tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameSeconds(pub u64);
+
+impl std::fmt::Display for FrameSeconds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:.5}", seconds(self.0))
+    }
+}
+
+impl ToArg for FrameSeconds {
+    fn to_arg(&self) -> Arg {
+        self.0.to_arg()
+    }
+}
