@@ -93,8 +93,9 @@ mod tests {
     fn the_job_that_loses_most_by_waiting_is_next() {
         let now = 100;
         let (short, overtaken) = (Urgency::Short, Urgency::Overtaken);
-        // (not before, urgency)
-        let cases: [(&[(u64, Urgency)], Option<usize>); 5] = [
+        /// Not before, and how urgent; which of them is next.
+        type Case<'a> = (&'a [(u64, Urgency)], Option<usize>);
+        let cases: [Case<'_>; 5] = [
             (&[], None),
             (&[(101, short)], None),
             (&[(0, Urgency::Slack(0)), (0, overtaken)], Some(1)),

@@ -208,8 +208,8 @@ mod tests {
             why: BadCopy::Checksum,
         };
         let damaged = Err(UpdateError::NoState {
-            first: bad(),
-            second: bad(),
+            first: Box::new(bad()),
+            second: Box::new(bad()),
         });
         assert!(matches!(errand(&damaged, Slot::A), Errand::Mend { .. }));
     }

@@ -22,8 +22,8 @@ pub enum UpdateError {
          \"hindsight update --confirm\" writes them anew once the service has been healthy for 2 minutes"
     )]
     NoState {
-        first: StateFileError,
-        second: StateFileError,
+        first: Box<StateFileError>,
+        second: Box<StateFileError>,
     },
     #[error(
         "slot {running} runs and is itself not confirmed yet: to write the other one now would leave no \

@@ -47,7 +47,10 @@ impl SlotStore {
     pub fn read(&self) -> Result<SlotState, UpdateError> {
         match (self.copy(0), self.copy(1)) {
             (Ok(state), _) | (Err(_), Ok(state)) => Ok(state),
-            (Err(first), Err(second)) => Err(UpdateError::NoState { first, second }),
+            (Err(first), Err(second)) => Err(UpdateError::NoState {
+                first: Box::new(first),
+                second: Box::new(second),
+            }),
         }
     }
 
