@@ -93,7 +93,7 @@ impl Default for Finish {
 
 crate::sentences! {
     /// What is wrong with how pictures are made; follows `key = value`.
-    pub enum FinishSentence {
+    pub enum FinishKeySentence {
         NoProgram {} = "config_no_program":
             "is neither a program's name nor its whole path; write it like \"ffmpeg\" or \
              \"/usr/bin/ffmpeg\"",
@@ -126,7 +126,7 @@ pub fn check(check: &mut Checker<'_>, logos: Vec<Logo>) -> Finish {
 
 /// A name, or a whole path.
 fn ffmpeg(check: &mut Checker<'_>, table: &Table) -> Option<PathBuf> {
-    let text = check.text(table, "ffmpeg", FinishSentence::NoProgram {}, |text| {
+    let text = check.text(table, "ffmpeg", FinishKeySentence::NoProgram {}, |text| {
         let name = !text.is_empty() && !text.contains(['/', '\0']);
         name || (text.starts_with('/') && !text.contains('\0'))
     })?;

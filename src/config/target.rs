@@ -7,8 +7,8 @@ mod s3;
 mod shared;
 mod signed_url;
 
-pub use folder::{FolderSentence, FolderTarget};
-pub use s3::{S3Sentence, S3Target};
+pub use folder::{FolderKeySentence, FolderTarget};
+pub use s3::{S3KeySentence, S3Target};
 pub use shared::{TargetValueSentence, WebAddressSentence};
 pub use signed_url::{Never, SignedUrlFields, SignedUrlSentence, SignedUrlTarget};
 

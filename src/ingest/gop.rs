@@ -3,7 +3,7 @@
 //!
 //! Not here: what is stored (`normalizer`).
 
-use super::sentence::{Bitrate, CaptureSentence, Tenths};
+use super::sentence::{Bitrate, CaptureSentence, TenthsOfSecond};
 use crate::config::RingSettings;
 
 /// Seconds over which the bitrate is taken.
@@ -134,7 +134,7 @@ impl RingCapacity {
         let needs_ms = self.window_ms + longest_gop_ms + MARGIN_MS;
         if needs_ms > holds_ms {
             warnings.push(CaptureSentence::KeyFramesFarApart {
-                apart_ms: Tenths(longest_gop_ms),
+                apart_ms: TenthsOfSecond(longest_gop_ms),
                 window_s: self.window_ms.div_ceil(1_000),
                 needs_s: needs_ms.div_ceil(1_000),
                 holds_s,

@@ -49,7 +49,7 @@ crate::sentences! {
             "its {media} track in {encoding} is left out: only H.264, H.265 and AAC are taken, one track of each kind",
         BitrateAboveRing { sends_bps: Bitrate, sized_bps: Bitrate, holds_s: u64, seconds: u32 } = "camera_bitrate_above_ring":
             "the camera sends {sends_bps} and the ring is sized for {sized_bps}: it holds about {holds_s} s instead of {seconds} s; lower the camera's bitrate or raise ring.max_bitrate",
-        KeyFramesFarApart { apart_ms: Tenths, window_s: u64, needs_s: u64, holds_s: u64 } = "camera_key_frames_far_apart":
+        KeyFramesFarApart { apart_ms: TenthsOfSecond, window_s: u64, needs_s: u64, holds_s: u64 } = "camera_key_frames_far_apart":
             "key frames are up to {apart_ms} s apart: a clip of {window_s} s needs {needs_s} s in the ring, which holds about {holds_s} s; set the camera's I-frame interval (GOP) to 1 or 2 s and switch \"Smart codec\" or \"H.264+\" off, or raise ring.seconds",
     }
 }
@@ -108,16 +108,16 @@ impl ToArg for Bitrate {
 
 /// Milliseconds; for people in seconds with one decimal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tenths(pub u64);
+pub struct TenthsOfSecond(pub u64);
 
-impl fmt::Display for Tenths {
+impl fmt::Display for TenthsOfSecond {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tenths = self.0.saturating_add(50) / 100;
         write!(f, "{}.{}", tenths / 10, tenths % 10)
     }
 }
 
-impl ToArg for Tenths {
+impl ToArg for TenthsOfSecond {
     fn to_arg(&self) -> Arg {
         self.0.to_arg()
     }
@@ -140,7 +140,7 @@ mod tests {
             "the camera sends 16.0 Mbit/s and the ring is sized for 8.0 Mbit/s: it holds about 45 s"
         ));
         assert_eq!(said.args()["sends_bps"], Arg::Number(16_040_000));
-        assert_eq!(Tenths(39_960).to_string(), "40.0");
+        assert_eq!(TenthsOfSecond(39_960).to_string(), "40.0");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 
 use crate::base::Wall;
 use crate::base::hours::{OpenHours, Opening};
+use crate::base::quantity::TimeOfDay;
 use crate::base::sentence::{Arg, ToArg};
 
 crate::sentences! {
@@ -22,31 +23,10 @@ crate::sentences! {
     }
 }
 
-/// By the venue's clock. As an argument: minutes past midnight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimeOfDay {
-    min: u16,
-}
-
-impl TimeOfDay {
-    fn of(at: &Zoned) -> TimeOfDay {
-        let min = i32::from(at.hour()) * 60 + i32::from(at.minute());
-        TimeOfDay {
-            min: u16::try_from(min).unwrap_or(0),
-        }
-    }
-}
-
-impl fmt::Display for TimeOfDay {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:02}:{:02}", self.min / 60, self.min % 60)
-    }
-}
-
-impl ToArg for TimeOfDay {
-    fn to_arg(&self) -> Arg {
-        self.min.to_arg()
-    }
+/// By the venue's clock.
+fn time_of_day(at: &Zoned) -> TimeOfDay {
+    let minutes = i32::from(at.hour()) * 60 + i32::from(at.minute());
+    TimeOfDay(u16::try_from(minutes).unwrap_or(0))
 }
 
 /// As an argument: 1 is Monday, 7 Sunday.
@@ -83,11 +63,11 @@ pub fn closed(hours: &OpenHours, timezone: &TimeZone, wall: Wall) -> Option<Clos
     Some(match opens {
         None => ClosedSentence::Closed {},
         Some(at) if at.date() == now.date() => ClosedSentence::UntilLater {
-            opens_min: TimeOfDay::of(&at),
+            opens_min: time_of_day(&at),
         },
         Some(at) => ClosedSentence::UntilDay {
             weekday: Weekday(at.weekday()),
-            opens_min: TimeOfDay::of(&at),
+            opens_min: time_of_day(&at),
         },
     })
 }

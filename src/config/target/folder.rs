@@ -20,7 +20,7 @@ pub struct FolderTarget {
 
 crate::sentences! {
     /// What is wrong with a folder; follows `key = value`.
-    pub enum FolderSentence {
+    pub enum FolderKeySentence {
         InStorage { storage: String } = "config_target_in_storage":
             "lies in [storage] path ({storage}); clips are there already, name a folder of \
              another disk or share",
@@ -35,7 +35,7 @@ pub fn check(check: &mut Checker<'_>, table: &Table, storage: &Storage) -> Optio
         let storage = storage.path.display().to_string();
         check
             .found
-            .reject(cell, FolderSentence::InStorage { storage });
+            .reject(cell, FolderKeySentence::InStorage { storage });
     }
     Some(FolderTarget { path, key })
 }

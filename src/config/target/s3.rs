@@ -36,7 +36,7 @@ pub struct S3Target {
 
 crate::sentences! {
     /// What is wrong with a value of a bucket; follows `key = value`.
-    pub enum S3Sentence {
+    pub enum S3KeySentence {
         NoRegion {} = "config_s3_no_region":
             "is no region; write it as the provider calls it, like \"eu-central-1\"",
         NoStorageClass {} = "config_s3_no_storage_class":
@@ -58,7 +58,7 @@ crate::sentences! {
 pub fn check(check: &mut Checker<'_>, table: &Table, id: &str) -> Option<S3Target> {
     let example = "https://s3.eu-central-1.amazonaws.com";
     let endpoint = shared::url(check, table, "endpoint", example, true);
-    let region = check.text(table, "region", S3Sentence::NoRegion {}, |text| {
+    let region = check.text(table, "region", S3KeySentence::NoRegion {}, |text| {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
         (1..=64).contains(&text.len()) && text.bytes().all(plain)
     });
@@ -66,7 +66,7 @@ pub fn check(check: &mut Checker<'_>, table: &Table, id: &str) -> Option<S3Targe
     let bucket = bucket(check, table, path_style);
     let access_key_id = shared::header_text(check, table, "access_key_id", "AKIAIOSFODNN7EXAMPLE");
     let secret_access_key = shared::target_secret(check, table, "secret_access_key", id);
-    let wrong = S3Sentence::NoStorageClass {};
+    let wrong = S3KeySentence::NoStorageClass {};
     let storage_class = check.text(table, "storage_class", wrong, |text| {
         let plain = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
         (1..=64).contains(&text.len()) && text.bytes().all(plain)
@@ -93,9 +93,9 @@ pub fn check(check: &mut Checker<'_>, table: &Table, id: &str) -> Option<S3Targe
 
 fn bucket(check: &mut Checker<'_>, table: &Table, path_style: bool) -> Option<String> {
     shared::needs(check, table, "bucket", "arena-highlights");
-    let bucket = check.text(table, "bucket", S3Sentence::NoBucket {}, can_be_a_bucket)?;
+    let bucket = check.text(table, "bucket", S3KeySentence::NoBucket {}, can_be_a_bucket)?;
     if let (Some(cell), true) = (table.get("bucket"), bucket.contains('.') && !path_style) {
-        check.found.reject(cell, S3Sentence::DotInBucket {});
+        check.found.reject(cell, S3KeySentence::DotInBucket {});
     }
     Some(bucket)
 }
@@ -114,9 +114,9 @@ fn can_be_a_bucket(text: &str) -> bool {
 fn encryption(check: &mut Checker<'_>, table: &Table) -> (Option<String>, Option<String>) {
     let kinds = ["AES256", "aws:kms"].map(|word| (word, Some(word)));
     let encryption = check.choice(table, "encryption", &kinds, None);
-    let kms_key = check.text(table, "kms_key", S3Sentence::NoKmsKey {}, is_header_text);
+    let kms_key = check.text(table, "kms_key", S3KeySentence::NoKmsKey {}, is_header_text);
     if let (Some(cell), true) = (table.get("kms_key"), encryption != Some("aws:kms")) {
-        check.found.reject(cell, S3Sentence::KmsKeyAlone {});
+        check.found.reject(cell, S3KeySentence::KmsKeyAlone {});
     }
     (encryption.map(str::to_owned), kms_key)
 }
@@ -127,7 +127,7 @@ fn cache_control(check: &mut Checker<'_>, table: &Table) -> Option<String> {
         return Some(DEFAULT_CACHE_CONTROL.to_owned());
     }
     let fits = |text: &str| text.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
-    let wrong = S3Sentence::NoCacheControl {};
+    let wrong = S3KeySentence::NoCacheControl {};
     let text = check.text(table, "cache_control", wrong, fits)?;
     (!text.is_empty()).then_some(text)
 }

@@ -32,13 +32,13 @@ pub struct Report {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Checker {
+pub(super) struct StorageChecker {
     pub report: Report,
     pub folders: BTreeSet<PathBuf>,
     pub storages: BTreeSet<PathBuf>,
 }
 
-impl Checker {
+impl StorageChecker {
     pub fn fault(&mut self, path: &Path, what: impl Into<String>) {
         self.report.faults.push(Finding {
             path: path.to_owned(),

@@ -9,12 +9,12 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::checker::Checker;
+use super::checker::StorageChecker;
 use crate::highlight::sidecar::{Meta, Sidecar, Status};
 use crate::media::{Codec, TICKS_90K, Track, nal};
 use crate::mp4::{self, Inspected};
 
-impl Checker {
+impl StorageChecker {
     /// A clip and what its sidecar says of it.
     pub(super) fn clip_with(&mut self, path: &Path, sidecar: &Sidecar) {
         match size_and_hash(path) {

@@ -4,12 +4,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::checker::Checker;
+use super::checker::StorageChecker;
 use super::clip::size_and_hash;
 use crate::highlight::sidecar::{Removed, Sidecar, Status};
 use crate::storage::HighlightFileKind;
 
-impl Checker {
+impl StorageChecker {
     /// Whether what a sidecar names is there as it says. `there`: all files of its folder.
     pub(super) fn made(&mut self, path: &Path, sidecar: &Sidecar, there: &[PathBuf]) {
         let held = |name: &str| there.contains(&path.with_file_name(name));

@@ -11,13 +11,13 @@ mod walk;
 
 use std::path::PathBuf;
 
-use checker::Checker;
+use checker::StorageChecker;
 pub use checker::{Finding, Report};
 
 /// Checks every clip, sidecar and press at or below each path. A clip that is
 /// given by itself needs no sidecar.
 pub fn verify(paths: &[PathBuf]) -> Report {
-    let mut checker = Checker::default();
+    let mut checker = StorageChecker::default();
     for path in paths {
         checker.path(path);
     }

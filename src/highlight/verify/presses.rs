@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::checker::{Checker, is_press_folder, name_of};
+use super::checker::{StorageChecker, is_press_folder, name_of};
 use crate::base::Press;
 use crate::highlight::journal::{self, JournalError};
 use crate::storage::{HighlightPaths, StorageLayout};
@@ -34,7 +34,7 @@ pub(super) fn is_pending(clip: &Path) -> bool {
     })
 }
 
-impl Checker {
+impl StorageChecker {
     /// The presses of `storage` whose highlights are at or below `within`.
     pub(super) fn storage(&mut self, storage: &Path, within: &Path) {
         if !self.storages.insert(storage.to_owned()) {

@@ -6,7 +6,9 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::checker::{Checker, clips_of, extension, is_made, is_press_folder, name_of, sidecar_of};
+use super::checker::{
+    StorageChecker, clips_of, extension, is_made, is_press_folder, name_of, sidecar_of,
+};
 use super::presses;
 use crate::highlight::sidecar::{Sidecar, Status};
 use crate::queue::sidecar::LARGEST_SIDECAR;
@@ -27,7 +29,7 @@ impl Listing {
     }
 }
 
-impl Checker {
+impl StorageChecker {
     pub fn path(&mut self, path: &Path) {
         match fs::metadata(path) {
             Err(e) => self.unreadable(path, &e),
