@@ -32,7 +32,7 @@ impl RequestSigner<'_> {
         let text = text(request, &body_sha256);
         [
             ("X-Device-Id", self.device_id.to_owned()),
-            ("X-HttpClient-Id", self.client_id.to_owned()),
+            ("X-Client-Id", self.client_id.to_owned()),
             ("X-Timestamp", request.unix_s.to_string()),
             ("X-Nonce", request.nonce.to_owned()),
             ("X-Body-SHA256", body_sha256),
