@@ -18,11 +18,11 @@ use crate::base::CameraId;
 use crate::config::{Camera, Config};
 use crate::disk::{Disk, mounted::missing_mount};
 use crate::finish::Picture;
-use crate::health::FEW_PRESSES;
 use crate::ingest::{self, Probe, ProbeError};
 use crate::ring::{RingError, require_tmpfs};
 use crate::service::say;
 use crate::storage::StorageLayout;
+use crate::storage::budget::{self, Outlook};
 use found::CheckFindings;
 
 /// How long each camera may take.
@@ -222,15 +222,17 @@ fn memory(config: &Config, wrong: &mut Vec<String>) {
 
 /// Room for few presses, with what `[ring] max_bitrate` allows in each.
 fn little_room(storage: &Path, free: u64, press_bytes: u64) -> Option<String> {
-    let presses = free / press_bytes.max(1);
-    (presses < FEW_PRESSES).then(|| {
-        format!(
-            "{}: {} free is room for {} of all cameras; delete or move old highlights, or take a larger disk",
-            storage.display(),
-            say::bytes(free),
-            say::many_of(presses, "press", "presses"),
-        )
-    })
+    let presses = match budget::outlook(free, press_bytes) {
+        Outlook::Full => 0,
+        Outlook::Few(presses) => presses,
+        Outlook::Enough => return None,
+    };
+    Some(format!(
+        "{}: {} free is room for {} of all cameras; delete or move old highlights, or take a larger disk",
+        storage.display(),
+        say::bytes(free),
+        say::many_of(presses, "press", "presses"),
+    ))
 }
 
 fn storage(config: &Config, wrong: &mut Vec<String>) {

@@ -16,7 +16,7 @@ use super::pace::Pace;
 use super::place::{Canvas, SizedLogo};
 use super::plan::{self, Coder, Outputs, Quality};
 use super::run::{Bounds, RunError, no_room, run};
-use super::sentence::FinishSentence;
+use super::sentence::FinishingSentence;
 use super::tools::{self, ToolError, Tools};
 use super::words;
 use crate::base::{Clock, Coded, RealClock, Sentence, Stop};
@@ -104,7 +104,7 @@ impl From<RunError> for Failure {
     fn from(error: RunError) -> Failure {
         match error {
             RunError::Left {} => Failure::Cancelled,
-            RunError::Missing { .. } => Failure::unavailable(FinishSentence::FfmpegMissing {
+            RunError::Missing { .. } => Failure::unavailable(FinishingSentence::FfmpegMissing {
                 error: error.sentence(),
             }),
             RunError::Full { .. } | RunError::NoRoom { .. } => Failure::unavailable(error),
@@ -247,7 +247,7 @@ impl FfmpegFinisher {
         let (path, mut clip) = read_clip(&self.disk, job)?;
         let bounds = self.bounds(job, &clip);
         if let Some(why) = no_room(&bounds) {
-            return Err(Failure::unavailable(FinishSentence::DiskFull {
+            return Err(Failure::unavailable(FinishingSentence::DiskFull {
                 why: why.sentence(),
             }));
         }
@@ -326,7 +326,7 @@ impl FfmpegFinisher {
         let full = matches!(self.disk.space(job.tmp), Ok(space) if space.free < floor);
         match failure.why() {
             Some(why) if full => {
-                Failure::unavailable(FinishSentence::DiskFull { why: why.clone() })
+                Failure::unavailable(FinishingSentence::DiskFull { why: why.clone() })
             }
             _ => failure,
         }
@@ -410,10 +410,10 @@ impl FfmpegFinisher {
     fn synced(&self, path: &Path) -> Result<(), Failure> {
         let synced = self.disk.open_rw(path).and_then(|file| file.sync());
         synced.map_err(|e| match is_full(&e) {
-            true => Failure::unavailable(FinishSentence::DiskRefused {
+            true => Failure::unavailable(FinishingSentence::DiskRefused {
                 error: e.to_string(),
             }),
-            false => Failure::failed(FinishSentence::FileFailed {
+            false => Failure::failed(FinishingSentence::FileFailed {
                 path: path.display().to_string(),
                 error: for_people(&e),
             }),
@@ -446,7 +446,7 @@ impl Finisher for FfmpegFinisher {
 }
 
 fn unreadable(error: &std::io::Error) -> Failure {
-    Failure::failed(FinishSentence::Unreadable {
+    Failure::failed(FinishingSentence::Unreadable {
         error: for_people(error),
     })
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use super::clip::Clip;
 use super::place::SizedLogo;
 use super::plan::Outputs;
-use super::sentence::FinishSentence;
+use super::sentence::FinishingSentence;
 use crate::config::Logo;
 use crate::disk::{Disk, files::for_people};
 use crate::mp4;
@@ -63,9 +63,9 @@ pub fn files(job: &Job<'_>, marked: bool, vertical: bool) -> Files {
 pub fn read_clip(disk: &Disk, job: &Job<'_>) -> Result<(PathBuf, Clip), Failure> {
     let path = job
         .clip()
-        .ok_or_else(|| Failure::permanent(FinishSentence::NoClip {}))?;
+        .ok_or_else(|| Failure::permanent(FinishingSentence::NoClip {}))?;
     let unreadable = |error: String| {
-        Failure::failed(FinishSentence::ClipUnreadable {
+        Failure::failed(FinishingSentence::ClipUnreadable {
             path: path.display().to_string(),
             error,
         })
@@ -95,14 +95,14 @@ pub fn sized(logos: &[Logo]) -> Result<Vec<SizedLogo<'_>>, Failure> {
         .map(|logo| {
             let path = || logo.file.display().to_string();
             let file = File::open(&logo.file).map_err(|e| {
-                Failure::unavailable(FinishSentence::LogoGone {
+                Failure::unavailable(FinishingSentence::LogoGone {
                     path: path(),
                     error: for_people(&e),
                 })
             })?;
             let decoder = png::Decoder::new(std::io::BufReader::new(file));
             let reader = decoder.read_info().map_err(|e| {
-                Failure::unavailable(FinishSentence::LogoNoPng {
+                Failure::unavailable(FinishingSentence::LogoNoPng {
                     path: path(),
                     error: e.to_string(),
                 })

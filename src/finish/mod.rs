@@ -31,7 +31,7 @@ use crate::base::sentence::CatalogueEntry;
 
 /// All that the room says to people.
 pub const CATALOGUES: &[&[CatalogueEntry]] = &[
-    sentence::FinishSentence::CATALOGUE,
+    sentence::FinishingSentence::CATALOGUE,
     sentence::ToolSentence::CATALOGUE,
     sentence::OutcomeError::CATALOGUE,
     sentence::Difference::CATALOGUE,

@@ -17,7 +17,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::time::{clock_getcpuclockid, clock_gettime};
 
 use super::child::Child;
-use super::sentence::FinishSentence;
+use super::sentence::FinishingSentence;
 use crate::base::quantity::Megabytes;
 use crate::base::{Clock, Coded, RealClock, Sentence, Stop, StopLevel};
 use crate::disk::Disk;
@@ -146,7 +146,7 @@ enum End {
     Left,
     TooLong,
     Stalled,
-    NoRoom(FinishSentence),
+    NoRoom(FinishingSentence),
 }
 
 impl End {
@@ -211,10 +211,10 @@ fn watch(
 }
 
 /// What is wrong with the room where it writes.
-pub fn no_room(bounds: &Bounds) -> Option<FinishSentence> {
+pub fn no_room(bounds: &Bounds) -> Option<FinishingSentence> {
     let (folder, reserve) = bounds.room.as_ref()?;
     let free = Disk::default().space(folder).ok()?.free;
-    (free < *reserve).then(|| FinishSentence::NoRoom {
+    (free < *reserve).then(|| FinishingSentence::NoRoom {
         path: folder.display().to_string(),
         free_bytes: Megabytes(free),
         kept_bytes: Megabytes(*reserve),

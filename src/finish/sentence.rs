@@ -9,7 +9,7 @@ use crate::base::sentence::{Arg, ToArg};
 
 crate::sentences! {
     /// About the files and this machine.
-    pub enum FinishSentence {
+    pub enum FinishingSentence {
         NoClip {} = "finish_no_clip": "the sidecar names no clip",
         ClipUnreadable { path: String, error: String } = "finish_clip_unreadable": "{path}: {error}",
         LogoGone { path: String, error: String } = "finish_logo_gone": "the logo {path}: {error}",

@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::base::sentence::Arg;
 use crate::base::{Coded, Notice};
+use crate::storage::budget::{self, FEW_PRESSES, Outlook};
 use sentence::{Clips, DaysLeft, HealthSentence as Says, Megabytes, Since};
 pub use sentence::{HealthSentence, ReasonDetail};
 
@@ -168,8 +169,6 @@ pub fn lies_in_the_box(code: &str) -> bool {
 
 /// A storage that does not answer for so long is broken.
 const SILENT_MS: u64 = 10_000;
-/// Room for fewer presses than this is worth a warning.
-pub const FEW_PRESSES: u64 = 20;
 
 pub fn judge(inputs: &HealthInputs) -> Verdict {
     let mut reasons = cameras(&inputs.cameras);
@@ -289,23 +288,25 @@ pub fn disk_nearly_full(storage: &StorageInputs) -> bool {
 }
 
 fn storage(storage: &StorageInputs) -> Option<Reason> {
-    let presses = storage.free_bytes / storage.press_bytes.max(1);
     let free_bytes = Megabytes(storage.free_bytes);
+    let outlook = budget::outlook(storage.free_bytes, storage.press_bytes);
     let (said, weight) = if storage.silent_ms >= SILENT_MS {
         let silent_s = storage.silent_ms / 1000;
         (Says::DiskSilent { silent_s }, Status::Unhealthy)
     } else if let Some(why) = storage.trouble.clone() {
         (Says::DiskUnwritable { why }, Status::Unhealthy)
-    } else if presses == 0 {
-        (Says::DiskFull { free_bytes }, Status::Unhealthy)
-    } else if presses < FEW_PRESSES {
-        let said = Says::DiskNearlyFull {
-            free_bytes,
-            presses,
-        };
-        (said, Status::Degraded)
     } else {
-        return None;
+        match outlook {
+            Outlook::Full => (Says::DiskFull { free_bytes }, Status::Unhealthy),
+            Outlook::Few(presses) => {
+                let said = Says::DiskNearlyFull {
+                    free_bytes,
+                    presses,
+                };
+                (said, Status::Degraded)
+            }
+            Outlook::Enough => return None,
+        }
     };
     Some(Reason::new(&said, storage.path.as_str(), weight))
 }

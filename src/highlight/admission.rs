@@ -21,10 +21,7 @@ use crate::config;
 use crate::cut::estimate;
 use crate::cut::{self, Index, NoFootage, Plan, Tenths, Window};
 use crate::ring::RingReader;
-use crate::storage::UNDATED;
-
-/// Besides the clips: journal, sidecars, folders.
-const MARGIN_BYTES: u64 = 1 << 20;
+use crate::storage::{UNDATED, budget};
 
 /// A camera that can take the press.
 struct Ready {
@@ -154,8 +151,7 @@ impl Engine {
 
     fn room(&self, store: &OpenStorage, free: u64, needed: u64) -> Result<(), PressError> {
         let promised = self.promised_bytes();
-        let wanted = needed.saturating_add(promised).saturating_add(MARGIN_BYTES);
-        let wanted = wanted.max(self.settings.reserve_bytes);
+        let wanted = budget::press_needs(needed, promised, self.settings.reserve_bytes);
         if free >= wanted {
             return Ok(());
         }

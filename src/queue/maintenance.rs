@@ -12,10 +12,11 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use super::core::Core;
 use super::inbox::{Message, OpenedStorage};
 use super::machine::{JobEvent as Change, NextStep, next};
-use super::retention::{self, Kept, Room, Steady};
+use super::retention::{self, Kept, Steady};
 use super::scan::{self, ScannedHighlight};
 use super::sidecar::{Removed, Sidecar};
 use super::workers::remove_raw;
+use crate::storage::budget::StorageRoom;
 
 /// Between two looks at what is to be deleted.
 const LOOK: Duration = Duration::from_secs(30);
@@ -162,7 +163,7 @@ impl Maintenance<'_> {
         let now = core.now();
         let now_unix_ms = self.steady.unix_ms(now.mono_ns, now.wall);
         let space = open.sidecars.disk.space(open.sidecars.layout.root()).ok();
-        let room = space.map(|space| Room {
+        let room = space.map(|space| StorageRoom {
             free_bytes: space.free,
             total_bytes: space.total,
         });
@@ -234,7 +235,7 @@ fn raw_is_to_go(core: &Core, seen: &ScannedHighlight) -> bool {
 }
 
 fn facts(
-    room: Room,
+    room: StorageRoom,
     kept: &[Kept],
     now_unix_ms: Option<i64>,
     rules: &retention::RetentionRules,

@@ -2,10 +2,11 @@
 //! pressure before it, oldest first; what is not uploaded is never deleted to make
 //! room. Pure.
 //!
-//! Not here: how it is deleted (`store`).
+//! Not here: what makes room first (`storage::budget`), how it is deleted (`store`).
 
 use super::machine::Rest;
 use crate::base::Wall;
+use crate::storage::budget::{self, Spare, SpareKind, StorageRoom};
 
 /// What the configuration says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,59 +57,35 @@ impl Steady {
     }
 }
 
-/// The storage's file system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
-    pub free_bytes: u64,
-    pub total_bytes: u64,
-}
-
-/// Above so much of the disk uploaded highlights go before their time.
-pub const PRESSED_PERCENT: u64 = 90;
-/// Above so much that no deletion could free, people are warned.
-pub const WARN_PERCENT: u64 = 85;
-
-impl Room {
-    /// Of what there is, what is taken, by `spare` bytes less.
-    pub fn used_percent(&self, spare: u64) -> u64 {
-        let used = self.total_bytes.saturating_sub(self.free_bytes);
-        let used = u128::from(used.saturating_sub(spare));
-        let percent = used * 100 / u128::from(self.total_bytes.max(1));
-        u64::try_from(percent).unwrap_or(100)
-    }
-}
-
 /// Indices of what goes now, the first to go first. `now_unix_ms`: `None` while nobody
 /// vouches for the wall clock; then nothing goes because of its age.
 pub fn what_goes(
     kept: &[Kept],
     now_unix_ms: Option<i64>,
-    room: Option<Room>,
+    room: Option<StorageRoom>,
     rules: &RetentionRules,
 ) -> Vec<usize> {
     let over = |kept: &Kept| now_unix_ms.is_some_and(|now| is_over(kept, now, rules));
     let mut goes: Vec<usize> = (0..kept.len()).filter(|at| over(&kept[*at])).collect();
     goes.sort_by_key(|at| kept[*at].pressed_unix_ms);
     let Some(room) = room else { return goes };
-    let mut free = room.free_bytes;
-    for at in &goes {
-        free = free.saturating_add(kept[*at].bytes);
-    }
+    let freed: u64 = goes.iter().map(|at| kept[*at].bytes).sum();
+    let room = StorageRoom {
+        free_bytes: room.free_bytes.saturating_add(freed),
+        ..room
+    };
     let uploaded = |at: &usize| kept[*at].rest == Some(Rest::Uploaded) && !goes.contains(at);
-    let mut spare: Vec<usize> = (0..kept.len()).filter(uploaded).collect();
-    spare.sort_by_key(|at| kept[*at].pressed_unix_ms);
-    for at in spare {
-        let now = Room {
-            free_bytes: free,
-            ..room
-        };
-        let narrow = free < rules.reserve_bytes.saturating_mul(2);
-        if !narrow && now.used_percent(0) < PRESSED_PERCENT {
-            break;
-        }
-        free = free.saturating_add(kept[at].bytes);
-        goes.push(at);
-    }
+    let spare: Vec<usize> = (0..kept.len()).filter(uploaded).collect();
+    let offered: Vec<Spare> = spare
+        .iter()
+        .map(|at| Spare {
+            kind: SpareKind::UploadedHighlight,
+            born_unix_ms: kept[*at].pressed_unix_ms,
+            bytes: kept[*at].bytes,
+        })
+        .collect();
+    let more = budget::what_makes_room(&offered, room, rules.reserve_bytes);
+    goes.extend(more.into_iter().map(|at| spare[at]));
     goes
 }
 
@@ -140,7 +117,7 @@ fn is_over(kept: &Kept, now_unix_ms: i64, rules: &RetentionRules) -> bool {
 /// Days until presses are refused if highlights go on to come as they did:
 /// `recent_bytes` in the last `recent_ms`.
 pub fn days_left(
-    room: Room,
+    room: StorageRoom,
     spare: u64,
     rules: &RetentionRules,
     recent_bytes: u64,
@@ -183,8 +160,8 @@ mod tests {
         }
     }
 
-    fn room(free: u64) -> Option<Room> {
-        Some(Room {
+    fn room(free: u64) -> Option<StorageRoom> {
+        Some(StorageRoom {
             free_bytes: free * GB,
             total_bytes: 100 * GB,
         })

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, select};
 
 use super::buttons::{self, Buttons, ServiceHands};
-use super::delivery::{Delivery, reserve_bytes};
+use super::delivery::Delivery;
 use super::error::ServiceError;
 use super::monitor::{Monitor, Rooms};
 use super::panel::{self, Opened};
@@ -23,6 +23,7 @@ use crate::highlight::{CameraSettings, Event, Highlights, Settings};
 use crate::ingest::{self, CameraState, Ingest};
 use crate::queue;
 use crate::storage::StorageLayout;
+use crate::storage::budget::Reserve;
 use crate::web::{self, Limits, Server};
 
 /// What to do where another listens on the API's port.
@@ -287,7 +288,7 @@ fn highlight_settings(config: &Config, boot_id: BootId) -> Settings {
         boot_id,
         stop_grace_ms: config.highlight.stop_grace_ms,
         old_rings: Vec::new(),
-        reserve_bytes: reserve_bytes(config),
+        reserve_bytes: Reserve::of(config.press_bytes()).presses_bytes,
         queue: None,
     }
 }

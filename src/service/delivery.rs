@@ -11,17 +11,13 @@ use crate::finish::{self, FfmpegFinisher};
 use crate::health::{DeliveryInputs, WaitingInputs};
 use crate::queue::work::Finisher;
 use crate::queue::{self, Mail, Queue};
+use crate::storage::budget::Reserve;
 use crate::upload;
 
 /// The running queue, and who finishes for it.
 pub(crate) struct Delivery {
     pub queue: Queue,
     maker: Arc<FfmpegFinisher>,
-}
-
-/// Below so many free bytes presses are refused: two windows of every camera.
-pub(crate) fn reserve_bytes(config: &Config) -> u64 {
-    config.press_bytes().saturating_mul(2)
 }
 
 impl Delivery {
@@ -40,7 +36,7 @@ impl Delivery {
             timezone: config.venue.timezone.clone(),
             // One press may be on its way to the disk; what waits is finished while
             // presses are refused already, so that it can leave the box.
-            reserve_bytes: config.press_bytes(),
+            reserve_bytes: Reserve::of(config.press_bytes()).finishing_bytes,
             limits: finish::Limits::default(),
         }));
         let queue = Queue::start(
@@ -83,7 +79,7 @@ fn settings(config: &Config, boot_id: BootId) -> queue::Settings {
         vertical: config.finish.vertical,
         timezone: config.venue.timezone.clone(),
         boot_id,
-        reserve_bytes: reserve_bytes(config),
+        reserve_bytes: Reserve::of(config.press_bytes()).presses_bytes,
         backoff: queue::BACKOFF,
         seed: fastrand::u64(..),
     }

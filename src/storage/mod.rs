@@ -5,9 +5,11 @@
 //! | `layout` | folders and files below a storage's root; pure |
 //! | `names` | what the files of a highlight are called; pure |
 //! | `listing` | what a folder holds |
+//! | `budget` | who may still write, and what goes first; pure |
 //!
 //! Not here: what the files say (`queue::sidecar`, `highlight::journal`), how they are written (`disk`).
 
+pub mod budget;
 pub mod layout;
 pub mod listing;
 pub mod names;

@@ -22,7 +22,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::attempt::{Adapter, Attempt};
-use super::sentence::FolderSentence;
+use super::sentence::FolderUploadSentence;
 use crate::config::FolderTarget;
 use crate::disk::Disk;
 use crate::queue::work::{Failure, Uploaded};
@@ -79,7 +79,7 @@ impl FolderAdapter {
                 Ok(News::Alive) => {}
                 Ok(News::Done(result)) => return Ok(result),
                 Err(RecvTimeoutError::Disconnected) => {
-                    return Err(Failure::unavailable(FolderSentence::ThreadEnded {}));
+                    return Err(Failure::unavailable(FolderUploadSentence::ThreadEnded {}));
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     if flow.leave().is_err() {
@@ -121,7 +121,7 @@ impl Adapter for FolderAdapter {
         let thread = std::thread::Builder::new().name("upload-folder".to_owned());
         let thread = thread.spawn(move || copier.run());
         let thread = thread.map_err(|error| {
-            Failure::unavailable(FolderSentence::NoThread {
+            Failure::unavailable(FolderUploadSentence::NoThread {
                 error: error.to_string(),
             })
         })?;

@@ -40,9 +40,9 @@ use rate::Limiter;
 /// All that the room says to people.
 pub const CATALOGUES: &[&[CatalogueEntry]] = &[
     sentence::UploadSentence::CATALOGUE,
-    sentence::FolderSentence::CATALOGUE,
+    sentence::FolderUploadSentence::CATALOGUE,
     sentence::ServerSentence::CATALOGUE,
-    sentence::S3Sentence::CATALOGUE,
+    sentence::S3UploadSentence::CATALOGUE,
     sentence::BackendSentence::CATALOGUE,
 ];
 

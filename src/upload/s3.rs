@@ -27,7 +27,7 @@ use super::attempt::{Adapter, Attempt};
 use super::bundle::{Content, Item, unreadable};
 use super::hash::{self, Hash, Sum};
 use super::http::{Body, HttpAnswer, Stretch};
-use super::sentence::{S3Sentence, UploadSentence};
+use super::sentence::{S3UploadSentence, UploadSentence};
 use crate::base::Coded;
 use crate::queue::work::{Failure, Uploaded};
 use answers::Said;
@@ -147,7 +147,7 @@ impl Sending<'_> {
         let doing = format!("proof of {}", item.key);
         let answer = self.asking.head(url)?;
         if answer.status == 403 && Said::in_body(&answer.body).code.is_empty() {
-            return Err(Failure::failed(S3Sentence::NotShown {
+            return Err(Failure::failed(S3UploadSentence::NotShown {
                 doing,
                 server: answer.server,
             }));
@@ -158,13 +158,13 @@ impl Sending<'_> {
         if there.size_bytes != Some(item.size_bytes) {
             let (server, wanted_bytes) = (server.clone(), item.size_bytes);
             return Err(match there.size_bytes {
-                Some(there_bytes) => Failure::failed(S3Sentence::OtherSize {
+                Some(there_bytes) => Failure::failed(S3UploadSentence::OtherSize {
                     doing,
                     server,
                     there_bytes,
                     wanted_bytes,
                 }),
-                None => Failure::failed(S3Sentence::NoSize {
+                None => Failure::failed(S3UploadSentence::NoSize {
                     doing,
                     server,
                     wanted_bytes,

@@ -27,7 +27,7 @@ crate::sentences! {
 
 crate::sentences! {
     /// Of a folder.
-    pub enum FolderSentence {
+    pub enum FolderUploadSentence {
         ThreadEnded {} = "upload_folder_thread_ended": "the copying thread ended without a word",
         NoThread { error: String } = "upload_folder_no_thread": "no thread to copy with: {error}",
         NoThreadToLook { error: String } = "upload_folder_no_thread_to_look": "no thread to look with: {error}",
@@ -97,7 +97,7 @@ crate::sentences! {
 
 crate::sentences! {
     /// Of an S3 server.
-    pub enum S3Sentence {
+    pub enum S3UploadSentence {
         KeyUnknown { why: Sentence } = "upload_s3_key_unknown": "{why}; the server does not know this access_key_id",
         SecretWrong { why: Sentence } = "upload_s3_secret_wrong":
             "{why}; the secret_access_key does not belong to the access_key_id, or something between here and the server changes requests",

@@ -17,7 +17,7 @@ use crate::disk::{Disk, File, mounted};
 use crate::queue::work::Failure;
 use crate::upload::bundle::{Content, Item, unreadable};
 use crate::upload::hash::{self, Hash};
-use crate::upload::sentence::FolderSentence;
+use crate::upload::sentence::FolderUploadSentence;
 use crate::upload::types::Shared;
 
 const PIECE: usize = 256 << 10;
@@ -67,21 +67,21 @@ impl Copier {
     fn mounted(&self) -> Result<(), Failure> {
         let root = &self.root;
         if let Some(point) = mounted::missing_mount(root) {
-            return Err(Failure::unavailable(FolderSentence::NotMounted {
+            return Err(Failure::unavailable(FolderUploadSentence::NotMounted {
                 path: root.display().to_string(),
                 point: point.display().to_string(),
             }));
         }
         let facts = fs::metadata(root).map_err(|error| self.trouble(root, &error))?;
         if !facts.is_dir() {
-            return Err(Failure::unavailable(FolderSentence::NoFolder {
+            return Err(Failure::unavailable(FolderUploadSentence::NoFolder {
                 path: root.display().to_string(),
             }));
         }
         let system = fs::metadata("/").map_or(0, |facts| facts.dev());
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if is_bare_mount_point(root, facts.dev(), system, *seen) {
-            return Err(Failure::unavailable(FolderSentence::BareMountPoint {
+            return Err(Failure::unavailable(FolderUploadSentence::BareMountPoint {
                 path: root.display().to_string(),
             }));
         }
@@ -140,7 +140,7 @@ impl Copier {
         file.sync().map_err(failed)?;
         let there = self.read_back(temp)?;
         if there != (item.size_bytes, sent) {
-            return Err(Failure::failed(FolderSentence::LosesData {
+            return Err(Failure::failed(FolderUploadSentence::LosesData {
                 path: temp.display().to_string(),
                 there_bytes: there.0,
                 wanted_bytes: item.size_bytes,
@@ -221,18 +221,22 @@ impl Copier {
         let (root, path) = (self.root.display().to_string(), at.display().to_string());
         let text = error.to_string();
         Failure::unavailable(match error.raw_os_error().map(Errno::from_raw) {
-            Some(Errno::ENOENT) if !self.root.exists() => FolderSentence::Missing { path: root },
-            Some(Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG) => FolderSentence::Full {
+            Some(Errno::ENOENT) if !self.root.exists() => {
+                FolderUploadSentence::Missing { path: root }
+            }
+            Some(Errno::ENOSPC | Errno::EDQUOT | Errno::EFBIG) => FolderUploadSentence::Full {
                 path: root,
                 free_bytes: Megabytes(self.disk.space(&self.root).map_or(0, |space| space.free)),
                 error: text,
             },
-            Some(Errno::EROFS) => FolderSentence::ReadOnly { path: root },
-            Some(Errno::EACCES | Errno::EPERM) => FolderSentence::Denied { path, error: text },
-            Some(Errno::ESTALE | Errno::EIO | Errno::ENODEV | Errno::ENXIO | Errno::EHOSTDOWN) => {
-                FolderSentence::WentAway { path, error: text }
+            Some(Errno::EROFS) => FolderUploadSentence::ReadOnly { path: root },
+            Some(Errno::EACCES | Errno::EPERM) => {
+                FolderUploadSentence::Denied { path, error: text }
             }
-            _ => FolderSentence::Failed { path, error: text },
+            Some(Errno::ESTALE | Errno::EIO | Errno::ENODEV | Errno::ENXIO | Errno::EHOSTDOWN) => {
+                FolderUploadSentence::WentAway { path, error: text }
+            }
+            _ => FolderUploadSentence::Failed { path, error: text },
         })
     }
 }

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use crate::queue::work::Failure;
-use crate::upload::sentence::FolderSentence;
+use crate::upload::sentence::FolderUploadSentence;
 
 pub fn silent(root: &Path) -> Failure {
-    Failure::unavailable(FolderSentence::Silent {
+    Failure::unavailable(FolderUploadSentence::Silent {
         path: root.display().to_string(),
     })
 }

@@ -11,7 +11,7 @@ use super::failure::silent;
 use crate::base::Stop;
 use crate::disk::{Disk, files::for_people};
 use crate::queue::work::Failure;
-use crate::upload::sentence::FolderSentence;
+use crate::upload::sentence::FolderUploadSentence;
 use crate::upload::types::{Limits, Shared};
 
 impl FolderAdapter {
@@ -49,7 +49,7 @@ impl FolderAdapter {
         let thread = std::thread::Builder::new().name("reach-folder".to_owned());
         let spawned = thread.spawn(asking);
         spawned.map_err(|error| {
-            Failure::unavailable(FolderSentence::NoThreadToLook {
+            Failure::unavailable(FolderUploadSentence::NoThreadToLook {
                 error: error.to_string(),
             })
         })?;
@@ -60,7 +60,7 @@ impl FolderAdapter {
 
 fn try_out(disk: &Disk, root: &Path) -> Result<String, Failure> {
     let barred = |error: std::io::Error| {
-        Failure::unavailable(FolderSentence::NotWritable {
+        Failure::unavailable(FolderUploadSentence::NotWritable {
             path: root.display().to_string(),
             error: for_people(&error),
         })

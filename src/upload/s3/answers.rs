@@ -8,7 +8,7 @@ use crate::base::{Coded, Sentence};
 use crate::config::S3Target;
 use crate::queue::work::Failure;
 use crate::upload::http::HttpAnswer;
-use crate::upload::sentence::S3Sentence;
+use crate::upload::sentence::S3UploadSentence;
 
 /// The most of a server's own words that is repeated.
 const MESSAGE_CHARS: usize = 300;
@@ -151,42 +151,42 @@ fn repeated(said: &Said, target: &S3Target) -> String {
 fn explained(why: Sentence, said: &Said, target: &S3Target) -> Sentence {
     let S3Target { bucket, region, .. } = target;
     let known = match said.code.as_str() {
-        "InvalidAccessKeyId" | "NotSignedUp" => S3Sentence::KeyUnknown { why },
-        "SignatureDoesNotMatch" => S3Sentence::SecretWrong { why },
-        "NoSuchBucket" => S3Sentence::NoBucket {
+        "InvalidAccessKeyId" | "NotSignedUp" => S3UploadSentence::KeyUnknown { why },
+        "SignatureDoesNotMatch" => S3UploadSentence::SecretWrong { why },
+        "NoSuchBucket" => S3UploadSentence::NoBucket {
             why,
             bucket: bucket.clone(),
         },
-        "AccessDenied" | "AllAccessDisabled" => S3Sentence::Denied {
+        "AccessDenied" | "AllAccessDisabled" => S3UploadSentence::Denied {
             why,
             bucket: bucket.clone(),
         },
         "AuthorizationHeaderMalformed"
         | "PermanentRedirect"
-        | "IllegalLocationConstraintException" => S3Sentence::RegionWrong {
+        | "IllegalLocationConstraintException" => S3UploadSentence::RegionWrong {
             why,
             region: region.clone(),
         },
-        "InvalidStorageClass" => S3Sentence::StorageClassWrong { why },
+        "InvalidStorageClass" => S3UploadSentence::StorageClassWrong { why },
         "BadDigest" | "XAmzContentSHA256Mismatch" | "InvalidDigest" => {
-            S3Sentence::BytesDiffer { why }
+            S3UploadSentence::BytesDiffer { why }
         }
-        code if code.starts_with("KMS") => S3Sentence::KmsKeyWrong { why },
+        code if code.starts_with("KMS") => S3UploadSentence::KmsKeyWrong { why },
         _ => return why,
     };
     known.sentence()
 }
 
 /// By how much the clocks differ.
-fn skew(why: Sentence, answer: &HttpAnswer, now: Timestamp) -> S3Sentence {
+fn skew(why: Sentence, answer: &HttpAnswer, now: Timestamp) -> S3UploadSentence {
     let theirs = answer.header("date").and_then(|text| {
         let at = jiff::fmt::rfc2822::parse(text).ok()?;
         Some(at.timestamp().as_second() - now.as_second())
     });
     match theirs {
-        Some(by_s) if by_s > 0 => S3Sentence::ClockBehind { why, by_s },
-        Some(by_s) => S3Sentence::ClockAhead { why, by_s: -by_s },
-        None => S3Sentence::ClockDiffers { why },
+        Some(by_s) if by_s > 0 => S3UploadSentence::ClockBehind { why, by_s },
+        Some(by_s) => S3UploadSentence::ClockAhead { why, by_s: -by_s },
+        None => S3UploadSentence::ClockDiffers { why },
     }
 }
 

@@ -24,7 +24,7 @@ use crate::queue::work::Failure;
 use crate::upload::bundle::Item;
 use crate::upload::hash::{self, Hash};
 use crate::upload::http::Body;
-use crate::upload::sentence::S3Sentence;
+use crate::upload::sentence::S3UploadSentence;
 
 /// Larger files go in parts.
 pub const SINGLE_BYTES: u64 = 16_000_000;
@@ -85,7 +85,7 @@ impl Large<'_> {
         let answer = asking.ask("POST", &url, headers, Body::Bytes(b""), doing)?;
         let upload_id = answers::field(&answer.body, "UploadId").filter(|id| !id.is_empty());
         let Some(upload_id) = upload_id else {
-            return Err(Failure::failed(S3Sentence::NoUploadId {
+            return Err(Failure::failed(S3UploadSentence::NoUploadId {
                 doing: doing.to_owned(),
                 server: answer.server,
             }));

@@ -18,7 +18,7 @@ use crate::queue::work::Failure;
 use crate::upload::attempt::{Flow, Meter, no_thread};
 use crate::upload::hash::Sum;
 use crate::upload::http::{Body, Stretch};
-use crate::upload::sentence::S3Sentence;
+use crate::upload::sentence::S3UploadSentence;
 
 /// More gained nothing here, and on a slow line each that is cut off is sent again.
 const SENDERS: usize = 2;
@@ -66,7 +66,7 @@ impl PartUpload<'_> {
             .same_checksum(&answer, CRC32, &checksum, &doing)?;
         let etag = answer.header("etag").map(str::to_owned);
         let etag = etag.ok_or_else(|| {
-            Failure::failed(S3Sentence::NoEtag {
+            Failure::failed(S3UploadSentence::NoEtag {
                 doing,
                 server: answer.server.clone(),
             })
@@ -169,5 +169,5 @@ impl PartPool<'_> {
 
 /// A sender panicked: the scope says so.
 fn gone() -> Failure {
-    Failure::failed(S3Sentence::SendersEnded {})
+    Failure::failed(S3UploadSentence::SendersEnded {})
 }
