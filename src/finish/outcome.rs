@@ -83,7 +83,7 @@ fn not_as_asked(inspected: &Inspected, canvas: Canvas) -> Option<Difference> {
         return Some(Difference::IndexBehind {});
     }
     let size = (u32::from(entry.width), u32::from(entry.height));
-    (size != (canvas.width, canvas.height)).then(|| Difference::Size {
+    (size != (canvas.width, canvas.height)).then_some(Difference::Size {
         width: size.0,
         height: size.1,
         wanted_width: canvas.width,
