@@ -24,6 +24,7 @@ mod session;
 mod settings;
 mod state;
 mod timeline;
+mod tracks;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};

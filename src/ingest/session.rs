@@ -1,7 +1,7 @@
 //! The retina adapter: one RTSP session, from the call to the next frame.
 //!
-//! Not here: what becomes of frames (`normalizer`), when to call again
-//! (`reconnect`), stalls (`camera`).
+//! Not here: which of its streams are taken (`tracks`), what becomes of frames
+//! (`normalizer`), when to call again (`reconnect`), stalls (`camera`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +21,7 @@ use super::error_text;
 use super::normalizer::{FrameOutcome, Normalizer, ReceivedFrame, Sink};
 use super::sentence::{CaptureSentence, RtspStep};
 use super::settings::POLITE;
+use super::tracks;
 
 /// A camera that sends.
 pub struct Playing {
@@ -107,7 +108,7 @@ async fn call(
     let mut session = Session::describe(camera.url.clone(), session_options(camera, group))
         .await
         .map_err(fail(RtspStep::Describe {}))?;
-    let chosen = choose(session.streams())?;
+    let chosen = tracks::choose(session.streams())?;
     for index in [Some(chosen.video), chosen.audio].into_iter().flatten() {
         session
             .setup(index, setup_options(camera))
@@ -158,76 +159,6 @@ fn setup_options(camera: &Camera) -> SetupOptions {
             Transport::Udp => retina::client::Transport::Udp(UdpTransportOptions::default()),
         })
         .frame_format(FrameFormat::MP4)
-}
-
-/// Which of a camera's streams are taken.
-struct Chosen {
-    video: usize,
-    codec: Codec,
-    audio: Option<usize>,
-    audio_rate: Option<u32>,
-    left_out: Vec<CaptureSentence>,
-}
-
-/// The first H.264 or H.265, and the first AAC.
-fn choose(streams: &[Stream]) -> Result<Chosen, CaptureSentence> {
-    let codec_of = |stream: &Stream| match (stream.media(), stream.encoding_name()) {
-        ("video", "h264") => Some(Codec::H264),
-        ("video", "h265") => Some(Codec::H265),
-        ("audio", "mpeg4-generic") if stream.parameters().is_some() => Some(Codec::Aac),
-        _ => None,
-    };
-    let first = |audio: bool| {
-        streams.iter().enumerate().find_map(|(index, stream)| {
-            codec_of(stream)
-                .filter(|codec| (*codec == Codec::Aac) == audio)
-                .map(|codec| (index, codec))
-        })
-    };
-    let Some((video, codec)) = first(false) else {
-        return Err(no_video(streams));
-    };
-    let audio = first(true).map(|(index, _)| index);
-    let left_out = streams
-        .iter()
-        .enumerate()
-        .filter(|(index, stream)| {
-            *index != video && Some(*index) != audio && stream.media() != "application"
-        })
-        .map(|(_, stream)| CaptureSentence::TrackLeftOut {
-            media: plain(stream.media()),
-            encoding: name_of(stream),
-        })
-        .collect();
-    Ok(Chosen {
-        video,
-        codec,
-        audio,
-        audio_rate: audio.map(|index| streams[index].clock_rate_hz()),
-        left_out,
-    })
-}
-
-fn no_video(streams: &[Stream]) -> CaptureSentence {
-    let offers: Vec<String> = streams.iter().map(name_of).collect();
-    CaptureSentence::OffersNoVideo {
-        offers: offers.join(", "),
-    }
-}
-
-fn name_of(stream: &Stream) -> String {
-    match stream.encoding_name() {
-        "pcmu" | "pcma" => "G.711".to_owned(),
-        other => plain(&other.to_ascii_uppercase()),
-    }
-}
-
-/// Names come from the network and go to logs.
-fn plain(text: &str) -> String {
-    text.chars()
-        .filter(|c| c.is_ascii_graphic())
-        .take(32)
-        .collect()
 }
 
 impl Playing {
