@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::error::AccessError;
+use crate::base::hex;
 
 /// A secret in its readable form. Its `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
@@ -99,14 +100,6 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], AccessError> {
         why: error.to_string(),
     })?;
     Ok(bytes)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::accounts::{Account, AccountRole, Accounts, NewAccount};
@@ -23,7 +23,7 @@ use super::password::PasswordHash;
 use super::records::StoredFile;
 use super::secret::{SecretHash, SecretText};
 use super::sessions::{SessionRecord, Sessions};
-use crate::base::PressId;
+use crate::base::{PressId, lock};
 use crate::disk::Disk;
 
 /// Somebody who has just signed in.
@@ -333,7 +333,7 @@ impl AccessStore {
 /// The files.
 impl AccessStore {
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.known)
     }
 
     /// Makes the files of a storage that never had any. `users.json` comes first: where another is there without it, it

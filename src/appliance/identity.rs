@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::firmware::Firmware;
 use super::system::{System, arguments};
 use super::{Paths, files};
+use crate::base::hex;
 use crate::disk::Disk;
 
 /// Where the token is told to whoever holds the card.
@@ -35,7 +36,7 @@ pub fn id(paths: &Paths) -> io::Result<String> {
 
 fn short(source: &str) -> String {
     let hash = Sha256::digest(format!("hindsight box {source}"));
-    hash[..3].iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash[..3])
 }
 
 /// The address of the first network interface that is hardware.
@@ -59,7 +60,7 @@ fn address(net: &Path) -> Option<String> {
 pub fn random() -> io::Result<String> {
     let mut bytes = [0; RANDOM];
     fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&bytes))
 }
 
 fn kept_random(path: &Path) -> io::Result<String> {

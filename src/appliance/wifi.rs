@@ -3,6 +3,7 @@
 //! Not here: who writes what where (`config`).
 
 use super::sentence::WifiError;
+use crate::base::hex;
 
 /// A network to join.
 #[derive(Clone, PartialEq, Eq)]
@@ -136,11 +137,7 @@ fn is_password(key: &str) -> bool {
 
 /// What wpa_supplicant is told. The name goes as hex digits, so that no letter of it means anything else.
 pub fn wpa_supplicant(wifi: &Wifi) -> String {
-    let ssid: String = wifi
-        .ssid
-        .bytes()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let ssid = hex(wifi.ssid.as_bytes());
     let country = match &wifi.country {
         Some(country) => format!("country={country}\n"),
         None => String::new(),
@@ -160,10 +157,10 @@ pub fn wpa_supplicant(wifi: &Wifi) -> String {
 
 /// Whether this is the configuration of that network.
 pub fn is_of(wpa_supplicant: &str, ssid: &str) -> bool {
-    let hex: String = ssid.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let ssid = hex(ssid.as_bytes());
     wpa_supplicant
         .lines()
-        .any(|line| line.trim() == format!("ssid={hex}"))
+        .any(|line| line.trim() == format!("ssid={ssid}"))
 }
 
 #[cfg(test)]

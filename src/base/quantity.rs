@@ -1,35 +1,44 @@
 //! Quantities in sentences: written for people, numbers for programs.
+//!
+//! Not here: quantities that only one room speaks of (they stand with its sentences).
 
-use super::sentence::{Arg, ToArg};
+/// Declares quantities: each is written for people as its body says, and is a plain number as an argument.
+///
+/// ```
+/// hindsight::quantities! {
+///     /// Litres: "3 l".
+///     pub struct Litres(f, litres: u64) { write!(f, "{litres} l") }
+/// }
+/// assert_eq!(Litres(3).to_string(), "3 l");
+/// ```
+#[macro_export]
+macro_rules! quantities {
+    ($($(#[$doc:meta])* $vis:vis struct $name:ident($f:ident, $n:ident: $number:ty) $shown:block)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+            $vis struct $name(pub $number);
 
-/// Whole megabytes for people, bytes for programs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Megabytes(pub u64);
+            impl std::fmt::Display for $name {
+                fn fmt(&self, $f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    let $n = self.0;
+                    $shown
+                }
+            }
 
-impl std::fmt::Display for Megabytes {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} MB", self.0 / 1_000_000)
-    }
+            impl $crate::base::sentence::ToArg for $name {
+                fn to_arg(&self) -> $crate::base::sentence::Arg {
+                    $crate::base::sentence::ToArg::to_arg(&self.0)
+                }
+            }
+        )*
+    };
 }
 
-impl ToArg for Megabytes {
-    fn to_arg(&self) -> Arg {
-        self.0.to_arg()
-    }
-}
+quantities! {
+    /// Whole megabytes for people, bytes for programs.
+    pub struct Megabytes(f, bytes: u64) { write!(f, "{} MB", bytes / 1_000_000) }
 
-/// `HH:MM` for people, minutes past midnight for programs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimeOfDay(pub u16);
-
-impl std::fmt::Display for TimeOfDay {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:02}:{:02}", self.0 / 60, self.0 % 60)
-    }
-}
-
-impl ToArg for TimeOfDay {
-    fn to_arg(&self) -> Arg {
-        self.0.to_arg()
-    }
+    /// `HH:MM` for people, minutes past midnight for programs.
+    pub struct TimeOfDay(f, minutes: u16) { write!(f, "{:02}:{:02}", minutes / 60, minutes % 60) }
 }

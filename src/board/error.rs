@@ -48,6 +48,8 @@ crate::sentences! {
         KeyBarred { missing: Sentence, path: String, error: String } = "board_key_barred":
             "{missing}; {path} cannot be opened: {error} (the service's user belongs into the group `input`)",
         NoSuchLed { led: usize } = "board_no_such_led": "there is no LED {led}",
+        HeldLong {} = "board_button_held_long":
+            "it has been held for more than 30 s: free it, or look for a short in its cable",
         /// Of a simulated board.
         Simulated { why: String } = "board_simulated": "{why}",
     }

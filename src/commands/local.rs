@@ -2,9 +2,10 @@
 //!
 //! Not here: where the socket is (`web::local_socket`), what is asked (`client`).
 
+use crate::base::lock;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use ureq::Error;
 use ureq::config::Config;
@@ -34,7 +35,7 @@ impl Connector<()> for Once {
         details: &ConnectionDetails<'_>,
         _: Option<()>,
     ) -> Result<Option<LocalTransport>, Error> {
-        let stream = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let stream = lock(&self.0).take();
         let stream = stream.ok_or_else(|| io::Error::from(ErrorKind::NotConnected))?;
         let config = details.config;
         Ok(Some(LocalTransport {

@@ -1,9 +1,5 @@
 //! Lengths of time and rates as people write them: "40s", "1m30s", "8M". Pure.
 
-use std::fmt;
-
-use crate::base::sentence::{Arg, ToArg};
-
 /// Why a text is no length of time or rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadUnit {
@@ -111,35 +107,15 @@ pub fn decimal(number: &str, factor: u64) -> Option<u64> {
     u64::try_from(value * u128::from(factor) / scale).ok()
 }
 
-/// A length of time in a sentence: for people as they would write it, for programs a number of milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Millis(pub u64);
-
-impl fmt::Display for Millis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&show_ms(self.0))
+crate::quantities! {
+    /// A length of time in a sentence: for people as they would write it, for programs a number of milliseconds.
+    pub struct Millis(f, ms: u64) {
+        f.write_str(&show_ms(ms))
     }
-}
 
-impl ToArg for Millis {
-    fn to_arg(&self) -> Arg {
-        self.0.to_arg()
-    }
-}
-
-/// A rate in a sentence, likewise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BitsPerSecond(pub u64);
-
-impl fmt::Display for BitsPerSecond {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&show_bps(self.0))
-    }
-}
-
-impl ToArg for BitsPerSecond {
-    fn to_arg(&self) -> Arg {
-        self.0.to_arg()
+    /// A rate in a sentence, likewise.
+    pub struct BitsPerSecond(f, bps: u64) {
+        f.write_str(&show_bps(bps))
     }
 }
 

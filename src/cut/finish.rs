@@ -293,7 +293,7 @@ fn notes(plan: &Plan, shape: &Shape, sizes: &[(u16, u16)]) -> Vec<Sentence> {
         notes.push(CutNote::BeginsLate { late_ms });
     }
     if let Some(ms) = plan.stale_ms {
-        let silent_ms = BegunTenths { ms };
+        let silent_ms = BegunTenths(ms);
         notes.push(CutNote::Silent { silent_ms });
     }
     match plan.certainty {

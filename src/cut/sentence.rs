@@ -73,21 +73,10 @@ impl ToArg for Tenths {
     }
 }
 
-/// Milliseconds, shown in seconds and the tenths that are over. As an argument: milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BegunTenths {
-    pub ms: u64,
-}
-
-impl fmt::Display for BegunTenths {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{} s", self.ms / 1000, self.ms % 1000 / 100)
-    }
-}
-
-impl ToArg for BegunTenths {
-    fn to_arg(&self) -> Arg {
-        self.ms.to_arg()
+crate::quantities! {
+    /// Milliseconds, shown in seconds and the tenths that are over. As an argument: milliseconds.
+    pub struct BegunTenths(f, ms: u64) {
+        write!(f, "{}.{} s", ms / 1000, ms % 1000 / 100)
     }
 }
 
@@ -104,7 +93,7 @@ mod tests {
         let text = "the clip ends 5.0 s early: the camera sent no more pictures";
         assert_eq!(note.to_string(), text);
         assert_eq!(note.args()["early_ms"], Arg::Number(5_030));
-        let silent = BegunTenths { ms: 3_290 };
+        let silent = BegunTenths(3_290);
         assert_eq!(silent.to_string(), "3.2 s");
         assert_eq!(silent.to_arg(), Arg::Number(3_290));
     }

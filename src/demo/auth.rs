@@ -5,8 +5,10 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use md5::{Digest, Md5};
 
 use super::script::{Login, Scheme};
+use crate::base::hex;
 
 const REALM: &str = "hindsight demo";
 
@@ -60,64 +62,7 @@ fn field<'a>(fields: &'a str, name: &str) -> Option<&'a str> {
 }
 
 fn md5_hex(text: &str) -> String {
-    md5(text.as_bytes())
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect()
-}
-
-/// RFC 1321.
-fn md5(message: &[u8]) -> [u8; 16] {
-    const TURNS: [[u32; 4]; 4] = [
-        [7, 12, 17, 22],
-        [5, 9, 14, 20],
-        [4, 11, 16, 23],
-        [6, 10, 15, 21],
-    ];
-    let mut padded = message.to_vec();
-    padded.push(0x80);
-    while padded.len() % 64 != 56 {
-        padded.push(0);
-    }
-    let bits = u64::try_from(message.len()).unwrap_or(0) * 8;
-    padded.extend_from_slice(&bits.to_le_bytes());
-    let mut state = [0x6745_2301_u32, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
-    for block in padded.chunks_exact(64) {
-        let mut words = [0_u32; 16];
-        for (word, bytes) in words.iter_mut().zip(block.as_chunks::<4>().0) {
-            *word = u32::from_le_bytes(*bytes);
-        }
-        let [mut a, mut b, mut c, mut d] = state;
-        for i in 0..64 {
-            let (mixed, word) = match i / 16 {
-                0 => (b & c | !b & d, i),
-                1 => (d & b | !d & c, (5 * i + 1) % 16),
-                2 => (b ^ c ^ d, (3 * i + 5) % 16),
-                _ => (c ^ (b | !d), 7 * i % 16),
-            };
-            let sum = a
-                .wrapping_add(mixed)
-                .wrapping_add(sine(i))
-                .wrapping_add(words[word]);
-            let turned = sum.rotate_left(TURNS[i / 16][i % 4]);
-            (a, d, c, b) = (d, c, b, b.wrapping_add(turned));
-        }
-        for (sum, part) in state.iter_mut().zip([a, b, c, d]) {
-            *sum = sum.wrapping_add(part);
-        }
-    }
-    let mut digest = [0; 16];
-    for (bytes, word) in digest.as_chunks_mut::<4>().0.iter_mut().zip(state) {
-        *bytes = word.to_le_bytes();
-    }
-    digest
-}
-
-/// MD5's table: the first 32 bits behind the point of |sin(i + 1)|.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn sine(i: usize) -> u32 {
-    let angle = f64::from(u32::try_from(i).unwrap_or(0) + 1);
-    (angle.sin().abs() * 4_294_967_296.0) as u32
+    hex(&Md5::digest(text))
 }
 
 #[cfg(test)]

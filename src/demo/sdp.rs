@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::footage::Footage;
 use super::reel::{Coding, Reel};
+use crate::base::hex;
 
 /// RTP payload type of a track.
 pub(super) fn payload_type(coding: &Coding) -> u8 {
@@ -56,7 +57,7 @@ fn words(coding: &Coding, with_sets: bool) -> (&'static str, String) {
         Coding::H265(sets) if with_sets => ("H265", h265(sets)),
         Coding::H265(_) => ("H265", String::new()),
         Coding::Aac { config, .. } => {
-            let config: String = config.iter().map(|b| format!("{b:02x}")).collect();
+            let config = hex(config);
             let fmtp = format!(
                 "streamtype=5;profile-level-id=1;mode=AAC-hbr;sizelength=13;indexlength=3;indexdeltalength=3;config={config}"
             );
@@ -74,7 +75,7 @@ fn h264(sets: &[Vec<u8>], with_sets: bool) -> String {
     let profile: String = sets
         .first()
         .and_then(|sps| sps.get(1..4))
-        .map(|level| level.iter().map(|b| format!("{b:02x}")).collect())
+        .map(hex)
         .unwrap_or_default();
     let sets: Vec<String> = sets.iter().map(|set| STANDARD.encode(set)).collect();
     format!(

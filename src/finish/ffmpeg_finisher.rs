@@ -4,7 +4,7 @@
 //! what it would take (`trial`).
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use jiff::tz::TimeZone;
 
@@ -19,7 +19,7 @@ use super::run::{Bounds, RunError, no_room, run};
 use super::sentence::FinishingSentence;
 use super::tools::{self, ToolError, Tools};
 use super::words;
-use crate::base::{Clock, Coded, RealClock, Sentence, Stop};
+use crate::base::{Clock, Coded, RealClock, Sentence, Stop, lock};
 use crate::config::{Corner, Encoder, Finish};
 use crate::disk::{Disk, files::for_people, files::is_full};
 use crate::media::Codec;
@@ -136,7 +136,7 @@ impl FfmpegFinisher {
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.known)
     }
 
     /// What is missing on this machine, for health: one sentence with its cure. As the last clip

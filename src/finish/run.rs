@@ -10,7 +10,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
@@ -19,7 +19,7 @@ use nix::time::{clock_getcpuclockid, clock_gettime};
 use super::child::Child;
 use super::sentence::FinishingSentence;
 use crate::base::quantity::Megabytes;
-use crate::base::{Clock, Coded, RealClock, Sentence, Stop, StopLevel};
+use crate::base::{Clock, Coded, RealClock, Sentence, Stop, StopLevel, lock};
 use crate::disk::Disk;
 
 /// What it may take.
@@ -293,7 +293,7 @@ struct Said {
 impl Said {
     /// `: …`, in one line; empty if it said nothing.
     fn text(&self) -> String {
-        let bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = lock(&self.bytes);
         let text = String::from_utf8_lossy(&bytes);
         let lines: Vec<String> = text
             .lines()
@@ -322,7 +322,7 @@ fn said_by(child: &mut Child) -> Said {
         std::thread::spawn(move || {
             let mut part = [0; 1024];
             while let Ok(n @ 1..) = stderr.read(&mut part) {
-                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut kept = lock(&kept);
                 kept.extend_from_slice(&part[..n]);
                 let too_many = kept.len().saturating_sub(SAID_MOST);
                 kept.drain(..too_many);

@@ -5,7 +5,6 @@
 use super::clip::seconds;
 use crate::base::Sentence;
 use crate::base::quantity::Megabytes;
-use crate::base::sentence::{Arg, ToArg};
 
 crate::sentences! {
     /// About the files and this machine.
@@ -63,34 +62,14 @@ crate::sentences! {
     }
 }
 
-/// Of 1/90000 s, to the millisecond.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seconds(pub u64);
-
-impl std::fmt::Display for Seconds {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:.3}", seconds(self.0))
+crate::quantities! {
+    /// Of 1/90000 s, to the millisecond.
+    pub struct Seconds(f, ticks_90k: u64) {
+        write!(f, "{:.3}", seconds(ticks_90k))
     }
-}
 
-impl ToArg for Seconds {
-    fn to_arg(&self) -> Arg {
-        self.0.to_arg()
-    }
-}
-
-/// Of 1/90000 s, to the tick.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FrameSeconds(pub u64);
-
-impl std::fmt::Display for FrameSeconds {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:.5}", seconds(self.0))
-    }
-}
-
-impl ToArg for FrameSeconds {
-    fn to_arg(&self) -> Arg {
-        self.0.to_arg()
+    /// Of 1/90000 s, to the tick.
+    pub struct FrameSeconds(f, ticks_90k: u64) {
+        write!(f, "{:.5}", seconds(ticks_90k))
     }
 }

@@ -14,10 +14,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::base::quantity::Megabytes;
 use crate::base::sentence::Arg;
 use crate::base::{Coded, Notice};
 use crate::storage::budget::{self, FEW_PRESSES, Outlook};
-use sentence::{Clips, DaysLeft, HealthSentence as Says, Megabytes, Since};
+use sentence::{Clips, DaysLeft, HealthSentence as Says, Since};
 pub use sentence::{HealthSentence, ReasonDetail};
 
 /// How the service is.

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use crate::base::Sentence;
+use crate::base::quantity::Megabytes;
 use crate::base::sentence::{Arg, ToArg};
 
 crate::sentences! {
@@ -113,47 +114,30 @@ impl ToArg for ReasonDetail {
     }
 }
 
-macro_rules! quantities {
-    ($($(#[$doc:meta])* $name:ident($f:ident, $n:ident) $shown:expr;)*) => {
-        $(
-            $(#[$doc])*
-            #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-            pub struct $name(pub u64);
-
-            impl fmt::Display for $name {
-                fn fmt(&self, $f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                    let $n = self.0;
-                    $shown
-                }
-            }
-
-            impl ToArg for $name {
-                fn to_arg(&self) -> Arg {
-                    self.0.to_arg()
-                }
-            }
-        )*
-    };
-}
-
-quantities! {
-    /// Bytes: "99 MB".
-    Megabytes(f, bytes) write!(f, "{} MB", bytes / 1_000_000);
+crate::quantities! {
     /// Milliseconds: "5 min", "3 h", "2 days".
-    Since(f, ms) match ms / 60_000 {
-        minutes @ 0..120 => write!(f, "{minutes} min"),
-        minutes @ 120..2880 => write!(f, "{} h", minutes / 60),
-        minutes => write!(f, "{} days", minutes / 1440),
-    };
+    pub struct Since(f, ms: u64) {
+        match ms / 60_000 {
+            minutes @ 0..120 => write!(f, "{minutes} min"),
+            minutes @ 120..2880 => write!(f, "{} h", minutes / 60),
+            minutes => write!(f, "{} days", minutes / 1440),
+        }
+    }
+
     /// "one day is left".
-    DaysLeft(f, days) match days {
-        0 => f.write_str("less than a day is left"),
-        1 => f.write_str("one day is left"),
-        days => write!(f, "{days} days are left"),
-    };
+    pub struct DaysLeft(f, days: u64) {
+        match days {
+            0 => f.write_str("less than a day is left"),
+            1 => f.write_str("one day is left"),
+            days => write!(f, "{days} days are left"),
+        }
+    }
+
     /// "1 clip was", "3 clips were".
-    Clips(f, clips) match clips {
-        1 => f.write_str("1 clip was"),
-        clips => write!(f, "{clips} clips were"),
-    };
+    pub struct Clips(f, clips: u64) {
+        match clips {
+            1 => f.write_str("1 clip was"),
+            clips => write!(f, "{clips} clips were"),
+        }
+    }
 }

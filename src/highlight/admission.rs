@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::engine::Engine;
 use super::jobs::{ExportJob, ExportProgress, JobStep};
 use super::journal::{CameraRecord, DraftRecord, NotDurable, PressRecord, Witness};
-use super::sentence::{AdmissionSentence, StorageSentence, WholeSeconds};
+use super::sentence::{AdmissionSentence, WholeSeconds};
 use super::source::witnesses;
 use super::store::OpenStorage;
 use super::types::CameraSettings;
@@ -21,6 +21,7 @@ use crate::config;
 use crate::cut::estimate;
 use crate::cut::{self, Index, NoFootage, Plan, Tenths, Window};
 use crate::ring::RingReader;
+use crate::storage::sentence::StorageSentence;
 use crate::storage::{UNDATED, budget};
 
 /// A camera that can take the press.
@@ -341,7 +342,7 @@ fn most_bytes(index: &impl Index, plan: &Plan, others: &[config::PressWindow]) -
 /// What a person should know of a camera that took the press all the same.
 fn note(plan: &Plan) -> Option<Sentence> {
     let stale = plan.stale_ms.map(|ms| {
-        let silent_ms = WholeSeconds { ms };
+        let silent_ms = WholeSeconds(ms);
         AdmissionSentence::Stale { silent_ms }.sentence()
     });
     let short = (plan.short_90k > 0).then(|| {

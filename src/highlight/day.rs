@@ -5,13 +5,12 @@
 //!
 //! Not here: which clock is believed (`base`).
 
+use crate::base::lock;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-
-use crate::base::lock;
 
 /// The calendar of a venue.
 pub struct Days {

@@ -16,7 +16,7 @@ use super::source::Rings;
 use super::store::OpenStorage;
 use super::types::{ExportPhase, Settings, Tuning};
 use super::wall::WallLabels;
-use crate::base::{Clock, Fanout, Heartbeat, Stop, lock};
+use crate::base::{Clock, Fanout, Heartbeat, Sentence, Stop, lock};
 
 pub struct Engine {
     pub settings: Settings,
@@ -88,7 +88,7 @@ impl Engine {
         self.events.tell(event);
     }
 
-    pub fn phase(&self, job: &ExportJob, phase: ExportPhase, trouble: Option<String>) {
+    pub fn phase(&self, job: &ExportJob, phase: ExportPhase, trouble: Option<Sentence>) {
         set_phase(&mut self.state(), job, phase, trouble);
         self.notify();
     }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::engine::Engine;
-use super::sentence::StorageSentence;
 use crate::base::Coded;
+use crate::storage::sentence::StorageSentence;
 
 /// While somebody waits for another attempt.
 const BUSY: Duration = Duration::from_millis(100);
@@ -36,7 +36,9 @@ pub fn keep(engine: &Arc<Engine>) {
         if let Some(store) = engine.store.get()
             && let Err(error) = store.journal.mend()
         {
-            engine.state().counts.last_disk_error = Some(format!("the journal: {error}"));
+            let error = error.to_string();
+            let failed = StorageSentence::JournalRefused { error }.sentence();
+            engine.state().counts.last_disk_error = Some(failed);
         }
         if !synchronised && engine.store.get().is_some() && engine.clock.wall().synchronised {
             synchronised = true;

@@ -39,7 +39,7 @@ pub struct PressCounts {
     pub suspect: u64,
     pub none: u64,
     pub disk_errors: u64,
-    pub last_disk_error: Option<String>,
+    pub last_disk_error: Option<Sentence>,
 }
 
 pub struct PressState {
@@ -52,7 +52,7 @@ pub struct PressState {
 
 pub struct ExportState {
     pub phase: ExportPhase,
-    pub trouble: Option<String>,
+    pub trouble: Option<Sentence>,
     pub outcome: Option<Outcome>,
     pub progress: Arc<ExportProgress>,
 }
@@ -176,7 +176,7 @@ pub fn set_phase(
     state: &mut PressTable,
     job: &ExportJob,
     phase: ExportPhase,
-    trouble: Option<String>,
+    trouble: Option<Sentence>,
 ) {
     if let Some(export) = export_of(state, job) {
         export.phase = phase;

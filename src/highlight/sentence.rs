@@ -2,10 +2,8 @@
 //!
 //! Not here: what the cut says of its clip (`cut`), what `verify` finds.
 
-use std::fmt;
-
 use crate::base::CameraId;
-use crate::base::sentence::{Arg, Sentence, ToArg};
+use crate::base::sentence::Sentence;
 use crate::cut::Tenths;
 
 crate::sentences! {
@@ -46,44 +44,13 @@ crate::sentences! {
     }
 }
 
-crate::sentences! {
-    /// Why the storage cannot be used.
-    pub enum StorageSentence {
-        NotOpen {} = "storage_not_open": "the storage is not open",
-        NotMounted { path: String, mount_point: String } = "storage_not_mounted":
-            "{path} belongs on the disk that /etc/fstab mounts at {mount_point}, and nothing is mounted there: plug it in or mount it",
-        Replaced { path: String } = "storage_replaced":
-            "{path} is not the folder that it was when the service started: was its disk unmounted? Mount it again or restart hindsight",
-        Unreachable { path: String, error: String } = "storage_unreachable": "{path} cannot be reached: {error}",
-        RoomUnknown { path: String, error: String } = "storage_room_unknown":
-            "{path} cannot be asked for its room: {error}",
-        ReadOnly { path: String } = "storage_read_only": "{path} is mounted read-only",
-        NotWritable { path: String, error: String } = "storage_not_writable": "{path} cannot be written to: {error}",
-        /// `what` says what was tried.
-        Failed { path: String, what: &'static str, error: String } = "storage_failed": "{path}: {what}: {error}",
-        Unusable { error: String } = "storage_unusable": "{error}",
-        JournalFailed { path: String, error: String } = "storage_journal_failed": "{path}: {error}",
-    }
-}
-
-/// Milliseconds, shown as whole seconds. As an argument: milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WholeSeconds {
-    pub ms: u64,
-}
-
-impl fmt::Display for WholeSeconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+crate::quantities! {
+    /// Milliseconds, shown as whole seconds. As an argument: milliseconds.
+    pub struct WholeSeconds(f, ms: u64) {
         // Half a second is rounded to the even one.
-        let (seconds, rest_ms) = (self.ms / 1000, self.ms % 1000);
+        let (seconds, rest_ms) = (ms / 1000, ms % 1000);
         let up = rest_ms > 500 || (rest_ms == 500 && !seconds.is_multiple_of(2));
         write!(f, "{} s", seconds + u64::from(up))
-    }
-}
-
-impl ToArg for WholeSeconds {
-    fn to_arg(&self) -> Arg {
-        self.ms.to_arg()
     }
 }
 
@@ -95,11 +62,7 @@ mod tests {
     fn seconds_are_rounded_as_ever() {
         for ms in (0..9_000_u32).step_by(50) {
             let as_ever = format!("{:.0} s", f64::from(ms) / 1000.0);
-            assert_eq!(
-                WholeSeconds { ms: u64::from(ms) }.to_string(),
-                as_ever,
-                "{ms}"
-            );
+            assert_eq!(WholeSeconds(u64::from(ms)).to_string(), as_ever, "{ms}");
         }
     }
 }

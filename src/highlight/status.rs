@@ -4,9 +4,9 @@
 
 use super::engine::Engine;
 use super::jobs::PressState;
-use super::sentence::StorageSentence;
 use super::types::{ExportPhase, PendingExport, PendingPress, Status, StorageState};
 use crate::base::Coded;
+use crate::storage::sentence::StorageSentence;
 
 impl Engine {
     pub fn status(&self) -> Status {

@@ -4,31 +4,34 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use nix::unistd::{AccessFlags, access};
-
 use super::journal::{Journal, JournalContents, JournalError};
-use super::sentence::StorageSentence;
 use super::types::StartError;
-use crate::base::{Coded, Sentence, lock};
-use crate::disk::{Disk, Lock, Space, files::for_people, mounted};
+use crate::base::{Sentence, lock};
+use crate::disk::Disk;
 use crate::queue::store::Sidecars;
-use crate::storage::{HighlightPaths, StorageLayout};
+use crate::storage::HighlightPaths;
+use crate::storage::held::{self, HeldStorage, NotHeld};
 
-/// The storage of this service, and nobody else's.
+/// The storage of this service, and what highlights need of it.
 pub struct OpenStorage {
-    pub disk: Disk,
-    pub layout: StorageLayout,
+    held: HeldStorage,
     pub journal: Journal,
-    /// Device and inode of the root as it was opened.
-    identity: (u64, u64),
     /// Folders whose names are known to be durable.
     durable: Mutex<HashSet<PathBuf>>,
     /// Written by the queue, too, once they are there; they hold the storage's lock.
     pub sidecars: Arc<Sidecars>,
+}
+
+impl Deref for OpenStorage {
+    type Target = HeldStorage;
+
+    fn deref(&self) -> &HeldStorage {
+        &self.held
+    }
 }
 
 /// Why a storage could not be opened.
@@ -39,107 +42,42 @@ pub enum NotOpen {
     Never(StartError),
 }
 
-fn trouble(path: &Path, what: &'static str, error: &io::Error) -> NotOpen {
-    let failed = StorageSentence::Failed {
-        path: path.display().to_string(),
-        what,
-        error: for_people(error),
-    };
-    NotOpen::Trouble(failed.sentence())
-}
-
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
-    let found = std::fs::metadata(path)?;
-    Ok((found.dev(), found.ino()))
-}
-
-fn not_mounted(root: &Path) -> Option<Sentence> {
-    let point = mounted::missing_mount(root)?;
-    let not_mounted = StorageSentence::NotMounted {
-        path: root.display().to_string(),
-        mount_point: point.display().to_string(),
-    };
-    Some(not_mounted.sentence())
+impl From<NotHeld> for NotOpen {
+    fn from(why: NotHeld) -> NotOpen {
+        match why {
+            NotHeld::Trouble(why) => NotOpen::Trouble(why),
+            NotHeld::Locked { root } => NotOpen::Never(StartError::Locked { path: root }),
+        }
+    }
 }
 
 impl OpenStorage {
     pub fn open(disk: &Disk, root: &Path) -> Result<(OpenStorage, JournalContents), NotOpen> {
-        if let Some(text) = not_mounted(root) {
-            return Err(NotOpen::Trouble(text));
-        }
-        let failed = |what: &'static str| move |e: io::Error| trouble(root, what, &e);
-        disk.make_dirs(root)
-            .map_err(failed("cannot make the storage folder"))?;
-        let root = root
-            .canonicalize()
-            .map_err(failed("cannot find the storage folder"))?;
-        // By its real name, too: a link may lead to the disk that is not there.
-        if let Some(text) = not_mounted(&root) {
-            return Err(NotOpen::Trouble(text));
-        }
-        let layout = StorageLayout::new(root.clone());
-        let lock = Lock::take(&layout.lock())
-            .map_err(|e| trouble(&root, "cannot lock the storage", &e))?;
-        let lock = lock.ok_or_else(|| NotOpen::Never(StartError::Locked { path: root.clone() }))?;
+        let held = HeldStorage::open(disk, root)?;
+        let layout = &held.layout;
+        let trouble = |path: &Path, what, e| NotOpen::Trouble(held::failed(path, what, &e));
         for folder in [layout.tmp(), layout.highlights()] {
             disk.make_dir(&folder)
-                .map_err(|e| trouble(&folder, "cannot make the folder", &e))?;
+                .map_err(|e| trouble(&folder, "cannot make the folder", e))?;
         }
-        let (journal, held) = Journal::open(disk, &root).map_err(|error| match error {
-            JournalError::Io(e) => trouble(&layout.journal(), "cannot use the journal", &e),
+        let opened = Journal::open(disk, layout.root());
+        let (journal, contents) = opened.map_err(|error| match error {
+            JournalError::Io(e) => trouble(&layout.journal(), "cannot use the journal", e),
             JournalError::Foreign(why) => NotOpen::Never(StartError::Journal {
                 path: layout.journal(),
                 why,
             }),
         })?;
-        let identity =
-            identity(&root).map_err(|e| trouble(&root, "cannot find the storage folder", &e))?;
-        let sidecars = Sidecars::new(disk.clone(), layout.clone(), Arc::new(lock));
+        let sidecars = Sidecars::new(disk.clone(), layout.clone(), held.lock.clone());
         Ok((
             OpenStorage {
-                disk: disk.clone(),
-                layout,
                 sidecars: Arc::new(sidecars),
                 journal,
-                identity,
                 durable: Mutex::default(),
+                held,
             },
-            held,
+            contents,
         ))
-    }
-
-    /// What is wrong with the storage now, for people; its room where nothing is.
-    pub fn check(&self) -> Result<Space, Sentence> {
-        let root = self.layout.root();
-        let path = root.display().to_string();
-        // The folder that was opened lies on the disk that was mounted then: one look at it is
-        // enough, and every press takes it. Only where it is another is it asked why.
-        let found = identity(root);
-        if !matches!(found, Ok(now) if now == self.identity) {
-            return Err(not_mounted(root).unwrap_or_else(|| match found {
-                Ok(_) => StorageSentence::Replaced { path }.sentence(),
-                Err(e) => StorageSentence::Unreachable {
-                    path,
-                    error: e.to_string(),
-                }
-                .sentence(),
-            }));
-        }
-        let space = self.disk.space(root).map_err(|e| {
-            let path = path.clone();
-            let error = e.to_string();
-            StorageSentence::RoomUnknown { path, error }.sentence()
-        })?;
-        if space.read_only {
-            return Err(StorageSentence::ReadOnly { path }.sentence());
-        }
-        let tmp = self.layout.tmp();
-        access(&tmp, AccessFlags::W_OK | AccessFlags::X_OK).map_err(|e| {
-            let path = tmp.display().to_string();
-            let error = e.to_string();
-            StorageSentence::NotWritable { path, error }.sentence()
-        })?;
-        Ok(space)
     }
 
     /// Makes a press's folder, so that a sync of it is all that a commit needs.

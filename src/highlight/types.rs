@@ -135,7 +135,7 @@ pub struct PendingExport {
     /// Milliseconds until its window has ended; 0 where it has.
     pub window_ends_in_ms: u64,
     /// With `Retrying`: what the disk said.
-    pub trouble: Option<String>,
+    pub trouble: Option<Sentence>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -167,7 +167,7 @@ pub struct Status {
     pub clips_none: u64,
     /// Errors of the disk since this start.
     pub disk_errors: u64,
-    pub last_disk_error: Option<String>,
+    pub last_disk_error: Option<Sentence>,
 }
 
 /// A highlight on the disk.

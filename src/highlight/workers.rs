@@ -25,6 +25,7 @@ use super::steps::StepResult;
 use super::types::{ExportPhase, Outcome};
 use crate::base::{Coded, PressId};
 use crate::queue::sidecar;
+use crate::storage::sentence::StorageSentence;
 
 impl Engine {
     /// Takes a press among those that are brought to their end.
@@ -190,8 +191,12 @@ impl Engine {
         job.not_before_mono_ns = self.clock.mono_ns() + retry.delay_ms * 1_000_000;
         let mut state = self.state();
         state.counts.disk_errors += 1;
-        state.counts.last_disk_error = Some(what.clone());
-        set_phase(&mut state, job, ExportPhase::Retrying, Some(what.clone()));
+        let trouble = StorageSentence::Refused {
+            error: what.clone(),
+        }
+        .sentence();
+        state.counts.last_disk_error = Some(trouble.clone());
+        set_phase(&mut state, job, ExportPhase::Retrying, Some(trouble));
         drop(state);
         if retry.given_up {
             job.stage = JobStep::Explain(ClipSentence::DiskFailed { error: what }.sentence());

@@ -2,8 +2,6 @@
 //!
 //! Not here: how an error becomes one of these (`error_text`), log lines.
 
-use std::fmt;
-
 use crate::base::sentence::{Arg, Coded, Sentence, ToArg};
 
 crate::sentences! {
@@ -89,37 +87,17 @@ impl ToArg for RtspStep {
     }
 }
 
-/// Bits per second; for people in Mbit/s.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bitrate(pub u64);
-
-impl fmt::Display for Bitrate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tenths = self.0.saturating_add(50_000) / 100_000;
+crate::quantities! {
+    /// Bits per second; for people in Mbit/s.
+    pub struct Bitrate(f, bps: u64) {
+        let tenths = bps.saturating_add(50_000) / 100_000;
         write!(f, "{}.{} Mbit/s", tenths / 10, tenths % 10)
     }
-}
 
-impl ToArg for Bitrate {
-    fn to_arg(&self) -> Arg {
-        self.0.to_arg()
-    }
-}
-
-/// Milliseconds; for people in seconds with one decimal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TenthsOfSecond(pub u64);
-
-impl fmt::Display for TenthsOfSecond {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tenths = self.0.saturating_add(50) / 100;
+    /// Milliseconds; for people in seconds with one decimal.
+    pub struct TenthsOfSecond(f, ms: u64) {
+        let tenths = ms.saturating_add(50) / 100;
         write!(f, "{}.{}", tenths / 10, tenths % 10)
-    }
-}
-
-impl ToArg for TenthsOfSecond {
-    fn to_arg(&self) -> Arg {
-        self.0.to_arg()
     }
 }
 

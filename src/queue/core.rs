@@ -8,19 +8,17 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-
 use super::inbox::OpenedStorage;
 use super::machine::{self, JobRules};
 use super::retention;
-use super::scan;
+use super::scan::{self, ScanError};
 use super::sentence::QueueSentence;
 use super::sidecar::{Sidecar, rfc3339};
 use super::state::{AttemptResult, ClaimedJob, JobTable, Now};
 use super::store::Sidecars;
 use super::types::{Event, Settings};
 use super::work::{Finisher, UploadTarget};
-use crate::base::{Clock, Coded, Stop, StopLevel};
+use crate::base::{Clock, Coded, Fanout, Stop, StopLevel, lock};
 use crate::disk::files::for_people;
 
 const EVENTS: usize = 1024;
@@ -37,7 +35,7 @@ pub struct Core {
     pub open: OnceLock<OpenedStorage>,
     state: Mutex<JobTable>,
     changed: Condvar,
-    listeners: Mutex<Vec<Sender<Event>>>,
+    pub events: Fanout<Event>,
 }
 
 impl Core {
@@ -64,12 +62,12 @@ impl Core {
             open: OnceLock::new(),
             state: Mutex::new(state),
             changed: Condvar::new(),
-            listeners: Mutex::default(),
+            events: Fanout::new(EVENTS),
         }
     }
 
     pub fn state(&self) -> MutexGuard<'_, JobTable> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Wakes everybody who waits for a turn.
@@ -144,7 +142,7 @@ impl Core {
 
     /// Reads a highlight anew; true if it is to be settled or removed first. What cannot
     /// be read is known as it was.
-    pub fn look_again(&self, path: &Path) -> Result<bool, String> {
+    pub fn look_again(&self, path: &Path) -> Result<bool, ScanError> {
         let Some(open) = self.open.get() else {
             return Ok(false);
         };
@@ -194,29 +192,5 @@ impl Core {
             why: why.sentence(),
             asked_ms: None,
         }
-    }
-
-    pub fn listen(&self) -> Receiver<Event> {
-        let (send, receive) = bounded(EVENTS);
-        let mut listeners = self
-            .listeners
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        listeners.push(send);
-        receive
-    }
-
-    pub fn tell(&self, event: &Event) {
-        let mut listeners = self
-            .listeners
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        listeners.retain(|listener| {
-            // Who does not keep up loses this one; nobody waits for him.
-            !matches!(
-                listener.try_send(event.clone()),
-                Err(TrySendError::Disconnected(_))
-            )
-        });
     }
 }

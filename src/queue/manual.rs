@@ -7,11 +7,12 @@ use std::sync::Arc;
 use super::core::Core;
 use super::machine::{self, JobRules, NextStep, Rest, next};
 use super::scan;
+use super::sentence::QueueError;
 use super::sidecar::{Sidecar, rfc3339};
 use super::state::{believable_ms, job_id};
 use super::status::{self, ListedJob};
 use super::store::Sidecars;
-use super::types::{QueueError, Which};
+use super::types::Which;
 use crate::base::Clock;
 use crate::config;
 use crate::disk::{Disk, Lock};
@@ -47,9 +48,14 @@ pub fn choose(
     }
     let press = |c: &Candidate| c.id.split('/').next().unwrap_or("").to_owned();
     match found.split_first() {
-        None => Err(QueueError::Unknown(part.to_owned())),
+        None => Err(QueueError::Unknown {
+            job: part.to_owned(),
+        }),
         Some((first, others)) if others.iter().any(|o| press(o) != press(first)) => {
-            Err(QueueError::Ambiguous(part.to_owned(), found.len()))
+            Err(QueueError::Ambiguous {
+                job: part.to_owned(),
+                count: found.len(),
+            })
         }
         Some(_) => Ok(found
             .iter()
@@ -171,9 +177,11 @@ impl Still {
     ) -> Result<Vec<String>, QueueError> {
         let chosen = choose(&self.candidates(), which)?;
         let root = self.layout.root();
-        let failed = |e: std::io::Error| QueueError::Disk(root.to_owned(), e.to_string());
+        let failed = |e: std::io::Error| QueueError::disk(root, e);
         let lock = Lock::take(&self.layout.lock()).map_err(failed)?;
-        let lock = lock.ok_or_else(|| QueueError::Locked(root.to_owned()))?;
+        let lock = lock.ok_or_else(|| QueueError::Locked {
+            path: root.display().to_string(),
+        })?;
         let sidecars = Sidecars::new(Disk::default(), self.layout.clone(), Arc::new(lock));
         let now = rfc3339(clock.wall().unix_ns, timezone);
         let mut ids = Vec::new();

@@ -34,21 +34,25 @@ pub mod work;
 mod workers;
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use self::core::Core;
 use crate::base::sentence::CatalogueEntry;
-use crate::base::{Clock, Stop};
+use crate::base::{Clock, Stop, lock};
 use crossbeam_channel::Receiver;
 pub use inbox::{Inbox, Mail, inbox};
 use maintenance::DiskUsage;
+pub use sentence::QueueError;
 pub use status::{Current, JobCounts, ListedJob, ListedUpload, Status, WaitingLane};
-pub use types::{BACKOFF, Event, QueueError, Settings, Which};
+pub use types::{BACKOFF, Event, Settings, Which};
 use work::{Finisher, UploadTarget};
 
 /// All that the room says to people.
-pub const CATALOGUES: &[&[CatalogueEntry]] = &[sentence::QueueSentence::CATALOGUE];
+pub const CATALOGUES: &[&[CatalogueEntry]] = &[
+    sentence::QueueSentence::CATALOGUE,
+    sentence::QueueError::CATALOGUE,
+];
 
 /// The running queue.
 pub struct Queue {
@@ -78,7 +82,7 @@ impl Queue {
         };
         let disk = queue.disk.clone();
         queue.spawn("queue", move |core| {
-            let facts = |facts| *disk.lock().unwrap_or_else(PoisonError::into_inner) = facts;
+            let facts = |facts| *lock(&disk) = facts;
             maintenance::maintain(core, &mail, &facts);
         })?;
         for _ in 0..finishers {
@@ -103,17 +107,17 @@ impl Queue {
     }
 
     fn threads(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.threads)
     }
 
     /// From now on; a receiver that does not keep up loses the newest, nobody waits for it.
     pub fn events(&self) -> Receiver<Event> {
-        self.core.listen()
+        self.core.events.subscribe().events().clone()
     }
 
     /// Room on the disk, as of the last look at it.
     pub fn disk(&self) -> DiskUsage {
-        *self.disk.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.disk)
     }
 
     pub fn status(&self) -> Status {
@@ -137,14 +141,14 @@ impl Queue {
 
     fn by_hand(&self, which: &Which, event: &machine::JobEvent) -> Result<Vec<String>, QueueError> {
         let core = &self.core;
-        let open = core.open.get().ok_or(QueueError::NotOpen)?;
+        let open = core.open.get().ok_or(QueueError::NotOpen {})?;
         let chosen = manual::choose(&manual::candidates(core), which)?;
         let mut ids = Vec::new();
         for (id, path) in chosen {
             core.change(&open.sidecars, &path, event)
-                .map_err(|_| QueueError::Disk(path.clone(), "it cannot be changed".to_owned()))?;
+                .map_err(|_| QueueError::disk(&path, "it cannot be changed"))?;
             core.look_again(&path)
-                .map_err(|error| QueueError::Disk(path.clone(), error))?;
+                .map_err(|error| QueueError::disk(&path, error))?;
             core.state().hurry(&path);
             ids.push(id);
         }

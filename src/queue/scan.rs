@@ -21,13 +21,24 @@ pub struct ScannedHighlight {
     pub raw: bool,
 }
 
+/// Why a highlight cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ScanError {
+    #[error(transparent)]
+    Disk(#[from] std::io::Error),
+    #[error(transparent)]
+    Sidecar(#[from] serde_json::Error),
+    #[error("{} is not there", .0.display())]
+    Gone(PathBuf),
+}
+
 /// Calls `see` for every highlight below a storage, `bad` for every sidecar that cannot
 /// be read; stops where `see` says false.
 pub fn scan(
     storage: &StorageLayout,
     disk: &Disk,
     mut see: impl FnMut(ScannedHighlight) -> bool,
-    mut bad: impl FnMut(&Path, String),
+    mut bad: impl FnMut(&Path, ScanError),
 ) {
     for day in subfolders(&storage.highlights()) {
         for press in subfolders(&day) {
@@ -42,7 +53,7 @@ fn press_folder(
     press: &Path,
     disk: &Disk,
     see: &mut impl FnMut(ScannedHighlight) -> bool,
-    bad: &mut impl FnMut(&Path, String),
+    bad: &mut impl FnMut(&Path, ScanError),
 ) -> bool {
     let entries = std::fs::read_dir(press).into_iter().flatten().flatten();
     let names: Vec<OsString> = entries.map(|entry| entry.file_name()).collect();
@@ -61,10 +72,9 @@ fn press_folder(
     true
 }
 
-fn look(path: &Path, disk: &Disk, names: &[OsString]) -> Result<ScannedHighlight, String> {
-    let read = disk.read_file(path, LARGEST_SIDECAR);
-    let text = read.map_err(|e| e.to_string())?;
-    let sidecar = Sidecar::from_bytes(&text).map_err(|e| e.to_string())?;
+fn look(path: &Path, disk: &Disk, names: &[OsString]) -> Result<ScannedHighlight, ScanError> {
+    let text = disk.read_file(path, LARGEST_SIDECAR)?;
+    let sidecar = Sidecar::from_bytes(&text)?;
     let there = |name: &Option<String>| {
         let name = name.as_ref().map(OsStr::new);
         name.is_some_and(|name| names.iter().any(|held| held == name))
@@ -97,9 +107,9 @@ fn size_of(path: &Path, name: &Option<String>) -> u64 {
 }
 
 /// One highlight, as it is now.
-pub fn one(path: &Path, disk: &Disk) -> Result<ScannedHighlight, String> {
+pub fn one(path: &Path, disk: &Disk) -> Result<ScannedHighlight, ScanError> {
     let mut found = None;
-    let mut why = format!("{} is not there", path.display());
+    let mut why = ScanError::Gone(path.to_owned());
     if let Some(press) = path.parent() {
         press_folder(
             press,

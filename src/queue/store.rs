@@ -13,12 +13,13 @@
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use sha2::{Digest, Sha256};
 
 use super::sidecar::{LARGEST_SIDECAR, MarkedMeta, Sidecar};
 use super::work::Finished;
+use crate::base::{hex, lock};
 use crate::disk::{Disk, File, Lock};
 use crate::media::Track;
 use crate::mp4;
@@ -68,7 +69,7 @@ impl Sidecars {
         path: &Path,
         how: impl FnOnce(&mut Sidecar) -> bool,
     ) -> io::Result<Sidecar> {
-        let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one = lock(&self.writing);
         let mut sidecar = self.read(path)?;
         if how(&mut sidecar) {
             let temp = self
@@ -261,6 +262,5 @@ pub fn hash_file(file: &File) -> io::Result<String> {
         hasher.update(&block[..n]);
         at += n as u64;
     }
-    let hex = |b: &u8| format!("{b:02x}");
-    Ok(hasher.finalize().iter().map(hex).collect())
+    Ok(hex(&hasher.finalize()))
 }

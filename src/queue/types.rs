@@ -90,18 +90,3 @@ pub enum Which {
     Id(String),
     Failed,
 }
-
-/// Why a wish was not fulfilled.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum QueueError {
-    #[error("no job has \"{0}\" in its id; \"hindsight queue\" shows all")]
-    Unknown(String),
-    #[error("\"{0}\" fits {1} jobs of different presses; give more of the id")]
-    Ambiguous(String, usize),
-    #[error("{0}: {1}")]
-    Disk(PathBuf, String),
-    #[error("the storage is not open yet")]
-    NotOpen,
-    #[error("{0} is in use by another hindsight that does not answer; ask it, or stop it")]
-    Locked(PathBuf),
-}

@@ -188,7 +188,7 @@ impl Turning<'_> {
             let name = name.as_ref()?;
             Some(self.path().with_file_name(name))
         };
-        self.core.tell(&Event::Finished {
+        self.core.events.tell(&Event::Finished {
             press_id: press.clone(),
             camera: camera.clone(),
             marked: at(&sidecar.wm_path),
@@ -248,7 +248,7 @@ impl Turning<'_> {
     fn uploaded(&self, sidecar: &Sidecar, target: &str, place: String, began: Instant) {
         let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (press, camera) = (&self.taken.press, &self.taken.camera);
-        self.core.tell(&Event::Uploaded {
+        self.core.events.tell(&Event::Uploaded {
             press_id: press.clone(),
             camera: camera.clone(),
             target: target.to_owned(),
@@ -263,7 +263,7 @@ impl Turning<'_> {
     // ── told ──
 
     fn began(&self, stage: Stage, target: Option<&str>) {
-        self.core.tell(&Event::Began {
+        self.core.events.tell(&Event::Began {
             press_id: self.taken.press.clone(),
             camera: self.taken.camera.clone(),
             stage,
@@ -272,7 +272,7 @@ impl Turning<'_> {
     }
 
     fn done(&self, status: Status) {
-        self.core.tell(&Event::Done {
+        self.core.events.tell(&Event::Done {
             press_id: self.taken.press.clone(),
             camera: self.taken.camera.clone(),
             status,
@@ -299,7 +299,7 @@ impl Turning<'_> {
             Failure::Failed { .. } | Failure::Permanent { .. } => AttemptResult::Again,
         };
         let (press, camera) = (&self.taken.press, &self.taken.camera);
-        self.core.tell(&Event::Failed {
+        self.core.events.tell(&Event::Failed {
             press_id: press.clone(),
             camera: camera.clone(),
             stage,

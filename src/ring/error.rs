@@ -1,29 +1,39 @@
 //! What can be wrong with a ring: with its file, its content, a position.
 
+use std::fmt;
 use std::path::PathBuf;
 
-use crate::base::CameraId;
+use crate::base::{CameraId, Coded, Sentence};
 
 use super::layout::{EntryFault, HeaderFault};
 
-#[derive(Debug, thiserror::Error)]
+crate::sentences! {
+    /// Why a ring cannot be used.
+    pub enum RingErrorSentence {
+        Failed { path: String, what: &'static str, error: String } = "ring_failed": "{path}: {what}: {error}",
+        NotTmpfs { path: String } = "ring_not_on_tmpfs":
+            "{path} is not on tmpfs: a ring would wear out the disk; put [ring] dir on tmpfs, such as /dev/shm",
+        Locked { path: String } = "ring_in_use":
+            "{path} is written by another process: is a second hindsight running?",
+        NoRoom { path: String, needed_mb: u64, free_mb: u64 } = "ring_without_room":
+            "{path} has no room for a ring of {needed_mb} MB, only {free_mb} MB are free: lower [ring] seconds or max_bitrate, or make that tmpfs larger",
+        Damaged { path: String, why: String } = "ring_damaged": "{path} cannot be read as a ring: {why}",
+    }
+}
+
+#[derive(Debug)]
 pub enum RingError {
-    #[error("{path}: {what}: {source}")]
     Io {
         path: PathBuf,
         what: &'static str,
         source: std::io::Error,
     },
-    #[error(
-        "{path} is not on tmpfs: a ring would wear out the disk; put [ring] dir on tmpfs, such as /dev/shm"
-    )]
-    NotTmpfs { path: PathBuf },
-    #[error("{path} is written by another process: is a second hindsight running?")]
-    Locked { path: PathBuf },
-    #[error(
-        "{path} has no room for a ring of {} MB, only {} MB are free: lower [ring] seconds or max_bitrate, or make that tmpfs larger",
-        .needed.div_ceil(1_000_000), .free / 1_000_000
-    )]
+    NotTmpfs {
+        path: PathBuf,
+    },
+    Locked {
+        path: PathBuf,
+    },
     NoSpace {
         /// The folder.
         path: PathBuf,
@@ -32,8 +42,55 @@ pub enum RingError {
         /// Bytes.
         free: u64,
     },
-    #[error("{path} cannot be read as a ring: {why}")]
-    Damaged { path: PathBuf, why: Unreadable },
+    Damaged {
+        path: PathBuf,
+        why: Unreadable,
+    },
+}
+
+impl RingError {
+    fn said(&self) -> RingErrorSentence {
+        let shown = |path: &PathBuf| path.display().to_string();
+        match self {
+            RingError::Io { path, what, source } => RingErrorSentence::Failed {
+                path: shown(path),
+                what,
+                error: source.to_string(),
+            },
+            RingError::NotTmpfs { path } => RingErrorSentence::NotTmpfs { path: shown(path) },
+            RingError::Locked { path } => RingErrorSentence::Locked { path: shown(path) },
+            RingError::NoSpace { path, needed, free } => RingErrorSentence::NoRoom {
+                path: shown(path),
+                needed_mb: needed.div_ceil(1_000_000),
+                free_mb: free / 1_000_000,
+            },
+            RingError::Damaged { path, why } => RingErrorSentence::Damaged {
+                path: shown(path),
+                why: why.to_string(),
+            },
+        }
+    }
+
+    /// For people.
+    pub fn sentence(&self) -> Sentence {
+        self.said().sentence()
+    }
+}
+
+impl fmt::Display for RingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.said().fmt(f)
+    }
+}
+
+impl std::error::Error for RingError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            RingError::Io { source, .. } => Some(source),
+            RingError::Damaged { why, .. } => Some(why),
+            _ => None,
+        }
+    }
 }
 
 /// Why a file cannot be read as a ring.

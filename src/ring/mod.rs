@@ -22,7 +22,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use error::{Damage, ReadError, RingError, Unfit, Unreadable};
+pub use error::{Damage, ReadError, RingError, RingErrorSentence, Unfit, Unreadable};
 pub use follow::{Follower, Resume, RingEvent};
 pub use picture::{Limit, RingStats, picture};
 pub use reader::RingReader;

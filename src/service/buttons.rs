@@ -15,13 +15,13 @@ mod taker;
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, select};
 
-use crate::base::Clock;
-use crate::board::{BoardEvent, Edge};
+use crate::base::{Clock, Coded, Sentence, lock};
+use crate::board::{BoardError, BoardEvent, Edge};
 use crate::config::Button;
 use crate::trigger::gesture::{Action, GestureRules, Machine};
 pub(crate) use hands::{Hands, ServiceHands};
@@ -87,7 +87,7 @@ pub(crate) fn start(
 /// Hears until there is something to do, does it, and gets in line again.
 fn serve(ear: &Mutex<Listener>) {
     loop {
-        let work = ear.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let work = lock(ear).next();
         let Some(Work {
             mut taker,
             wish,
@@ -121,8 +121,8 @@ struct Back {
 struct OneButton {
     id: String,
     machine: Machine,
-    /// ReasonDetail it does not work, as its backend says.
-    broken: Option<String>,
+    /// Why it does not work, as its backend says.
+    broken: Option<BoardError>,
     stuck: bool,
     wishes: VecDeque<Wish>,
     /// Out while somebody does a wish of this button.
@@ -142,12 +142,9 @@ impl OneButton {
     }
 
     /// For the staff.
-    fn trouble(&self) -> Option<String> {
-        let stuck = self.stuck.then(|| {
-            "it has been held for more than 30 s: free it, or look for a short in its cable"
-                .to_owned()
-        });
-        self.broken.clone().or(stuck)
+    fn trouble(&self) -> Option<Sentence> {
+        let stuck = self.stuck.then_some(BoardError::HeldLong {});
+        self.broken.clone().or(stuck).map(|error| error.sentence())
     }
 }
 
@@ -267,9 +264,7 @@ impl Listener {
         match said {
             BoardEvent::Edge(edge) => self.edge(*edge),
             BoardEvent::Lost { button, edges } => self.lost(*button, *edges),
-            BoardEvent::Trouble { button, what } => {
-                self.broken(*button, what.as_ref().map(ToString::to_string))
-            }
+            BoardEvent::Trouble { button, what } => self.broken(*button, what.clone()),
         }
     }
 
@@ -303,7 +298,7 @@ impl Listener {
         }
     }
 
-    fn broken(&mut self, index: usize, what: Option<String>) {
+    fn broken(&mut self, index: usize, what: Option<BoardError>) {
         let Some(button) = self.row.get_mut(index) else {
             return;
         };

@@ -15,9 +15,11 @@ use crate::config;
 use crate::cut::{CutNote, NoFootage};
 use crate::finish;
 use crate::health::HealthSentence;
-use crate::highlight::sentence::{AdmissionSentence, ClipSentence, StorageSentence};
+use crate::highlight::sentence::{AdmissionSentence, ClipSentence};
 use crate::ingest::{BufferSentence, CaptureSentence, RtspStep};
 use crate::queue;
+use crate::ring::RingErrorSentence;
+use crate::storage::sentence::StorageSentence;
 use crate::trigger::hours::ClosedSentence;
 use crate::upload;
 use crate::web::{DoneSentence, GuardSentence, RequestSentence};
@@ -37,6 +39,7 @@ const ROOMS: &[(&str, &[&[CatalogueEntry]])] = &[
             CaptureSentence::CATALOGUE,
             RtspStep::CATALOGUE,
             BufferSentence::CATALOGUE,
+            RingErrorSentence::CATALOGUE,
         ],
     ),
     (

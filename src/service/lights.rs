@@ -3,9 +3,9 @@
 //! Not here: what a light shows (`board::patterns`), the pins (`panel`).
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
-use crate::base::{PressAck, PressId};
+use crate::base::{PressAck, PressId, lock};
 use crate::board::lights::{LightFault, Lights};
 use crate::health::{self, Pictures, Status};
 use crate::highlight::Event;
@@ -61,11 +61,11 @@ impl Feed {
     /// What the monitor saw. Wakes the lights only when that is something new.
     pub fn look(&self, inputs: &health::HealthInputs, verdict: &health::Verdict, now_mono_ns: u64) {
         let booted = {
-            let mut boot = self.boot.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut boot = lock(&self.boot);
             boot.over_with(inputs, now_mono_ns)
         };
         let shows = Shows::of(inputs, verdict, booted);
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = lock(&self.told);
         if told.replace(shows) == Some(shows) {
             return;
         }
@@ -79,7 +79,7 @@ impl Feed {
     }
 
     fn windows(&self) -> std::sync::MutexGuard<'_, Windows> {
-        self.windows.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.windows)
     }
 }
 

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use env_logger::{Builder, Target, WriteStyle};
@@ -23,6 +23,7 @@ use nix::sys::signal::SigSet;
 use serde_json::Value as Json;
 
 use super::say::above;
+use crate::base::lock;
 use crate::config::{Log, LogFormat};
 
 /// Lines that may wait to be written.
@@ -74,13 +75,13 @@ pub fn start(log: Log) {
 
 /// The last log lines, oldest first, each with its line end.
 pub(crate) fn last_lines() -> Vec<String> {
-    let last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    let last = lock(&LAST);
     last.iter().cloned().collect()
 }
 
 fn remember(line: &[u8]) {
     let line = String::from_utf8_lossy(&line[..line.len().min(LONGEST_REMEMBERED)]);
-    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut last = lock(&LAST);
     if last.len() == REMEMBERED {
         last.pop_front();
     }

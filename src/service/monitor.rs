@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::delivery::Delivery;
 use super::panel::Panel;
 use super::report::{self, Weight};
-use crate::base::{CameraId, Clock, Heartbeat, Notice, Stop, StopLevel, lock, notice};
+use crate::base::{CameraId, Clock, Heartbeat, Notice, Sentence, Stop, StopLevel, lock, notice};
 use crate::config::Config;
 use crate::health::{
     self, CameraInputs, DeliveryInputs, HealthInputs, Pictures, ReasonDetail, StorageInputs,
@@ -209,7 +209,7 @@ fn pictures(state: &CameraState, now_mono_ns: u64) -> Pictures {
 }
 
 /// How many clips should have been on the disk by now, and what keeps the first.
-fn late(status: &highlight::Status, now_mono_ns: u64) -> (usize, Option<String>) {
+fn late(status: &highlight::Status, now_mono_ns: u64) -> (usize, Option<Sentence>) {
     let late = status.pending.iter().filter(|pending| {
         let press = &pending.press;
         let due_ms = press.instant_mono_ns / 1_000_000 + press.post_ms + LATE_MS;

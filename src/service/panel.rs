@@ -3,12 +3,12 @@
 //! Not here: what an edge means (`trigger`, `buttons`), what the lights are told (`lights`).
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crossbeam_channel::Receiver;
 
 use super::lights::Feed;
-use crate::base::{Clock, Coded};
+use crate::base::{Clock, Coded, Sentence, lock};
 use crate::board::lights::{self, LightFault, Lights, LightsThread};
 use crate::board::sim::{self, SimHandle};
 use crate::board::{self, BoardError, BoardEvent, BoardPart, Edges, OpenBoard, Settings};
@@ -27,10 +27,10 @@ pub(crate) struct Panel {
     buttons: Vec<(String, Option<u32>)>,
     /// None after the end.
     edges: Mutex<Option<Box<dyn Edges>>>,
-    /// ReasonDetail the board has no pins.
-    without: Option<String>,
+    /// Why the board has no pins.
+    without: Option<Sentence>,
     /// For each button: why it cannot be opened, and what it suffers from now.
-    troubles: Mutex<Vec<Option<String>>>,
+    troubles: Mutex<Vec<Option<Sentence>>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn open(config: &Config, clock: &Arc<dyn Clock>) -> io::Result<Opened
         chip: board.chip,
         buttons: config.buttons.iter().map(named).collect(),
         edges: Mutex::new(Some(board.edges)),
-        without: without_pins(&board.faults).map(|error| error.to_string()),
+        without: without_pins(&board.faults).map(Coded::sentence),
         troubles: Mutex::new(unopened(&board.faults, config.buttons.len())),
         clock: clock.clone(),
     };
@@ -118,10 +118,10 @@ fn without_pins(faults: &[board::PinFault]) -> Option<&BoardError> {
     all.map(|fault| &fault.error)
 }
 
-fn unopened(faults: &[board::PinFault], buttons: usize) -> Vec<Option<String>> {
+fn unopened(faults: &[board::PinFault], buttons: usize) -> Vec<Option<Sentence>> {
     let of = |button| {
         let found = faults.iter().find(|f| f.of == BoardPart::Button(button));
-        found.map(|fault| fault.error.to_string())
+        found.map(|fault| fault.error.sentence())
     };
     (0..buttons).map(of).collect()
 }
@@ -162,7 +162,7 @@ impl Panel {
     }
 
     /// A button is stuck or does not answer, in words for the staff; `None`: it is well again.
-    pub fn set_trouble(&self, button: usize, what: Option<String>) {
+    pub fn set_trouble(&self, button: usize, what: Option<Sentence>) {
         let mut troubles = lock(&self.troubles);
         if let Some(trouble) = troubles.get_mut(button) {
             *trouble = what;
@@ -183,7 +183,7 @@ impl Panel {
         if let Some(why) = &self.without {
             found.push(health::BoardTrouble {
                 what: HealthSentence::BoardWithoutPins {
-                    why: why.as_str().into(),
+                    why: why.clone().into(),
                 },
                 place: "board".to_owned(),
             });
@@ -223,7 +223,7 @@ impl Panel {
             id: id.clone(),
             pin: *pin,
             held: held(n),
-            trouble,
+            trouble: trouble.into(),
         });
         let lights = self.lights.views(self.clock.mono_ns());
         let leds = lights.into_iter().map(|view| LedView {
@@ -231,22 +231,18 @@ impl Panel {
             role: lights::role_name(view.led.role),
             meaning: view.meaning.row().name,
             lit: view.lit,
-            trouble: view.trouble.map(|error| error.to_string()),
+            trouble: view.trouble.map(|error| error.sentence()).into(),
         });
         BoardView {
             backend: self.backend,
             chip: self.chip.clone(),
-            trouble: self.without.clone(),
+            trouble: self.without.clone().into(),
             buttons: buttons.collect(),
             leds: leds.collect(),
         }
     }
 
     fn edges(&self) -> MutexGuard<'_, Option<Box<dyn Edges>>> {
-        self.edges.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.edges)
     }
-}
-
-fn lock(troubles: &Mutex<Vec<Option<String>>>) -> MutexGuard<'_, Vec<Option<String>>> {
-    troubles.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,10 +1,11 @@
 //! Saying things to people on the terminal.
 
+use crate::base::lock;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 static HUSHED: AtomicBool = AtomicBool::new(false);
 
@@ -15,7 +16,7 @@ static BELOW: Mutex<String> = Mutex::new(String::new());
 const AWAY: &str = "\r\x1b[K";
 
 fn below() -> MutexGuard<'static, String> {
-    BELOW.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&BELOW)
 }
 
 /// Whether stdout is a terminal on which a line can be rewritten.

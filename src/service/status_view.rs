@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::monitor::{Monitor, Rooms};
 use super::press_gate::PressGate;
 use super::views;
-use crate::base::{CameraId, StopLevel};
+use crate::base::{CameraId, Coded, StopLevel};
 use crate::config::Config;
 use crate::highlight;
 use crate::queue::{QueueError, Which};
@@ -67,11 +67,15 @@ impl StatusView {
 
     fn health_view(&self, status: &highlight::Status) -> HealthView {
         let wall = self.rooms.clock.wall();
+        let (last_disk_error, last_disk_error_code, last_disk_error_args) =
+            views::parts(status.last_disk_error.clone());
         HealthView {
             health: views::health(self.monitor.verdict()),
             storage: views::storage(&status.storage),
             disk_errors: status.disk_errors,
-            last_disk_error: status.last_disk_error.clone(),
+            last_disk_error,
+            last_disk_error_code,
+            last_disk_error_args,
             clock: ClockView {
                 set: wall.is_set(),
                 synchronised: wall.synchronised,
@@ -135,11 +139,9 @@ impl web::Jobs for StatusView {
             QueueChange::Drop(id) => queue.drop_job(id),
         };
         done.map_err(|error| match error {
-            QueueError::Unknown(job) => QueueRefusal::Unknown { job },
-            QueueError::Ambiguous(job, count) => QueueRefusal::Ambiguous { job, count },
-            error => QueueRefusal::Unavailable {
-                error: error.to_string(),
-            },
+            QueueError::Unknown { .. } => QueueRefusal::Unknown(error.sentence()),
+            QueueError::Ambiguous { .. } => QueueRefusal::Ambiguous(error.sentence()),
+            _ => QueueRefusal::Unavailable(error.sentence()),
         })
     }
 }

@@ -84,7 +84,7 @@ fn export(export: &PendingExport) -> ExportView {
         phase: export_phase(export.phase),
         written_bytes: export.written_bytes,
         window_ends_in_ms: export.window_ends_in_ms,
-        trouble: export.trouble.clone(),
+        trouble: export.trouble.clone().into(),
     }
 }
 
@@ -112,7 +112,7 @@ pub(super) fn ring(
         }
         Err(error) => RingView::Unread(UnreadRingView {
             camera_id: camera.clone(),
-            trouble: error.to_string(),
+            trouble: Some(error.sentence()).into(),
             readers,
         }),
     }
@@ -189,12 +189,9 @@ pub(super) fn health(verdict: Verdict) -> HealthAnswer {
 }
 
 pub(super) fn storage(storage: &StorageState) -> StorageView {
-    let (trouble, trouble_code, trouble_args) = parts(storage.trouble.clone());
     StorageView {
         path: storage.path.display().to_string(),
-        trouble,
-        trouble_code,
-        trouble_args,
+        trouble: storage.trouble.clone().into(),
         free_bytes: storage.free_bytes,
         total_bytes: storage.total_bytes,
     }
@@ -301,7 +298,9 @@ fn link(path: &Path) -> Option<String> {
 }
 
 /// Text, code and arguments.
-fn parts(said: Option<Sentence>) -> (Option<String>, Option<String>, BTreeMap<String, Arg>) {
+pub(super) fn parts(
+    said: Option<Sentence>,
+) -> (Option<String>, Option<String>, BTreeMap<String, Arg>) {
     said.map_or_else(Default::default, |said| {
         (Some(said.text), Some(said.code), said.args)
     })

@@ -3,6 +3,7 @@
 //! `{"format":1,"version":"0.2.0","arch":"arm64","size":734003200,"sha256":"…"}` and a newline;
 //! `size` and `sha256` are of the slot's bytes, unpacked.
 
+use crate::base::hex;
 use semver::Version;
 use serde::Deserialize;
 
@@ -73,8 +74,7 @@ impl Header {
 
     /// The SHA-256 of the slot's bytes is `digest`.
     pub fn is_of(&self, digest: &[u8]) -> bool {
-        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        hex.eq_ignore_ascii_case(&self.sha256)
+        hex(digest).eq_ignore_ascii_case(&self.sha256)
     }
 
     /// By the rules of versions; what is behind a `+` does not count.

@@ -17,12 +17,13 @@ mod probe;
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::attempt::{Adapter, Attempt};
 use super::sentence::FolderUploadSentence;
+use crate::base::lock;
 use crate::config::FolderTarget;
 use crate::disk::Disk;
 use crate::queue::work::{Failure, Uploaded};
@@ -61,7 +62,7 @@ impl FolderAdapter {
     }
 
     fn left(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.left)
     }
 
     /// Hears of the copy until it is done (`Ok`), or goes away from it (`Err`).

@@ -106,17 +106,7 @@ pub fn pieces(
     Ok(())
 }
 
-/// 64 hex digits.
-pub fn hex(hash: &[u8]) -> String {
-    hash.iter().fold(String::new(), |mut text, byte| {
-        use std::fmt::Write;
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// What [`hex`] wrote; `None` if it is anything else.
+/// What [`hex`](crate::base::hex) wrote; `None` if it is anything else.
 pub fn from_hex(text: &str) -> Option<Hash> {
     let digits = text.as_bytes();
     if digits.len() != 64 || !text.is_ascii() {
@@ -133,6 +123,7 @@ pub fn from_hex(text: &str) -> Option<Hash> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::base::hex;
 
     #[test]
     fn pieces_of_a_file_hash_like_the_bytes_and_hex_comes_back() {

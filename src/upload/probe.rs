@@ -13,14 +13,25 @@ use crate::config::{self, TargetKind};
 use crate::queue::work::Failure;
 
 /// What came of asking one target.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct ProbeResult {
     /// The target's in the configuration.
     pub id: String,
     /// What it is and where: no secrets.
     pub what: String,
     /// A few words; or what is wrong and what would be right.
-    pub answer: Result<String, String>,
+    pub answer: Result<String, TargetProbeError>,
+}
+
+/// Why a target is no use as it stands.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetProbeError {
+    #[error(transparent)]
+    Target(#[from] UploadError),
+    #[error(transparent)]
+    Asked(#[from] Failure),
+    #[error("an error inside hindsight while asking it")]
+    Crashed,
 }
 
 /// Asks all at once; one that does not answer takes as long as `limits` allows.
@@ -44,7 +55,7 @@ pub fn probe(
         let crashed = |target: &config::TargetSettings| ProbeResult {
             id: target.id.clone(),
             what: what(&target.kind),
-            answer: Err("an error inside hindsight while asking it".to_owned()),
+            answer: Err(TargetProbeError::Crashed),
         };
         asked
             .into_iter()
@@ -72,8 +83,7 @@ fn one(
     clock: &Arc<dyn Clock>,
     limits: Limits,
     stop: &Stop,
-) -> Result<String, String> {
-    let wrong = |error: UploadError| error.to_string();
+) -> Result<String, TargetProbeError> {
     let id = &target.id;
     let answer = match &target.kind {
         TargetKind::Folder(folder) => {
@@ -81,13 +91,13 @@ fn one(
             folder::FolderAdapter::new(folder).probe(&shared, limits, stop)
         }
         TargetKind::S3(s3) => {
-            let adapter = s3::S3Adapter::new(id, s3, limits).map_err(wrong)?;
+            let adapter = s3::S3Adapter::new(id, s3, limits)?;
             adapter.probe(&**clock, stop)
         }
         TargetKind::SignedUrl(signed) => {
-            let adapter = signed_url::SignedUrlAdapter::new(id, signed, limits).map_err(wrong)?;
+            let adapter = signed_url::SignedUrlAdapter::new(id, signed, limits)?;
             adapter.probe(stop)
         }
     };
-    answer.map_err(|failure: Failure| failure.to_string())
+    Ok(answer?)
 }

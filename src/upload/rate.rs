@@ -2,10 +2,10 @@
 //!
 //! Not here: what is sent.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
-use crate::base::{Clock, Stop, StopLevel};
+use crate::base::{Clock, Stop, StopLevel, lock};
 
 /// Pure: told the time, it tells how long to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Limiter {
         let now_ns = clock.mono_ns();
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         let wait_ns = {
-            let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut bucket = lock(&self.bucket);
             bucket
                 .get_or_insert_with(|| Bucket::new(rate_bytes, now_ns))
                 .take(bytes, now_ns)

@@ -187,6 +187,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::requests::StoredObject;
     use super::*;
+    use crate::base::hex;
 
     #[test]
     fn what_is_there_is_ours_only_if_size_and_hash_are() {
@@ -202,7 +203,7 @@ mod tests {
             size_bytes: Some(size),
             checksum: None,
             crc32: None,
-            sha256: Some(hash::hex(sha256)),
+            sha256: Some(hex(sha256)),
         };
         assert!(there(4, &hash).is(&item, &hash));
         assert!(!there(5, &hash).is(&item, &hash));

@@ -25,7 +25,7 @@ use super::hash::{self, Hash, Sum};
 use super::http::{Body, HttpAnswer, HttpClient, Request, Session, Stretch};
 use super::sentence::{BackendSentence, UploadSentence};
 use super::types::{Limits, UploadError};
-use crate::base::{Coded, Sentence};
+use crate::base::{Coded, Sentence, hex};
 use crate::config::SignedUrlTarget;
 use crate::config::template::KeyTemplate;
 use crate::queue::work::{Failure, Uploaded};
@@ -110,7 +110,7 @@ struct Noted {
 
 impl Noted {
     fn is(&self, item: &Item, sha256: &Hash) -> bool {
-        self.file_name == talk::file_name(item) && self.sha256 == hash::hex(sha256)
+        self.file_name == talk::file_name(item) && self.sha256 == hex(sha256)
     }
 }
 
@@ -173,7 +173,7 @@ impl Sending<'_> {
         let etag = self.put(item, sha256, &ticket)?;
         let sent = Noted {
             file_name: talk::file_name(item).to_owned(),
-            sha256: hash::hex(sha256),
+            sha256: hex(sha256),
             id: ticket.id,
             etag,
         };
@@ -196,7 +196,7 @@ impl Sending<'_> {
     fn register(&self, item: &Item, sha256: &Hash) -> Result<Ticket, Failure> {
         let Attempt { job, shared, .. } = self.attempt;
         let fields = &self.target.fields;
-        let body = talk::registration(fields, item, &hash::hex(sha256), job.sidecar, &shared.venue);
+        let body = talk::registration(fields, item, &hex(sha256), job.sidecar, &shared.venue);
         let doing = format!("registration of {}", talk::file_name(item));
         let answer = self.ask(&self.target.register_path, &body, &doing, "register_path")?;
         talk::ticket(fields, &answer.body).map_err(|what| {

@@ -8,7 +8,7 @@ use super::answers::highlights::HighlightList;
 use super::answers::press::ClipOutcome;
 use super::answers::queue::QueueAnswer;
 use super::answers::status::StatusSnapshot;
-use crate::base::{PressAck, PressError, PressId, PressRequest};
+use crate::base::{PressAck, PressError, PressId, PressRequest, Sentence};
 
 pub trait Presses: Send + Sync {
     /// Returns when the press is durable.
@@ -55,9 +55,8 @@ pub enum QueueChange {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QueueRefusal {
     /// No job has this in its id.
-    Unknown { job: String },
+    Unknown(Sentence),
     /// Jobs of several presses fit.
-    Ambiguous { job: String, count: usize },
-    /// What is in the way, in English.
-    Unavailable { error: String },
+    Ambiguous(Sentence),
+    Unavailable(Sentence),
 }

@@ -2,12 +2,11 @@
 //!
 //! Not here: what is sent on them (`server`).
 
+use crate::base::lock;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use tokio::task::AbortHandle;
-
-use crate::base::lock;
 
 /// The open connections: who is idle since when, and how to end them.
 #[derive(Default)]

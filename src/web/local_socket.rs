@@ -8,6 +8,7 @@
 //! Not here: what is said over it (HTTP, as everywhere); who may open it once the folder was passed (`server` asks the
 //! kernel for the user of each peer).
 
+use crate::base::hex;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
@@ -26,10 +27,7 @@ const SOCKET: &str = "socket";
 /// The folder below `base` for the service of this storage.
 fn folder(base: &Path, storage: &Path) -> PathBuf {
     let digest = Sha256::digest(storage.as_os_str().as_encoded_bytes());
-    let short: String = digest[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let short = hex(&digest[..8]);
     // No ring has such a name.
     base.join(format!("hindsight.{short}.control"))
 }

@@ -2,10 +2,6 @@
 //!
 //! Not here: what the rooms behind it say (presses: `highlight`; jobs: `queue`).
 
-use std::fmt;
-
-use crate::base::sentence::{Arg, ToArg};
-
 crate::sentences! {
     /// Why a request is not done.
     pub enum RequestSentence {
@@ -59,11 +55,6 @@ crate::sentences! {
             "the body must be {{\"id\": \"…\"}}, or {{\"failed\": true}} for all that were given up",
         DropUnclear {} = "request_drop_unclear":
             "the body must be {{\"id\": \"…\"}}",
-        JobUnknown { job: String } = "queue_job_unknown":
-            "no job has \"{job}\" in its id; \"hindsight queue\" shows all",
-        JobAmbiguous { job: String, count: usize } = "queue_job_ambiguous":
-            "\"{job}\" fits {count} jobs of different presses; give more of the id",
-        QueueUnavailable { error: String } = "queue_unavailable": "{error}",
         HighlightUnknown {} = "highlight_unknown":
             "there is no such highlight",
         HighlightUnreadable {} = "highlight_unreadable":
@@ -107,42 +98,22 @@ crate::sentences! {
     }
 }
 
-/// With the noun.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CountOfCameras(pub usize);
-
-impl fmt::Display for CountOfCameras {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
+crate::quantities! {
+    /// With the noun.
+    pub struct CountOfCameras(f, count: usize) {
+        match count {
             1 => write!(f, "1 camera"),
             count => write!(f, "{count} cameras"),
         }
     }
-}
 
-impl ToArg for CountOfCameras {
-    fn to_arg(&self) -> Arg {
-        self.0.to_arg()
-    }
-}
-
-/// Milliseconds, shown as seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InSeconds(pub u64);
-
-impl fmt::Display for InSeconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (seconds, ms) = (self.0 / 1000, self.0 % 1000);
+    /// Milliseconds, shown as seconds.
+    pub struct InSeconds(f, ms: u64) {
+        let (seconds, ms) = (ms / 1000, ms % 1000);
         if ms == 0 {
             return write!(f, "{seconds}");
         }
         let fraction = format!("{ms:03}");
         write!(f, "{seconds}.{}", fraction.trim_end_matches('0'))
-    }
-}
-
-impl ToArg for InSeconds {
-    fn to_arg(&self) -> Arg {
-        self.0.to_arg()
     }
 }

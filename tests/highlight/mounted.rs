@@ -77,7 +77,7 @@ fn a_full_disk_refuses_and_what_was_taken_is_finished_when_there_is_room() {
         if export.phase == ExportPhase::Retrying {
             let trouble = export.trouble.unwrap();
             assert!(
-                trouble.contains("No space") || trouble.contains("no room"),
+                trouble.text.contains("No space") || trouble.text.contains("no room"),
                 "{trouble}"
             );
             break;

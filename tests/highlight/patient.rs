@@ -56,7 +56,13 @@ fn without_room_a_press_stays_pending_and_is_finished_when_there_is_room() {
         export.phase,
         ExportPhase::Retrying | ExportPhase::Writing
     ));
-    assert!(status.last_disk_error.unwrap().contains("No space left"));
+    assert!(
+        status
+            .last_disk_error
+            .unwrap()
+            .text
+            .contains("No space left")
+    );
     faults.refused.store(false, SeqCst);
     let outcome = &service.outcomes(&press)[0];
     assert_eq!(outcome.ended, Some(Ended::Complete), "{outcome:?}");

@@ -69,15 +69,20 @@ fn an_id_must_be_known_and_fit_one_press() {
     };
     assert_eq!(
         try_again("ffff").unwrap_err(),
-        QueueError::Unknown("ffff".to_owned())
+        QueueError::Unknown {
+            job: "ffff".to_owned()
+        }
     );
     assert_eq!(
         try_again("court1").unwrap_err(),
-        QueueError::Ambiguous("court1".to_owned(), 2)
+        QueueError::Ambiguous {
+            job: "court1".to_owned(),
+            count: 2
+        }
     );
     assert_eq!(
         try_again("").unwrap_err(),
-        QueueError::Unknown(String::new())
+        QueueError::Unknown { job: String::new() }
     );
     assert!(try_again("00000001/court1").is_ok());
 }
@@ -89,7 +94,10 @@ fn a_storage_that_a_service_holds_is_not_touched() {
     let before = std::fs::read(yard.sidecar(0)).unwrap();
     let held = Lock::take(&yard.storage().join("lock")).unwrap().unwrap();
     let refused = still(&yard).retry(&Which::Failed, &RealClock, &TimeZone::UTC);
-    assert!(matches!(refused, Err(QueueError::Locked(_))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(QueueError::Locked { .. })),
+        "{refused:?}"
+    );
     drop(held);
     assert_eq!(std::fs::read(yard.sidecar(0)).unwrap(), before);
 }

@@ -7,10 +7,11 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use hindsight::base::{
-    BootId, CameraId, Press, PressAck, PressError, PressId, PressRequest, Refusal, SimClock, Stop,
-    StopLevel,
+    BootId, CameraId, Coded, Press, PressAck, PressError, PressId, PressRequest, Refusal, SimClock,
+    Stop, StopLevel,
 };
 use hindsight::cut::Ended;
+use hindsight::queue::QueueError;
 use hindsight::web::answers::health::HealthAnswer;
 use hindsight::web::answers::highlights::HighlightList;
 use hindsight::web::answers::press::ClipOutcome;
@@ -161,7 +162,10 @@ impl Jobs for Fake {
             QueueChange::RetryFailed => Ok(Vec::new()),
             QueueChange::Retry(id) | QueueChange::Drop(id) if id == "known" => Ok(vec![id.clone()]),
             QueueChange::Retry(id) | QueueChange::Drop(id) => {
-                Err(QueueRefusal::Unknown { job: id.clone() })
+                let job = id.clone();
+                Err(QueueRefusal::Unknown(
+                    QueueError::Unknown { job }.sentence(),
+                ))
             }
         }
     }

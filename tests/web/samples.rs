@@ -17,7 +17,7 @@ use hindsight::web::answers::queue::{
 use hindsight::web::answers::rings::{
     OpenRingView, RingLimit, RingReaderKind, RingReaderView, RingView, UnreadRingView,
 };
-use hindsight::web::answers::said::SentenceCode;
+use hindsight::web::answers::said::{SentenceCode, TroubleView};
 use hindsight::web::answers::status::{ServicePhase, StatusSnapshot};
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ pub fn status() -> StatusSnapshot {
             RingView::Open(Box::new(ring())),
             RingView::Unread(UnreadRingView {
                 camera_id: id("goal"),
-                trouble: "there is no ring".to_owned(),
+                trouble: trouble("there is no ring"),
                 readers: vec![],
             }),
         ],
@@ -45,14 +45,14 @@ pub fn status() -> StatusSnapshot {
             health: health(),
             storage: StorageView {
                 path: "/data".to_owned(),
-                trouble: None,
-                trouble_code: None,
-                trouble_args: Default::default(),
+                trouble: TroubleView::default(),
                 free_bytes: 1,
                 total_bytes: 2,
             },
             disk_errors: 0,
             last_disk_error: None,
+            last_disk_error_code: None,
+            last_disk_error_args: Default::default(),
             clock: ClockView {
                 set: true,
                 synchronised: false,
@@ -97,7 +97,7 @@ fn captures() -> CapturesView {
                 phase: PendingPhase::Retrying,
                 written_bytes: 5,
                 window_ends_in_ms: 0,
-                trouble: Some("no space left on device".to_owned()),
+                trouble: trouble("no space left on device"),
             }],
         }],
         presses_taken: 1,
@@ -239,19 +239,19 @@ fn board() -> BoardView {
     BoardView {
         backend: "sim",
         chip: None,
-        trouble: None,
+        trouble: TroubleView::default(),
         buttons: vec![ButtonView {
             id: "goal".to_owned(),
             pin: Some(17),
             held: Some(false),
-            trouble: None,
+            trouble: TroubleView::default(),
         }],
         leds: vec![LedView {
             pin: 22,
             role: "ready",
             meaning: "ready",
             lit: Some(true),
-            trouble: None,
+            trouble: TroubleView::default(),
         }],
     }
 }
@@ -266,5 +266,13 @@ pub fn highlight() -> HighlightView {
         sidecar: format!("{folder}/court1.json"),
         camera: id("court1"),
         facts: SidecarText::of(&serde_json::json!({"type": "highlight"})).unwrap(),
+    }
+}
+
+fn trouble(text: &str) -> TroubleView {
+    TroubleView {
+        trouble: Some(text.to_owned()),
+        trouble_code: Some("storage_refused".to_owned()),
+        trouble_args: BTreeMap::from([("error".to_owned(), Arg::Text(text.to_owned()))]),
     }
 }

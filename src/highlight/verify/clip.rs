@@ -10,6 +10,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::checker::StorageChecker;
+use crate::base::hex;
 use crate::highlight::sidecar::{Meta, Sidecar, Status};
 use crate::media::{Codec, TICKS_90K, Track, nal};
 use crate::mp4::{self, Inspected};
@@ -58,8 +59,8 @@ impl StorageChecker {
 
     fn tables_of(&mut self, path: &Path) -> Option<Inspected> {
         match read_clip(path) {
-            Ok(Ok(inspected)) => Some(inspected),
-            Ok(Err(what)) => {
+            Ok(ReadClip::Whole(inspected)) => Some(inspected),
+            Ok(ReadClip::Damaged(what)) => {
                 self.fault(path, what);
                 None
             }
@@ -84,29 +85,33 @@ pub(super) fn size_and_hash(path: &Path) -> io::Result<(u64, String)> {
         hasher.update(&buffer[..n]);
         size += n as u64;
     }
-    let hash = hasher
-        .finalize()
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect();
-    Ok((size, hash))
+    Ok((size, hex(&hasher.finalize())))
 }
 
-/// `Ok(Err(_))`: what is wrong with it.
-fn read_clip(path: &Path) -> io::Result<Result<Inspected, String>> {
+/// A clip that could be read, and what it is.
+enum ReadClip {
+    Whole(Inspected),
+    /// What is wrong with it.
+    Damaged(String),
+}
+
+fn read_clip(path: &Path) -> io::Result<ReadClip> {
     let file = File::open(path)?;
     let size = file.metadata()?.len();
     let mut file = BufReader::with_capacity(1 << 18, file);
     let inspected = match mp4::inspect(&mut file, size) {
         Ok(inspected) => inspected,
-        Err(e) => return Ok(Err(e.to_string())),
+        Err(e) => return Ok(ReadClip::Damaged(e.to_string())),
     };
     match mp4::second_opinion(&mut file, size, &inspected) {
         Ok(None) => {}
-        Ok(Some(what)) => return Ok(Err(what)),
-        Err(e) => return Ok(Err(e.to_string())),
+        Ok(Some(what)) => return Ok(ReadClip::Damaged(what)),
+        Err(e) => return Ok(ReadClip::Damaged(e.to_string())),
     }
-    Ok(samples(&mut file, &inspected)?.map_or(Ok(inspected), Err))
+    Ok(match samples(&mut file, &inspected)? {
+        None => ReadClip::Whole(inspected),
+        Some(what) => ReadClip::Damaged(what),
+    })
 }
 
 /// Looks into the picture's samples: decoding starts at a key frame, and every

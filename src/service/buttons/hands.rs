@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::base::{PressAck, PressError, PressId, PressRequest};
+use crate::base::{PressAck, PressError, PressId, PressRequest, Sentence};
 use crate::config::PressWindow;
 use crate::service::panel::Panel;
 use crate::service::press_gate::PressGate;
@@ -20,7 +20,7 @@ pub(crate) trait Hands: Send + Sync {
     fn again(&self);
     /// A press was lost in an error of the program.
     fn failed(&self);
-    fn trouble(&self, button: usize, what: Option<String>);
+    fn trouble(&self, button: usize, what: Option<Sentence>);
     fn held(&self, button: usize) -> Option<bool>;
     fn stop(&self);
 }
@@ -52,7 +52,7 @@ impl Hands for ServiceHands {
         self.panel.lights.refused();
     }
 
-    fn trouble(&self, button: usize, what: Option<String>) {
+    fn trouble(&self, button: usize, what: Option<Sentence>) {
         self.panel.set_trouble(button, what);
     }
 

@@ -133,7 +133,7 @@ impl Hands for Fake {
         self.did(Did::Failed);
     }
 
-    fn trouble(&self, button: usize, what: Option<String>) {
+    fn trouble(&self, button: usize, what: Option<Sentence>) {
         self.did(Did::Trouble(button, what.is_some()));
     }
 

@@ -5,14 +5,14 @@ use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use nix::errno::Errno;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use sha2::{Digest, Sha256};
 
 use crate::base::quantity::Megabytes;
-use crate::base::{Stop, StopLevel};
+use crate::base::{Stop, StopLevel, lock};
 use crate::disk::{Disk, File, mounted};
 use crate::queue::work::Failure;
 use crate::upload::bundle::{Content, Item, unreadable};
@@ -79,7 +79,7 @@ impl Copier {
             }));
         }
         let system = fs::metadata("/").map_or(0, |facts| facts.dev());
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = lock(&self.seen);
         if is_bare_mount_point(root, facts.dev(), system, *seen) {
             return Err(Failure::unavailable(FolderUploadSentence::BareMountPoint {
                 path: root.display().to_string(),

@@ -25,9 +25,9 @@ pub struct S3Adapter {
 impl S3Adapter {
     /// `id` is the target's, for errors.
     pub fn new(id: &str, target: &S3Target, limits: Limits) -> Result<S3Adapter, UploadError> {
-        let base = base(target).map_err(|why| UploadError::Target {
+        let base = base(target).map_err(|e| UploadError::Target {
             target: id.to_owned(),
-            why,
+            why: e.to_string(),
         })?;
         let ca_file = target.ca_file.as_deref();
         Ok(S3Adapter {
@@ -38,8 +38,19 @@ impl S3Adapter {
     }
 }
 
+/// Why a bucket has no address.
+#[derive(Debug, thiserror::Error)]
+enum BaseError {
+    #[error(
+        "endpoint = \"{0}\" is an address without a name, before which no bucket can stand: set path_style = true"
+    )]
+    NoName(Url),
+    #[error("bucket = \"{0}\" cannot be part of a host's name")]
+    NotInName(String),
+}
+
 /// `https://endpoint/bucket/`, or `https://bucket.endpoint/`.
-fn base(target: &S3Target) -> Result<Url, String> {
+fn base(target: &S3Target) -> Result<Url, BaseError> {
     let mut url = target.endpoint.clone();
     let S3Target { bucket, .. } = target;
     url.set_query(None);
@@ -50,14 +61,10 @@ fn base(target: &S3Target) -> Result<Url, String> {
         return Ok(url);
     }
     let Some(url::Host::Domain(host)) = target.endpoint.host() else {
-        return Err(format!(
-            "endpoint = \"{}\" is an address without a name, before which no bucket can stand: set \
-             path_style = true",
-            target.endpoint
-        ));
+        return Err(BaseError::NoName(target.endpoint.clone()));
     };
     let named = url.set_host(Some(&format!("{bucket}.{host}")));
-    named.map_err(|_| format!("bucket = \"{bucket}\" cannot be part of a host's name"))?;
+    named.map_err(|_| BaseError::NotInName(bucket.clone()))?;
     url.set_path(&format!("{prefix}/"));
     Ok(url)
 }
@@ -77,7 +84,7 @@ mod tests {
         let mut about = target();
         assert_eq!(base(&about).unwrap().as_str(), "http://127.0.0.1:1/clips/");
         about.path_style = false;
-        let why = base(&about).unwrap_err();
+        let why = base(&about).unwrap_err().to_string();
         assert!(why.contains("path_style = true"), "{why}");
         about.endpoint = "https://s3.eu-central-1.example.com/".parse().unwrap();
         let url = base(&about).unwrap();

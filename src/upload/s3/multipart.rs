@@ -20,6 +20,7 @@ use super::answers::{self, Said};
 use super::part_pool::{self, PartPool, PartUpload, Work};
 use super::parts::{MultipartUpload, SentPart, Sums, part_bytes};
 use super::requests::{Asking, Sending};
+use crate::base::hex;
 use crate::queue::work::Failure;
 use crate::upload::bundle::Item;
 use crate::upload::hash::{self, Hash};
@@ -93,7 +94,7 @@ impl Large<'_> {
         let open = MultipartUpload {
             key: self.item.key.clone(),
             size_bytes: self.item.size_bytes,
-            sha256: hash::hex(&self.sha256),
+            sha256: hex(&self.sha256),
             part_bytes: part_bytes(self.item.size_bytes),
             upload_id,
             parts: Vec::new(),
@@ -115,7 +116,7 @@ impl Large<'_> {
             return Ok(None);
         }
         let same = open.size_bytes == self.item.size_bytes
-            && open.sha256 == hash::hex(&self.sha256)
+            && open.sha256 == hex(&self.sha256)
             && open.part_bytes == part_bytes(self.item.size_bytes);
         if !same {
             self.abort(&open.upload_id)?;

@@ -9,10 +9,11 @@ use url::Url;
 use super::answers;
 use super::bucket::{CRC32, S3Adapter, SHA256, base64};
 use super::sign::{self, S3Payload, S3Signer};
+use crate::base::hex;
 use crate::queue::work::Failure;
 use crate::upload::attempt::Attempt;
 use crate::upload::bundle::Item;
-use crate::upload::hash::{self, Hash};
+use crate::upload::hash::Hash;
 use crate::upload::http::{Body, HttpAnswer, Request, Session};
 use crate::upload::sentence::ServerSentence;
 use crate::upload::types::Shared;
@@ -46,7 +47,7 @@ impl StoredObject {
         let same = match &self.checksum {
             Some(checksum) => *checksum == base64(hash),
             // Said by us when it began, so no proof of the bytes: its size is one.
-            None => self.sha256.as_deref() == Some(&hash::hex(hash)),
+            None => self.sha256.as_deref() == Some(&hex(hash)),
         };
         self.size_bytes == Some(item.size_bytes) && same
     }
@@ -84,7 +85,7 @@ impl Asking<'_> {
                 "x-amz-server-side-encryption-aws-kms-key-id",
                 target.kms_key.as_deref(),
             ),
-            ("x-amz-meta-sha256", Some(&hash::hex(sha256))),
+            ("x-amz-meta-sha256", Some(&hex(sha256))),
         ];
         let given = given.into_iter();
         given

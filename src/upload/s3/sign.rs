@@ -13,7 +13,8 @@ use jiff::Timestamp;
 use sha2::Sha256;
 use url::Url;
 
-use crate::upload::hash::{Hash, hex, of_bytes};
+use crate::base::hex;
+use crate::upload::hash::{Hash, of_bytes};
 
 /// What is signed of the body.
 #[derive(Clone, Copy)]

@@ -7,7 +7,8 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::upload::hash::{hex, of_bytes};
+use crate::base::hex;
+use crate::upload::hash::of_bytes;
 
 /// Who signs.
 pub struct RequestSigner<'a> {

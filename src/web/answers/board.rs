@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::said::TroubleView;
+
 /// Buttons and lights, in the order of the config.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -12,7 +14,8 @@ pub struct BoardView {
     /// The chip with the pins, for people.
     pub chip: Option<String>,
     /// Why no pin can be used; null: nothing is in the way.
-    pub trouble: Option<String>,
+    #[serde(flatten)]
+    pub trouble: TroubleView,
     pub buttons: Vec<ButtonView>,
     pub leds: Vec<LedView>,
 }
@@ -26,7 +29,8 @@ pub struct ButtonView {
     /// Null: cannot be told.
     pub held: Option<bool>,
     /// Why it does not work, or that it is stuck.
-    pub trouble: Option<String>,
+    #[serde(flatten)]
+    pub trouble: TroubleView,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -44,5 +48,6 @@ pub struct LedView {
     /// As the pin has it; null: cannot be told.
     pub lit: Option<bool>,
     /// Why it cannot be set.
-    pub trouble: Option<String>,
+    #[serde(flatten)]
+    pub trouble: TroubleView,
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::said::SentenceCode;
+use super::said::{SentenceCode, TroubleView};
 use crate::base::{CameraId, Press};
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -93,7 +93,8 @@ pub struct ExportView {
     /// 0 where it has.
     pub window_ends_in_ms: u64,
     /// With `retrying`: what the disk said.
-    pub trouble: Option<String>,
+    #[serde(flatten)]
+    pub trouble: TroubleView,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::said::TroubleView;
 use crate::base::sentence::Arg;
 
 /// Whether presses give clips. Who has no token gets of each reason only its code and what is wrong, not where.
@@ -101,6 +102,9 @@ pub struct HealthView {
     /// Since the start.
     pub disk_errors: u64,
     pub last_disk_error: Option<String>,
+    /// Of `last_disk_error`.
+    pub last_disk_error_code: Option<String>,
+    pub last_disk_error_args: BTreeMap<String, Arg>,
     pub clock: ClockView,
     /// Of hindsight.
     pub version: &'static str,
@@ -111,10 +115,8 @@ pub struct HealthView {
 pub struct StorageView {
     pub path: String,
     /// Null: it is there and can be written.
-    pub trouble: Option<String>,
-    /// Of `trouble`.
-    pub trouble_code: Option<String>,
-    pub trouble_args: BTreeMap<String, Arg>,
+    #[serde(flatten)]
+    pub trouble: TroubleView,
     pub free_bytes: u64,
     pub total_bytes: u64,
 }

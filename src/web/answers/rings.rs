@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::captures::PendingPhase;
+use super::said::TroubleView;
 use crate::base::{CameraId, PressId};
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -18,7 +19,8 @@ pub enum RingView {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct UnreadRingView {
     pub camera_id: CameraId,
-    pub trouble: String,
+    #[serde(flatten)]
+    pub trouble: TroubleView,
     pub readers: Vec<RingReaderView>,
 }
 

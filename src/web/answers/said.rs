@@ -57,3 +57,23 @@ impl From<Sentence> for SentenceCode {
         }
     }
 }
+
+/// What is wrong with something; all null: nothing is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct TroubleView {
+    pub trouble: Option<String>,
+    /// Of `trouble`.
+    pub trouble_code: Option<String>,
+    pub trouble_args: BTreeMap<String, Arg>,
+}
+
+impl From<Option<Sentence>> for TroubleView {
+    fn from(trouble: Option<Sentence>) -> TroubleView {
+        trouble.map_or_else(TroubleView::default, |said| TroubleView {
+            trouble: Some(said.text),
+            trouble_code: Some(said.code),
+            trouble_args: said.args,
+        })
+    }
+}

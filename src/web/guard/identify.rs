@@ -8,7 +8,7 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
@@ -21,7 +21,7 @@ use super::principal::Principal;
 use super::sentence::GuardSentence;
 use super::tries::Tries;
 use crate::access::{AccessError, AccessStore, Moment, SecretHash};
-use crate::base::{Clock, Coded};
+use crate::base::{Clock, Coded, lock};
 use crate::config::Secret;
 use crate::web::refusal::ApiRefusal;
 
@@ -208,7 +208,7 @@ impl Guard {
         let Peer::Address(address) = peer else {
             return Ok(());
         };
-        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tries = lock(&self.tries);
         tries
             .begin(address, self.clock.mono_ns())
             .map_err(|wait| wait.seconds)
@@ -217,7 +217,7 @@ impl Guard {
     /// It was the right one.
     pub fn try_succeeded(&self, peer: Peer) {
         if let Peer::Address(address) = peer {
-            let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut tries = lock(&self.tries);
             tries.succeeded(address);
         }
     }

@@ -76,17 +76,9 @@ async fn change(
 
 fn refused(refusal: QueueRefusal) -> ApiRefusal {
     let (status, said) = match refusal {
-        QueueRefusal::Unknown { job } => {
-            (StatusCode::NOT_FOUND, RequestSentence::JobUnknown { job })
-        }
-        QueueRefusal::Ambiguous { job, count } => (
-            StatusCode::CONFLICT,
-            RequestSentence::JobAmbiguous { job, count },
-        ),
-        QueueRefusal::Unavailable { error } => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            RequestSentence::QueueUnavailable { error },
-        ),
+        QueueRefusal::Unknown(said) => (StatusCode::NOT_FOUND, said),
+        QueueRefusal::Ambiguous(said) => (StatusCode::CONFLICT, said),
+        QueueRefusal::Unavailable(said) => (StatusCode::SERVICE_UNAVAILABLE, said),
     };
-    ApiRefusal::new(status, said)
+    ApiRefusal::said(status, said)
 }
