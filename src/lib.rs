@@ -40,6 +40,17 @@
 //! * [`service`]: composition root: builds, starts, watches and stops everything
 //! * [`commands`]: one file a command of the program; with `service` the only place that knows all rooms
 
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::cast_lossless,
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss
+    )
+)]
+
 pub mod access;
 pub mod appliance;
 pub mod base;

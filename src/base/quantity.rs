@@ -35,6 +35,23 @@ macro_rules! quantities {
     };
 }
 
+/// Counts as floats, for figures that people read: exact up to 2^53, which no size or duration here reaches.
+pub trait ToFloat {
+    fn to_float(self) -> f64;
+}
+
+macro_rules! floats {
+    ($($number:ty),*) => {
+        $(impl ToFloat for $number {
+            #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+            fn to_float(self) -> f64 {
+                self as f64
+            }
+        })*
+    };
+}
+floats!(u64, i64, usize);
+
 quantities! {
     /// Whole megabytes for people, bytes for programs.
     pub struct Megabytes(f, bytes: u64) { write!(f, "{} MB", bytes / 1_000_000) }

@@ -15,6 +15,7 @@ use super::exit::WRONG;
 use super::run::rings_bytes;
 use super::{latency, parse};
 use crate::base::CameraId;
+use crate::base::quantity::ToFloat;
 use crate::config::{Camera, Config};
 use crate::disk::{Disk, mounted::missing_mount};
 use crate::finish::Picture;
@@ -141,7 +142,7 @@ fn largest(probes: &[Result<Probe, ProbeError>]) -> Option<Picture> {
 }
 
 fn row(camera: &Camera, probe: &Probe) -> Vec<String> {
-    let s = |ms: u64| format!("{:.1}", ms as f64 / 1000.0);
+    let s = |ms: u64| format!("{:.1}", ms.to_float() / 1000.0);
     let gop = match (probe.shortest_gop_ms, probe.longest_gop_ms) {
         (Some(short), Some(long)) if s(short) != s(long) => {
             format!("{} to {} s", s(short), s(long))
@@ -155,7 +156,7 @@ fn row(camera: &Camera, probe: &Probe) -> Vec<String> {
         camera.name.clone(),
         format!("{} {}x{}{b_frames}", probe.codec, probe.width, probe.height),
         format!("{:.1}", probe.fps),
-        format!("{:.1} Mbit/s", probe.bitrate_bps as f64 / 1e6),
+        format!("{:.1} Mbit/s", probe.bitrate_bps.to_float() / 1e6),
         gop,
         probe.audio.clone().unwrap_or_else(|| "none".to_owned()),
         if probe.sender_reports { "yes" } else { "no" }.to_owned(),

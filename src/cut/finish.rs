@@ -11,6 +11,7 @@ use super::sound::{PictureTime, Sound, sound};
 use super::taken::Told;
 use super::types::{Certainty, CutReport, Ended, FinishedCut, Gap, GapReason};
 use super::window::Plan;
+use crate::base::quantity::ToFloat;
 use crate::base::{Coded, Sentence};
 use crate::media::{TICKS_90K, Track, TrackParams};
 use crate::mp4::{ClipIndex, ClipTrack, Sample};
@@ -215,7 +216,7 @@ fn report(
         width: first.map_or(0, |p| p.width),
         height: first.map_or(0, |p| p.height),
         audio_codec: sound.map(|s| s.codec),
-        fps: (TICKS_90K as f64 / span.typical_90k.max(1) as f64 * 1000.0).round() / 1000.0,
+        fps: (TICKS_90K.to_float() / span.typical_90k.max(1).to_float() * 1000.0).round() / 1000.0,
         duration_sec: seconds(span.end_90k - span.start_90k),
         pre_seconds: seconds((plan.press_90k - span.start_90k).max(0)),
         post_seconds: seconds((span.end_90k - plan.press_90k).max(0)),

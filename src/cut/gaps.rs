@@ -4,6 +4,7 @@
 
 use super::pictures::{Evidence, PlacedPicture};
 use super::types::{Damaged, Gap, GapReason};
+use crate::base::quantity::ToFloat;
 use crate::media::{TICKS_90K, Track};
 
 /// Without any sign of a loss a camera's pause is a gap from here on.
@@ -12,7 +13,7 @@ const PAUSE_90K: i64 = TICKS_90K / 2;
 /// Seconds of 90 kHz ticks, to the microsecond: people read them.
 pub(super) fn seconds(ticks_90k: i64) -> f64 {
     // Exact up to 2^53 ticks: 3000 years.
-    (ticks_90k as f64 / TICKS_90K as f64 * 1e6).round() / 1e6
+    (ticks_90k.to_float() / TICKS_90K.to_float() * 1e6).round() / 1e6
 }
 
 /// The clip's time, on the reference timeline.

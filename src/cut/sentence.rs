@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use crate::base::quantity::ToFloat;
 use crate::base::sentence::{Arg, ToArg};
 use crate::media::TICKS_90K;
 
@@ -63,7 +64,11 @@ impl Tenths {
 impl fmt::Display for Tenths {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Exact up to 2^53 ticks: 3000 years.
-        write!(f, "{:.1} s", self.ticks_90k as f64 / TICKS_90K as f64)
+        write!(
+            f,
+            "{:.1} s",
+            self.ticks_90k.to_float() / TICKS_90K.to_float()
+        )
     }
 }
 

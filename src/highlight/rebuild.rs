@@ -14,6 +14,7 @@ use super::sidecar::Sidecar;
 use super::store::OpenStorage;
 use super::types::Outcome;
 use crate::base::Coded;
+use crate::base::quantity::ToFloat;
 use crate::cut::{CutReport, Ended};
 use crate::media::Codec;
 use crate::mp4::{self, Inspected};
@@ -104,15 +105,15 @@ fn from_index(seen: &Inspected, camera: &CameraRecord) -> CutReport {
     let video = seen.tracks.first();
     let entry = video.and_then(|track| track.entries.first());
     let shown = video.map_or(0, |track| track.shown().count());
-    let duration_sec = seen.duration_90k as f64 / 90_000.0;
-    let pre_sec = (camera.plan.window.pre_ms as f64 / 1000.0).min(duration_sec);
+    let duration_sec = seen.duration_90k.to_float() / 90_000.0;
+    let pre_sec = (camera.plan.window.pre_ms.to_float() / 1000.0).min(duration_sec);
     let audio = seen.tracks.get(1).and_then(|track| track.entries.first());
     CutReport {
         codec: entry.map_or(Codec::H264, |e| e.codec),
         width: entry.map_or(0, |e| e.width),
         height: entry.map_or(0, |e| e.height),
         audio_codec: audio.map(|e| e.codec),
-        fps: shown as f64 / duration_sec.max(0.001),
+        fps: shown.to_float() / duration_sec.max(0.001),
         duration_sec,
         pre_seconds: pre_sec,
         post_seconds: duration_sec - pre_sec,

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 
+use crate::base::quantity::ToFloat;
 use crate::base::{CameraId, Press, Sentence};
 use crate::cut::CutReport;
 pub use crate::queue::sidecar::*;
@@ -153,5 +154,5 @@ fn clock(about: &About<'_>) -> ClockFacts {
 
 fn seconds(ms: u64) -> f64 {
     // Exact for any window that a ring can hold.
-    ms as f64 / 1000.0
+    ms.to_float() / 1000.0
 }

@@ -8,6 +8,8 @@ use crate::config::RingSettings;
 
 /// Seconds over which the bitrate is taken.
 const RATE_S: u64 = 10;
+/// One for each of these seconds.
+const SLOTS: usize = 10;
 /// What a ring must hold beyond window and GOP.
 const MARGIN_MS: u64 = 5_000;
 
@@ -29,7 +31,7 @@ pub struct StreamWatch {
     shortest_gop_ms: Option<u64>,
     key_frames: u64,
     /// Bytes by second; a slot is the second modulo the size.
-    seconds: [(u64, u64); RATE_S as usize],
+    seconds: [(u64, u64); SLOTS],
     first_s: Option<u64>,
 }
 
@@ -38,7 +40,7 @@ impl StreamWatch {
     pub fn bytes(&mut self, len: usize, arrival_mono_ns: u64) {
         let second = arrival_mono_ns / 1_000_000_000;
         self.first_s.get_or_insert(second);
-        let slot = &mut self.seconds[usize::try_from(second % RATE_S).unwrap_or(0)];
+        let slot = &mut self.seconds[usize::try_from(second).unwrap_or(0) % SLOTS];
         if slot.0 != second {
             *slot = (second, 0);
         }

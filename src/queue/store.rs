@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 use super::sidecar::{LARGEST_SIDECAR, MarkedMeta, Sidecar};
 use super::work::Finished;
+use crate::base::quantity::ToFloat;
 use crate::base::{hex, lock};
 use crate::disk::{Disk, File, Lock};
 use crate::media::Track;
@@ -167,7 +168,7 @@ impl Sidecars {
         let Ok(seen) = mp4::inspect_encoded(reader, size_bytes) else {
             return Ok(None);
         };
-        let duration_sec = seen.duration_90k as f64 / 90_000.0;
+        let duration_sec = seen.duration_90k.to_float() / 90_000.0;
         let of = |wanted: Track| seen.tracks.iter().find(move |t| t.track() == wanted);
         let entry = of(Track::Video).and_then(|t| t.entries.first());
         let same = (duration_sec - clip.duration_sec).abs() <= 1.5 / clip.fps.max(1.0);

@@ -1,6 +1,7 @@
 //! Saying things to people on the terminal.
 
 use crate::base::lock;
+use crate::base::quantity::ToFloat;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -117,7 +118,7 @@ pub(crate) fn bytes(bytes: u64) -> String {
     match bytes {
         0..1_000_000 => format!("{} kB", bytes.div_ceil(1000)),
         1_000_000..1_000_000_000 => format!("{} MB", bytes.div_ceil(1_000_000)),
-        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+        _ => format!("{:.1} GB", bytes.to_float() / 1e9),
     }
 }
 

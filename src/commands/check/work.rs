@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::found::CheckFindings;
+use crate::base::quantity::ToFloat;
 use crate::base::{Clock, RealClock, Stop};
 use crate::config::Config;
 use crate::config::Corner;
@@ -53,7 +54,7 @@ fn tell(config: &Config, picture: Picture, trial: &Trial, found: &mut CheckFindi
         "marking {}, {}: about {} for a clip of {} at {size}",
         trial.program,
         trial.coder,
-        about(each_s * clip_ms as f64 / 1000.0),
+        about(each_s * clip_ms.to_float() / 1000.0),
         say::seconds(clip_ms),
     );
     drawn(config);

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::checker::StorageChecker;
 use crate::base::hex;
+use crate::base::quantity::ToFloat;
 use crate::highlight::sidecar::{Meta, Sidecar, Status};
 use crate::media::{Codec, TICKS_90K, Track, nal};
 use crate::mp4::{self, Inspected};
@@ -163,7 +164,7 @@ fn against_meta(clip: &Inspected, meta: &Meta) -> Option<String> {
     if audio != meta.audio_codec {
         return Some("its sidecar is wrong about its sound".to_owned());
     }
-    let plays = clip.duration_90k as f64 / TICKS_90K as f64;
+    let plays = clip.duration_90k.to_float() / TICKS_90K.to_float();
     if (plays - meta.duration_sec).abs() > 0.0011 {
         return Some(format!(
             "it plays {plays:.3} s; its sidecar says {:.3} s",

@@ -71,8 +71,11 @@ fn pressed_at(about: &Sidecar) -> Option<String> {
     wall.is_set().then(|| format!("{instant:.3}"))
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "seconds of a clip: far from where a float loses milliseconds"
+)]
 fn ms(seconds: f64) -> i64 {
-    // Seconds of a clip: far from where a float loses milliseconds.
     (seconds * 1000.0).round() as i64
 }
 
