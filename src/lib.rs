@@ -40,6 +40,8 @@
 //! * [`service`]: composition root: builds, starts, watches and stops everything
 //! * [`commands`]: one file a command of the program; with `service` the only place that knows all rooms
 
+// What a room's header points at may be the room's own; what a command says of its arguments is no HTML.
+#![allow(rustdoc::private_intra_doc_links, rustdoc::invalid_html_tags)]
 #![cfg_attr(
     not(test),
     warn(

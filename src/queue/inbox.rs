@@ -42,7 +42,7 @@ impl Mail {
     }
 }
 
-/// An inbox for whoever writes sidecars, and its mail for [`Queue::start`].
+/// An inbox for whoever writes sidecars, and its mail for [`Queue::start`](super::Queue::start).
 pub fn inbox() -> (Inbox, Mail) {
     let (send, receive) = unbounded();
     let inbox = Inbox(send);

@@ -106,7 +106,7 @@ pub fn pieces(
     Ok(())
 }
 
-/// What [`hex`](crate::base::hex) wrote; `None` if it is anything else.
+/// What [`hex`](fn@crate::base::hex)(crate::base::hex) wrote; `None` if it is anything else.
 pub fn from_hex(text: &str) -> Option<Hash> {
     let digits = text.as_bytes();
     if digits.len() != 64 || !text.is_ascii() {

@@ -1,6 +1,6 @@
 //! Who asks, and what they may do.
 //!
-//! `identify` makes a [`Principal`] of a request; `principal` says what it may; `tries` counts wrong passwords.
+//! `identify` makes a [`Principal`](principal::Principal) of a request; `principal` says what it may; `tries` counts wrong passwords.
 //! Not here: users and sessions themselves (`access`).
 
 pub(super) mod headers;
