@@ -63,7 +63,6 @@ pub enum GapReason {
 /// A hole. Times in seconds from the clip's first frame, as played; what lies
 /// outside the clip is before 0 or after its end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Gap {
     pub track: Track,
     pub start_sec: f64,
@@ -79,7 +78,6 @@ pub struct Gap {
 
 /// Frames that are shown but perhaps smeared.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Damaged {
     pub start_sec: f64,
     pub end_sec: f64,

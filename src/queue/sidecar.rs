@@ -1,6 +1,9 @@
 //! The sidecar: the JSON beside a clip, the one durable record of the
 //! highlight's state. Its schema is `schemas/sidecar.schema.json`.
 //!
+//! Fields may be added, and none changes its meaning: a box that goes back to an older version reads
+//! what it knows and leaves out the rest.
+//!
 //! Not here: how a cut is described in it (`highlight`), when it is read and checked.
 
 use std::collections::BTreeMap;
@@ -57,7 +60,6 @@ pub enum Stage {
 
 /// The marked video.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct MarkedMeta {
     pub codec: Codec,
     pub width: u16,
@@ -94,7 +96,6 @@ pub enum UploadStatus {
 
 /// One upload target's state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct TargetState {
     /// The target's id in the configuration.
     pub target: String,
@@ -161,7 +162,6 @@ pub enum Kind {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Meta {
     pub codec: Codec,
     pub width: u16,
@@ -175,7 +175,6 @@ pub struct Meta {
 
 /// The camera's clock against the box's, and the box's against the world's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ClockFacts {
     pub boot_id: BootId,
     pub wall_synchronised: bool,
@@ -190,7 +189,6 @@ pub struct ClockFacts {
 
 /// The picture at `anchor_90k` came at `anchor_mono_ns` with the least delay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct MappingFacts {
     pub press_90k: i64,
     pub anchor_90k: i64,
@@ -198,14 +196,12 @@ pub struct MappingFacts {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Requested {
     pub pre_seconds: f64,
     pub post_seconds: f64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct SidecarCamera {
     pub id: CameraId,
     pub name: String,
@@ -213,7 +209,6 @@ pub struct SidecarCamera {
 
 /// The file, in the order of its keys.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Sidecar {
     #[serde(rename = "type")]
     pub kind: Kind,
