@@ -83,15 +83,27 @@ impl Heard {
         panic!("systemd never heard {begin}, only {all:?}");
     }
 
+    /// It has its name a moment after it was born.
     fn thread(&self, name: &str) -> Pid {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(thread) = self.thread_now(name) {
+                return thread;
+            }
+            assert!(Instant::now() < until, "there is no thread {name}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn thread_now(&self, name: &str) -> Option<Pid> {
         for thread in std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap() {
             let path = thread.unwrap().path();
-            if std::fs::read_to_string(path.join("comm")).unwrap().trim() == name {
+            if std::fs::read_to_string(path.join("comm")).is_ok_and(|comm| comm.trim() == name) {
                 let number = path.file_name().unwrap().to_string_lossy().parse().unwrap();
-                return Pid::from_raw(number);
+                return Some(Pid::from_raw(number));
             }
         }
-        panic!("there is no thread {name}");
+        None
     }
 
     fn end(&mut self) -> String {

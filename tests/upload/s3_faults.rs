@@ -388,7 +388,7 @@ fn parts_are_taken_back_when_nobody_will_try_again() {
 fn a_slow_server_is_no_silent_one() {
     let Some(s3) = S3::start() else { return };
     let limits = Limits {
-        idle: std::time::Duration::from_secs(2),
+        idle: std::time::Duration::from_secs(5),
         ..LIMITS
     };
     let highlight = Highlight::of(4_000_000);
