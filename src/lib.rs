@@ -22,6 +22,8 @@
 //! * [`cut`]: pure: footage in, an exact plan of samples and edits out
 //! * [`disk`]: temp → write → sync → rename → sync directory; free space
 //! * [`storage`]: where what lies on the storage, and what its files are called
+//! * [`spawn`]: programs in processes of their own
+//! * [`cage`]: how a process that reads what strangers send locks itself in
 //! * [`access`]: who may sign in: users, sessions, shared links; their files
 //! * [`ring`]: the shared-memory ring: one writer, any number of readers
 //! * [`ingest`]: RTSP (retina) → ring; reconnect policy, stall watch, timeline
@@ -57,6 +59,7 @@ pub mod access;
 pub mod appliance;
 pub mod base;
 pub mod board;
+pub mod cage;
 pub mod commands;
 pub mod config;
 pub mod cut;
@@ -72,6 +75,7 @@ pub mod mp4;
 pub mod queue;
 pub mod ring;
 pub mod service;
+pub mod spawn;
 pub mod storage;
 pub mod tap;
 pub mod trigger;

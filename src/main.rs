@@ -6,9 +6,14 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cli::Cli;
+use hindsight::cage::CountingAllocator;
 use hindsight::commands::Command;
 use hindsight::service::{logging, panics};
 use hindsight::trigger::give_terminal_back;
+
+/// The system's; in a process that reads cameras it counts.
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

@@ -9,6 +9,7 @@
 //! * [`board`]: pins, buttons and lights, also without the service
 //! * [`update`]: a new system into the other slot of the image, and its confirmation
 //! * [`appliance`]: for the units of our own SD image
+//! * [`ingest`]: what the service starts to read cameras
 //! * [`check`], [`ring`], [`tap`], [`verify`]: look at cameras, rings and files
 //!
 //! A new command is a file with `Args` and a line in [`Command`].
@@ -26,6 +27,7 @@ mod client;
 mod common;
 mod demo;
 mod exit;
+mod ingest;
 mod latency;
 mod local;
 mod parse;
@@ -59,6 +61,8 @@ pub enum Command {
     Update(update::Args),
     Appliance(appliance::Args),
     Verify(verify::Args),
+    #[command(hide = true)]
+    Ingest(ingest::Args),
 }
 
 impl Command {
@@ -77,6 +81,7 @@ impl Command {
             Command::Update(args) => args.run(common),
             Command::Appliance(args) => args.run(common),
             Command::Verify(args) => args.run(common),
+            Command::Ingest(args) => args.run(),
         }
     }
 }

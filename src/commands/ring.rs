@@ -106,6 +106,8 @@ fn others(path: &Path, writer_pid: u32) -> Vec<String> {
     let Ok(processes) = fs::read_dir("/proc") else {
         return Vec::new();
     };
+    // The service, whose other process writes the ring.
+    let service = parent_of(writer_pid);
     let own = std::process::id();
     let mut found = Vec::new();
     for process in processes.flatten() {
@@ -113,7 +115,8 @@ fn others(path: &Path, writer_pid: u32) -> Vec<String> {
             .file_name()
             .to_str()
             .and_then(|n| n.parse::<u32>().ok());
-        let Some(pid) = pid.filter(|pid| *pid != own && *pid != writer_pid) else {
+        let ours = |pid: &u32| *pid == own || *pid == writer_pid || Some(*pid) == service;
+        let Some(pid) = pid.filter(|pid| !ours(pid)) else {
             continue;
         };
         let maps = fs::read_to_string(process.path().join("maps")).unwrap_or_default();
@@ -126,4 +129,10 @@ fn others(path: &Path, writer_pid: u32) -> Vec<String> {
         }
     }
     found
+}
+
+fn parent_of(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let behind_name = stat.rsplit_once(')')?.1;
+    behind_name.split_whitespace().nth(1)?.parse().ok()
 }

@@ -11,6 +11,7 @@ use super::checker::Checker;
 use super::finish::Finish;
 use super::highlight::Highlight;
 use super::http::Http;
+use super::ingest::IngestSettings;
 use super::keys::TableSpec;
 use super::led::Led;
 use super::log::Log;
@@ -24,7 +25,7 @@ use super::trigger::Trigger;
 use super::upload::UploadSettings;
 use super::venue::Venue;
 use super::{
-    board, button, camera, finish, highlight, http, led, log, logo, queue, reconnect, ring,
+    board, button, camera, finish, highlight, http, ingest, led, log, logo, queue, reconnect, ring,
     storage, target, trigger, upload, venue,
 };
 
@@ -36,6 +37,7 @@ pub static TABLES: &[&TableSpec] = &[
     &highlight::TABLE,
     &trigger::TABLE,
     &reconnect::TABLE,
+    &ingest::TABLE,
     &camera::TABLE,
     &http::TABLE,
     &log::TABLE,
@@ -66,6 +68,7 @@ pub struct Config {
     pub highlight: Highlight,
     pub trigger: Trigger,
     pub reconnect: Reconnect,
+    pub ingest: IngestSettings,
     /// At least one, but where `Sources` allow none; ids are unique.
     pub cameras: Vec<Camera>,
     pub http: Http,
@@ -98,6 +101,7 @@ pub fn check(check: &mut Checker<'_>) -> Config {
         ring: ring::check(check, &highlight, &buttons),
         trigger: trigger::check(check),
         reconnect: reconnect::check(check),
+        ingest: ingest::check(check),
         http: http::check(check),
         log: log::check(check),
         board: board::check(check),

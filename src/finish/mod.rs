@@ -4,7 +4,6 @@
 //! is read back before anybody sees it.
 //! Not here: which clip is next and what is kept of a failure (`queue`), where the result goes (`upload`).
 
-mod child;
 mod clip;
 mod ffmpeg_finisher;
 mod files;
@@ -18,7 +17,6 @@ mod run;
 #[cfg(test)]
 mod samples;
 pub mod sentence;
-mod sys;
 mod tools;
 mod trial;
 pub mod words;

@@ -16,11 +16,11 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, killpg};
 use nix::time::{clock_getcpuclockid, clock_gettime};
 
-use super::child::Child;
 use super::sentence::FinishingSentence;
 use crate::base::quantity::Megabytes;
 use crate::base::{Clock, Coded, RealClock, Sentence, Stop, StopLevel, lock};
 use crate::disk::Disk;
+use crate::spawn::Child;
 
 /// What it may take.
 #[derive(Clone, Debug)]

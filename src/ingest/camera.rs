@@ -20,9 +20,10 @@ use crate::ring::RingWriter;
 
 use super::gop::RingCapacity;
 use super::normalizer::{FrameOutcome, Normalizer};
+use super::reach::{self, Names};
 use super::reconnect::{ConnectionEnd, ReconnectPolicy};
 use super::sentence::CaptureSentence;
-use super::session::{self, Playing, StartTimes, StreamItem};
+use super::session::{Playing, StartTimes, StreamItem};
 use super::settings::{Limits, Settings};
 use super::state::{CameraShared, ConnectionPhase, Words};
 
@@ -41,12 +42,26 @@ pub(super) struct Task {
     clock: Arc<dyn Clock>,
     shared: Arc<CameraShared>,
     group: Arc<SessionGroup>,
+    names: Names,
     start_times: StartTimes,
     words: Words,
     /// `words` could not be told yet.
     untold: bool,
     /// Lines that were said and need not be said again at every connection.
-    said: BTreeSet<String>,
+    said: SaidOnce,
+}
+
+/// Lines that were said. A camera that makes up ever new ones is no longer listened to.
+#[derive(Debug, Default)]
+struct SaidOnce(BTreeSet<String>);
+
+impl SaidOnce {
+    const MOST: usize = 64;
+
+    /// Whether it is new, and worth saying.
+    fn insert(&mut self, line: String) -> bool {
+        self.0.len() < SaidOnce::MOST && self.0.insert(line)
+    }
 }
 
 /// Whether the camera is to be connected again.
@@ -57,6 +72,7 @@ enum Go {
 }
 
 impl Task {
+    #[allow(clippy::too_many_arguments)]
     pub fn new(
         camera: &Camera,
         writer: RingWriter,
@@ -65,6 +81,7 @@ impl Task {
         clock: Arc<dyn Clock>,
         limits: Limits,
         group: Arc<SessionGroup>,
+        names: Names,
     ) -> Task {
         Task {
             config: camera.clone(),
@@ -75,10 +92,11 @@ impl Task {
             clock,
             shared,
             group,
+            names,
             start_times: StartTimes::default(),
             words: Words::default(),
             untold: true,
-            said: BTreeSet::new(),
+            said: SaidOnce::default(),
         }
     }
 
@@ -102,8 +120,9 @@ impl Task {
     async fn round(&mut self) -> Go {
         self.words.attempts += 1;
         self.enter(ConnectionPhase::Connecting, None);
-        let connected = session::connect(
+        let connected = reach::connect(
             &self.config,
+            &self.names,
             &self.group,
             self.limits.connect,
             &mut self.start_times,

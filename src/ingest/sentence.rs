@@ -42,6 +42,21 @@ crate::sentences! {
         NoKeyFrame {} = "camera_no_key_frame":
             "the camera sends pictures but no key frame: set its I-frame interval (GOP) to 1 or 2 s",
         ProgramFault {} = "camera_program_fault": "a fault in this program ended the connection",
+        ReaderEnded { code: i64 } = "camera_reader_ended": "the process that reads it ended with code {code}",
+        ReaderKilled { signal: String } = "camera_reader_killed": "the process that reads it was killed by {signal}",
+        ReaderMemory { limit_mb: u64 } = "camera_reader_memory":
+            "what it sends needed more than {limit_mb} MB of memory: the process that reads it was ended",
+        ReadersMemory { limit_mb: u64 } = "camera_readers_memory":
+            "all cameras together needed more than {limit_mb} MB of memory ([ingest] memory): the process that reads it was ended, which had most",
+        ReaderHung { silent_s: u64 } = "camera_reader_hung":
+            "the process that reads it stood still for {silent_s} s and was ended",
+        ReaderNonsense { what: String } = "camera_reader_nonsense":
+            "the process that reads it made no sense and was ended: {what}",
+        ReaderNotStarted { error: String } = "camera_reader_not_started":
+            "no process can be started that reads it: {error}",
+        ReaderWithoutRing { error: String } = "camera_reader_without_ring": "its ring cannot be opened: {error}",
+        ReaderShared {} = "camera_reader_shared": "the process that reads it was ended for another camera",
+        ReaderHeavy {} = "camera_reader_heavy": "it is so much work that it gets a process of its own",
         GivenUp { why: Sentence } = "camera_given_up": "{why}; given up after reconnect.max_attempts",
         TrackLeftOut { media: String, encoding: String } = "camera_track_left_out":
             "its {media} track in {encoding} is left out: only H.264, H.265 and AAC are taken, one track of each kind",

@@ -3,14 +3,17 @@
 //! Not here: what it means (`health`).
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, TryLockError};
+use std::sync::{Arc, Mutex, OnceLock, TryLockError};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 
-use crate::base::{CameraId, Sentence, lock};
+use crate::base::{CameraId, Coded, Sentence, lock};
+
+use super::sentence::BufferSentence;
 
 /// Where a camera's connection stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConnectionPhase {
     /// Being connected, or connected and not yet sending pictures.
@@ -80,7 +83,8 @@ pub struct CameraState {
 }
 
 /// The part of a camera's state that is text or changes rarely.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Words {
     pub phase: ConnectionPhase,
     pub since_mono_ns: u64,
@@ -92,13 +96,45 @@ pub(super) struct Words {
     pub warnings: Vec<Sentence>,
 }
 
+/// What is counted of a camera.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Counters {
+    pub last_au_mono_ns: u64,
+    pub next_try_mono_ns: u64,
+    pub lost_packets: u64,
+    pub access_units: u64,
+    pub skipped: u64,
+    pub too_large: u64,
+    pub bytes: u64,
+    pub epochs: u32,
+    pub bitrate_bps: u64,
+    pub longest_gop_ms: u64,
+}
+
+impl Counters {
+    /// The same since an earlier start, whose counts these were: sums go on, all else is as it is now.
+    pub fn after(self, earlier: &Counters) -> Counters {
+        Counters {
+            last_au_mono_ns: self.last_au_mono_ns.max(earlier.last_au_mono_ns),
+            lost_packets: self.lost_packets.saturating_add(earlier.lost_packets),
+            access_units: self.access_units.saturating_add(earlier.access_units),
+            skipped: self.skipped.saturating_add(earlier.skipped),
+            too_large: self.too_large.saturating_add(earlier.too_large),
+            bytes: self.bytes.saturating_add(earlier.bytes),
+            epochs: self.epochs.max(earlier.epochs),
+            ..self
+        }
+    }
+}
+
 /// What the camera's task and those who ask share. Counters are written by the
 /// task alone; `words` too, and it never waits for the lock: a reader that was
 /// put to sleep while it held it must not hold up a camera (law 1).
 #[derive(Debug)]
 pub(super) struct CameraShared {
     pub camera: CameraId,
-    pub ring: Sentence,
+    ring: OnceLock<Sentence>,
     pub last_au_mono_ns: AtomicU64,
     pub next_try_mono_ns: AtomicU64,
     pub lost_packets: AtomicU64,
@@ -110,13 +146,16 @@ pub(super) struct CameraShared {
     pub bitrate_bps: AtomicU64,
     pub longest_gop_ms: AtomicU64,
     words: Mutex<Words>,
+    /// Who waits for other words.
+    told: Arc<Notify>,
 }
 
 impl CameraShared {
-    pub fn new(camera: CameraId, ring: Sentence) -> CameraShared {
+    /// `told` hears of other words.
+    pub fn new(camera: CameraId, told: Arc<Notify>) -> CameraShared {
         CameraShared {
             camera,
-            ring,
+            ring: OnceLock::new(),
             last_au_mono_ns: AtomicU64::new(0),
             next_try_mono_ns: AtomicU64::new(0),
             lost_packets: AtomicU64::new(0),
@@ -128,7 +167,52 @@ impl CameraShared {
             bitrate_bps: AtomicU64::new(0),
             longest_gop_ms: AtomicU64::new(0),
             words: Mutex::new(Words::default()),
+            told,
         }
+    }
+
+    /// How the ring was found; what was said first counts.
+    pub fn found_ring(&self, found: Sentence) {
+        let _ = self.ring.set(found);
+    }
+
+    pub fn counters(&self) -> Counters {
+        Counters {
+            last_au_mono_ns: self.last_au_mono_ns.load(Relaxed),
+            next_try_mono_ns: self.next_try_mono_ns.load(Relaxed),
+            lost_packets: self.lost_packets.load(Relaxed),
+            access_units: self.access_units.load(Relaxed),
+            skipped: self.skipped.load(Relaxed),
+            too_large: self.too_large.load(Relaxed),
+            bytes: self.bytes.load(Relaxed),
+            epochs: self.epochs.load(Relaxed),
+            bitrate_bps: self.bitrate_bps.load(Relaxed),
+            longest_gop_ms: self.longest_gop_ms.load(Relaxed),
+        }
+    }
+
+    /// For whoever was told them by another process.
+    pub fn set_counters(&self, to: &Counters) {
+        self.last_au_mono_ns.store(to.last_au_mono_ns, Relaxed);
+        self.next_try_mono_ns.store(to.next_try_mono_ns, Relaxed);
+        self.lost_packets.store(to.lost_packets, Relaxed);
+        self.access_units.store(to.access_units, Relaxed);
+        self.skipped.store(to.skipped, Relaxed);
+        self.too_large.store(to.too_large, Relaxed);
+        self.bytes.store(to.bytes, Relaxed);
+        self.epochs.store(to.epochs, Relaxed);
+        self.bitrate_bps.store(to.bitrate_bps, Relaxed);
+        self.longest_gop_ms.store(to.longest_gop_ms, Relaxed);
+    }
+
+    /// What was told last.
+    pub fn words(&self) -> Words {
+        lock(&self.words).clone()
+    }
+
+    /// As [`CameraShared::tell`], for who may wait.
+    pub fn set_words(&self, words: Words) {
+        *lock(&self.words) = words;
     }
 
     /// False if somebody is reading just now: to be told again later.
@@ -138,11 +222,15 @@ impl CameraShared {
             Err(TryLockError::Poisoned(told)) => told.into_inner().clone_from(words),
             Err(TryLockError::WouldBlock) => return false,
         }
+        self.told.notify_one();
         true
     }
 
     pub fn snapshot(&self, now_mono_ns: u64) -> CameraState {
-        let words = lock(&self.words).clone();
+        let words = self.words();
+        let counters = self.counters();
+        let ring = self.ring.get().cloned();
+        let ring = ring.unwrap_or_else(|| BufferSentence::Created {}.sentence());
         let some = |value: u64| (value > 0).then_some(value);
         let waits = matches!(
             words.phase,
@@ -152,7 +240,7 @@ impl CameraShared {
             camera: self.camera.clone(),
             state: words.phase,
             since_mono_ns: words.since_mono_ns,
-            last_au_mono_ns: some(self.last_au_mono_ns.load(Relaxed)),
+            last_au_mono_ns: some(counters.last_au_mono_ns),
             reason: words
                 .reason
                 .as_ref()
@@ -161,21 +249,21 @@ impl CameraShared {
             attempts: words.attempts,
             connections: words.connections,
             next_try_in_ms: waits.then(|| {
-                let at = self.next_try_mono_ns.load(Relaxed);
+                let at = counters.next_try_mono_ns;
                 at.saturating_sub(now_mono_ns) / 1_000_000
             }),
             video: words.video,
             audio: words.audio,
-            lost_packets: self.lost_packets.load(Relaxed),
-            access_units: self.access_units.load(Relaxed),
-            skipped_access_units: self.skipped.load(Relaxed),
-            too_large_access_units: self.too_large.load(Relaxed),
-            bytes: self.bytes.load(Relaxed),
-            epochs: self.epochs.load(Relaxed),
-            bitrate_bps: self.bitrate_bps.load(Relaxed),
-            longest_gop_ms: self.longest_gop_ms.load(Relaxed),
-            ring: self.ring.text.clone(),
-            ring_sentence: self.ring.clone(),
+            lost_packets: counters.lost_packets,
+            access_units: counters.access_units,
+            skipped_access_units: counters.skipped,
+            too_large_access_units: counters.too_large,
+            bytes: counters.bytes,
+            epochs: counters.epochs,
+            bitrate_bps: counters.bitrate_bps,
+            longest_gop_ms: counters.longest_gop_ms,
+            ring: ring.text.clone(),
+            ring_sentence: ring,
             warnings: words.warnings.iter().map(ToString::to_string).collect(),
             warning_sentences: words.warnings,
         }
@@ -191,15 +279,31 @@ impl CameraShared {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::super::sentence::BufferSentence;
     use super::*;
-    use crate::base::Coded;
 
     fn shared() -> CameraShared {
-        CameraShared::new(
-            CameraId::new("court1").unwrap(),
-            BufferSentence::Created {}.sentence(),
-        )
+        CameraShared::new(CameraId::new("court1").unwrap(), Arc::default())
+    }
+
+    #[test]
+    fn what_was_counted_before_a_restart_is_not_forgotten() {
+        let earlier = Counters {
+            access_units: 10,
+            last_au_mono_ns: 7,
+            bitrate_bps: 3,
+            epochs: 2,
+            ..Counters::default()
+        };
+        let now = Counters {
+            access_units: 5,
+            ..Counters::default()
+        };
+        let both = now.after(&earlier);
+        assert_eq!((both.access_units, both.last_au_mono_ns), (15, 7));
+        assert_eq!((both.bitrate_bps, both.epochs), (0, 2));
+        let shared = shared();
+        shared.set_counters(&both);
+        assert_eq!(shared.counters(), both);
     }
 
     #[test]

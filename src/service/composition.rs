@@ -4,6 +4,7 @@
 //! the queue goes on with what they left, web serves. Stopping: highlights finish while ingest goes on; then all leave.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -20,7 +21,7 @@ use super::status_view::StatusView;
 use crate::base::{BootId, Clock, Heartbeat, RealClock, Stop, StopLevel};
 use crate::config::Config;
 use crate::highlight::{CameraSettings, Event, Highlights, Settings};
-use crate::ingest::{self, CameraState, Ingest};
+use crate::ingest::{self, CameraState, Ingest, IngestError, ReaderProcesses};
 use crate::queue;
 use crate::storage::StorageLayout;
 use crate::storage::budget::Reserve;
@@ -31,6 +32,15 @@ use crate::web::{self, Limits, Server};
 pub(crate) enum ApiPort {
     Fixed,
     OrAnother,
+}
+
+/// Who reads the cameras.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CameraReaders {
+    /// Processes of this program, which harm at most themselves.
+    Processes,
+    /// Threads of this process: for tests, whose program is another.
+    Threads,
 }
 
 /// The running service.
@@ -58,16 +68,13 @@ impl Service {
     pub fn start(
         config: &Config,
         port: ApiPort,
+        readers: CameraReaders,
         stopper: &Stopper,
     ) -> Result<Service, ServiceError> {
         let clock: Arc<dyn Clock> = Arc::new(RealClock);
         let boot_id = BootId::of_this_boot().map_err(ServiceError::Boot)?;
         let board = panel::open(config, &clock).map_err(ServiceError::Thread)?;
-        let mut ingest = ingest::start(
-            ingest_settings(config, boot_id),
-            clock.clone(),
-            stopper.stop.clone(),
-        )?;
+        let mut ingest = start_ingest(config, boot_id, readers, &clock, stopper)?;
         let (inbox, mail) = queue::inbox();
         let highlights = Settings {
             old_rings: ingest.take_old_rings(),
@@ -261,6 +268,29 @@ fn leave(ingest: Arc<Ingest>) {
     if let Some(ingest) = Arc::into_inner(ingest) {
         ingest.join();
     }
+}
+
+/// Opens the rings, and has cameras read from now on.
+fn start_ingest(
+    config: &Config,
+    boot_id: BootId,
+    readers: CameraReaders,
+    clock: &Arc<dyn Clock>,
+    stopper: &Stopper,
+) -> Result<Ingest, IngestError> {
+    let settings = ingest_settings(config, boot_id);
+    let (clock, stop) = (clock.clone(), stopper.stop.clone());
+    if readers == CameraReaders::Threads {
+        return ingest::start(settings, clock, stop);
+    }
+    let processes = ReaderProcesses {
+        // Also where an update has put another in its place.
+        program: PathBuf::from("/proc/self/exe"),
+        count: config.ingest.processes,
+        memory_bytes: config.ingest.memory_bytes,
+    };
+    let limits = ingest::Limits::default();
+    ingest::start_in_processes(settings, processes, clock, stop, limits)
 }
 
 fn ingest_settings(config: &Config, boot_id: BootId) -> ingest::Settings {

@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 
-use super::composition::{ApiPort, Service};
+use super::composition::{ApiPort, CameraReaders, Service};
 use super::error::ServiceError;
 use super::signals::Stopper;
 use crate::base::StopLevel;
@@ -26,7 +26,7 @@ impl EmbeddedService {
     /// All of it.
     pub fn start(config: &Config) -> Result<EmbeddedService, ServiceError> {
         let stopper = Stopper::deaf();
-        let service = Service::start(config, ApiPort::Fixed, &stopper)?;
+        let service = Service::start(config, ApiPort::Fixed, CameraReaders::Threads, &stopper)?;
         Ok(EmbeddedService {
             sim: service.board.sim.clone(),
             lights: service.board.panel.lights.clone(),

@@ -9,7 +9,8 @@ use crate::base::CameraId;
 use crate::board::pins::PinMap;
 use crate::config::template::KeyTemplate;
 use crate::config::{
-    ActiveLevel, Backend, BoardSettings, Button, ButtonRole, Input, Led, LedRole, PressWindow, Pull,
+    ActiveLevel, Backend, BoardSettings, Button, ButtonRole, IngestSettings, Input, Led, LedRole,
+    PressWindow, Pull,
 };
 use crate::config::{
     Camera, Config, Highlight, Http, Log, Reconnect, RingSettings, Storage, Transport, Trigger,
@@ -64,6 +65,7 @@ pub(super) fn config(
             max_ms: 30_000,
             max_attempts: None,
         },
+        ingest: IngestSettings::default(),
         cameras: vec![built_in(&id, camera)],
         http: Http {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)),

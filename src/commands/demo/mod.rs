@@ -26,7 +26,7 @@ use crate::highlight::sidecar::{self, Sidecar};
 use crate::highlight::{Event, Outcome, verify::verify};
 use crate::ingest::ConnectionPhase;
 use crate::queue;
-use crate::service::composition::{ApiPort, Service};
+use crate::service::composition::{ApiPort, CameraReaders, Service};
 use crate::service::say::{self, say};
 use crate::service::signals::Stopper;
 use crate::service::words;
@@ -84,7 +84,12 @@ fn try_demo(args: &Args) -> Result<ExitCode, DemoError> {
     // What encodes here; or why nothing does, and the line to type.
     let marking = maker().describe(&stopper.stop);
     let config = config::config(&storage.path, &ring.path, &camera, marking.is_ok())?;
-    let service = Service::start(&config, ApiPort::OrAnother, &stopper)?;
+    let service = Service::start(
+        &config,
+        ApiPort::OrAnother,
+        CameraReaders::Processes,
+        &stopper,
+    )?;
     introduce(&config, &service, args);
     if let Err(why) = marking {
         say(format!(

@@ -1,11 +1,14 @@
-//! FFmpeg's process, as `std` has it for processes that it starts itself.
+//! Programs in processes of their own, as `std` has it for processes that it starts itself.
 //!
-//! Not here: what it is told and how long it may take (`run`), how it is born (`sys`).
+//! Ground: knows neither FFmpeg (`finish`) nor cameras (`ingest`). How a process is born stands in `sys`.
+//! Not here: what a program is told and how long it may take.
 
-use std::ffi::{CString, OsString};
+mod sys;
+
+use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -16,7 +19,9 @@ use nix::fcntl::OFlag;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, pipe2};
 
-use super::sys::{self, SpawnRequest};
+use sys::SpawnRequest;
+
+pub use sys::{Manners, inherited_channel};
 
 /// A process that was started, and its ends of two pipes.
 pub struct Child {
@@ -30,37 +35,44 @@ pub struct Child {
 }
 
 impl Child {
-    /// `NotFound`: there is no such program.
+    /// One that prints and complains to us. `NotFound`: there is no such program.
     pub fn start(
         program: &Path,
         argv: &[OsString],
         environment: &[(&str, OsString)],
         largest_file: u64,
     ) -> io::Result<Child> {
-        let program = CString::new(program.as_os_str().as_bytes())?;
-        let mut texts = vec![program.clone()];
-        for argument in argv {
-            texts.push(CString::new(argument.as_bytes())?);
-        }
-        let variable = |(name, value): &(&str, OsString)| {
-            let text = [name.as_bytes(), b"=", value.as_bytes()].concat();
-            CString::new(text)
-        };
-        let environment: Result<Vec<CString>, _> = environment.iter().map(variable).collect();
         let nothing = File::open("/dev/null")?;
         let (stdout, prints) = pipe2(OFlag::O_CLOEXEC)?;
         let (stderr, complains) = pipe2(OFlag::O_CLOEXEC)?;
-        let pid = sys::start(&SpawnRequest {
-            program: &program,
-            argv: &texts,
-            environment: &environment?,
-            standard: [nothing.as_fd(), prints.as_fd(), complains.as_fd()],
-            largest_file,
-        })?;
+        let standard = [nothing.as_fd(), prints.as_fd(), complains.as_fd()];
+        let manners = Manners::Humble { largest_file };
+        let name = program.as_os_str();
+        let pid = born(program, name, argv, environment, standard, None, manners)?;
         Ok(Child {
             pid,
             stdout: Some(stdout.into()),
             stderr: Some(stderr.into()),
+            ended: None,
+        })
+    }
+
+    /// One that speaks to us by a channel only, and is deaf to the signals that end us. Its
+    /// environment is empty; `name` is what it is called by.
+    pub fn start_with_channel(
+        program: &Path,
+        name: &OsStr,
+        argv: &[OsString],
+        channel: BorrowedFd<'_>,
+    ) -> io::Result<Child> {
+        let nothing = File::options().read(true).write(true).open("/dev/null")?;
+        let standard = [nothing.as_fd(); 3];
+        let manners = Manners::Deaf;
+        let pid = born(program, name, argv, &[], standard, Some(channel), manners)?;
+        Ok(Child {
+            pid,
+            stdout: None,
+            stderr: None,
             ended: None,
         })
     }
@@ -87,6 +99,35 @@ impl Child {
         }
         Ok(self.ended)
     }
+}
+
+fn born(
+    program: &Path,
+    name: &OsStr,
+    argv: &[OsString],
+    environment: &[(&str, OsString)],
+    standard: [BorrowedFd<'_>; 3],
+    channel: Option<BorrowedFd<'_>>,
+    manners: Manners,
+) -> io::Result<Pid> {
+    let program = CString::new(program.as_os_str().as_bytes())?;
+    let mut texts = vec![CString::new(name.as_bytes())?];
+    for argument in argv {
+        texts.push(CString::new(argument.as_bytes())?);
+    }
+    let variable = |(name, value): &(&str, OsString)| {
+        let text = [name.as_bytes(), b"=", value.as_bytes()].concat();
+        CString::new(text)
+    };
+    let environment: Result<Vec<CString>, _> = environment.iter().map(variable).collect();
+    sys::start(&SpawnRequest {
+        program: &program,
+        argv: &texts,
+        environment: &environment?,
+        standard,
+        channel,
+        manners,
+    })
 }
 
 #[cfg(test)]
@@ -123,6 +164,25 @@ mod tests {
         let mut child = start("sh", &["-c", "kill -9 $$"]).unwrap();
         child.wait().unwrap();
         assert_eq!(child.try_wait().unwrap().unwrap().signal(), Some(9));
+    }
+
+    #[test]
+    fn a_program_speaks_by_its_channel_and_does_not_hear_the_signals_that_end_us() {
+        use std::io::Write;
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        // Each said by one write: the shell reads byte by byte.
+        let argv =
+            ["-c", "kill -TERM $$; env >&3; read a <&3; echo got $a >&3"].map(OsString::from);
+        let mut child =
+            Child::start_with_channel(Path::new("sh"), OsStr::new("sh"), &argv, theirs.as_fd())
+                .unwrap();
+        drop(theirs);
+        (&ours).write_all(b"this\n").unwrap();
+        let mut text = String::new();
+        (&ours).read_to_string(&mut text).unwrap();
+        child.wait().unwrap();
+        assert!(text.ends_with("got this\n"), "{text}");
+        assert!(!text.contains("PATH="), "{text}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The few calls into the kernel that stand between the birth of FFmpeg's process and FFmpeg, and that
+//! The few calls into the kernel that stand between the birth of a process and its program, and that
 //! `nix` and `std` do not wrap.
 //!
 //! The process is not forked: a fork writes down every page of ours as shared, holds whoever asks for
@@ -9,9 +9,9 @@
 
 use std::ffi::{CStr, CString};
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
-use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::SeqCst};
 
 use nix::sched::{CloneFlags, clone};
 use nix::sys::signal::{SigSet, SigmaskHow};
@@ -36,11 +36,24 @@ pub struct SpawnRequest<'a> {
     pub environment: &'a [CString],
     /// What it reads, where it prints, where it complains.
     pub standard: [BorrowedFd<'a>; 3],
-    /// Bytes; a file that grows beyond is its end.
-    pub largest_file: u64,
+    /// What it finds as [`CHANNEL`].
+    pub channel: Option<BorrowedFd<'a>>,
+    pub manners: Manners,
 }
 
-/// Starts a program in a process group of its own, at `/`, with low priority; it dies with the thread
+/// How a program is to behave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manners {
+    /// Low priority, and a file that grows beyond so many bytes is its end.
+    Humble { largest_file: u64 },
+    /// The signals that end us say nothing to it: we end it ourselves, later.
+    Deaf,
+}
+
+/// The descriptor at which a program finds its channel to us.
+pub const CHANNEL: libc::c_int = 3;
+
+/// Starts a program in a process group of its own, at `/`; it dies with the thread
 /// that starts it.
 pub fn start(wanted: &SpawnRequest) -> io::Result<Pid> {
     let (argv, environment) = (pointers(wanted.argv), pointers(wanted.environment));
@@ -99,13 +112,27 @@ unsafe fn become_it(
         if libc::setpgid(0, 0) != 0 || libc::chdir(c"/".as_ptr()) != 0 {
             return errno();
         }
-        humble(wanted.largest_file);
-        for (to, from) in (0..).zip(&wanted.standard) {
-            if libc::dup2(from.as_raw_fd(), to) < 0 {
+        if let Manners::Humble { largest_file } = wanted.manners {
+            humble(largest_file);
+        }
+        // What is wanted at the highest number comes last: the others may stand there now.
+        for (to, from) in (0..).zip(wanted.standard.iter().chain(&wanted.channel)) {
+            let from = from.as_raw_fd();
+            let given = match from == to {
+                // Copied to itself it would still be closed by the exec.
+                true => libc::fcntl(to, libc::F_SETFD, 0),
+                false => libc::dup2(from, to),
+            };
+            if given < 0 {
                 return errno();
             }
         }
         forget_our_handlers();
+        if wanted.manners == Manners::Deaf {
+            for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
+                libc::signal(signal, libc::SIG_IGN);
+            }
+        }
         libc::execvpe(wanted.program.as_ptr(), argv.as_ptr(), environment.as_ptr());
     }
     errno()
@@ -151,6 +178,22 @@ unsafe fn forget_our_handlers() {
         libc::sigemptyset(&raw mut none);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
     }
+}
+
+/// In a program that was started with a channel: the channel. `None`: it was not, or this was asked before.
+pub fn inherited_channel() -> Option<OwnedFd> {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    // SAFETY: a query of a plain number.
+    let open = unsafe { libc::fcntl(CHANNEL, libc::F_GETFD) };
+    if open < 0 || open & libc::FD_CLOEXEC != 0 || TAKEN.swap(true, SeqCst) {
+        return None;
+    }
+    // SAFETY: it is open, was not opened by this program (which opens nothing that an exec would keep), and
+    // is handed out once.
+    let channel = unsafe { OwnedFd::from_raw_fd(CHANNEL) };
+    let of = nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC);
+    nix::fcntl::fcntl(&channel, of).ok()?;
+    Some(channel)
 }
 
 fn errno() -> i32 {
