@@ -5,7 +5,7 @@
 //!
 //! Not here: other locks.
 
-use super::LockState;
+use super::report::LockState;
 
 /// Where this program has a list of calls.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]

@@ -6,7 +6,7 @@ use landlock::{
     ABI, Access, AccessFs, LandlockStatus, Ruleset, RulesetAttr, RulesetError, RulesetStatus, Scope,
 };
 
-use super::LockState;
+use super::report::LockState;
 
 /// The newest rules that this program knows; an older kernel holds what it knows of them.
 const RULES: ABI = ABI::V6;

@@ -15,7 +15,8 @@ use crate::highlight::Event;
 use crate::queue;
 use crate::queue::work::Failure;
 use crate::ring::RingSpec;
-use crate::service::composition::{ApiPort, CameraReaders, Service};
+use crate::service::composition::CameraReaders::Processes;
+use crate::service::composition::{ApiPort, Service};
 use crate::service::say::{self, say};
 use crate::service::signals::Stopper;
 use crate::service::status_view::StatusView;
@@ -58,8 +59,7 @@ fn run(config: Config) -> ExitCode {
         Ok(stopper) => stopper,
         Err(error) => return cannot(format!("cannot listen for signals: {error}")),
     };
-    let service = match Service::start(&config, ApiPort::Fixed, CameraReaders::Processes, &stopper)
-    {
+    let service = match Service::start(&config, ApiPort::Fixed, Processes, &stopper) {
         Ok(service) => service,
         Err(error) => return cannot(error.to_string()),
     };

@@ -32,7 +32,7 @@ pub(super) struct Threads {
 }
 
 /// What was found, camera by camera.
-pub(super) type Found = (Vec<Arc<CameraShared>>, Vec<(CameraId, RingReader)>);
+pub(super) type RingsFound = (Vec<Arc<CameraShared>>, Vec<(CameraId, RingReader)>);
 
 /// Tells the threads that they are to end.
 #[derive(Debug, Default)]
@@ -65,7 +65,7 @@ impl Threads {
         clock: &Arc<dyn Clock>,
         stop: &Stop,
         limits: Limits,
-    ) -> Result<(Threads, Found), IngestError> {
+    ) -> Result<(Threads, RingsFound), IngestError> {
         let count = thread_count(settings.cameras.len());
         let threads: std::io::Result<Vec<Runner>> = (0..count).map(|_| Runner::new()).collect();
         let mut threads = threads.map_err(IngestError::Thread)?;

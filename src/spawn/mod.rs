@@ -21,7 +21,7 @@ use nix::unistd::{Pid, pipe2};
 
 use sys::SpawnRequest;
 
-pub use sys::{Manners, inherited_channel};
+pub use sys::{ProcessManners, inherited_channel};
 
 /// A process that was started, and its ends of two pipes.
 pub struct Child {
@@ -46,7 +46,7 @@ impl Child {
         let (stdout, prints) = pipe2(OFlag::O_CLOEXEC)?;
         let (stderr, complains) = pipe2(OFlag::O_CLOEXEC)?;
         let standard = [nothing.as_fd(), prints.as_fd(), complains.as_fd()];
-        let manners = Manners::Humble { largest_file };
+        let manners = ProcessManners::Humble { largest_file };
         let name = program.as_os_str();
         let pid = born(program, name, argv, environment, standard, None, manners)?;
         Ok(Child {
@@ -67,7 +67,7 @@ impl Child {
     ) -> io::Result<Child> {
         let nothing = File::options().read(true).write(true).open("/dev/null")?;
         let standard = [nothing.as_fd(); 3];
-        let manners = Manners::Deaf;
+        let manners = ProcessManners::Deaf;
         let pid = born(program, name, argv, &[], standard, Some(channel), manners)?;
         Ok(Child {
             pid,
@@ -108,7 +108,7 @@ fn born(
     environment: &[(&str, OsString)],
     standard: [BorrowedFd<'_>; 3],
     channel: Option<BorrowedFd<'_>>,
-    manners: Manners,
+    manners: ProcessManners,
 ) -> io::Result<Pid> {
     let program = CString::new(program.as_os_str().as_bytes())?;
     let mut texts = vec![CString::new(name.as_bytes())?];

@@ -38,12 +38,12 @@ pub struct SpawnRequest<'a> {
     pub standard: [BorrowedFd<'a>; 3],
     /// What it finds as [`CHANNEL`].
     pub channel: Option<BorrowedFd<'a>>,
-    pub manners: Manners,
+    pub manners: ProcessManners,
 }
 
 /// How a program is to behave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Manners {
+pub enum ProcessManners {
     /// Low priority, and a file that grows beyond so many bytes is its end.
     Humble { largest_file: u64 },
     /// The signals that end us say nothing to it: we end it ourselves, later.
@@ -112,7 +112,7 @@ unsafe fn become_it(
         if libc::setpgid(0, 0) != 0 || libc::chdir(c"/".as_ptr()) != 0 {
             return errno();
         }
-        if let Manners::Humble { largest_file } = wanted.manners {
+        if let ProcessManners::Humble { largest_file } = wanted.manners {
             humble(largest_file);
         }
         // What is wanted at the highest number comes last: the others may stand there now.
@@ -127,8 +127,11 @@ unsafe fn become_it(
                 return errno();
             }
         }
+        let highest = 2 + libc::c_int::from(wanted.channel.is_some());
+        // What we were left by whoever started us is not its business; an old kernel cannot, and leaves it.
+        libc::syscall(libc::SYS_close_range, highest + 1, libc::c_int::MAX, 0);
         forget_our_handlers();
-        if wanted.manners == Manners::Deaf {
+        if wanted.manners == ProcessManners::Deaf {
             for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
                 libc::signal(signal, libc::SIG_IGN);
             }

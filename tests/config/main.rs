@@ -184,9 +184,10 @@ fn the_example_loads_and_shows_the_defaults() {
             upload,
             targets,
             notices,
+            ingest,
         } = config.clone();
         format!(
-            "{storage:?} {ring:?} {highlight:?} {trigger:?} {reconnect:?} {http:?} {log:?} \
+            "{storage:?} {ring:?} {highlight:?} {trigger:?} {reconnect:?} {ingest:?} {http:?} {log:?} \
              {board:?} {buttons:?} {leds:?} {finish:?} {queue:?} {upload:?} {targets:?} {notices:?}"
         )
     };
@@ -219,7 +220,7 @@ fn what_the_example_holds_in_comments_can_be_used() {
     let desk = desk.toml(&format!("{before}\n# (5) One{after}\n"));
     assert_eq!(
         desk.says(),
-        "warning: venue.toml:141: [queue] keep = \"30d\" counts only where nothing is uploaded; here \
+        "warning: venue.toml:147: [queue] keep = \"30d\" counts only where nothing is uploaded; here \
          highlights go 7d after they were uploaded (keep_uploaded), and those that were not stay"
     );
     let config = desk.config();

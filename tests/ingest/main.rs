@@ -1,6 +1,7 @@
 //! Ingest against RTSP servers: gst-rtsp-server, and our own camera's faults.
 #![allow(clippy::unwrap_used)]
 
+mod caged;
 mod faults;
 mod peers;
 mod running;

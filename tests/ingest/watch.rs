@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use hindsight::base::{BootId, CameraId, RealClock, Stop};
 use hindsight::config::{Camera, Credentials, Reconnect, RingSettings, Secret, Transport};
-use hindsight::ingest::{self, CameraState, Ingest, IngestError, Limits, Settings};
+use hindsight::ingest::{
+    self, CameraState, Ingest, IngestError, Limits, ReaderProcesses, Settings,
+};
 use hindsight::media::{AuMeta, TrackParams};
 use hindsight::ring::{RingError, RingReader};
 
@@ -74,6 +76,15 @@ pub fn settings(dir: &Path, cameras: Vec<Camera>, reconnect: Reconnect) -> Setti
     }
 }
 
+/// This program's binary, as the service starts it.
+pub fn processes() -> ReaderProcesses {
+    ReaderProcesses {
+        program: env!("CARGO_BIN_EXE_hindsight").into(),
+        count: 8,
+        memory_bytes: 256_000_000,
+    }
+}
+
 /// Starts ingest. For a moment the lock of an earlier one may stand: another test of this program is
 /// just starting a process, which has all files open until it runs.
 pub fn begun(start: impl Fn() -> Result<Ingest, IngestError>) -> Ingest {
@@ -111,6 +122,38 @@ impl Watched {
             ingest: Some(ingest),
             dir,
         }
+    }
+
+    /// In processes of their own.
+    pub fn start_caged(cameras: Vec<Camera>, processes: ReaderProcesses) -> Watched {
+        let dir = tempfile::tempdir_in("/dev/shm").unwrap();
+        Watched::start_caged_in(dir, cameras, processes).unwrap()
+    }
+
+    pub fn start_caged_in(
+        dir: tempfile::TempDir,
+        cameras: Vec<Camera>,
+        processes: ReaderProcesses,
+    ) -> Result<Watched, IngestError> {
+        let (reconnect, limits) = quick();
+        let settings = settings(dir.path(), cameras, reconnect);
+        let clock = Arc::new(RealClock);
+        let stop = Stop::default();
+        let ingest = ingest::start_in_processes(settings, processes, clock, stop, limits)?;
+        Ok(Watched {
+            ingest: Some(ingest),
+            dir,
+        })
+    }
+
+    /// Pids of the processes that read cameras.
+    pub fn pids(&self) -> Vec<i32> {
+        self.ingest.as_ref().unwrap().reader_pids().all()
+    }
+
+    /// The process that writes a camera's ring.
+    pub fn pid_of(&self, id: &str) -> i32 {
+        i32::try_from(self.reader(id).writer_pid()).unwrap()
     }
 
     pub fn state(&self, id: &str) -> CameraState {

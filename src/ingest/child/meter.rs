@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+use tokio::task::coop;
 
 use crate::base::lock;
 use crate::cage;
@@ -18,12 +19,15 @@ use crate::cage;
 use super::super::process::message::{CameraIndex, Heavy};
 use super::super::runner::Reading;
 
+/// Reads in a row that tokio gives a task, and those that a camera has of them.
+const TOKIOS_TURN: u32 = 128;
+const TURN: u32 = 8;
 /// Nobody's number.
 const NOBODY: CameraIndex = CameraIndex::MAX;
 
 /// What each camera costs.
 #[derive(Debug)]
-pub struct Meter {
+pub struct CameraMeter {
     /// A camera that has more than this of a shared process is given back.
     most_bytes: i64,
     shared: bool,
@@ -46,13 +50,14 @@ struct Cost {
     too_busy: bool,
 }
 
-impl Meter {
+impl CameraMeter {
     /// Busy for so many looks, one is given back.
     const BUSY_LOOKS: u32 = 2;
 
-    pub fn new(cameras: usize, memory_bytes: u64, told: Arc<Notify>) -> Arc<Meter> {
-        Arc::new(Meter {
-            most_bytes: i64::try_from(memory_bytes / 2).unwrap_or(i64::MAX),
+    pub fn new(cameras: usize, memory_bytes: u64, told: Arc<Notify>) -> Arc<CameraMeter> {
+        Arc::new(CameraMeter {
+            // A buffer that grows is there twice for a moment.
+            most_bytes: i64::try_from(memory_bytes / 3).unwrap_or(i64::MAX),
             shared: cameras > 1,
             told,
             costs: Mutex::new(Costs {
@@ -63,7 +68,7 @@ impl Meter {
     }
 
     /// Reads a camera, and charges it.
-    pub fn watch(self: &Arc<Meter>, number: usize, reading: Reading) -> Metered {
+    pub fn watch(self: &Arc<CameraMeter>, number: usize, reading: Reading) -> Metered {
         Metered {
             number: CameraIndex::try_from(number).unwrap_or(NOBODY),
             reading: Some(reading),
@@ -77,7 +82,7 @@ impl Meter {
         for cost in &mut costs.of {
             let busy = std::mem::take(&mut cost.busy) > elapsed / 2;
             cost.busy_looks = if busy { cost.busy_looks + 1 } else { 0 };
-            cost.too_busy = self.shared && cost.busy_looks >= Meter::BUSY_LOOKS;
+            cost.too_busy = self.shared && cost.busy_looks >= CameraMeter::BUSY_LOOKS;
         }
     }
 
@@ -113,7 +118,7 @@ pub struct Metered {
     number: CameraIndex,
     /// `None`: given back.
     reading: Option<Reading>,
-    meter: Arc<Meter>,
+    meter: Arc<CameraMeter>,
 }
 
 impl Future for Metered {
@@ -121,6 +126,9 @@ impl Future for Metered {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let number = self.number;
+        if self.meter.shared {
+            shorten(context);
+        }
         let Some(reading) = self.reading.as_mut() else {
             return Poll::Ready(());
         };
@@ -140,6 +148,17 @@ impl Future for Metered {
     }
 }
 
+/// Of the reads that tokio gives a task before the next one's turn, leaves a few: a camera that floods us is
+/// charged after little, and the others are got to.
+fn shorten(context: &mut Context<'_>) {
+    for _ in 0..TOKIOS_TURN - TURN {
+        match coop::poll_proceed(context) {
+            Poll::Ready(taken) => taken.made_progress(),
+            Poll::Pending => return,
+        }
+    }
+}
+
 fn signed(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
@@ -152,8 +171,8 @@ mod tests {
     fn a_camera_that_is_most_of_a_shared_process_is_given_back_and_one_that_is_alone_is_not() {
         let second = Duration::from_secs(1);
         for (cameras, expected) in [(2, Some(Heavy::Work)), (1, None)] {
-            let meter = Meter::new(cameras, 64_000_000, Arc::default());
-            for _ in 0..Meter::BUSY_LOOKS {
+            let meter = CameraMeter::new(cameras, 64_000_000, Arc::default());
+            for _ in 0..CameraMeter::BUSY_LOOKS {
                 assert_eq!(meter.charge(0, 10, second), None);
                 meter.look(second);
             }
@@ -164,7 +183,7 @@ mod tests {
     #[test]
     fn a_quiet_moment_makes_up_for_a_busy_one() {
         let second = Duration::from_secs(1);
-        let meter = Meter::new(2, 64_000_000, Arc::default());
+        let meter = CameraMeter::new(2, 64_000_000, Arc::default());
         for busy in [second, Duration::ZERO, second, Duration::ZERO] {
             assert_eq!(meter.charge(1, 0, busy), None);
             meter.look(second);

@@ -13,6 +13,7 @@ mod log_lines;
 mod meter;
 mod speaker;
 
+use std::ffi::CString;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -21,12 +22,13 @@ use crate::base::{Clock, RealClock};
 use crate::cage::{self, CageLimits};
 use crate::spawn;
 
-use super::process::message::{Begin, CameraIndex, FromChild, ToChild};
+use super::process::message::{CameraIndex, FromChild, ReaderBegin, ToChild};
 use super::process::wire::{self, LONGEST_SAID, LONGEST_TOLD, MessageReader, WireError};
 use super::reach::{NameQuestions, Names};
 use super::runner::Runner;
+use super::settings::Settings;
 use log_lines::LogLines;
-use meter::Meter;
+use meter::CameraMeter;
 use speaker::Speaker;
 
 /// Descriptors of the runtime, the channel, and some to spare.
@@ -70,6 +72,7 @@ pub fn run() -> Result<(), ReaderError> {
     let mut channel = UnixStream::from(channel);
     let begin = be_told(&mut channel)?;
     let (settings, limits) = begin.settings();
+    name_itself(&settings);
     let mut runner = Runner::new()?;
     let told = runner.told.clone();
     let ids = settings.cameras.iter().map(|camera| camera.id.clone());
@@ -95,7 +98,7 @@ pub fn run() -> Result<(), ReaderError> {
         descriptors: DESCRIPTORS + DESCRIPTORS_A_CAMERA.saturating_mul(cameras),
     })?;
     say(&mut channel, &FromChild::Caged(report))?;
-    let meter = Meter::new(shared.len(), begin.memory_bytes, told.clone());
+    let meter = CameraMeter::new(shared.len(), begin.memory_bytes, told.clone());
     let speaker = Speaker::new(shared, lines, questions, meter.clone(), told);
     // Its passwords are where they are needed.
     drop((begin, settings));
@@ -106,8 +109,24 @@ pub fn run() -> Result<(), ReaderError> {
     Ok(())
 }
 
+/// For people who look at a list of processes; 15 bytes are shown.
+fn name_itself(settings: &Settings) {
+    let first = settings
+        .cameras
+        .first()
+        .map_or("", |camera| camera.id.as_str());
+    let name = match settings.cameras.len() {
+        0 | 1 => first.to_owned(),
+        many => format!("{many} cameras"),
+    };
+    if let Ok(name) = CString::new(name) {
+        // Only a name.
+        let _ = nix::sys::prctl::set_name(&name);
+    }
+}
+
 /// The first message; waits for it.
-fn be_told(channel: &mut UnixStream) -> Result<Begin, ReaderError> {
+fn be_told(channel: &mut UnixStream) -> Result<ReaderBegin, ReaderError> {
     let mut reader = MessageReader::new(LONGEST_TOLD);
     let mut bytes = [0; 4096];
     loop {

@@ -19,7 +19,7 @@ use super::super::process::wire::{self, LONGEST_SAID, LONGEST_TOLD, MessageReade
 use super::super::reach::NameQuestions;
 use super::super::state::{CameraShared, Counters, Words};
 use super::log_lines::LogLines;
-use super::meter::Meter;
+use super::meter::CameraMeter;
 
 /// Between two beats.
 const BEAT: Duration = Duration::from_millis(500);
@@ -31,7 +31,7 @@ pub struct Speaker {
     cameras: Vec<Told>,
     lines: Arc<LogLines>,
     questions: Arc<NameQuestions>,
-    meter: Arc<Meter>,
+    meter: Arc<CameraMeter>,
     /// Something is new.
     told: Arc<Notify>,
     unsent: Vec<u8>,
@@ -53,7 +53,7 @@ impl Speaker {
         cameras: Vec<Arc<CameraShared>>,
         lines: Arc<LogLines>,
         questions: Arc<NameQuestions>,
-        meter: Arc<Meter>,
+        meter: Arc<CameraMeter>,
         told: Arc<Notify>,
     ) -> Speaker {
         let told_of = |shared| Told {

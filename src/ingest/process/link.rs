@@ -12,7 +12,7 @@ use std::path::Path;
 use crate::spawn::Child;
 
 use super::conversation::{Conversation, Nonsense};
-use super::message::{Begin, CameraIndex, FromChild, ToChild};
+use super::message::{CameraIndex, FromChild, ReaderBegin, ToChild};
 use super::policy::GroupId;
 use super::wire::{self, LONGEST_SAID, LONGEST_TOLD, MessageReader, WireError};
 
@@ -22,7 +22,7 @@ const MOST_UNSENT: usize = 2 * LONGEST_TOLD;
 const AT_ONCE: usize = 16 * 1024;
 
 /// A running process.
-pub struct Link {
+pub struct ReaderLink {
     pub group: GroupId,
     /// Places in the settings, by the numbers that the process knows.
     pub cameras: Vec<usize>,
@@ -52,20 +52,20 @@ pub enum LinkEnd {
     Deaf,
 }
 
-impl Link {
+impl ReaderLink {
     /// Starts a process and tells it of its cameras.
     pub fn start(
         program: &Path,
         group: GroupId,
         cameras: Vec<usize>,
-        begin: Begin,
-    ) -> io::Result<Link> {
+        begin: ReaderBegin,
+    ) -> io::Result<ReaderLink> {
         let (channel, theirs) = UnixStream::pair()?;
         channel.set_nonblocking(true)?;
         let argv = [OsString::from("ingest")];
         let child =
             Child::start_with_channel(program, OsStr::new("hindsight"), &argv, theirs.as_fd())?;
-        let mut link = Link {
+        let mut link = ReaderLink {
             group,
             talk: Conversation::with(cameras.len()),
             cameras,

@@ -1,6 +1,6 @@
 //! What the service and a process that reads cameras say to each other.
 //!
-//! Cameras are numbered as in [`Begin`]; a process knows no others.
+//! Cameras are numbered as in [`ReaderBegin`]; a process knows no others.
 //!
 //! Not here: bytes (`wire`), order and sense (`conversation`).
 
@@ -27,7 +27,7 @@ pub type CameraIndex = u16;
 #[serde(deny_unknown_fields)]
 pub enum ToChild {
     /// First, and once.
-    Begin(Box<Begin>),
+    Begin(Box<ReaderBegin>),
     /// What was found for [`FromChild::Resolve`].
     Resolved {
         camera: CameraIndex,
@@ -49,7 +49,7 @@ pub enum Resolved {
 /// All that a process has to know, secrets included.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Begin {
+pub struct ReaderBegin {
     cameras: Vec<CameraToRead>,
     ring_dir: PathBuf,
     ring_seconds: u32,
@@ -69,9 +69,9 @@ pub struct Begin {
 }
 
 // Passwords stand in it.
-impl std::fmt::Debug for Begin {
+impl std::fmt::Debug for ReaderBegin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Begin of {} cameras", self.cameras.len())
+        write!(f, "orders for {} cameras", self.cameras.len())
     }
 }
 
@@ -158,11 +158,16 @@ impl From<&RingOpened> for RingFound {
     }
 }
 
-impl Begin {
+impl ReaderBegin {
     /// For the cameras at these places of the settings, in this order.
-    pub fn of(settings: &Settings, cameras: &[usize], limits: &Limits, memory_bytes: u64) -> Begin {
+    pub fn of(
+        settings: &Settings,
+        cameras: &[usize],
+        limits: &Limits,
+        memory_bytes: u64,
+    ) -> ReaderBegin {
         let cameras = cameras.iter().filter_map(|at| settings.cameras.get(*at));
-        Begin {
+        ReaderBegin {
             cameras: cameras.map(CameraToRead::of).collect(),
             ring_dir: settings.ring.dir.clone(),
             ring_seconds: settings.ring.seconds,

@@ -6,13 +6,14 @@
 //!
 //! * `message`, `wire`: what is said, and as which bytes; `conversation`: what a process may say, and when
 //! * `policy`: which cameras share a process, when one is started again; `death`: why it ended, in words
-//! * `link`: one process; `names`: looks up names for it; `camera_view`: what the service then knows
+//! * `link`: one process; `names`: looks up names for it; `reader_view`: what the service then knows
 //! * `old_rings`: what was there before, and can still be read
-//! * `supervisor`: the thread that does it all
+//! * `supervisor`: the thread that does it all; `supervised`: how the service holds it; `control`: what both
+//!   have
 //!
 //! Not here: the other side (`child`).
 
-mod camera_view;
+mod control;
 mod conversation;
 mod death;
 pub(super) mod lines;
@@ -21,8 +22,10 @@ pub(super) mod message;
 mod names;
 mod old_rings;
 mod policy;
+mod reader_view;
+mod supervised;
 mod supervisor;
 pub(super) mod wire;
 
-pub(super) use supervisor::Supervised;
-pub use supervisor::{ReaderPids, ReaderProcesses};
+pub use control::{ReaderPids, ReaderProcesses};
+pub(super) use supervised::Supervised;

@@ -4,53 +4,29 @@
 //! Not here: what it decides by (`policy`, `conversation`), one process (`link`).
 
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 
-use crate::base::{CameraId, Clock, Heartbeat, Stop, StopLevel, lock};
-use crate::ring::RingReader;
+use crate::base::{Clock, Heartbeat};
 
 use super::super::error::IngestError;
 use super::super::sentence::CaptureSentence;
 use super::super::settings::{Limits, Settings};
 use super::super::state::CameraShared;
-use super::camera_view::CameraView;
+use super::control::{Control, ReaderPids, ReaderProcesses};
 use super::death::Death;
-use super::link::{Link, LinkEnd};
-use super::message::{Begin, FromChild, Heavy, LogLine, ToChild};
+use super::link::{LinkEnd, ReaderLink};
+use super::message::{FromChild, Heavy, LogLine, ReaderBegin, ToChild};
 use super::names::NameServer;
-use super::old_rings;
 use super::policy::{Group, GroupId, Groups};
-
-/// How cameras are spread over processes.
-#[derive(Clone, Debug)]
-pub struct ReaderProcesses {
-    /// This program.
-    pub program: PathBuf,
-    /// That cameras share, where there are more than eight.
-    pub count: usize,
-    /// Of all of them together.
-    pub memory_bytes: u64,
-}
-
-impl ReaderProcesses {
-    /// What one may have before it ends itself: what a large picture takes, several times.
-    const ONE_BYTES: u64 = 64_000_000;
-
-    fn one_bytes(&self) -> u64 {
-        Self::ONE_BYTES.min(self.memory_bytes)
-    }
-}
+use super::reader_view::ReaderView;
 
 /// Between two looks where nothing happens.
 const LOOK: Duration = Duration::from_millis(500);
@@ -63,138 +39,26 @@ const SILENT_AT_START_NS: u64 = 60_000_000_000;
 /// One that closed its channel is given so long to be gone.
 const LEAVING_NS: u64 = 2_000_000_000;
 
-/// Pids of the processes that read cameras now. Nothing that they ask for elsewhere is to be given to them.
-#[derive(Clone, Debug, Default)]
-pub struct ReaderPids(Arc<Mutex<BTreeSet<i32>>>);
-
-impl ReaderPids {
-    pub fn contains(&self, pid: i32) -> bool {
-        lock(&self.0).contains(&pid)
-    }
-
-    pub fn all(&self) -> Vec<i32> {
-        lock(&self.0).iter().copied().collect()
-    }
-}
-
-/// The running supervisor.
-#[derive(Debug)]
-pub struct Supervised {
-    pub shared: Vec<Arc<CameraShared>>,
-    pub pids: ReaderPids,
-    pub heartbeats: Vec<Arc<Heartbeat>>,
-    control: Arc<Control>,
-    thread: JoinHandle<()>,
-}
-
-/// How the thread is told to end.
-#[derive(Debug)]
-struct Control {
-    stop: Stop,
-    told: AtomicBool,
-    wake: UnixStream,
-}
-
-impl Control {
-    fn wake(&self) {
-        // A full pipe wakes it as well.
-        let _ = (&self.wake).write(&[0]);
-    }
-
-    fn due(&self) -> bool {
-        self.stop.level() >= StopLevel::Now || self.told.load(SeqCst)
-    }
-}
-
-impl Supervised {
-    /// Starts the processes; returns when each has opened its rings. Also the rings of the time before that
-    /// could not be adopted.
-    pub fn start(
-        settings: Settings,
-        how: ReaderProcesses,
-        clock: Arc<dyn Clock>,
-        stop: &Stop,
-        limits: Limits,
-    ) -> Result<(Supervised, Vec<(CameraId, RingReader)>), IngestError> {
-        let before = old_rings::before(&settings);
-        let (wake, woken) = UnixStream::pair().map_err(IngestError::Thread)?;
-        for end in [&wake, &woken] {
-            end.set_nonblocking(true).map_err(IngestError::Thread)?;
-        }
-        let control = Arc::new(Control {
-            stop: stop.clone(),
-            told: AtomicBool::new(false),
-            wake,
-        });
-        let (ready, begun) = channel();
-        let supervisor = Supervisor::new(settings, how, clock, limits, control.clone(), ready);
-        let shared = supervisor.views.iter().map(|view| view.shared.clone());
-        let supervised = Supervised {
-            shared: shared.collect(),
-            pids: supervisor.pids.clone(),
-            heartbeats: vec![supervisor.heartbeat.clone()],
-            control: control.clone(),
-            thread: std::thread::Builder::new()
-                .name("ingest".to_owned())
-                .spawn(move || supervisor.run(&woken))
-                .map_err(IngestError::Thread)?,
-        };
-        let waking = Arc::downgrade(&control);
-        stop.tell(move || waking.upgrade().iter().for_each(|control| control.wake()));
-        match supervised.rings_open(&begun) {
-            Ok(()) => Ok((supervised, old_rings::replaced(before))),
-            Err(error) => {
-                supervised.stop();
-                supervised.join();
-                Err(error)
-            }
-        }
-    }
-
-    fn rings_open(&self, begun: &Receiver<Result<(), IngestError>>) -> Result<(), IngestError> {
-        loop {
-            match begun.recv_timeout(LOOK) {
-                Ok(answer) => return answer,
-                // Who wants to stop meanwhile need not wait.
-                Err(RecvTimeoutError::Timeout) if self.control.due() => return Ok(()),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Ok(()),
-            }
-        }
-    }
-
-    /// Tells the thread to end; does not wait for it.
-    pub fn stop(&self) {
-        self.control.told.store(true, SeqCst);
-        self.control.wake();
-    }
-
-    pub fn join(self) {
-        if self.thread.join().is_err() {
-            log::error!(target: "hindsight", event = "error_ingest_thread"; "the thread of the cameras' processes ended by a fault in this program");
-        }
-    }
-}
-
 /// One that is on its way out.
 struct Leaving {
-    link: Link,
+    link: ReaderLink,
     /// Known, or to be read off its end.
     death: Option<Death>,
     since_mono_ns: u64,
 }
 
-struct Supervisor {
+/// The thread, while it runs.
+pub struct Supervisor {
     settings: Settings,
     limits: Limits,
     how: ReaderProcesses,
     clock: Arc<dyn Clock>,
     control: Arc<Control>,
-    pids: ReaderPids,
-    heartbeat: Arc<Heartbeat>,
-    views: Vec<CameraView>,
+    pub pids: ReaderPids,
+    pub heartbeat: Arc<Heartbeat>,
+    views: Vec<ReaderView>,
     groups: Groups,
-    links: Vec<Link>,
+    links: Vec<ReaderLink>,
     leaving: Vec<Leaving>,
     names: NameServer,
     /// Cameras whose rings were not yet heard of, and who waits for that.
@@ -205,7 +69,7 @@ struct Supervisor {
 }
 
 impl Supervisor {
-    fn new(
+    pub fn new(
         settings: Settings,
         how: ReaderProcesses,
         clock: Arc<dyn Clock>,
@@ -216,7 +80,7 @@ impl Supervisor {
         let count = settings.cameras.len();
         let cameras = settings.cameras.iter();
         Supervisor {
-            views: cameras.map(|c| CameraView::new(c.id.clone())).collect(),
+            views: cameras.map(|c| ReaderView::new(c.id.clone())).collect(),
             groups: Groups::new(count, how.count, settings.reconnect),
             looked_mono_ns: clock.mono_ns(),
             settings,
@@ -235,7 +99,14 @@ impl Supervisor {
         }
     }
 
-    fn run(mut self, woken: &UnixStream) {
+    /// What is known of each camera.
+    pub fn shared(&self) -> Vec<Arc<CameraShared>> {
+        let views = self.views.iter();
+        views.map(|view| view.shared.clone()).collect()
+    }
+
+    /// Until it is told to end; `woken` hears of that.
+    pub fn run(mut self, woken: &UnixStream) {
         self.tell_ready();
         while !self.control.due() {
             self.heartbeat.beat();
@@ -251,12 +122,12 @@ impl Supervisor {
 
     fn start(&mut self, group: &Group, now_mono_ns: u64) {
         let one_bytes = self.how.one_bytes();
-        let begin = Begin::of(&self.settings, &group.cameras, &self.limits, one_bytes);
-        let link = Link::start(&self.how.program, group.id, group.cameras.clone(), begin);
+        let begin = ReaderBegin::of(&self.settings, &group.cameras, &self.limits, one_bytes);
+        let link = ReaderLink::start(&self.how.program, group.id, group.cameras.clone(), begin);
         self.groups.started(group.id, now_mono_ns);
         match link {
             Ok(link) => {
-                lock(&self.pids.0).insert(link.child.pid.as_raw());
+                self.pids.begun(link.child.pid.as_raw());
                 self.links.push(link);
             }
             Err(error) => {
@@ -330,7 +201,12 @@ impl Supervisor {
     }
 
     /// What one message does. `Some`: the process has to end.
-    fn take(&mut self, link: &mut Link, message: FromChild, now_mono_ns: u64) -> Option<Death> {
+    fn take(
+        &mut self,
+        link: &mut ReaderLink,
+        message: FromChild,
+        now_mono_ns: u64,
+    ) -> Option<Death> {
         match message {
             FromChild::Ring { camera, found } => {
                 let place = link.place(camera)?;
@@ -362,7 +238,7 @@ impl Supervisor {
         None
     }
 
-    fn gave_back(&mut self, link: &Link, place: usize, why: Heavy, now_mono_ns: u64) {
+    fn gave_back(&mut self, link: &ReaderLink, place: usize, why: Heavy, now_mono_ns: u64) {
         let Some(view) = self.views.get_mut(place) else {
             return;
         };
@@ -377,7 +253,7 @@ impl Supervisor {
         self.groups.gave_back(link.group, place, now_mono_ns);
     }
 
-    fn log(&self, link: &Link, line: &LogLine) {
+    fn log(&self, link: &ReaderLink, line: &LogLine) {
         let place = line.camera.and_then(|camera| link.place(camera));
         let camera = place.and_then(|place| self.settings.cameras.get(place));
         let (event, text) = (line.event.as_str(), &line.text);
@@ -427,7 +303,7 @@ impl Supervisor {
         }
     }
 
-    fn leaves(&mut self, link: Link, death: Option<Death>, now_mono_ns: u64) {
+    fn leaves(&mut self, link: ReaderLink, death: Option<Death>, now_mono_ns: u64) {
         if death.is_some() {
             // It may be gone already.
             let _ = kill(link.child.pid, Signal::SIGKILL);
@@ -455,7 +331,7 @@ impl Supervisor {
                 self.leaving.push(leaving);
                 continue;
             };
-            lock(&self.pids.0).remove(&pid.as_raw());
+            self.pids.ended(pid.as_raw());
             let death = leaving.death.unwrap_or_else(|| Death::of(status));
             self.died(leaving.link.group, &leaving.link.cameras, &death);
         }
@@ -553,7 +429,7 @@ impl Supervisor {
                         }
                         self.leaving.push(leaving);
                     }
-                    Ok(Some(_)) | Err(_) => drop(lock(&self.pids.0).remove(&pid.as_raw())),
+                    Ok(Some(_)) | Err(_) => self.pids.ended(pid.as_raw()),
                 }
             }
         }

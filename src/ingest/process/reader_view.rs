@@ -12,7 +12,7 @@ use super::super::state::{CameraShared, ConnectionPhase, Counters, Words};
 use super::message::RingFound;
 
 /// One camera.
-pub struct CameraView {
+pub struct ReaderView {
     pub shared: Arc<CameraShared>,
     /// Of all processes before this.
     earlier: Counters,
@@ -20,9 +20,9 @@ pub struct CameraView {
     earlier_connections: u64,
 }
 
-impl CameraView {
-    pub fn new(camera: CameraId) -> CameraView {
-        CameraView {
+impl ReaderView {
+    pub fn new(camera: CameraId) -> ReaderView {
+        ReaderView {
             shared: Arc::new(CameraShared::new(camera, Arc::default())),
             earlier: Counters::default(),
             earlier_attempts: 0,
@@ -77,8 +77,8 @@ mod tests {
 
     #[test]
     fn a_camera_whose_process_died_is_lost_with_a_reason_and_its_counts_go_on() {
-        let mut view = CameraView::new(CameraId::new("court1").unwrap());
-        let says = |view: &CameraView, units| {
+        let mut view = ReaderView::new(CameraId::new("court1").unwrap());
+        let says = |view: &ReaderView, units| {
             view.words(Words {
                 phase: ConnectionPhase::Streaming,
                 attempts: 1,
