@@ -16,6 +16,7 @@ use super::run::rings_bytes;
 use super::{latency, parse};
 use crate::base::CameraId;
 use crate::base::quantity::ToFloat;
+use crate::cage;
 use crate::config::{Camera, Config};
 use crate::disk::{Disk, mounted::missing_mount};
 use crate::finish::Picture;
@@ -64,6 +65,7 @@ fn check(config: &Config) -> ExitCode {
     work::marking(config, largest(&probes), &mut found);
     work::targets(&asked, &mut found);
     pins::pins(config, &mut found);
+    cage(&mut found);
     println!();
     let CheckFindings { notes, wrong } = found;
     for note in &notes {
@@ -180,6 +182,16 @@ fn misfits(config: &Config, camera: &Camera, probe: &Probe) -> Vec<String> {
         ));
     }
     wrong
+}
+
+/// What reads cameras locks itself in, as far as the kernel lets it.
+fn cage(found: &mut CheckFindings) {
+    let report = cage::possible();
+    println!("cage    {report}");
+    if !report.whole() {
+        let why = "what reads a camera can be locked in only in part: a hostile camera that takes it over could do more";
+        found.notes.push(format!("{why} ({report})"));
+    }
 }
 
 fn memory(config: &Config, wrong: &mut Vec<String>) {

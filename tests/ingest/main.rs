@@ -5,6 +5,7 @@ mod caged;
 mod faults;
 mod peers;
 mod running;
+mod unit_filter;
 mod watch;
 
 #[path = "../support/gst.rs"]
