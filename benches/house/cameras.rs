@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hindsight::base::{BootId, CameraId, RealClock, Stop};
-use hindsight::config::{Camera as CameraConfig, Reconnect, RingSettings, Transport};
+use hindsight::config::{Camera as CameraConfig, CameraSound, Reconnect, RingSettings, Transport};
 use hindsight::demo::{DemoCamera, Footage, Script, StartAt};
 use hindsight::ingest;
 
@@ -155,6 +155,7 @@ fn camera_config(id: String, url: &str) -> CameraConfig {
         url: url.parse().unwrap(),
         credentials: None,
         transport: Transport::Tcp,
+        sound: CameraSound::Auto,
         latency_ms: 0,
     }
 }

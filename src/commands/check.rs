@@ -22,7 +22,7 @@ use crate::disk::{Disk, mounted::missing_mount};
 use crate::finish::Picture;
 use crate::ingest::{self, Probe, ProbeError};
 use crate::ring::{RingError, require_tmpfs};
-use crate::service::say;
+use crate::service::{say, sound_before};
 use crate::storage::StorageLayout;
 use crate::storage::budget::{self, Outlook};
 use found::CheckFindings;
@@ -55,7 +55,7 @@ fn check(config: &Config) -> ExitCode {
     println!("calling {many}, up to {} s each …\n", LIMIT.as_secs());
     let (probes, asked) = std::thread::scope(|scope| {
         let asking = scope.spawn(|| work::ask_targets(config));
-        let probes = probe_all(&config.cameras);
+        let probes = probe_all(&sound_before::cameras_as_seen(config, &Disk::default()));
         (probes, asking.join().unwrap_or_default())
     });
     let mut found = CheckFindings::default();

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::checker::{Checker, KeySentence, ValueSentence};
@@ -34,6 +35,7 @@ pub static TABLE: TableSpec = TableSpec::many(
         key("password", Kind::Secret, "", "as set up in the camera"),
         key("password_file", Kind::Path, "", "the same, on one line of a file of its own"),
         key("transport", Kind::Choice, "\"tcp\"", "`\"udp\"` only where `\"tcp\"` does not work"),
+        key("sound", Kind::Choice, "\"auto\"", "`\"off\"`: record no sound of it; voices are personal data"),
         key("latency", Kind::Duration, "\"0s\"", "how late its picture is: `hindsight check --latency court1`"),
     ],
 );
@@ -50,6 +52,7 @@ pub struct Camera {
     pub url: Url,
     pub credentials: Option<Credentials>,
     pub transport: Transport,
+    pub sound: CameraSound,
     /// How much later than reality its picture arrives.
     pub latency_ms: u64,
 }
@@ -64,6 +67,17 @@ pub struct Credentials {
 pub enum Transport {
     Tcp,
     Udp,
+}
+
+/// Which of a camera's sound is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CameraSound {
+    /// Nobody said: all that can be.
+    Unsaid,
+    Auto,
+    Off,
+    /// Nobody said, and before an update only AAC could be: that, and no more.
+    AsBefore,
 }
 
 impl Camera {
@@ -83,6 +97,7 @@ impl fmt::Debug for Camera {
             .field("url", &self.shown_url())
             .field("credentials", &self.credentials)
             .field("transport", &self.transport)
+            .field("sound", &self.sound)
             .field("latency_ms", &self.latency_ms)
             .finish()
     }
@@ -180,6 +195,8 @@ fn camera(table: &Table, id: Option<CameraId>, check: &mut Checker<'_>) -> Optio
     let credentials = credentials(table, shown_id, check);
     let transports = [("tcp", Transport::Tcp), ("udp", Transport::Udp)];
     let transport = check.choice(table, "transport", &transports, Transport::Tcp);
+    let sounds = [("auto", CameraSound::Auto), ("off", CameraSound::Off)];
+    let sound = check.choice(table, "sound", &sounds, CameraSound::Unsaid);
     let latency_ms = check.duration_ms(table, "latency", 0..=LONGEST_LATENCY_MS, 300, 0);
     Some(Camera {
         id: id?,
@@ -188,6 +205,7 @@ fn camera(table: &Table, id: Option<CameraId>, check: &mut Checker<'_>) -> Optio
         url: url?,
         credentials,
         transport,
+        sound,
         latency_ms,
     })
 }

@@ -63,7 +63,7 @@ mod written;
 
 pub use board::{Backend, BoardSettings};
 pub use button::{Button, ButtonRole, Input, Pull};
-pub use camera::{Camera, Credentials, Transport};
+pub use camera::{Camera, CameraSound, Credentials, Transport};
 pub use checked::{Config, TABLES};
 pub use finish::{Encoder, Finish, Text};
 pub use highlight::{Highlight, PressWindow};

@@ -38,7 +38,7 @@ pub(super) fn finish(told: &Told, ended: Ended) -> Result<FinishedCut, NoFootage
     let picture = video_track(&all.pictures, &shape, told);
     let sound = sound(
         &all.audio,
-        &told.params,
+        told,
         &PictureTime {
             shifts: &all.shifts,
             start_90k: shape.span.start_90k,
@@ -48,7 +48,11 @@ pub(super) fn finish(told: &Told, ended: Ended) -> Result<FinishedCut, NoFootage
     );
     let report = report(told, &reference, &all, &shape, sound.as_ref());
     let mut tracks = vec![picture];
-    tracks.extend(sound.map(|s| s.track));
+    let mut frames = Vec::new();
+    if let Some(sound) = sound {
+        tracks.push(sound.track);
+        frames = sound.frames;
+    }
     let data_len = tracks
         .iter()
         .flat_map(|track| &track.samples)
@@ -61,6 +65,7 @@ pub(super) fn finish(told: &Told, ended: Ended) -> Result<FinishedCut, NoFootage
             created_unix_s: 0,
         },
         data_len,
+        sound: frames,
         report,
     })
 }

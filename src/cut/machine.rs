@@ -20,13 +20,15 @@ use super::taken::{Event, InForce, Leading, Told};
 use super::types::{Ended, FinishedCut};
 use super::window::{AUDIO_LEAD_90K, Plan, is_plausible, is_sound_key, ms_to_ns};
 use crate::media::reorder::Reorder;
-use crate::media::{Alignment, AuMeta, Codec, Track, TrackParams};
+use crate::media::{Alignment, AuMeta, Codec, Track, TrackParams, pcm};
 
 /// What becomes of an offered access unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offer {
     /// Its bytes belong at the offset it was offered with.
     Take,
+    /// Its bytes are PCM: they belong to [`Cut::hear`], and into no file before the end.
+    Hear,
     /// It has no bytes for the clip, but says something about it (a gap, the
     /// proof of its end): note the fact.
     Note,
@@ -43,6 +45,13 @@ pub enum Fact {
     },
     /// An AU that was answered with `Take`.
     Taken { pos: u64, au: AuMeta, offset: u64 },
+    /// An AU that was answered with `Hear`, with its bytes.
+    Heard {
+        pos: u64,
+        au: AuMeta,
+        #[serde(with = "super::base64_bytes")]
+        bytes: Vec<u8>,
+    },
     /// An AU that was answered with `Note`.
     Noted { pos: u64, au: AuMeta },
     /// What `lost` was told.
@@ -53,6 +62,9 @@ pub enum Fact {
 const AFTER_ANOTHER_NS: u64 = ms_to_ns(300);
 /// No track is waited for longer than this behind the mapped end.
 const AFTER_THE_END_NS: u64 = ms_to_ns(3000);
+
+/// PCM of so much more than the window is heard.
+const MORE_PCM_S: u64 = 5;
 
 /// The cut of one plan.
 #[derive(Clone, Debug)]
@@ -95,6 +107,7 @@ impl Cut {
                 plan: plan.clone(),
                 params: BTreeMap::new(),
                 events: Vec::new(),
+                pcm: Vec::new(),
             },
             later: BTreeMap::new(),
             video: VideoState {
@@ -153,9 +166,18 @@ impl Cut {
         match offer {
             Offer::Take => self.told.events.push(Event::Taken { au: *au, offset }),
             Offer::Note => self.told.events.push(Event::Noted { au: *au }),
-            Offer::Leave => {}
+            // The event is `hear`'s.
+            Offer::Hear | Offer::Leave => {}
         }
         offer
+    }
+
+    /// Hands over the bytes of an AU that was answered with [`Offer::Hear`].
+    pub fn hear(&mut self, au: &AuMeta, bytes: &[u8]) {
+        let pcm = &mut self.told.pcm;
+        let offset = u64::try_from(pcm.len()).unwrap_or(u64::MAX);
+        pcm.extend_from_slice(bytes);
+        self.told.events.push(Event::Heard { au: *au, offset });
     }
 
     /// The ring's writer was faster: `[from_pos, to_pos)` will never be offered.
@@ -186,6 +208,10 @@ impl Cut {
                         self.place_audio(au);
                     }
                 }
+            }
+            Fact::Heard { au, bytes, .. } => {
+                self.hear(au, bytes);
+                self.place_audio(au);
             }
             Fact::Noted { au, .. } => {
                 self.told.events.push(Event::Noted { au: *au });
@@ -350,7 +376,23 @@ impl Cut {
         if t < self.told.plan.start_90k.saturating_sub(AUDIO_LEAD_90K) {
             return Offer::Leave;
         }
-        Offer::Take
+        match self.told.params.get(&au.generation) {
+            Some(params) if params.codec.is_pcm() => self.offer_pcm(au, params),
+            _ => Offer::Take,
+        }
+    }
+
+    /// No camera fills our memory: its times let no more in than they say, twice over.
+    fn offer_pcm(&self, au: &AuMeta, params: &TrackParams) -> Offer {
+        let window = &self.told.plan.window;
+        let window_ms = window.pre_ms.saturating_add(window.post_ms);
+        let most_s = window_ms.div_ceil(1_000).saturating_add(MORE_PCM_S);
+        let most = most_s.saturating_mul(2 * u64::from(params.timescale));
+        let held = self.told.pcm.len().saturating_add(usize::try_from(au.len).unwrap_or(0));
+        match u64::try_from(pcm::ticks(params, held)) {
+            Ok(ticks) if ticks <= most => Offer::Hear,
+            _ => Offer::Leave,
+        }
     }
 
     /// On the clip's reference timeline, as far as known now.

@@ -8,10 +8,12 @@
 //! Pure: no file, no clock, no thread. Not here: rings (`ring`), bytes and files
 //! (`highlight`), boxes (`mp4`).
 
+mod base64_bytes;
 mod estimate;
 mod finish;
 mod footage;
 mod gaps;
+mod lossless;
 mod machine;
 mod mapping;
 mod pictures;

@@ -94,7 +94,9 @@ pub(super) fn gather(told: &Told) -> Gathered {
                 walk.overtaken += entries;
                 walk.dirty = true;
             }
-            Event::Taken { au, offset } if au.track == Track::Audio => {
+            Event::Taken { au, offset } | Event::Heard { au, offset }
+                if au.track == Track::Audio =>
+            {
                 all.audio.push((*au, *offset));
             }
             Event::Taken { au, offset } => {
@@ -103,6 +105,7 @@ pub(super) fn gather(told: &Told) -> Gathered {
                 let prefix = u32::try_from(sets.len()).unwrap_or(0);
                 all.take_picture(&mut walk, au, *offset, prefix);
             }
+            Event::Heard { .. } => {}
             Event::Noted { au } => all.note(&mut walk, au),
         }
     }
@@ -121,7 +124,7 @@ fn shifts(told: &Told) -> BTreeMap<u32, i64> {
     for event in &told.events {
         let au = match event {
             Event::Taken { au, .. } | Event::Noted { au } => au,
-            Event::Lost { .. } => continue,
+            Event::Heard { .. } | Event::Lost { .. } => continue,
         };
         if au.track == Track::Video && !au.flags.gap {
             later.entry(au.epoch).or_default().add(au);

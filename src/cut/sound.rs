@@ -1,11 +1,15 @@
 //! The sound of a clip: one alignment, one set of parameters, its own gaps.
 //!
-//! Not here: the picture (`finish`).
+//! Not here: the picture (`finish`), what becomes of PCM (`lossless`).
 
 use std::collections::BTreeMap;
 
+use super::lossless::lossless;
+use super::taken::Told;
 use super::types::{Gap, GapReason};
-use crate::media::{Alignment, AuMeta, Codec, TICKS_90K, Track, TrackParams};
+use crate::media::{
+    Alignment, AuMeta, Codec, TICKS_90K, Track, pcm, pcm_tolerance,
+};
 use crate::mp4::{ClipTrack, Sample};
 
 /// Ticks of a track in 90 kHz ticks, rounded down.
@@ -38,21 +42,35 @@ pub(super) struct Sound {
     pub alignment: Alignment,
     pub codec: Codec,
     pub gaps: Vec<Gap>,
+    /// Its bytes, where they are made here: to be written behind the data that was taken.
+    pub frames: Vec<u8>,
 }
 
 /// One frame of sound, placed: ticks of the track from the clip's start.
-struct Placed {
-    au: AuMeta,
-    offset: u64,
-    ticks: i64,
+pub(super) struct PlacedSound {
+    pub au: AuMeta,
+    pub offset: u64,
+    pub ticks: i64,
+    /// Ticks.
+    pub lasts: i64,
+}
+
+impl PlacedSound {
+    /// Its bytes, where they are PCM.
+    pub fn bytes<'a>(&self, pcm: &'a [u8]) -> &'a [u8] {
+        let from = usize::try_from(self.offset).unwrap_or(usize::MAX);
+        let len = usize::try_from(self.au.len).unwrap_or(usize::MAX);
+        pcm.get(from..from.saturating_add(len)).unwrap_or_default()
+    }
 }
 
 /// The clip's sound out of the taken AUs `(au, offset)`, in ring order. `None`: there is none to hear.
 pub(super) fn sound(
     taken: &[(AuMeta, u64)],
-    params: &BTreeMap<u32, TrackParams>,
+    told: &Told,
     frame: &PictureTime<'_>,
 ) -> Option<Sound> {
+    let params = &told.params;
     let near_press = |(au, _): &&(AuMeta, u64)| {
         let shift = frame.shifts.get(&au.epoch).copied().unwrap_or(0);
         au.pts_90k.saturating_add(shift).abs_diff(frame.press_90k)
@@ -65,35 +83,55 @@ pub(super) fn sound(
     let same = |au: &AuMeta| params.get(&au.generation) == Some(chosen);
     let kept: Vec<(AuMeta, u64)> = taken.iter().filter(|(au, _)| same(au)).copied().collect();
     let alignments = align(&kept, chosen.timescale);
-    let placed = place(&kept, &alignments, frame, chosen.timescale);
-    let length = typical_length(&placed);
-    let shown = trim(
-        placed,
-        length,
-        from_90k(frame.end_90k - frame.start_90k, chosen.timescale),
-    );
-    if shown.iter().all(|p| p.ticks + length <= 0) {
+    let mut placed = place(&kept, &alignments, frame, chosen.timescale);
+    let end = from_90k(frame.end_90k - frame.start_90k, chosen.timescale);
+    let least = if chosen.codec.is_pcm() {
+        for packet in &mut placed {
+            let bytes = usize::try_from(packet.au.len).unwrap_or(0);
+            packet.lasts = i64::try_from(pcm::ticks(chosen, bytes)).unwrap_or(0);
+        }
+        placed.retain(|p| p.ticks < end && p.ticks.saturating_add(p.lasts) > 0);
+        pcm_tolerance(chosen.timescale)
+    } else {
+        let length = typical_length(&placed);
+        placed.iter_mut().for_each(|p| p.lasts = length);
+        placed = trim(placed, length, end);
+        length / 2
+    };
+    if placed.iter().all(|p| p.ticks + p.lasts <= 0) {
         return None;
     }
-    let used = |epoch: &u32| shown.iter().any(|p| p.au.epoch == *epoch);
-    Some(Sound {
-        alignment: alignments
-            .iter()
-            .filter(|(epoch, _)| used(epoch))
-            .map(|(_, (alignment, _))| *alignment)
-            .min()?,
-        codec: chosen.codec,
-        gaps: gaps(&shown, length, chosen.timescale, frame),
-        track: ClipTrack {
+    let used = |epoch: &u32| placed.iter().any(|p| p.au.epoch == *epoch);
+    let alignment = alignments
+        .iter()
+        .filter(|(epoch, _)| used(epoch))
+        .map(|(_, (alignment, _))| *alignment)
+        .min()?;
+    let gaps = gaps(&placed, least, chosen.timescale, frame);
+    let (track, frames) = if chosen.codec.is_pcm() {
+        // What FLAC does not know, no ring should hold.
+        let made = lossless(&placed, chosen, &told.pcm, told.data_end(), end);
+        let made = made.ok().flatten()?;
+        (made.track, made.bytes)
+    } else {
+        let track = ClipTrack {
             entries: vec![chosen.clone()],
-            samples: shown.iter().map(sample).collect(),
+            samples: placed.iter().map(sample).collect(),
             start: 0,
-            end: from_90k(frame.end_90k - frame.start_90k, chosen.timescale),
-        },
+            end,
+        };
+        (track, Vec::new())
+    };
+    Some(Sound {
+        alignment,
+        codec: track.entries.first()?.codec,
+        gaps,
+        track,
+        frames,
     })
 }
 
-fn sample(placed: &Placed) -> Sample {
+fn sample(placed: &PlacedSound) -> Sample {
     Sample {
         offset: placed.offset,
         size: placed.au.len,
@@ -135,8 +173,8 @@ fn place(
     alignments: &BTreeMap<u32, (Alignment, i64)>,
     frame: &PictureTime<'_>,
     rate: u32,
-) -> Vec<Placed> {
-    let mut placed: Vec<Placed> = Vec::with_capacity(kept.len());
+) -> Vec<PlacedSound> {
+    let mut placed: Vec<PlacedSound> = Vec::with_capacity(kept.len());
     let mut epoch_start = 0;
     for (au, offset) in kept {
         let (Some(shift), Some((_, zero))) =
@@ -156,10 +194,11 @@ fn place(
             .last()
             .is_none_or(|last| last.ticks < ticks)
         {
-            placed.push(Placed {
+            placed.push(PlacedSound {
                 au: *au,
                 offset: *offset,
                 ticks,
+                lasts: 0,
             });
         }
     }
@@ -167,7 +206,7 @@ fn place(
 }
 
 /// Median distance of frames, in ticks; an AAC frame's 1024 where only one is there.
-fn typical_length(placed: &[Placed]) -> i64 {
+fn typical_length(placed: &[PlacedSound]) -> i64 {
     let mut lengths: Vec<i64> = placed
         .windows(2)
         .map(|pair| pair[1].ticks.saturating_sub(pair[0].ticks))
@@ -177,7 +216,7 @@ fn typical_length(placed: &[Placed]) -> i64 {
 }
 
 /// From one frame before the one that contains the start, to the end.
-fn trim(mut placed: Vec<Placed>, length: i64, end_ticks: i64) -> Vec<Placed> {
+fn trim(mut placed: Vec<PlacedSound>, length: i64, end_ticks: i64) -> Vec<PlacedSound> {
     placed.retain(|p| p.ticks < end_ticks);
     let behind = placed.partition_point(|p| p.ticks <= 0);
     let containing = behind.saturating_sub(1);
@@ -192,7 +231,8 @@ fn trim(mut placed: Vec<Placed>, length: i64, end_ticks: i64) -> Vec<Placed> {
     placed.split_off(first.min(placed.len()))
 }
 
-fn gaps(shown: &[Placed], length: i64, rate: u32, frame: &PictureTime<'_>) -> Vec<Gap> {
+/// `least`: ticks of a hole from where on it is worth a word.
+fn gaps(shown: &[PlacedSound], least: i64, rate: u32, frame: &PictureTime<'_>) -> Vec<Gap> {
     let seconds = |ticks: i64| super::gaps::seconds(to_90k(ticks, rate));
     let end = from_90k(frame.end_90k - frame.start_90k, rate);
     let hole = |from: i64, to: i64, reason, lost_packets: u32| Gap {
@@ -205,7 +245,7 @@ fn gaps(shown: &[Placed], length: i64, rate: u32, frame: &PictureTime<'_>) -> Ve
         dropped_bytes: 0,
     };
     let mut gaps = Vec::new();
-    let wide = |from: i64, to: i64| to.saturating_sub(from) > length / 2;
+    let wide = |from: i64, to: i64| to.saturating_sub(from) > least;
     match shown.first() {
         Some(first) if wide(0, first.ticks) => {
             gaps.push(hole(0, first.ticks, GapReason::NotHeld, 0));
@@ -213,7 +253,7 @@ fn gaps(shown: &[Placed], length: i64, rate: u32, frame: &PictureTime<'_>) -> Ve
         _ => {}
     }
     for pair in shown.windows(2) {
-        let (from, to) = (pair[0].ticks.saturating_add(length), pair[1].ticks);
+        let (from, to) = (pair[0].ticks.saturating_add(pair[0].lasts), pair[1].ticks);
         let lost = pair[1].au.lost_packets;
         let seam = pair[0].au.epoch != pair[1].au.epoch;
         if to > 0 && (lost > 0 || wide(from, to)) {
@@ -226,8 +266,8 @@ fn gaps(shown: &[Placed], length: i64, rate: u32, frame: &PictureTime<'_>) -> Ve
         }
     }
     match shown.last() {
-        Some(last) if wide(last.ticks.saturating_add(length), end) => {
-            let from = last.ticks.saturating_add(length);
+        Some(last) if wide(last.ticks.saturating_add(last.lasts), end) => {
+            let from = last.ticks.saturating_add(last.lasts);
             gaps.push(hole(from, end, GapReason::Silent, 0));
         }
         _ => {}

@@ -14,6 +14,19 @@ pub(super) struct Told {
     pub plan: Plan,
     pub params: BTreeMap<u32, TrackParams>,
     pub events: Vec<Event>,
+    /// Bytes of the packets of PCM, one behind the other.
+    pub pcm: Vec<u8>,
+}
+
+impl Told {
+    /// Where the data of the clip ends that was taken.
+    pub fn data_end(&self) -> u64 {
+        let ends = self.events.iter().map(|event| match event {
+            Event::Taken { au, offset } => offset.saturating_add(u64::from(au.len)),
+            Event::Heard { .. } | Event::Noted { .. } | Event::Lost { .. } => 0,
+        });
+        ends.max().unwrap_or(0)
+    }
 }
 
 /// RASL pictures of the key frame that decoding begins with: they need what is
@@ -78,6 +91,11 @@ impl InForce {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Event {
     Taken {
+        au: AuMeta,
+        offset: u64,
+    },
+    /// A packet of PCM; the offset is one in `Told::pcm`.
+    Heard {
         au: AuMeta,
         offset: u64,
     },

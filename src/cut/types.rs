@@ -128,6 +128,8 @@ pub struct FinishedCut {
     pub clip: ClipIndex,
     /// How much of the data the clip uses; what lies behind may be cut off.
     pub data_len: u64,
+    /// The last bytes of the data, which nobody has written yet: sound of cameras that send PCM, as FLAC.
+    pub sound: Vec<u8>,
     pub report: CutReport,
 }
 

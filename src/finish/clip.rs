@@ -3,7 +3,7 @@
 //! Not here: reading the file (`mp4`), what is made of it (`plan`).
 
 use super::place::Canvas;
-use crate::media::params;
+use crate::media::{Codec, Track, params};
 use crate::mp4::{Inspected, InspectedTrack};
 
 /// How colours are coded.
@@ -28,6 +28,8 @@ pub struct Clip {
     pub canvas: Canvas,
     /// Not all of its pictures are of that size.
     pub several_sizes: bool,
+    /// What its sound is coded in.
+    pub sound: Option<Codec>,
     /// Luma of 0 to 255.
     pub full_range: bool,
     pub matrix: Matrix,
@@ -59,6 +61,12 @@ impl Clip {
                 pixel_aspect: f64::from(across) / f64::from(up.max(1)),
             },
             several_sizes: !video.entries.iter().all(|e| same(e.width, e.height)),
+            sound: inspected
+                .tracks
+                .iter()
+                .filter(|track| track.track() == Track::Audio)
+                .find_map(|track| track.entries.first())
+                .map(|entry| entry.codec),
             full_range: picture.is_some_and(|picture| picture.full_range),
             matrix: match picture.and_then(|picture| picture.matrix) {
                 Some(5 | 6) => Matrix::Bt601,

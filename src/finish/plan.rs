@@ -2,7 +2,7 @@
 //!
 //! One process makes everything in one decode. Inputs are absolute paths (no option, no protocol, no
 //! pattern) with their formats named, and nothing but files may be opened. Frame times are passed
-//! through. The sound is copied.
+//! through. Sound in AAC is copied, and from FLAC made into AAC: everything that people share plays that.
 //! Not here: running it (`run`), what of its work is believed (`outcome`).
 
 use std::ffi::OsString;
@@ -12,6 +12,7 @@ use super::clip::{Clip, seconds};
 use super::graph::{self, GraphOutputs, Marks};
 use super::level::{busiest_second, level};
 use super::place::Canvas;
+use crate::media::Codec;
 
 /// Who encodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,7 +203,12 @@ impl Argv {
     fn video(&mut self, label: &str, clip: &Clip, canvas: Canvas, quality: Quality<'_>, to: &Path) {
         self.words("-map");
         self.push(label);
-        self.words("-map 0:a:0? -c:a copy");
+        self.words("-map 0:a:0?");
+        match clip.sound {
+            // Telephones' 8 kHz is refused by some that take videos.
+            Some(Codec::Flac) => self.words("-c:a aac -b:a 96k -ar 48000"),
+            _ => self.words("-c:a copy"),
+        }
         self.coded(clip, canvas, quality);
         self.words("-video_track_timescale 90000 -movie_timescale 90000 -map_metadata -1");
         self.words("-fflags +bitexact -movflags +faststart -f mp4");
@@ -353,6 +359,25 @@ mod tests {
             from = at;
         }
         assert!(all.contains(&"-nostdin"));
+    }
+
+    #[test]
+    fn sound_is_copied_and_what_a_clip_carries_as_flac_becomes_aac() {
+        let mut clip = clip(vec![0], 3_600);
+        let outputs = Outputs {
+            marked: Some("/tmp/m.mp4".into()),
+            ..Outputs::default()
+        };
+        let mut said = |sound| {
+            clip.sound = sound;
+            let marks = Marks::default();
+            let argv = finishing(Path::new("/c.mp4"), &clip, &marks, QUALITY, &outputs, 0);
+            let at = argv.iter().position(|a| a == "-c:a").unwrap();
+            argv[at + 1].clone()
+        };
+        assert_eq!(said(Some(Codec::Flac)), "aac");
+        assert_eq!(said(Some(Codec::Aac)), "copy");
+        assert_eq!(said(None), "copy");
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub fn clip(frames_90k: Vec<u64>, duration_90k: u64) -> Clip {
             pixel_aspect: 1.0,
         },
         several_sizes: false,
+        sound: None,
         full_range: false,
         matrix: Matrix::Bt709,
         frames_90k,

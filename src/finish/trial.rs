@@ -125,6 +125,7 @@ fn pattern(picture: Picture) -> Clip {
             pixel_aspect: 1.0,
         },
         several_sizes: false,
+        sound: None,
         full_range: false,
         matrix: Matrix::Bt709,
         frames_90k: (0..2 * rate).map(|n| n * 90_000 / rate).collect(),

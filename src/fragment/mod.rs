@@ -3,7 +3,7 @@
 //! A [`Packager`] begins with a key frame and keeps one timeline over all that a camera does:
 //! a hole keeps its length, another epoch stands as long after the one before as it came
 //! after it. An init segment comes first; a fragment never holds frames from before and
-//! from after a key frame.
+//! from after a key frame. PCM travels as FLAC.
 //!
 //! ```ignore
 //! let mut packager = Packager::new(tracks, Pacing::judged(&newest_pts_90k, &video), target_90k);
@@ -19,6 +19,7 @@
 //!
 //! Not here: where access units come from (`ring`), boxes (`mp4`), clips (`cut`).
 
+mod lossless;
 mod pace;
 mod packager;
 mod samples;

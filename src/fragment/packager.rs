@@ -1,9 +1,10 @@
 //! Access units in, fragments out; keeps the timeline.
 
+use super::lossless::FlacBlocks;
 use super::pace::{Paced, Pacer, Pacing};
 use super::samples::{Queued, SampleQueue};
 use super::types::{Fragment, FragmentError, StreamTracks};
-use crate::media::{AuMeta, Codec, TICKS_90K, Track, TrackParams};
+use crate::media::{AuMeta, TICKS_90K, Track, TrackParams, flac};
 use crate::mp4::{self, FragmentSample};
 
 /// Audio alone does not wait longer for video.
@@ -51,6 +52,8 @@ pub struct Packager {
     /// Audio's own ticks → the stream's, at the start and after straying.
     audio_shift: Option<i64>,
     audio_generation: Option<u32>,
+    /// Where the sound is PCM.
+    lossless: Option<FlacBlocks>,
     /// Nothing is taken before the next key frame.
     wants_key: bool,
     /// Began at an open GOP: its RASL pictures cannot be decoded.
@@ -63,7 +66,9 @@ pub struct Packager {
 impl Packager {
     /// Fragments last about `target_90k`, less where a key frame comes before.
     pub fn new(tracks: StreamTracks, pacing: Pacing, target_90k: u64) -> Packager {
+        let pcm = tracks.audio.as_ref().filter(|audio| audio.codec.is_pcm());
         Packager {
+            lossless: pcm.map(FlacBlocks::new),
             tracks,
             pacing,
             target_90k,
@@ -87,7 +92,13 @@ impl Packager {
     /// Parameters that no index can be made of.
     pub fn init_segment(&self) -> Result<Vec<u8>, FragmentError> {
         let StreamTracks { video, audio } = &self.tracks;
-        let all: Vec<TrackParams> = std::iter::once(video).chain(audio).cloned().collect();
+        let mut all = vec![video.clone()];
+        if let Some(audio) = audio {
+            all.push(match self.lossless {
+                Some(_) => flac::params(audio, 0)?,
+                None => audio.clone(),
+            });
+        }
         Ok(mp4::init_segment(&all)?)
     }
 
@@ -122,13 +133,13 @@ impl Packager {
     }
 
     fn goes_on_with(&self, params: &TrackParams) -> bool {
-        match params.codec {
-            Codec::Aac => self
+        match params.track() {
+            Track::Audio => self
                 .tracks
                 .audio
                 .as_ref()
                 .is_none_or(|audio| audio == params),
-            codec => self.tracks.video.codec == codec,
+            Track::Video => self.tracks.video.codec == params.codec,
         }
     }
 
@@ -163,7 +174,7 @@ impl Packager {
         }
         match meta.track {
             Track::Video => self.take_video(pos, meta, data),
-            Track::Audio => self.take_audio(pos, meta, data),
+            Track::Audio => self.take_audio(pos, meta, data)?,
         }
         let video = self.video.lasts();
         let audio = mp4::rescale(self.audio.lasts(), self.audio_rate(), 90_000);
@@ -179,8 +190,13 @@ impl Packager {
     /// As [`Packager::push`].
     pub fn finish(&mut self) -> Result<Option<Fragment>, FragmentError> {
         self.hole();
+        let rest = self.lossless.as_mut().map(FlacBlocks::rest).transpose()?;
+        if let Some(rest) = rest.flatten() {
+            self.queue_audio(rest.pos, rest.at, rest.bytes);
+        }
         self.video.close(USUAL_VIDEO);
-        self.audio.close(USUAL_AUDIO);
+        let block = self.lossless.as_ref().map(FlacBlocks::block);
+        self.audio.close(block.unwrap_or(USUAL_AUDIO));
         self.fragment()
     }
 
@@ -286,12 +302,12 @@ impl Packager {
         self.video.push(Queued { pos, sample });
     }
 
-    fn take_audio(&mut self, pos: u64, meta: &AuMeta, data: &[u8]) {
+    fn take_audio(&mut self, pos: u64, meta: &AuMeta, data: &[u8]) -> Result<(), FragmentError> {
         let Some(anchor) = self.anchor.filter(|anchor| anchor.epoch == meta.epoch) else {
-            return;
+            return Ok(());
         };
         let Some(audio) = &self.tracks.audio else {
-            return;
+            return Ok(());
         };
         let rate = i64::from(audio.timescale);
         let in_ticks = |at_90k: i64| at_90k.saturating_mul(rate) / TICKS_90K;
@@ -300,10 +316,24 @@ impl Packager {
             Some(shift) if (meta.pts + shift - should).abs() <= in_ticks(STRAY_90K) => shift,
             _ => should - meta.pts,
         };
-        self.audio_shift = Some(shift);
-        if let Ok(dts) = u64::try_from(meta.pts + shift) {
+        let moved = self.audio_shift.replace(shift) != Some(shift);
+        let at = meta.pts + shift;
+        match &mut self.lossless {
+            Some(lossless) => {
+                let broken = moved || meta.lost_packets > 0;
+                for block in lossless.push(pos, at, broken, data)? {
+                    self.queue_audio(block.pos, block.at, block.bytes);
+                }
+            }
+            None => self.queue_audio(pos, at, data.to_vec()),
+        }
+        Ok(())
+    }
+
+    fn queue_audio(&mut self, pos: u64, at: i64, data: Vec<u8>) {
+        if let Ok(dts) = u64::try_from(at) {
             let sample = FragmentSample {
-                data: data.to_vec(),
+                data,
                 dts,
                 shown_after: 0,
                 duration: 0,
@@ -318,7 +348,7 @@ impl Packager {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::media::{Alignment, AuFlags};
+    use crate::media::{Alignment, AuFlags, Codec};
     use mp4_atom::{Decode, Moof};
 
     fn tracks() -> StreamTracks {

@@ -1,6 +1,6 @@
 //! What comes out of a packager, and what can go wrong in it.
 
-use crate::media::{Codec, Track, TrackParams};
+use crate::media::{Codec, FlacError, Track, TrackParams};
 use crate::mp4::Mp4Error;
 
 /// The parameters that a stream starts with.
@@ -46,4 +46,6 @@ pub enum FragmentError {
     CodingChanged { now: Codec },
     #[error(transparent)]
     Mp4(#[from] Mp4Error),
+    #[error(transparent)]
+    Flac(#[from] FlacError),
 }

@@ -79,9 +79,16 @@ impl ExportAttempt<'_> {
         };
         let failed = |e: io::Error| StepError::disk("writing the clip's index", &e);
         // Also what is not shown stays: facts name it, and somebody may have to read on from them.
-        let mut placed = mp4::place(reserve, written, &finished.clip).map_err(unwritable)?;
+        let sound = &finished.sound;
+        let data_len = match sound.len() {
+            0 => written,
+            _ => finished.data_len,
+        };
+        let mut placed = mp4::place(reserve, data_len, &finished.clip).map_err(unwritable)?;
         embedded_report::embed(&mut placed.front, &finished.report);
-        let data_end = mp4::data_offset(reserve) + written;
+        let data_end = mp4::data_offset(reserve) + data_len;
+        let sound_at = data_end - u64::try_from(sound.len()).unwrap_or(0);
+        file.write_all_at(sound, sound_at).map_err(failed)?;
         file.write_all_at(&placed.front, 0).map_err(failed)?;
         file.write_all_at(&placed.tail, data_end).map_err(failed)?;
         Ok(data_end + placed.tail.len() as u64)

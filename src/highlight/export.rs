@@ -325,7 +325,9 @@ impl Known {
                 Fact::Params { generation, .. } => {
                     known.generation = known.generation.max(*generation);
                 }
-                Fact::Taken { pos, au, .. } | Fact::Noted { pos, au } => {
+                Fact::Taken { pos, au, .. }
+                | Fact::Heard { pos, au, .. }
+                | Fact::Noted { pos, au } => {
                     known.next_pos = Some(pos + 1);
                     known.newest = Some((*pos, *au));
                     known.epoch = known.epoch.max(au.epoch);

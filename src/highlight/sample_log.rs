@@ -15,7 +15,7 @@ use crate::cut::Plan;
 use crate::disk::{Disk, File};
 
 const VERSION: u32 = 1;
-/// A longer file of facts is damaged: some 300 bytes an AU, 110 a second, an hour.
+/// A longer file of facts is damaged: some 300 bytes an AU, 110 a second, an hour; or PCM of a quarter of one at its largest.
 const LARGEST: u64 = 1 << 28;
 
 /// The first line.

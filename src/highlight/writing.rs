@@ -108,6 +108,11 @@ impl Running {
                 self.buffer.splice(start..start, prefix);
                 self.note(Fact::Taken { pos, au, offset });
             }
+            Offer::Hear => {
+                let bytes = self.buffer.split_off(start);
+                self.cut.hear(&au, &bytes);
+                self.note(Fact::Heard { pos, au, bytes });
+            }
             Offer::Note => {
                 self.buffer.truncate(start);
                 self.note(Fact::Noted { pos, au });

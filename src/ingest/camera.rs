@@ -281,10 +281,15 @@ impl Task {
     }
 
     fn say_left_out(&mut self, playing: &Playing) {
-        for text in playing.left_out.iter().map(ToString::to_string) {
+        for sentence in &playing.left_out {
+            let text = sentence.to_string();
             if self.said.insert(text.clone()) {
+                let level = match sentence {
+                    CaptureSentence::SoundAsBefore { .. } => log::Level::Warn,
+                    _ => log::Level::Info,
+                };
                 let id = self.config.id.as_str();
-                log::info!(target: "hindsight", event = "camera_track_left_out", camera = id; "{id}: {text}");
+                log::log!(target: "hindsight", level, event = "camera_track_left_out", camera = id; "{id}: {text}");
             }
         }
     }
@@ -414,9 +419,13 @@ impl StallWatch {
 pub(super) fn describe(params: &TrackParams) -> String {
     let size = format!("{}x{}", params.width, params.height);
     match params.codec {
-        Codec::H264 => format!("H.264 {size}"),
-        Codec::H265 => format!("H.265 {size}"),
-        Codec::Aac if params.channels == 1 => format!("AAC {} Hz, mono", params.timescale),
-        Codec::Aac => format!("AAC {} Hz, {} channels", params.timescale, params.channels),
+        Codec::H264 | Codec::H265 => format!("{} {size}", params.codec.name()),
+        sound => {
+            let (name, rate) = (sound.name(), params.timescale);
+            match params.channels {
+                1 => format!("{name} {rate} Hz, mono"),
+                channels => format!("{name} {rate} Hz, {channels} channels"),
+            }
+        }
     }
 }

@@ -124,6 +124,7 @@ mod tests {
             url: "rtsp://192.0.2.1/a".parse().unwrap(),
             credentials: None,
             transport: crate::config::Transport::Tcp,
+            sound: crate::config::CameraSound::Auto,
             latency_ms: 0,
         };
         let line = "200 OK response to PLAY CSeq=5: bad thing: here";
@@ -146,6 +147,7 @@ mod tests {
             url: "rtsp://192.0.2.1/a".parse().unwrap(),
             credentials: None,
             transport: crate::config::Transport::Tcp,
+            sound: crate::config::CameraSound::Auto,
             latency_ms: 0,
         };
         let told = |why: &str| {

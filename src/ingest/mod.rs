@@ -25,6 +25,7 @@ mod process;
 mod reach;
 mod reconnect;
 mod runner;
+mod sdp;
 mod sentence;
 mod session;
 mod settings;

@@ -300,7 +300,7 @@ fn starts_a_picture(codec: Codec, au: &[u8]) -> bool {
         Codec::H264 => 1,
         // first_slice_segment_in_pic_flag.
         Codec::H265 => 2,
-        Codec::Aac => return true,
+        _ => return true,
     };
     first_slice
         .and_then(|nal| nal.get(flag_at))

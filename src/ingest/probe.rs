@@ -225,6 +225,10 @@ impl Seen {
         let key_frames = normalizer.watch.key_frames();
         let left_out = playing.left_out.iter();
         let mut warnings: Vec<String> = left_out.map(ToString::to_string).collect();
+        if let Some(pcm) = audio.as_ref().filter(|audio| audio.codec.is_pcm()) {
+            let encoding = pcm.codec.name().to_owned();
+            warnings.push(CaptureSentence::SoundIsPcm { encoding }.to_string());
+        }
         if key_frames < 2 {
             warnings.push(format!(
                 "no second key frame came within {} s",

@@ -59,7 +59,18 @@ crate::sentences! {
         ReaderHeavy {} = "camera_reader_heavy": "it is so much work that it gets a process of its own",
         GivenUp { why: Sentence } = "camera_given_up": "{why}; given up after reconnect.max_attempts",
         TrackLeftOut { media: String, encoding: String } = "camera_track_left_out":
-            "its {media} track in {encoding} is left out: only H.264, H.265 and AAC are taken, one track of each kind",
+            "its {media} track in {encoding} is left out: of pictures H.264 and H.265 are taken, of sound AAC, and G.711 and L16 of 8 to 48 kHz in one or two channels",
+        SecondTrackLeftOut { media: String, encoding: String } = "camera_second_track_left_out":
+            "its {media} track in {encoding} is left out: one track of each kind is taken, the first picture and the sound that belongs to it",
+        MoreTracksLeftOut { more: u64 } = "camera_more_tracks_left_out": "{more} more of its tracks are left out",
+        TalkBackLeftOut { encoding: String } = "camera_talk_back_left_out":
+            "its audio track in {encoding} is left out: it is for talking to the camera",
+        SoundOff { encoding: String } = "camera_sound_off": "its sound in {encoding} is left out: sound = \"off\" says so",
+        SoundAsBefore { encoding: String } = "camera_sound_as_before":
+            "its sound in {encoding} is left out, as it was before the update that can record it: voices are personal data; write sound = \"auto\" below its [[camera]] to record it, or sound = \"off\"",
+        /// A word of advice, in `check`.
+        SoundIsPcm { encoding: String } = "camera_sound_is_pcm":
+            "its sound comes in {encoding}: clips carry it as FLAC, without loss, and marked videos as AAC; voices are personal data, sound = \"off\" leaves them out; for AAC from the camera choose it as audio encoding in the camera's settings (Audio, or Video & Audio)",
         BitrateAboveRing { sends_bps: Bitrate, sized_bps: Bitrate, holds_s: u64, seconds: u32 } = "camera_bitrate_above_ring":
             "the camera sends {sends_bps} and the ring is sized for {sized_bps}: it holds about {holds_s} s instead of {seconds} s; lower the camera's bitrate or raise ring.max_bitrate",
         KeyFramesFarApart { apart_ms: TenthsOfSecond, window_s: u64, needs_s: u64, holds_s: u64 } = "camera_key_frames_far_apart":

@@ -108,7 +108,7 @@ async fn call(
     let mut session = Session::describe(camera.url.clone(), session_options(camera, group))
         .await
         .map_err(fail(RtspStep::Describe {}))?;
-    let chosen = tracks::choose(session.streams())?;
+    let chosen = tracks::choose(session.streams(), session.sdp(), camera.sound)?;
     for index in [Some(chosen.video), chosen.audio].into_iter().flatten() {
         session
             .setup(index, setup_options(camera))
@@ -319,6 +319,9 @@ fn track_params(stream: &Stream) -> Option<TrackParams> {
                 pixel_aspect,
                 channels: 0,
             })
+        }
+        ParametersRef::Audio(_) if tracks::pcm_params(stream).is_some() => {
+            tracks::pcm_params(stream)
         }
         ParametersRef::Audio(audio) => Some(TrackParams {
             codec: Codec::Aac,

@@ -4,12 +4,17 @@
 
 mod bits;
 mod error;
+pub mod flac;
 pub mod nal;
 pub mod params;
+pub mod pcm;
+mod pcm_line;
 pub mod reorder;
 pub mod sps;
 mod types;
 
 pub use error::ParamsError;
+pub use flac::FlacError;
 pub use params::{params_from_asc, params_from_avcc, params_from_hvcc};
+pub use pcm_line::{PcmLine, tolerance as pcm_tolerance};
 pub use types::{Alignment, AuFlags, AuMeta, Codec, TICKS_90K, Track, TrackParams};

@@ -66,7 +66,7 @@ pub fn classify(codec: Codec, au: &[u8]) -> AuKind {
     match codec {
         Codec::H264 => classify_nals(au, h264_nal),
         Codec::H265 => classify_nals(au, h265_nal),
-        Codec::Aac => AuKind {
+        Codec::Aac | Codec::Pcma | Codec::Pcmu | Codec::L16 | Codec::Flac => AuKind {
             key: true,
             has_slice: !au.is_empty(),
             ..AuKind::default()

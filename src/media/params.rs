@@ -123,7 +123,7 @@ impl Asc {
 
 impl TrackParams {
     /// The name of this coding after RFC 6381, such as `avc1.64001f`,
-    /// `hvc1.1.6.L93.b0` or `mp4a.40.2`.
+    /// `hvc1.1.6.L93.b0`, `mp4a.40.2` or `fLaC`.
     pub fn codec_string(&self) -> String {
         let config = &self.config;
         match self.codec {
@@ -141,6 +141,8 @@ impl TrackParams {
                 Some(asc) => format!("mp4a.40.{}", asc.object_type),
                 None => "mp4a.40".into(),
             },
+            // PCM travels as FLAC.
+            Codec::Pcma | Codec::Pcmu | Codec::L16 | Codec::Flac => "fLaC".into(),
         }
     }
 }

@@ -21,6 +21,36 @@ pub enum Codec {
     H264,
     H265,
     Aac,
+    /// G.711, A-law and µ-law.
+    Pcma,
+    Pcmu,
+    /// 16 bits, the high byte first.
+    L16,
+    /// What a clip carries PCM as. No camera sends it, so no ring holds it.
+    Flac,
+}
+
+impl Codec {
+    /// Which of a camera's tracks it is for.
+    pub fn track(self) -> Track {
+        match self {
+            Codec::H264 | Codec::H265 => Track::Video,
+            Codec::Aac | Codec::Pcma | Codec::Pcmu | Codec::L16 | Codec::Flac => Track::Audio,
+        }
+    }
+
+    /// As people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Codec::H264 => "H.264",
+            Codec::H265 => "H.265",
+            Codec::Aac => "AAC",
+            Codec::Pcma => "G.711 A-law",
+            Codec::Pcmu => "G.711 µ-law",
+            Codec::L16 => "L16",
+            Codec::Flac => "FLAC",
+        }
+    }
 }
 
 /// Parameters of a track, as a decoder needs them; one *generation* of them.
@@ -30,7 +60,7 @@ pub struct TrackParams {
     /// Ticks per second of this track's media time: 90 000 for video, the
     /// sample rate for audio.
     pub timescale: u32,
-    /// Body of `avcC` or `hvcC`, or the AudioSpecificConfig.
+    /// Body of `avcC`, `hvcC` or `dfLa`, or the AudioSpecificConfig; empty for PCM.
     pub config: Vec<u8>,
     /// Pixels as shown after cropping; 0 for audio.
     pub width: u16,
@@ -43,10 +73,7 @@ pub struct TrackParams {
 
 impl TrackParams {
     pub fn track(&self) -> Track {
-        match self.codec {
-            Codec::H264 | Codec::H265 => Track::Video,
-            Codec::Aac => Track::Audio,
-        }
+        self.codec.track()
     }
 }
 
@@ -82,7 +109,8 @@ pub struct AuFlags {
 /// An access unit without its bytes: an entry of the ring's index.
 ///
 /// The bytes of video are NAL units with 4-byte big-endian lengths, parameter
-/// sets left out (they are in [`TrackParams`]); of audio one raw AAC frame.
+/// sets left out (they are in [`TrackParams`]); of audio one raw AAC frame, or a
+/// packet's samples as they came.
 /// AUs of one track stand in decoding order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuMeta {

@@ -5,8 +5,8 @@
 //! Not here: sample tables (`clip`), runs (`fragment`).
 
 use mp4_atom::{
-    Audio, Avc1, Avc3, Avcc, Codec as Entry, Dref, DrefEntry, ElstEntry, Encode, FixedPoint, Ftyp,
-    Hdlr, Hev1, Hvc1, Hvcc, Mdhd, Mp4a, Mvhd, Pasp, Smhd, Stsd, Tkhd, Url, Visual, Vmhd,
+    Audio, Avc1, Avc3, Avcc, Codec as Entry, Dref, DrefEntry, ElstEntry, Encode, FixedPoint, Flac,
+    Ftyp, Hdlr, Hev1, Hvc1, Hvcc, Mdhd, Mp4a, Mvhd, Pasp, Smhd, Stsd, Tkhd, Url, Visual, Vmhd,
     esds::{DecoderConfig, DecoderSpecific, EsDescriptor, Esds, SLConfig},
 };
 
@@ -238,6 +238,14 @@ fn sample_entry(params: &TrackParams, head: &TrackHead) -> Result<Entry, Mp4Erro
             ..Hev1::default()
         }),
         (Codec::Aac, _) => Entry::Mp4a(mp4a(params, head)),
+        (Codec::Flac, _) => Entry::Flac(Flac {
+            audio: audio(params),
+            dfla: config(params)?,
+        }),
+        (Codec::Pcma | Codec::Pcmu | Codec::L16, _) => {
+            let what = format!("{:?}, which goes into a file as FLAC", params.codec);
+            return Err(Mp4Error::Unwritable(what));
+        }
     })
 }
 
@@ -249,7 +257,7 @@ fn complete(mut hvcc: Hvcc, complete: bool) -> Hvcc {
     hvcc
 }
 
-/// The body of `avcC` or `hvcC`, understood.
+/// The body of `avcC`, `hvcC` or `dfLa`, understood.
 pub(super) fn config<T: mp4_atom::Atom>(params: &TrackParams) -> Result<T, Mp4Error> {
     let mut rest = params.config.as_slice();
     let parsed = T::decode_body(&mut rest).map_err(|e| {
@@ -269,13 +277,7 @@ fn mp4a(params: &TrackParams, head: &TrackHead) -> Mp4a {
     const AAC: u8 = 0x40;
     const AUDIO_STREAM: u8 = 5;
     Mp4a {
-        audio: Audio {
-            data_reference_index: 1,
-            channel_count: params.channels,
-            sample_size: 16,
-            // 96 kHz does not fit; decoders take the rate from the config.
-            sample_rate: u16::try_from(params.timescale).unwrap_or(0).into(),
-        },
+        audio: audio(params),
         esds: Esds {
             es_desc: EsDescriptor {
                 es_id: 0,
@@ -299,6 +301,16 @@ fn mp4a(params: &TrackParams, head: &TrackHead) -> Mp4a {
     }
 }
 
+fn audio(params: &TrackParams) -> Audio {
+    Audio {
+        data_reference_index: 1,
+        channel_count: params.channels,
+        sample_size: 16,
+        // 96 kHz does not fit; decoders take the rate from the config.
+        sample_rate: u16::try_from(params.timescale).unwrap_or(0).into(),
+    }
+}
+
 /// The parameter sets of a video track as NAL units with 4-byte lengths, as
 /// they stand before a key frame's own in streams that carry them in band.
 pub fn parameter_sets(params: &TrackParams) -> Result<Vec<u8>, Mp4Error> {
@@ -317,7 +329,7 @@ pub fn parameter_sets(params: &TrackParams) -> Result<Vec<u8>, Mp4Error> {
             };
             H265_SETS.iter().map(of).collect::<Vec<Vec<_>>>().concat()
         }
-        Codec::Aac => Vec::new(),
+        Codec::Aac | Codec::Pcma | Codec::Pcmu | Codec::L16 | Codec::Flac => Vec::new(),
     };
     let mut bytes = Vec::new();
     for set in sets {

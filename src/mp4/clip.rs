@@ -9,9 +9,9 @@ use mp4_atom::{
 };
 
 use super::boxes::{self, TrackHead, boxed, put};
-use super::timing::{self, Timing};
+use super::timing::{self, Ending, Timing};
 use super::types::{ClipIndex, ClipTrack, MOVIE_TIMESCALE, Mp4Error, Placed, Sample, rescale};
-use crate::media::{Track, TrackParams};
+use crate::media::{Codec, Track, TrackParams};
 
 /// The header of `mdat` with a 64-bit size; a short one is preceded by a `free` of 8.
 const MDAT_HEADER: u64 = 16;
@@ -121,7 +121,7 @@ fn lay_out(data_len: u64, clip: &ClipIndex) -> Result<Vec<Laid<'_>>, Mp4Error> {
         let pts: Vec<i64> = track.samples.iter().map(|sample| sample.pts).collect();
         let timing = match kind {
             Track::Video => timing::video(&pts, track.start, track.end)?,
-            Track::Audio => timing::audio(&pts, track.start, track.end)?,
+            Track::Audio => timing::audio(&pts, track.start, track.end, ending(track))?,
         };
         let shown = track.start..track.end.max(track.start);
         let any_shown = match kind {
@@ -142,6 +142,13 @@ fn lay_out(data_len: u64, clip: &ClipIndex) -> Result<Vec<Laid<'_>>, Mp4Error> {
     match laid.first() {
         Some(first) if first.kind == Track::Video => Ok(laid),
         _ => Err(Mp4Error::NothingToShow),
+    }
+}
+
+fn ending(track: &ClipTrack) -> Ending {
+    match track.entries.first().map(|entry| entry.codec) {
+        Some(Codec::Flac) => Ending::Exact,
+        _ => Ending::Usual,
     }
 }
 

@@ -13,7 +13,7 @@ use super::inspected::{Inspected, InspectedTrack};
 use super::tree::{self, Hand, TopBox, io, name, unreadable};
 use super::types::{MOVIE_TIMESCALE, Mp4Error, rescale};
 use super::{boxes, tables};
-use crate::media::{Codec, Track, TrackParams};
+use crate::media::{Codec, Track, TrackParams, flac};
 
 /// Reads a clip's index and checks that all of it holds together.
 pub fn inspect<R: Read + Seek>(file: R, size: u64) -> Result<Inspected, Mp4Error> {
@@ -302,8 +302,28 @@ fn entry_params(entry: &Entry, timescale: u32) -> Result<TrackParams, Mp4Error> 
                 channels: mp4a.audio.channel_count,
             }
         }
+        Entry::Flac(flac) => flac_params(flac, timescale)?,
         _ => return unreadable("a codec that is not ours"),
     })
+}
+
+/// What it says of its samples must be what the track says.
+fn flac_params(entry: &mp4_atom::Flac, timescale: u32) -> Result<TrackParams, Mp4Error> {
+    let channels = entry.audio.channel_count;
+    match flac::format_of(&entry.dfla) {
+        Some(said) if said == (timescale, channels, entry.audio.sample_size) => Ok(TrackParams {
+            codec: Codec::Flac,
+            timescale,
+            config: body(&entry.dfla)?,
+            width: 0,
+            height: 0,
+            pixel_aspect: (1, 1),
+            channels,
+        }),
+        said => unreadable(format!(
+            "FLAC of {said:?} (rate, channels, bits) in a track of {timescale} Hz and {channels} channels"
+        )),
+    }
 }
 
 /// A box's bytes without its header.

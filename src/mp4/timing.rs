@@ -76,14 +76,31 @@ pub(super) fn video(pts: &[i64], start: i64, end: i64) -> Result<Timing, Mp4Erro
     from_times(&sorted, &shown_at, reorder, last_delta, start, end)
 }
 
-/// Audio: never reordered, never squeezed; the last frame lasts as long as most do.
-pub(super) fn audio(pts: &[i64], start: i64, end: i64) -> Result<Timing, Mp4Error> {
+/// How long the last frame of sound lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// As long as most do.
+    Usual,
+    /// To the end: FLAC.
+    Exact,
+}
+
+/// Audio: never reordered, never squeezed.
+pub(super) fn audio(
+    pts: &[i64],
+    start: i64,
+    end: i64,
+    ending: Ending,
+) -> Result<Timing, Mp4Error> {
     check(pts, start, end)?;
     let mut times: Vec<i64> = Vec::with_capacity(pts.len());
     for &wanted in pts {
         times.push(later_than(times.last(), wanted));
     }
-    let last_delta = usual_distance(&times);
+    let last_delta = match (ending, times.last()) {
+        (Ending::Exact, Some(last)) => (end - last).max(1),
+        _ => usual_distance(&times),
+    };
     let until = times.last().map_or(start, |last| last + last_delta);
     from_times(&times, &times, 0, last_delta, start, end.min(until))
 }
@@ -215,7 +232,7 @@ mod tests {
 
     #[test]
     fn repeated_and_backward_times_still_rise_by_a_tick() {
-        let timing = audio(&[0, 1024, 1024, 1000, 3072], 0, 4000).unwrap();
+        let timing = audio(&[0, 1024, 1024, 1000, 3072], 0, 4000, Ending::Usual).unwrap();
         assert_eq!(timing.dts, [0, 1024, 1025, 1026, 3072]);
         let timing = video(&[0, 3600, 3600, 7200], 0, 10_800).unwrap();
         assert_eq!(timing.cts, [0, 3600, 3601, 7200]);
@@ -223,15 +240,23 @@ mod tests {
 
     #[test]
     fn audio_that_begins_late_leads_in_and_audio_that_ends_early_ends() {
-        let timing = audio(&[5000, 6024, 7048], 4000, 20_000).unwrap();
+        let timing = audio(&[5000, 6024, 7048], 4000, 20_000, Ending::Usual).unwrap();
         assert_eq!(timing.lead, 1000);
         assert_eq!((timing.shown_from, timing.shown_to), (0, 3072));
     }
 
     #[test]
+    fn sound_without_padding_ends_when_its_last_sample_does() {
+        let timing = audio(&[0, 800, 1600], 0, 1_723, Ending::Exact).unwrap();
+        assert_eq!(timing.deltas().collect::<Vec<_>>(), [800, 800, 123]);
+        assert_eq!((timing.media_end, timing.shown_to), (1_723, 1_723));
+        assert_eq!(audio(&[40], 0, 60, Ending::Exact).unwrap().last_delta, 20);
+    }
+
+    #[test]
     fn impossible_times_are_refused() {
         assert!(video(&[0, i64::MAX], 0, 1).is_err());
-        assert!(audio(&[i64::MIN], 0, 1).is_err());
+        assert!(audio(&[i64::MIN], 0, 1, Ending::Usual).is_err());
     }
 
     proptest! {
@@ -240,7 +265,9 @@ mod tests {
             pts in proptest::collection::vec(-50_000i64..50_000, 1..200),
             start in -60_000i64..60_000, len in 1i64..100_000,
         ) {
-            for timing in [video(&pts, start, start + len).unwrap(), audio(&pts, start, start + len).unwrap()] {
+            let end = start + len;
+            let audio = |ending| audio(&pts, start, end, ending).unwrap();
+            for timing in [video(&pts, start, end).unwrap(), audio(Ending::Usual), audio(Ending::Exact)] {
                 prop_assert_eq!(timing.dts[0], 0);
                 prop_assert!(timing.dts.windows(2).all(|pair| pair[0] < pair[1]));
                 prop_assert!(timing.dts.iter().zip(&timing.cts).all(|(dts, cts)| dts <= cts));

@@ -103,10 +103,11 @@ const CHILDREN: &[(&[u8; 4], &[&[u8; 4]])] = &[
             b"stsd", b"stts", b"ctts", b"stss", b"stsc", b"stsz", b"stco", b"co64",
         ],
     ),
-    (b"stsd", &[b"avc1", b"hvc1", b"mp4a"]),
+    (b"stsd", &[b"avc1", b"hvc1", b"mp4a", b"fLaC"]),
     (b"avc1", &[b"avcC", b"pasp"]),
     (b"hvc1", &[b"hvcC", b"pasp"]),
     (b"mp4a", &[b"esds"]),
+    (b"fLaC", &[b"dfLa"]),
 ];
 
 /// What an encoder's file may hold besides: leaves that say nothing of where a sample lies
@@ -141,7 +142,7 @@ fn fields_before_children(kind: [u8; 4]) -> usize {
     match &kind {
         b"stsd" => 8,
         b"avc1" | b"hvc1" => 78,
-        b"mp4a" => 28,
+        b"mp4a" | b"fLaC" => 28,
         _ => 0,
     }
 }

@@ -52,8 +52,8 @@
 //!
 //! ```text
 //! 0  generation, 0 while it is written
-//! 1  timescale (low), 16 bits channels, 8 bits codec (0 H.264, 1 H.265, 2 AAC;
-//!    reserved, not written yet: 3 G.711 A-law, 4 G.711 µ-law, 5 L16)
+//! 1  timescale (low), 16 bits channels, 8 bits codec (0 H.264, 1 H.265, 2 AAC,
+//!    3 G.711 A-law, 4 G.711 µ-law, 5 L16: an AU is a packet's samples, without configuration)
 //! 2  four times 16 bits: width, height, pixel aspect (two)
 //! 3  bytes of the configuration         4… the configuration (`avcC`, `hvcC`, AudioSpecificConfig)
 //! ```
@@ -382,7 +382,7 @@ pub fn meta_of(entry: &[u64; ENTRY_WORDS], layout: &RingLayout) -> Result<AuMeta
 /// Words of a parameter slot without its first, the generation.
 pub const PARAM_WORDS: usize = 2048 / 8 - 1;
 
-/// `params` as a slot; `None` if its configuration is too long for one.
+/// `params` as a slot; `None` if no ring holds such, or its configuration is too long for one.
 pub fn slot_of(params: &TrackParams) -> Option<Vec<u64>> {
     if params.config.len() > MAX_CONFIG {
         return None;
@@ -391,6 +391,11 @@ pub fn slot_of(params: &TrackParams) -> Option<Vec<u64>> {
         Codec::H264 => 0,
         Codec::H265 => 1,
         Codec::Aac => 2,
+        Codec::Pcma => 3,
+        Codec::Pcmu => 4,
+        Codec::L16 => 5,
+        // Made of what a ring holds.
+        Codec::Flac => return None,
     };
     let (aspect_w, aspect_h) = params.pixel_aspect;
     let sizes = [params.width, params.height, aspect_w, aspect_h];
@@ -417,6 +422,9 @@ pub fn params_of(words: &[u64; PARAM_WORDS]) -> Option<TrackParams> {
         0 => Codec::H264,
         1 => Codec::H265,
         2 => Codec::Aac,
+        3 => Codec::Pcma,
+        4 => Codec::Pcmu,
+        5 => Codec::L16,
         _ => return None,
     };
     Some(TrackParams {

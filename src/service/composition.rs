@@ -17,9 +17,11 @@ use super::monitor::{Monitor, Rooms};
 use super::panel::{self, Opened};
 use super::press_gate::PressGate;
 use super::signals::Stopper;
+use super::sound_before;
 use super::status_view::StatusView;
 use crate::base::{BootId, Clock, Heartbeat, RealClock, Stop, StopLevel};
-use crate::config::Config;
+use crate::config::{Camera, Config};
+use crate::disk::Disk;
 use crate::highlight::{CameraSettings, Event, Highlights, Settings};
 use crate::ingest::{self, CameraState, Ingest, IngestError, ReaderProcesses};
 use crate::queue;
@@ -278,7 +280,8 @@ fn start_ingest(
     clock: &Arc<dyn Clock>,
     stopper: &Stopper,
 ) -> Result<Ingest, IngestError> {
-    let settings = ingest_settings(config, boot_id);
+    let cameras = sound_before::cameras(config, &Disk::default());
+    let settings = ingest_settings(config, cameras, boot_id);
     let (clock, stop) = (clock.clone(), stopper.stop.clone());
     if readers == CameraReaders::Threads {
         return ingest::start(settings, clock, stop);
@@ -293,9 +296,9 @@ fn start_ingest(
     ingest::start_in_processes(settings, processes, clock, stop, limits)
 }
 
-fn ingest_settings(config: &Config, boot_id: BootId) -> ingest::Settings {
+fn ingest_settings(config: &Config, cameras: Vec<Camera>, boot_id: BootId) -> ingest::Settings {
     ingest::Settings {
-        cameras: config.cameras.clone(),
+        cameras,
         ring: config.ring.clone(),
         reconnect: config.reconnect,
         window_ms: config.longest_window_ms(),

@@ -26,6 +26,7 @@ pub(crate) mod press_gate;
 pub(crate) mod report;
 pub(crate) mod say;
 pub(crate) mod signals;
+pub(crate) mod sound_before;
 pub(crate) mod status_view;
 mod views;
 pub(crate) mod watchdog;

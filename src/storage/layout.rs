@@ -4,6 +4,7 @@
 //! <root>/lock                               held by the service
 //! <root>/journal                            acknowledged presses
 //! <root>/access/                            users, sessions, shared links
+//! <root>/sound.json                         cameras of which only AAC is recorded, as before an update
 //! <root>/tmp/<press>.<camera>.part          a clip while it is written
 //! <root>/tmp/<press>.<camera>.facts         what its exporter noted of it
 //! <root>/tmp/<press>-<camera>.*             what is being made of a clip
@@ -52,6 +53,11 @@ impl StorageLayout {
     /// Who may sign in.
     pub fn access(&self) -> PathBuf {
         self.root.join("access")
+    }
+
+    /// Cameras of which only AAC is recorded, as it was before an update.
+    pub fn sound(&self) -> PathBuf {
+        self.root.join("sound.json")
     }
 
     /// What is being written; on the storage's own file system. Swept at start.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hindsight::base::{BootId, CameraId, RealClock, Stop};
-use hindsight::config::{Camera, Credentials, Reconnect, RingSettings, Secret, Transport};
+use hindsight::config::{
+    Camera, CameraSound, Credentials, Reconnect, RingSettings, Secret, Transport,
+};
 use hindsight::ingest::{
     self, CameraState, Ingest, IngestError, Limits, ReaderProcesses, Settings,
 };
@@ -35,6 +37,7 @@ pub fn camera(id: &str, url: url::Url) -> Camera {
         url,
         credentials: None,
         transport: Transport::Tcp,
+        sound: CameraSound::Auto,
         latency_ms: 0,
     }
 }

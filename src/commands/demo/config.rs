@@ -95,6 +95,7 @@ fn built_in(id: &CameraId, camera: &demo::DemoCamera) -> Camera {
         url: camera.url(),
         credentials: None,
         transport: Transport::Tcp,
+        sound: crate::config::CameraSound::Auto,
         latency_ms: 0,
     }
 }

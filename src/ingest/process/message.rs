@@ -13,7 +13,9 @@ use url::Url;
 
 use crate::base::{BootId, CameraId};
 use crate::cage::CageReport;
-use crate::config::{Camera, Credentials, Reconnect, RingSettings, Secret, Transport};
+use crate::config::{
+    Camera, CameraSound, Credentials, Reconnect, RingSettings, Secret, Transport,
+};
 use crate::ring::RingOpened;
 
 use super::super::settings::{Limits, Settings};
@@ -84,6 +86,7 @@ struct CameraToRead {
     url: Url,
     credentials: Option<(String, String)>,
     udp: bool,
+    sound: CameraSound,
     latency_ms: u64,
 }
 
@@ -225,6 +228,7 @@ impl CameraToRead {
             url,
             credentials,
             transport,
+            sound,
             latency_ms,
         } = camera.clone();
         let credentials = credentials.map(|known| {
@@ -238,6 +242,7 @@ impl CameraToRead {
             url,
             credentials,
             udp: transport == Transport::Udp,
+            sound,
             latency_ms,
         }
     }
@@ -257,6 +262,7 @@ impl CameraToRead {
                 true => Transport::Udp,
                 false => Transport::Tcp,
             },
+            sound: self.sound,
             latency_ms: self.latency_ms,
         }
     }
