@@ -64,9 +64,11 @@ impl FlacBlocks {
             .add(at, broken, data, &mut |block| whole.push(block.to_vec()));
         self.next = self.next.or(self.line.first());
         let began = *self.pos.get_or_insert(pos);
+        if !whole.is_empty() {
+            self.pos = self.line.waits().then_some(pos);
+        }
         for samples in whole {
             blocks.push(self.block_of(began, &samples)?);
-            self.pos = None;
         }
         Ok(blocks)
     }

@@ -92,19 +92,19 @@ impl FlacEncoder {
     /// # Errors
     /// No samples, or a format that FLAC does not know.
     pub fn frame(&mut self, samples: &[i32]) -> Result<Vec<u8>, FlacError> {
-        let written = self
-            .writer
-            .write(self.rate, self.channels, u32::from(BITS), samples);
-        let bytes = std::mem::take(&mut *lock(&self.made.0));
-        match written {
-            Ok(()) => Ok(bytes),
-            Err(error) => Err(FlacError::Encode {
-                samples: samples.len(),
-                channels: self.channels,
-                rate: self.rate,
-                why: error.to_string(),
-            }),
+        let failed = |why: String| FlacError::Encode {
+            samples: samples.len(),
+            channels: self.channels,
+            rate: self.rate,
+            why,
+        };
+        if samples.len() < usize::from(self.channels) {
+            return Err(failed("there is nothing to code".to_owned()));
         }
+        self.writer
+            .write(self.rate, self.channels, u32::from(BITS), samples)
+            .map_err(|error| failed(error.to_string()))?;
+        Ok(std::mem::take(&mut *lock(&self.made.0)))
     }
 }
 
@@ -167,6 +167,10 @@ pub fn decode(frame: &[u8]) -> Result<Vec<i32>, FlacError> {
     if !matches!(frame, [0xff, 0xf8 | 0xf9, ..]) {
         return Err(failed("it does not begin as a frame does".to_owned()));
     }
+    // What a disk has damaged is no food for a decoder.
+    if crc_16(frame) != 0 {
+        return Err(failed("its checksum is wrong".to_owned()));
+    }
     let mut bytes = Cursor::new(frame);
     let mut reader = FlacStreamReader::new(&mut bytes);
     let samples = match reader.read() {
@@ -178,6 +182,17 @@ pub fn decode(frame: &[u8]) -> Result<Vec<i32>, FlacError> {
         Ok(len) if len == read => Ok(samples),
         _ => Err(failed(format!("only {read} bytes are a frame"))),
     }
+}
+
+/// Over a whole frame, which ends in it: 0.
+fn crc_16(frame: &[u8]) -> u16 {
+    const POLYNOMIAL: u16 = 0x8005;
+    frame.iter().fold(0, |crc, byte| {
+        (0..8).fold(crc ^ u16::from(*byte) << 8, |crc, _| match crc >> 15 {
+            0 => crc << 1,
+            _ => crc << 1 ^ POLYNOMIAL,
+        })
+    })
 }
 
 #[cfg(test)]

@@ -86,6 +86,11 @@ impl PcmLine {
         self.next = Some(self.next.map_or(end, |next| next.max(end)));
     }
 
+    /// Whether something is left that is less than a block.
+    pub fn waits(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// What is left, less than a block, and nothing follows.
     pub fn rest(&mut self) -> Vec<i32> {
         std::mem::take(&mut self.waiting)

@@ -70,6 +70,7 @@ fn cut(footage: &(impl Index + Payload), plan: &Plan) -> (FinishedCut, Vec<u8>) 
         let offset = u64::try_from(before + prefix.len()).unwrap();
         match cut.offer(pos, &au, offset) {
             Offer::Take => drop(data.splice(before..before, prefix)),
+            Offer::Hear => cut.hear(&au, &data.split_off(before)),
             Offer::Note | Offer::Leave => data.truncate(before),
         }
     }

@@ -6,6 +6,7 @@ mod camera;
 mod exact;
 mod holes;
 mod limits;
+mod pcm;
 mod sidecar;
 mod sound;
 mod verify;

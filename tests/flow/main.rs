@@ -5,6 +5,7 @@
 mod button;
 mod exact;
 mod lights;
+mod sound;
 mod together;
 mod trouble;
 

@@ -15,7 +15,7 @@ use crate::numbers;
 use crate::service::{Place, Told, camera};
 
 /// Instants at which the picture turns white, in seconds: frames whose number is a full second's.
-fn flashes(clip: &Path, fps: u32) -> Vec<f64> {
+pub fn flashes(clip: &Path, fps: u32) -> Vec<f64> {
     read_frame_numbers(clip)
         .into_iter()
         .filter(|(_, number)| number % fps == 0)
@@ -24,7 +24,7 @@ fn flashes(clip: &Path, fps: u32) -> Vec<f64> {
 }
 
 /// Instants at which a beep begins, in seconds.
-fn beeps(clip: &Path) -> Vec<f64> {
+pub fn beeps(clip: &Path) -> Vec<f64> {
     const RATE: usize = 48_000;
     let out = Command::new("ffmpeg")
         .args(["-v", "error", "-i"])

@@ -18,6 +18,8 @@ pub struct Played {
     /// Number in the picture when the end was reached.
     pub last: i64,
     pub duration: f64,
+    /// Bytes of sound were decoded.
+    pub heard: bool,
 }
 
 impl Played {
@@ -51,7 +53,7 @@ function send(error) {
   if (sent) return;
   sent = true;
   const last = error ? -1 : number();
-  fetch('/result', { method: 'POST', body: JSON.stringify({ error, frames, last, duration: v.duration || 0 }) });
+  fetch('/result', { method: 'POST', body: JSON.stringify({ error, frames, last, duration: v.duration || 0, heard: v.webkitAudioDecodedByteCount > 0 }) });
 }
 function each(now, meta) {
   frames.push([meta.mediaTime, number()]);

@@ -5,6 +5,7 @@
 mod browser;
 #[path = "../support/frames.rs"]
 mod frames;
+mod lossless;
 #[allow(dead_code)]
 #[path = "../support/media.rs"]
 mod media;

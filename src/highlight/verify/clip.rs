@@ -13,7 +13,7 @@ use super::checker::StorageChecker;
 use crate::base::hex;
 use crate::base::quantity::ToFloat;
 use crate::highlight::sidecar::{Meta, Sidecar, Status};
-use crate::media::{Codec, TICKS_90K, Track, nal};
+use crate::media::{Codec, TICKS_90K, Track, flac, nal};
 use crate::mp4::{self, Inspected};
 
 impl StorageChecker {
@@ -115,23 +115,28 @@ fn read_clip(path: &Path) -> io::Result<ReadClip> {
     })
 }
 
-/// Looks into the picture's samples: decoding starts at a key frame, and every
-/// sample is made of whole NAL units.
+/// Looks into the samples: decoding of the picture starts at a key frame, and every
+/// sample of it is made of whole NAL units; sound in FLAC decodes.
 fn samples<R: Read + Seek>(file: &mut R, inspected: &Inspected) -> io::Result<Option<String>> {
-    let video = inspected
-        .tracks
-        .iter()
-        .filter(|t| t.track() == Track::Video);
     let mut bytes = Vec::new();
-    for track in video {
+    for track in &inspected.tracks {
         for (i, sample) in track.samples.iter().enumerate() {
             let codec = track
                 .entries
                 .get(usize::try_from(sample.entry).unwrap_or(usize::MAX))
                 .map_or(Codec::H264, |entry| entry.codec);
+            if codec == Codec::Aac {
+                break;
+            }
             file.seek(SeekFrom::Start(sample.offset))?;
             bytes.resize(usize::try_from(sample.size).unwrap_or(0), 0);
             file.read_exact(&mut bytes)?;
+            if codec == Codec::Flac {
+                if let Err(error) = flac::decode(&bytes) {
+                    return Ok(Some(format!("its sound is damaged, part {}: {error}", i + 1)));
+                }
+                continue;
+            }
             if !nal::lengths_add_up(&bytes) {
                 return Ok(Some(format!("picture {} is damaged", i + 1)));
             }
