@@ -68,7 +68,7 @@ impl Footage {
         }
     }
 
-    /// The pattern's video with G.711 instead of AAC: A-law or else µ-law.
+    /// The pattern's video with G.711 instead of AAC: A-law or else µ-law, a beep with each flash.
     pub fn pattern_with_g711(a_law: bool) -> Arc<Footage> {
         let pattern = Footage::pattern();
         let (coding, silence) = if a_law {
@@ -76,11 +76,13 @@ impl Footage {
         } else {
             (Coding::Pcmu, 0xff)
         };
-        let units = (0..50).map(|i| {
+        // A beep each second, as in the pattern's own sound, for all of its 24 s.
+        let packets = pattern.video.span / 1_800;
+        let units = (0..packets).map(|i| {
             let mut packets = Packets::default();
             // A square wave of 500 Hz for 100 ms, then silence.
             let loud = (0..160_u8).map(|n| if n / 8 % 2 == 0 { 0x20 } else { 0xa0 });
-            let sound: Vec<u8> = if i < 5 {
+            let sound: Vec<u8> = if i % 50 < 5 {
                 loud.collect()
             } else {
                 vec![silence; 160]

@@ -121,7 +121,7 @@ fn no_voice_is_recorded_that_was_not_before_an_update_and_none_where_it_is_off()
         }
         let said = service.said();
         let line = said.lines().find(|line| line.contains("as it was before the update"));
-        assert!(line.is_some_and(|l| l.contains("unsaid") && l.contains("WARN")), "{said}");
+        assert!(line.is_some_and(|l| l.contains("unsaid") && l.contains(" warn ")), "{said}");
         assert_eq!(service.stop(), Some(0));
     }
     let out = place.command("check").output().unwrap();

@@ -66,7 +66,8 @@ fn samples_of(raw: &[u8]) -> Vec<i32> {
     pairs.map(|b| i32::from(i16::from_le_bytes(*b))).collect()
 }
 
-fn ffmpeg(arguments: &[&str]) -> Vec<i32> {
+/// The samples that it decodes.
+pub fn ffmpeg(arguments: &[&str]) -> Vec<i32> {
     let out = Command::new("ffmpeg")
         .args(["-v", "error", "-nostdin"])
         .args(arguments)

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use hindsight::base::{BootId, CameraId, Stop, StopLevel};
-use hindsight::media::{Alignment, AuFlags, AuMeta, Track};
+use hindsight::media::{Alignment, AuFlags, AuMeta, Track, pcm};
 use hindsight::ring::{RingError, RingSpec, RingWriter};
 use hindsight::tap;
 
@@ -213,6 +213,50 @@ fn the_tap_plays_all_of_h264_with_b_frames_and_audio() {
         beep: true,
         ..recipe()
     });
+}
+
+/// 8 s of L16 in packets of 20 ms, and its samples.
+fn pcm_track() -> (Coded, Vec<i32>) {
+    let sample = |tick: i64| i16::try_from(tick * 7 % 30_011 - 15_000).unwrap();
+    let packet = |n: i64| Au {
+        pts: n * 160,
+        key: true,
+        bytes: (n * 160..(n + 1) * 160)
+            .flat_map(|tick| sample(tick).to_be_bytes())
+            .collect(),
+    };
+    let coded = Coded {
+        params: pcm::params(hindsight::media::Codec::L16, 8_000, 1).unwrap(),
+        aus: (0..400).map(packet).collect(),
+    };
+    (coded, (0..64_000).map(|tick| sample(tick).into()).collect())
+}
+
+#[test]
+fn the_tap_plays_sound_that_comes_as_pcm_to_the_sample() {
+    let bench = Bench::new();
+    let mut tracks = make(recipe());
+    let (sound, meant) = pcm_track();
+    tracks.push(sound);
+    let all = sent(&tracks, 1, 0);
+    let mut writer = bench.writer(LARGE.0, LARGE.1);
+    push(&mut writer, &tracks, &all[..200]);
+    let out = Counted::new(&bench.file());
+    let tap = bench.tap(out.clone());
+    out.wait_for(1000);
+    push(&mut writer, &tracks, &all[200..]);
+    tap.end();
+    let seen = frames::read_frame_numbers(&bench.file());
+    assert_real_time(&seen);
+    let first = usize::try_from(seen[0].1).unwrap() * 320;
+    let heard = crate::lossless::ffmpeg(&["-i", bench.file().to_str().unwrap(), "-map", "0:a"]);
+    let begins = (first..first + 800).find(|at| heard.starts_with(&meant[*at..*at + 500]));
+    let begins = begins.expect("it begins with the picture");
+    let rest = &meant[begins..];
+    assert!(heard.starts_with(rest), "{} of {}", heard.len(), rest.len());
+    // The last block is filled up.
+    assert!(heard[rest.len()..].iter().all(|sample| *sample == 0));
+    assert!(heard.len() < rest.len() + 800);
 }
 
 #[test]
