@@ -2,7 +2,7 @@
 //!
 //! Not here: where packets stand (`sound`), how samples are coded (`media`).
 
-use super::sound::PlacedSound;
+use super::placed_sound::PlacedSound;
 use crate::media::flac::{self, FlacEncoder};
 use crate::media::{FlacError, PcmLine, TrackParams};
 use crate::mp4::{ClipTrack, Sample};

@@ -17,6 +17,7 @@ mod lossless;
 mod machine;
 mod mapping;
 mod pictures;
+mod placed_sound;
 mod plan;
 mod sentence;
 mod sound;

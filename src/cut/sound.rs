@@ -5,10 +5,11 @@
 use std::collections::BTreeMap;
 
 use super::lossless::lossless;
+use super::placed_sound::PlacedSound;
 use super::taken::Told;
 use super::types::{Gap, GapReason};
 use crate::media::{
-    Alignment, AuMeta, Codec, TICKS_90K, Track, pcm, pcm_tolerance,
+    Alignment, AuMeta, Codec, TICKS_90K, Track, TrackParams, pcm, pcm_tolerance,
 };
 use crate::mp4::{ClipTrack, Sample};
 
@@ -46,24 +47,6 @@ pub(super) struct Sound {
     pub frames: Vec<u8>,
 }
 
-/// One frame of sound, placed: ticks of the track from the clip's start.
-pub(super) struct PlacedSound {
-    pub au: AuMeta,
-    pub offset: u64,
-    pub ticks: i64,
-    /// Ticks.
-    pub lasts: i64,
-}
-
-impl PlacedSound {
-    /// Its bytes, where they are PCM.
-    pub fn bytes<'a>(&self, pcm: &'a [u8]) -> &'a [u8] {
-        let from = usize::try_from(self.offset).unwrap_or(usize::MAX);
-        let len = usize::try_from(self.au.len).unwrap_or(usize::MAX);
-        pcm.get(from..from.saturating_add(len)).unwrap_or_default()
-    }
-}
-
 /// The clip's sound out of the taken AUs `(au, offset)`, in ring order. `None`: there is none to hear.
 pub(super) fn sound(
     taken: &[(AuMeta, u64)],
@@ -83,22 +66,16 @@ pub(super) fn sound(
     let same = |au: &AuMeta| params.get(&au.generation) == Some(chosen);
     let kept: Vec<(AuMeta, u64)> = taken.iter().filter(|(au, _)| same(au)).copied().collect();
     let alignments = align(&kept, chosen.timescale);
-    let mut placed = place(&kept, &alignments, frame, chosen.timescale);
+    let placed = place(&kept, &alignments, frame, chosen.timescale);
     let end = from_90k(frame.end_90k - frame.start_90k, chosen.timescale);
-    let least = if chosen.codec.is_pcm() {
-        for packet in &mut placed {
-            let bytes = usize::try_from(packet.au.len).unwrap_or(0);
-            packet.lasts = i64::try_from(pcm::ticks(chosen, bytes)).unwrap_or(0);
+    let (placed, least) = match chosen.codec.is_pcm() {
+        true => (within(placed, chosen, end), pcm_tolerance(chosen.timescale)),
+        false => {
+            let length = typical_length(&placed);
+            (trim(placed, length, end), length / 2)
         }
-        placed.retain(|p| p.ticks < end && p.ticks.saturating_add(p.lasts) > 0);
-        pcm_tolerance(chosen.timescale)
-    } else {
-        let length = typical_length(&placed);
-        placed.iter_mut().for_each(|p| p.lasts = length);
-        placed = trim(placed, length, end);
-        length / 2
     };
-    if placed.iter().all(|p| p.ticks + p.lasts <= 0) {
+    if placed.iter().all(|p| p.ticks.saturating_add(p.lasts) <= 0) {
         return None;
     }
     let used = |epoch: &u32| placed.iter().any(|p| p.au.epoch == *epoch);
@@ -108,20 +85,7 @@ pub(super) fn sound(
         .map(|(_, (alignment, _))| *alignment)
         .min()?;
     let gaps = gaps(&placed, least, chosen.timescale, frame);
-    let (track, frames) = if chosen.codec.is_pcm() {
-        // What FLAC does not know, no ring should hold.
-        let made = lossless(&placed, chosen, &told.pcm, told.data_end(), end);
-        let made = made.ok().flatten()?;
-        (made.track, made.bytes)
-    } else {
-        let track = ClipTrack {
-            entries: vec![chosen.clone()],
-            samples: placed.iter().map(sample).collect(),
-            start: 0,
-            end,
-        };
-        (track, Vec::new())
-    };
+    let (track, frames) = track(&placed, chosen, told, end)?;
     Some(Sound {
         alignment,
         codec: track.entries.first()?.codec,
@@ -129,6 +93,38 @@ pub(super) fn sound(
         track,
         frames,
     })
+}
+
+/// The track, and its bytes where they are made here.
+fn track(
+    placed: &[PlacedSound],
+    params: &TrackParams,
+    told: &Told,
+    end: i64,
+) -> Option<(ClipTrack, Vec<u8>)> {
+    if params.codec.is_pcm() {
+        // What FLAC does not know, no ring should hold.
+        let made = lossless(placed, params, &told.pcm, told.data_end(), end);
+        let made = made.ok().flatten()?;
+        return Some((made.track, made.bytes));
+    }
+    let track = ClipTrack {
+        entries: vec![params.clone()],
+        samples: placed.iter().map(sample).collect(),
+        start: 0,
+        end,
+    };
+    Some((track, Vec::new()))
+}
+
+/// Packets of PCM of which something lies in `[0, end)`.
+fn within(mut placed: Vec<PlacedSound>, params: &TrackParams, end: i64) -> Vec<PlacedSound> {
+    for packet in &mut placed {
+        let bytes = usize::try_from(packet.au.len).unwrap_or(0);
+        packet.lasts = i64::try_from(pcm::ticks(params, bytes)).unwrap_or(0);
+    }
+    placed.retain(|p| p.ticks < end && p.ticks.saturating_add(p.lasts) > 0);
+    placed
 }
 
 fn sample(placed: &PlacedSound) -> Sample {
@@ -217,6 +213,7 @@ fn typical_length(placed: &[PlacedSound]) -> i64 {
 
 /// From one frame before the one that contains the start, to the end.
 fn trim(mut placed: Vec<PlacedSound>, length: i64, end_ticks: i64) -> Vec<PlacedSound> {
+    placed.iter_mut().for_each(|p| p.lasts = length);
     placed.retain(|p| p.ticks < end_ticks);
     let behind = placed.partition_point(|p| p.ticks <= 0);
     let containing = behind.saturating_sub(1);

@@ -59,6 +59,8 @@ pub struct Script {
     pub audio_start_timestamp: u32,
     /// Whether the audio of the footage is offered at all.
     pub audio: bool,
+    /// Whether a track for talking to the camera is listed, before its own sound.
+    pub back_channel: bool,
     /// Milliseconds between RTCP sender reports; `None`: none.
     pub sender_reports_ms: Option<u64>,
     /// How wrong the camera's wall clock is.
@@ -89,6 +91,7 @@ impl Default for Script {
             video_start_timestamp: 900_000,
             audio_start_timestamp: 4_800_000,
             audio: true,
+            back_channel: false,
             sender_reports_ms: Some(2_000),
             wall_offset_ms: 0,
             rtp_info: true,

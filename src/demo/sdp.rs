@@ -20,11 +20,20 @@ pub(super) fn payload_type(coding: &Coding) -> u8 {
 }
 
 /// The session description; tracks are `trackID=1` (video) and `trackID=2` (audio).
-pub(super) fn describe(footage: &Footage, with_audio: bool, with_sets: bool) -> String {
+pub(super) fn describe(
+    footage: &Footage,
+    with_audio: bool,
+    with_sets: bool,
+    back_channel: bool,
+) -> String {
     let mut sdp = String::from(
         "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=Hindsight demo\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\na=control:*\r\na=range:npt=now-\r\n",
     );
     media(&mut sdp, "video", 1, &footage.video, with_sets);
+    if back_channel {
+        // As ONVIF has it: what the client may send.
+        sdp.push_str("m=audio 0 RTP/AVP 0\r\na=control:trackID=3\r\na=sendonly\r\n");
+    }
     if let Some(audio) = footage.audio.as_ref().filter(|_| with_audio) {
         media(&mut sdp, "audio", 2, audio, with_sets);
     }
@@ -40,10 +49,11 @@ fn media(sdp: &mut String, kind: &str, id: u8, reel: &Reel, with_sets: bool) {
     };
     let rate = reel.rate;
     // Writing to a String cannot fail.
-    let _ = write!(
-        sdp,
-        "m={kind} 0 RTP/AVP {number}\r\na=rtpmap:{number} {name}/{rate}{channels}\r\n"
-    );
+    let _ = write!(sdp, "m={kind} 0 RTP/AVP {number}\r\n");
+    // Payload type 0 says it all, and some cameras leave it at that.
+    if reel.coding != Coding::Pcmu {
+        let _ = write!(sdp, "a=rtpmap:{number} {name}/{rate}{channels}\r\n");
+    }
     if !fmtp.is_empty() {
         let _ = write!(sdp, "a=fmtp:{number} {fmtp}\r\n");
     }

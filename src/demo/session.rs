@@ -240,7 +240,12 @@ impl Connection {
     fn describe(&self, request: &RtspRequest) -> Vec<u8> {
         let script = &self.shared.script;
         let footage = lock(&self.shared.state).programme.last().clone();
-        let body = sdp::describe(&footage, script.audio, script.parameters_in_sdp);
+        let body = sdp::describe(
+            &footage,
+            script.audio,
+            script.parameters_in_sdp,
+            script.back_channel,
+        );
         let headers = [
             (
                 "Content-Base",

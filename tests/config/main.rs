@@ -220,7 +220,7 @@ fn what_the_example_holds_in_comments_can_be_used() {
     let desk = desk.toml(&format!("{before}\n# (5) One{after}\n"));
     assert_eq!(
         desk.says(),
-        "warning: venue.toml:147: [queue] keep = \"30d\" counts only where nothing is uploaded; here \
+        "warning: venue.toml:148: [queue] keep = \"30d\" counts only where nothing is uploaded; here \
          highlights go 7d after they were uploaded (keep_uploaded), and those that were not stay"
     );
     let config = desk.config();

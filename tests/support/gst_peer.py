@@ -4,7 +4,7 @@
     gst_peer.py MOUNTS.json
 
 MOUNTS.json: a list of {"path": "/a", "clips": [CLIP…], "loops": n, "audio": ADTS file or null,
-"g711": true for a tone in G.711 where there is no "audio",
+"g711": true for G.711 A-law where there is no "audio" (the sample at each tick of 8 kHz is `g711(tick)`),
 "username", "password", "scheme": "basic"|"digest" (on all mounts or none), "delay_ms": n}. A CLIP is {"codec": "h264"|"h265",
 "es": Annex B file, "aus": [[size, pts_90k, dts_90k, number]…] in decoding order, "fps": n}; with several clips the
 mount shows each `loops` times in turn (a change of parameters in mid-stream), for ever.
@@ -26,6 +26,12 @@ gi.require_version('GstRtspServer', '1.0')
 from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 Gst.init(None)
+
+
+def g711(tick):
+    return (tick * 7 + tick // 251) % 256
+
+
 SECOND = 1_000_000_000
 # How far the pipeline's clock is ahead of the stamps: nothing is ever early.
 AHEAD = SECOND // 2
@@ -85,7 +91,8 @@ class Mount(GstRtspServer.RTSPMediaFactory):
             launch += (' appsrc name=a is-live=true block=false max-bytes=0 format=time do-timestamp=false '
                        'caps="audio/mpeg,mpegversion=4,stream-format=adts" ! aacparse ! rtpmp4gpay name=pay1 pt=97')
         elif self.told.get('g711'):
-            launch += ' audiotestsrc is-live=true ! audio/x-raw,rate=8000,channels=1 ! alawenc ! rtppcmapay name=pay1 pt=8'
+            launch += (' appsrc name=a is-live=true block=false max-bytes=0 format=time do-timestamp=false '
+                       'caps="audio/x-alaw,rate=8000,channels=1" ! rtppcmapay name=pay1 pt=8')
         return Gst.parse_launch('( ' + launch + ' )')
 
     def do_configure(self, media):
@@ -110,7 +117,7 @@ class Mount(GstRtspServer.RTSPMediaFactory):
 
         video, audio = find('v'), find('a')
         threading.Thread(target=self.feed_video, args=(video, state, begin, base), daemon=True).start()
-        if self.audio:
+        if self.audio or self.told.get('g711'):
             threading.Thread(target=self.feed_audio, args=(audio, state, begin, base), daemon=True).start()
 
     def wait_for_start(self, source, state, begin):
@@ -152,8 +159,11 @@ class Mount(GstRtspServer.RTSPMediaFactory):
             return
         n = 0
         while state['live']:
-            ns = n * 1024 * SECOND // 48000
-            if not self.push(source, self.audio[n % len(self.audio)], base, ns, ns, None):
+            if self.audio:
+                ns, data = n * 1024 * SECOND // 48000, self.audio[n % len(self.audio)]
+            else:
+                ns, data = n * 20_000_000, bytes(g711(tick) for tick in range(n * 160, (n + 1) * 160))
+            if not self.push(source, data, base, ns, ns, None):
                 return
             n += 1
 
