@@ -3,7 +3,7 @@
 //!
 //! Not here: sockets and retina (`session`), the ring (any [`Sink`] will do).
 
-use crate::media::{AuFlags, AuMeta, Codec, Track, TrackParams, nal, reorder};
+use crate::media::{AuFlags, AuMeta, Codec, Track, TrackParams, nal, pcm, reorder};
 use crate::ring::{Pushed, RingWriter};
 
 use super::gop::StreamWatch;
@@ -216,7 +216,8 @@ impl Normalizer {
 
     pub fn audio(&mut self, sink: &mut impl Sink, frame: &ReceivedFrame<'_>) -> FrameOutcome {
         self.lost_audio = self.lost_audio.saturating_add(frame.lost_packets);
-        let Some(place) = self.timeline.audio(frame.pts, frame.arrival_mono_ns) else {
+        let begun_mono_ns = frame.arrival_mono_ns.saturating_sub(self.pcm_ns(frame.data.len()));
+        let Some(place) = self.timeline.audio(frame.pts, begun_mono_ns) else {
             return FrameOutcome::Skipped;
         };
         self.note(&place);
@@ -233,6 +234,16 @@ impl Normalizer {
         let lost = std::mem::take(&mut self.lost_audio);
         let what = (Track::Audio, flags, generation, lost);
         self.push(sink, what, &place, frame)
+    }
+
+    /// How long a packet of PCM lasts. It is sent when it is full, up to an eighth of a second after the instant
+    /// that it is stamped with; where arrivals alone align the sound, that would be heard.
+    fn pcm_ns(&self, bytes: usize) -> u64 {
+        let params = self.audio.as_ref().map(|known| &known.params);
+        params.map_or(0, |params| {
+            let ticks = u64::try_from(pcm::ticks(params, bytes)).unwrap_or(0);
+            ticks.saturating_mul(1_000_000_000) / u64::from(params.timescale.max(1))
+        })
     }
 
     fn note(&mut self, place: &MediaPlace) {

@@ -31,7 +31,7 @@ fn au(pts: i64, pts_90k: i64, arrival_mono_ns: u64) -> AuMeta {
 }
 
 /// A camera with packets of 20 ms beside its picture.
-fn with_pcm() -> Ring {
+pub fn with_pcm() -> Ring {
     let mut ring = film(&Spec::default());
     let pts_base = ring.made[0].au.pts;
     for n in 0..100 * 50 {

@@ -30,12 +30,15 @@ struct Storage {
 impl Storage {
     /// One whole highlight, and a journal that has retired its press.
     fn with_a_highlight() -> Storage {
-        let press = a_press();
-        let ring = film(&Spec {
+        Storage::with_a_highlight_of(&film(&Spec {
             audio: true,
             b_frames: 2,
             ..Spec::default()
-        });
+        }))
+    }
+
+    fn with_a_highlight_of(ring: &Ring) -> Storage {
+        let press = a_press();
         let plan = plan(&ring.at(AT), &window(AT, 3_000, 1_000)).unwrap();
         let storage = Storage {
             root: tempfile::tempdir().unwrap(),
@@ -54,7 +57,7 @@ impl Storage {
         fs::create_dir_all(storage.folder()).unwrap();
         fs::create_dir_all(storage.path().join("tmp")).unwrap();
         storage.journal().retire(&storage.press.id);
-        storage.commit(&ring, &export(&ring, &plan, Feed::AtOnce, false));
+        storage.commit(ring, &export(ring, &plan, Feed::AtOnce, false));
         storage
     }
 
@@ -114,6 +117,7 @@ impl Storage {
             };
             data.resize(data.len() + au.len as usize - 4, kind);
         }
+        data.extend(&finished.sound);
         data.truncate(usize::try_from(finished.data_len).unwrap());
         let reserve = mp4::reserve_for(1000, 1000, &finished.clip.tracks[0].entries);
         let placed = mp4::place(reserve, finished.data_len, &finished.clip).unwrap();
@@ -222,6 +226,21 @@ fn a_clip_whose_samples_are_damaged_is_found_without_a_sidecar() {
         only_fault(&verify(&[storage.clip()])),
         "court1.mp4: picture 8 is damaged"
     );
+}
+
+#[test]
+fn sound_in_flac_is_decoded_and_damage_in_it_is_found() {
+    let storage = Storage::with_a_highlight_of(&super::pcm::with_pcm());
+    let report = storage.verify();
+    assert!(report.faults.is_empty(), "{report:?}");
+    fs::remove_file(storage.sidecar()).unwrap();
+    let mut bytes = fs::read(storage.clip()).unwrap();
+    let inspected = mp4::inspect(std::io::Cursor::new(&bytes), bytes.len() as u64).unwrap();
+    let sample = inspected.tracks[1].samples[3];
+    bytes[usize::try_from(sample.offset).unwrap() + 20] ^= 0x40;
+    fs::write(storage.clip(), &bytes).unwrap();
+    let fault = only_fault(&verify(&[storage.clip()]));
+    assert!(fault.contains("its sound is damaged, part 4"), "{fault}");
 }
 
 #[test]

@@ -324,7 +324,7 @@ fn sound_in_g711_is_taken_packet_by_packet_as_it_comes() {
     assert_eq!((sound[0].params.timescale, sound[0].params.channels), (8_000, 1));
     // One byte a tick, and the next packet begins where the last one ended.
     let first = sound[0].meta.pts;
-    let mut got = Vec::new();
+    let mut got: Vec<u8> = Vec::new();
     for unit in &sound {
         let begins = i64::try_from(got.len()).unwrap();
         assert!((unit.meta.pts - first - begins).abs() <= 1, "{:?}", unit.meta);

@@ -312,3 +312,27 @@ fn sound_is_placed_on_the_videos_timeline() {
     assert_eq!(sound.pts_90k, 3_600 + 90);
     assert_eq!(sound.pts, 40 * 48);
 }
+
+#[test]
+fn a_packet_of_pcm_stands_where_its_first_sample_does_though_it_comes_when_it_is_full() {
+    let mut camera = Camera::h264();
+    camera.normalizer = Normalizer::new(Codec::H264, Some(8_000));
+    camera.normalizer.set_params(params(Codec::H264, &[1, 77, 0, 40]));
+    let pcm = crate::media::pcm::params(Codec::Pcma, 8_000, 1).unwrap();
+    camera.normalizer.set_params(pcm);
+    camera.frame(&idr(), 0);
+    for n in 0..10_u64 {
+        camera.frame(&inter(), 0);
+        let begun_ms = 40 + n * 128;
+        let frame = ReceivedFrame {
+            pts: i64::try_from(begun_ms * 8).unwrap() + 777,
+            arrival_mono_ns: (begun_ms + 128) * MS,
+            lost_packets: 0,
+            data: &[0xd5; 1_024],
+        };
+        camera.normalizer.audio(&mut camera.kept, &frame);
+        let au = camera.kept.aus.last().unwrap();
+        assert_eq!(au.pts_90k, i64::try_from(begun_ms * 90).unwrap());
+        assert_eq!(au.arrival_mono_ns, frame.arrival_mono_ns);
+    }
+}
