@@ -237,7 +237,7 @@ fn sound_in_flac_is_decoded_and_damage_in_it_is_found() {
     let mut bytes = fs::read(storage.clip()).unwrap();
     let inspected = mp4::inspect(std::io::Cursor::new(&bytes), bytes.len() as u64).unwrap();
     let sample = inspected.tracks[1].samples[3];
-    bytes[usize::try_from(sample.offset).unwrap() + 20] ^= 0x40;
+    bytes[usize::try_from(sample.offset).unwrap() + 8] ^= 0x40;
     fs::write(storage.clip(), &bytes).unwrap();
     let fault = only_fault(&verify(&[storage.clip()]));
     assert!(fault.contains("its sound is damaged, part 4"), "{fault}");
