@@ -250,6 +250,9 @@ mod tests {
         )
     }
 
+    /// What is offered, the sound that is taken, and what is said.
+    type Case = (&'static str, Vec<Offer>, Option<usize>, Vec<&'static str>);
+
     #[test]
     fn the_sound_that_belongs_to_the_picture_is_taken_and_never_the_way_back() {
         use Direction::{Both, Inactive, RecvOnly, SendOnly};
@@ -264,7 +267,7 @@ mod tests {
             talk: true,
             ..pcma()
         };
-        let table: Vec<(&str, Vec<Offer>, Option<usize>, Vec<&str>)> = vec![
+        let table: Vec<Case> = vec![
             ("none", vec![picture()], None, vec![]),
             ("G.711", vec![picture(), pcma()], Some(1), vec![]),
             ("AAC first", vec![picture(), pcma(), aac()], Some(2), vec![second]),
