@@ -69,7 +69,12 @@ impl Frames {
         }
     }
 
-    fn into_track(self, pcm: &TrackParams, first: i64, at: u64) -> Result<LosslessSound, FlacError> {
+    fn into_track(
+        self,
+        pcm: &TrackParams,
+        first: i64,
+        at: u64,
+    ) -> Result<LosslessSound, FlacError> {
         if let Some(error) = self.failed {
             return Err(error);
         }

@@ -388,7 +388,11 @@ impl Cut {
         let window_ms = window.pre_ms.saturating_add(window.post_ms);
         let most_s = window_ms.div_ceil(1_000).saturating_add(MORE_PCM_S);
         let most = most_s.saturating_mul(2 * u64::from(params.timescale));
-        let held = self.told.pcm.len().saturating_add(usize::try_from(au.len).unwrap_or(0));
+        let held = self
+            .told
+            .pcm
+            .len()
+            .saturating_add(usize::try_from(au.len).unwrap_or(0));
         match u64::try_from(pcm::ticks(params, held)) {
             Ok(ticks) if ticks <= most => Offer::Hear,
             _ => Offer::Leave,

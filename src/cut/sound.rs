@@ -8,9 +8,7 @@ use super::lossless::lossless;
 use super::placed_sound::PlacedSound;
 use super::taken::Told;
 use super::types::{Gap, GapReason};
-use crate::media::{
-    Alignment, AuMeta, Codec, TICKS_90K, Track, TrackParams, pcm, pcm_tolerance,
-};
+use crate::media::{Alignment, AuMeta, Codec, TICKS_90K, Track, TrackParams, pcm, pcm_tolerance};
 use crate::mp4::{ClipTrack, Sample};
 
 /// Ticks of a track in 90 kHz ticks, rounded down.

@@ -127,7 +127,10 @@ mod tests {
         }
         blocks.extend(sound.rest().unwrap());
         let starts: Vec<(u64, i64)> = blocks.iter().map(|b| (b.pos, b.at)).collect();
-        assert_eq!(starts, [(0, 0), (5, 800), (10, 1_600), (15, 2_400), (20, 3_200)]);
+        assert_eq!(
+            starts,
+            [(0, 0), (5, 800), (10, 1_600), (15, 2_400), (20, 3_200)]
+        );
         let decoded = blocks.iter().map(|b| flac::decode(&b.bytes).unwrap());
         let heard: Vec<i32> = decoded.flatten().collect();
         assert_eq!(heard[..3_360], (0..3_360).collect::<Vec<i32>>());

@@ -216,7 +216,9 @@ impl Normalizer {
 
     pub fn audio(&mut self, sink: &mut impl Sink, frame: &ReceivedFrame<'_>) -> FrameOutcome {
         self.lost_audio = self.lost_audio.saturating_add(frame.lost_packets);
-        let begun_mono_ns = frame.arrival_mono_ns.saturating_sub(self.pcm_ns(frame.data.len()));
+        let begun_mono_ns = frame
+            .arrival_mono_ns
+            .saturating_sub(self.pcm_ns(frame.data.len()));
         let Some(place) = self.timeline.audio(frame.pts, begun_mono_ns) else {
             return FrameOutcome::Skipped;
         };

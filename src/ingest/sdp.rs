@@ -80,9 +80,16 @@ impl Section {
 
 fn says_talk(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
-    ["backchannel", "back-channel", "audioback", "talkback", "x-talk", "twowayaudio"]
-        .iter()
-        .any(|word| text.contains(word))
+    [
+        "backchannel",
+        "back-channel",
+        "audioback",
+        "talkback",
+        "x-talk",
+        "twowayaudio",
+    ]
+    .iter()
+    .any(|word| text.contains(word))
 }
 
 /// Which section tells of each track, given as (media, end of its control URL) in their order. The library leaves out sections
@@ -143,11 +150,25 @@ mod tests {
 
     #[test]
     fn a_back_channel_is_known_by_what_its_maker_calls_it() {
-        for talk in ["a=x-onvif-track:BackChannel0", "a=control:rtsp://192.0.2.10/audioback", "a=x-talk"] {
-            assert!(sections(format!("m=audio 0 RTP/AVP 0\n{talk}\n").as_bytes())[0].talk, "{talk}");
+        for talk in [
+            "a=x-onvif-track:BackChannel0",
+            "a=control:rtsp://192.0.2.10/audioback",
+            "a=x-talk",
+        ] {
+            assert!(
+                sections(format!("m=audio 0 RTP/AVP 0\n{talk}\n").as_bytes())[0].talk,
+                "{talk}"
+            );
         }
-        for other in ["a=x-onvif-track:AUDIO000", "a=x-bufferdelay:0.5", "a=control:trackID=2"] {
-            assert!(!sections(format!("m=audio 0 RTP/AVP 0\n{other}\n").as_bytes())[0].talk, "{other}");
+        for other in [
+            "a=x-onvif-track:AUDIO000",
+            "a=x-bufferdelay:0.5",
+            "a=control:trackID=2",
+        ] {
+            assert!(
+                !sections(format!("m=audio 0 RTP/AVP 0\n{other}\n").as_bytes())[0].talk,
+                "{other}"
+            );
         }
     }
 
@@ -159,7 +180,10 @@ mod tests {
         let (second, third) = (url("trackID=2"), url("trackID=3"));
         let found = matched(&sections, &[("audio", &third), ("audio", &second)]);
         assert_eq!(found, [Some(2), Some(1)]);
-        let found = matched(&sections, &[("video", base), ("audio", base), ("text", base)]);
+        let found = matched(
+            &sections,
+            &[("video", base), ("audio", base), ("text", base)],
+        );
         assert_eq!(found, [Some(0), Some(1), None]);
     }
 

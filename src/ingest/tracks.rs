@@ -152,9 +152,10 @@ fn left_out(
     audio: Option<usize>,
     sound: CameraSound,
 ) -> Vec<CaptureSentence> {
-    let others = offers.iter().enumerate().filter(|(n, offer)| {
-        *n != video && Some(*n) != audio && offer.media != "application"
-    });
+    let others = offers
+        .iter()
+        .enumerate()
+        .filter(|(n, offer)| *n != video && Some(*n) != audio && offer.media != "application");
     let mut said: Vec<CaptureSentence> = others
         .map(|(_, offer)| why_not(offer, picture, audio.is_some(), sound))
         .collect();
@@ -270,19 +271,58 @@ mod tests {
         let table: Vec<Case> = vec![
             ("none", vec![picture()], None, vec![]),
             ("G.711", vec![picture(), pcma()], Some(1), vec![]),
-            ("AAC first", vec![picture(), pcma(), aac()], Some(2), vec![second]),
-            ("ONVIF's way back", vec![picture(), way(pcma(), RecvOnly), way(pcma(), SendOnly)], Some(1), vec![back]),
-            ("only the way back", vec![picture(), way(aac(), SendOnly)], None, vec![back]),
-            ("the way back comes first", vec![picture(), way(aac(), SendOnly), pcma()], Some(2), vec![back]),
             (
-                "a camera that speaks of itself",
-                vec![way(picture(), SendOnly), way(pcma(), SendOnly), way(pcma(), RecvOnly)],
+                "AAC first",
+                vec![picture(), pcma(), aac()],
+                Some(2),
+                vec![second],
+            ),
+            (
+                "ONVIF's way back",
+                vec![picture(), way(pcma(), RecvOnly), way(pcma(), SendOnly)],
                 Some(1),
                 vec![back],
             ),
-            ("both ways", vec![picture(), way(pcma(), Both)], Some(1), vec![]),
-            ("switched off", vec![picture(), way(pcma(), Inactive)], None, vec![second]),
-            ("named by its maker", vec![picture(), named, pcma()], Some(2), vec![back]),
+            (
+                "only the way back",
+                vec![picture(), way(aac(), SendOnly)],
+                None,
+                vec![back],
+            ),
+            (
+                "the way back comes first",
+                vec![picture(), way(aac(), SendOnly), pcma()],
+                Some(2),
+                vec![back],
+            ),
+            (
+                "a camera that speaks of itself",
+                vec![
+                    way(picture(), SendOnly),
+                    way(pcma(), SendOnly),
+                    way(pcma(), RecvOnly),
+                ],
+                Some(1),
+                vec![back],
+            ),
+            (
+                "both ways",
+                vec![picture(), way(pcma(), Both)],
+                Some(1),
+                vec![],
+            ),
+            (
+                "switched off",
+                vec![picture(), way(pcma(), Inactive)],
+                None,
+                vec![second],
+            ),
+            (
+                "named by its maker",
+                vec![picture(), named, pcma()],
+                Some(2),
+                vec![back],
+            ),
             (
                 "two lenses",
                 vec![picture(), pcma(), picture(), aac()],

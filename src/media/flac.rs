@@ -218,7 +218,12 @@ mod tests {
 
     #[test]
     fn a_frame_is_no_longer_than_every_decoder_takes() {
-        for (rate, ticks) in [(8_000, 800), (16_000, 1_600), (44_100, 4_096), (48_000, 4_096)] {
+        for (rate, ticks) in [
+            (8_000, 800),
+            (16_000, 1_600),
+            (44_100, 4_096),
+            (48_000, 4_096),
+        ] {
             assert_eq!(block_ticks(rate), ticks);
         }
     }

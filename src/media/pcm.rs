@@ -29,8 +29,7 @@ fn bytes_per_sample(codec: Codec) -> Option<usize> {
 
 /// Parameters of a track of PCM; `None` where it is none that is taken.
 pub fn params(codec: Codec, rate: u32, channels: u16) -> Option<TrackParams> {
-    let taken =
-        codec.is_pcm() && RATES.contains(&rate) && (1..=MOST_CHANNELS).contains(&channels);
+    let taken = codec.is_pcm() && RATES.contains(&rate) && (1..=MOST_CHANNELS).contains(&channels);
     taken.then(|| TrackParams {
         codec,
         timescale: rate,

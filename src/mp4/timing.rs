@@ -86,12 +86,7 @@ pub(super) enum Ending {
 }
 
 /// Audio: never reordered, never squeezed.
-pub(super) fn audio(
-    pts: &[i64],
-    start: i64,
-    end: i64,
-    ending: Ending,
-) -> Result<Timing, Mp4Error> {
+pub(super) fn audio(pts: &[i64], start: i64, end: i64, ending: Ending) -> Result<Timing, Mp4Error> {
     check(pts, start, end)?;
     let mut times: Vec<i64> = Vec::with_capacity(pts.len());
     for &wanted in pts {

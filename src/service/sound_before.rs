@@ -90,7 +90,10 @@ fn look(config: &Config, disk: &Disk) -> (Storage, bool) {
     let layout = StorageLayout::new(root);
     match read(&layout, disk) {
         Ok(Some(note)) => (Storage::Noted(note.only_aac), true),
-        Ok(None) => match (disk.exists(&layout.journal()), disk.exists(&layout.highlights())) {
+        Ok(None) => match (
+            disk.exists(&layout.journal()),
+            disk.exists(&layout.highlights()),
+        ) {
             (Ok(false), Ok(false)) => (Storage::New, true),
             (Ok(_), Ok(_)) => (Storage::UsedBefore, true),
             _ => (Storage::UsedBefore, false),
@@ -163,7 +166,11 @@ mod tests {
         ];
         for (storage, expected) in table {
             let only_aac = only_aac(&storage, &config.cameras);
-            assert_eq!(sounds(&with(&config.cameras, &only_aac)), expected, "{storage:?}");
+            assert_eq!(
+                sounds(&with(&config.cameras, &only_aac)),
+                expected,
+                "{storage:?}"
+            );
         }
     }
 
@@ -175,13 +182,19 @@ mod tests {
         std::fs::create_dir_all(storage.join("highlights")).unwrap();
         let disk = Disk::default();
         let before = config(&storage, CAMERAS);
-        assert_eq!(sounds(&cameras_as_seen(&before, &disk)), [AsBefore, Auto, Off]);
+        assert_eq!(
+            sounds(&cameras_as_seen(&before, &disk)),
+            [AsBefore, Auto, Off]
+        );
         assert_eq!(std::fs::read_dir(&storage).unwrap().count(), 1);
         assert_eq!(sounds(&cameras(&before, &disk)), [AsBefore, Auto, Off]);
         // A camera that is added later is no update's.
         let after = config(&storage, &format!("{CAMERAS}{LATER}"));
         for _ in 0..2 {
-            assert_eq!(sounds(&cameras(&after, &disk)), [AsBefore, Auto, Off, Unsaid]);
+            assert_eq!(
+                sounds(&cameras(&after, &disk)),
+                [AsBefore, Auto, Off, Unsaid]
+            );
         }
     }
 

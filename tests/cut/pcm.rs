@@ -75,8 +75,7 @@ fn meant(ring: &Ring, played: &Played, samples: usize) -> Vec<i32> {
 fn a_clips_sound_is_the_cameras_own_to_the_sample_wherever_it_is_cut() {
     let ring = with_pcm();
     for ms in 0..40 {
-        let (_, exported, played) =
-            press(&ring, &window(AT + ms * 1_000_000, 4_000, 2_000), false);
+        let (_, exported, played) = press(&ring, &window(AT + ms * 1_000_000, 4_000, 2_000), false);
         let finished = exported.finished.as_ref().unwrap();
         let samples = heard(finished);
         let sound = sound_of(finished);
@@ -86,7 +85,11 @@ fn a_clips_sound_is_the_cameras_own_to_the_sample_wherever_it_is_cut() {
         let plays_90k = finished.clip.tracks[0].end;
         assert!((plays_90k * RATE / 90_000 - sound.end).abs() <= 1);
         assert_eq!(finished.report.audio_codec, Some(Codec::Flac));
-        assert!(finished.report.gaps.is_empty(), "{:?}", finished.report.gaps);
+        assert!(
+            finished.report.gaps.is_empty(),
+            "{:?}",
+            finished.report.gaps
+        );
     }
 }
 
@@ -96,12 +99,20 @@ fn frames_follow_each_other_without_a_gap_and_all_but_the_last_are_equally_long(
     let finished = exported.finished.unwrap();
     let samples = &sound_of(&finished).samples;
     assert!(samples.windows(2).all(|p| p[1].pts - p[0].pts == 800));
-    assert!(samples.windows(2).all(|p| p[1].offset - p[0].offset == u64::from(p[0].size)));
+    assert!(
+        samples
+            .windows(2)
+            .all(|p| p[1].offset - p[0].offset == u64::from(p[0].size))
+    );
     let last = samples.last().unwrap();
     assert_eq!(last.offset + u64::from(last.size), finished.data_len);
     // They stand behind all that the exporter wrote.
     let pictures = &finished.clip.tracks[0].samples;
-    assert!(pictures.iter().all(|p| p.offset + u64::from(p.size) <= samples[0].offset));
+    assert!(
+        pictures
+            .iter()
+            .all(|p| p.offset + u64::from(p.size) <= samples[0].offset)
+    );
 }
 
 #[test]
@@ -111,21 +122,27 @@ fn lost_packets_are_silence_of_their_length_and_listed() {
     ring.entries.retain(|s| {
         s.number.is_some() || !(from..from + SECOND_NS / 2).contains(&s.au.arrival_mono_ns)
     });
-    let behind = ring.entries.iter_mut().find(|s| {
-        s.number.is_none() && s.au.arrival_mono_ns >= from + SECOND_NS / 2
-    });
+    let behind = ring
+        .entries
+        .iter_mut()
+        .find(|s| s.number.is_none() && s.au.arrival_mono_ns >= from + SECOND_NS / 2);
     behind.unwrap().au.lost_packets = 25;
     ring.head = ring.base + ring.entries.len() as u64;
     let (_, exported, played) = press(&ring, &window(AT, 4_000, 2_000), false);
     let finished = exported.finished.as_ref().unwrap();
     let samples = heard(finished);
     let meant = meant(&ring, &played, samples.len());
-    let differ: Vec<usize> = (0..samples.len()).filter(|n| samples[*n] != meant[*n]).collect();
+    let differ: Vec<usize> = (0..samples.len())
+        .filter(|n| samples[*n] != meant[*n])
+        .collect();
     let silent = samples.iter().filter(|s| **s == 0).count();
     assert!((4_000..=4_010).contains(&silent), "{silent}");
     assert!(differ.len() >= 3_990 && differ[differ.len() - 1] - differ[0] < 4_000);
     let gap = &finished.report.gaps[0];
-    assert_eq!((gap.track, gap.reason, gap.lost_packets), (Track::Audio, GapReason::Lost, 25));
+    assert_eq!(
+        (gap.track, gap.reason, gap.lost_packets),
+        (Track::Audio, GapReason::Lost, 25)
+    );
     assert!((gap.end_sec - gap.start_sec - 0.5).abs() < 0.001, "{gap:?}");
 }
 
@@ -134,7 +151,14 @@ fn facts_from_the_disk_give_the_same_bytes() {
     let ring = with_pcm();
     let window = window(AT, 4_000, 2_000);
     let plan = plan(&ring.at(AT), &window).unwrap();
-    let exported = export(&ring, &plan, Feed::Live { every_ns: 30_000_000 }, false);
+    let exported = export(
+        &ring,
+        &plan,
+        Feed::Live {
+            every_ns: 30_000_000,
+        },
+        false,
+    );
     let at_once = export(&ring, &plan, Feed::AtOnce, false).finished.unwrap();
     let finished = exported.finished.unwrap();
     assert!(finished == at_once);

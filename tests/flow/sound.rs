@@ -39,8 +39,14 @@ fn together(video: &Path, least: usize, unheard: usize) {
     // A beep at the very beginning has no silence before it.
     let clear: Vec<f64> = flashes.iter().copied().filter(|t| *t > 0.6).collect();
     let near = |beep: &f64, flash: &f64| (beep - flash).abs() <= 0.040;
-    let missed = clear.iter().filter(|f| !beeps.iter().any(|b| near(b, f))).count();
-    let stray = beeps.iter().filter(|b| !flashes.iter().any(|f| near(b, f))).count();
+    let missed = clear
+        .iter()
+        .filter(|f| !beeps.iter().any(|b| near(b, f)))
+        .count();
+    let stray = beeps
+        .iter()
+        .filter(|b| !flashes.iter().any(|f| near(b, f)))
+        .count();
     assert!(
         clear.len() >= least && missed <= unheard && stray == 0,
         "{}: flashes at {flashes:.3?}, beeps at {beeps:.3?}",
@@ -55,7 +61,10 @@ fn g711_is_heard_in_clip_and_marked_video_with_its_picture() {
         + &camera("mu-law", sources[1].url().as_str(), "transport = \"udp\"");
     let logo = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/logo.png");
     let told = Told {
-        more: format!("[[logo]]\nfile = \"{}\"\n[finish]\npreset = \"ultrafast\"\n", logo.display()),
+        more: format!(
+            "[[logo]]\nfile = \"{}\"\n[finish]\npreset = \"ultrafast\"\n",
+            logo.display()
+        ),
         ..Told::default()
     };
     let place = Place::new(&told, &cameras);
@@ -79,7 +88,10 @@ fn g711_is_heard_in_clip_and_marked_video_with_its_picture() {
         marked.exists().then_some((clip, marked))
     };
     service.wait_for("all marked videos", |_| {
-        clips.iter().flatten().all(|(press, id)| marked(press, id).is_some())
+        clips
+            .iter()
+            .flatten()
+            .all(|(press, id)| marked(press, id).is_some())
     });
     for (press, id) in clips.iter().flatten() {
         let (clip, marked) = marked(press, id).unwrap();
@@ -90,7 +102,12 @@ fn g711_is_heard_in_clip_and_marked_video_with_its_picture() {
         together(&clip, 4, unheard);
         together(&marked, 4, unheard);
     }
-    let facts = std::fs::read_to_string(place.clip(&press_id, "a-law").unwrap().with_extension("json"));
+    let facts = std::fs::read_to_string(
+        place
+            .clip(&press_id, "a-law")
+            .unwrap()
+            .with_extension("json"),
+    );
     let facts: serde_json::Value = serde_json::from_str(&facts.unwrap()).unwrap();
     assert_eq!(facts["meta"]["audio_codec"], "flac", "{facts}");
     assert_eq!(service.stop(), Some(0));
@@ -126,14 +143,26 @@ fn no_voice_is_recorded_that_was_not_before_an_update_and_none_where_it_is_off()
         let (status, answer) = service.press(&json!({"pre": 2, "post": 0.3}), true);
         assert_eq!(status, 200, "{answer}");
         for (id, sound) in expected {
-            let clip = place.clip(answer["press_id"].as_str().unwrap(), id).unwrap();
+            let clip = place
+                .clip(answer["press_id"].as_str().unwrap(), id)
+                .unwrap();
             assert_eq!(probed(&clip), sound, "{id}");
         }
         let said = service.said();
-        let line = said.lines().find(|line| line.contains("as it was before the update"));
-        assert!(line.is_some_and(|l| l.contains("unsaid") && l.contains(" warn ")), "{said}");
-        let back = said.lines().filter(|l| l.contains("for talking to the camera"));
-        assert!(back.clone().count() == 1 && back.clone().all(|l| l.contains("auto")), "{said}");
+        let line = said
+            .lines()
+            .find(|line| line.contains("as it was before the update"));
+        assert!(
+            line.is_some_and(|l| l.contains("unsaid") && l.contains(" warn ")),
+            "{said}"
+        );
+        let back = said
+            .lines()
+            .filter(|l| l.contains("for talking to the camera"));
+        assert!(
+            back.clone().count() == 1 && back.clone().all(|l| l.contains("auto")),
+            "{said}"
+        );
         assert_eq!(service.stop(), Some(0));
     }
     let out = place.command("check").output().unwrap();
@@ -141,10 +170,16 @@ fn no_voice_is_recorded_that_was_not_before_an_update_and_none_where_it_is_off()
     let note = |id: &str, words: &str| {
         let head = format!("note   {id}: its sound");
         let mut notes = said.lines().filter(|line| line.starts_with(&head));
-        assert!(notes.any(|line| line.contains(words)), "{id}, {words}: {said}");
+        assert!(
+            notes.any(|line| line.contains(words)),
+            "{id}, {words}: {said}"
+        );
     };
     note("unsaid", "write sound = \"auto\" below its [[camera]]");
-    note("auto", "for AAC from the camera choose it as audio encoding");
+    note(
+        "auto",
+        "for AAC from the camera choose it as audio encoding",
+    );
     note("off", "sound = \"off\" says so");
     assert_eq!(place.verify(), "");
 }

@@ -177,7 +177,10 @@ fn rare_key_frames_and_sound_that_is_left_out_are_told_in_log_status_and_check()
         ring_seconds: 19,
         ..Told::default()
     };
-    let place = Place::new(&told, &camera("court", &peer.url("/rare"), "sound = \"off\""));
+    let place = Place::new(
+        &told,
+        &camera("court", &peer.url("/rare"), "sound = \"off\""),
+    );
     let mut service = place.start();
     let warned = |text: &str| text.contains("I-frame interval") && text.contains("H.264+");
     let status = service.wait_for("a warning", |s| {
@@ -195,7 +198,11 @@ fn rare_key_frames_and_sound_that_is_left_out_are_told_in_log_status_and_check()
         .filter(|line| line.contains("camera_track_left_out"));
     let left_out: Vec<&str> = left_out.collect();
     assert_eq!(left_out.len(), 1, "one clear line: {said}");
-    assert!(left_out[0].contains("G.711 A-law is left out") || left_out[0].contains("G.711 µ-law is left out"), "{said}");
+    assert!(
+        left_out[0].contains("G.711 A-law is left out")
+            || left_out[0].contains("G.711 µ-law is left out"),
+        "{said}"
+    );
     let out = place.command("check").output().unwrap();
     let said = String::from_utf8_lossy(&out.stdout);
     assert_eq!(out.status.code(), Some(1), "{said}");

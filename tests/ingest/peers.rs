@@ -313,26 +313,47 @@ fn sound_in_g711_is_taken_packet_by_packet_as_it_comes() {
     let config = camera("court1", url(&peer));
     let seen = hindsight::ingest::probe(&config, std::time::Duration::from_secs(20)).unwrap();
     let sound = seen.audio.unwrap();
-    assert!(sound.starts_with("G.711 ") && sound.ends_with(" 8000 Hz, mono"), "{sound}");
+    assert!(
+        sound.starts_with("G.711 ") && sound.ends_with(" 8000 Hz, mono"),
+        "{sound}"
+    );
     assert_eq!(seen.warnings.len(), 1, "{:?}", seen.warnings);
-    assert!(seen.warnings[0].contains("AAC from the camera"), "{:?}", seen.warnings);
+    assert!(
+        seen.warnings[0].contains("AAC from the camera"),
+        "{:?}",
+        seen.warnings
+    );
     let watched = Watched::start(vec![config]);
     let units = watched.wait_units("court1", 200);
-    let sound: Vec<&Unit> = units.iter().filter(|u| u.meta.track == Track::Audio).collect();
+    let sound: Vec<&Unit> = units
+        .iter()
+        .filter(|u| u.meta.track == Track::Audio)
+        .collect();
     assert!(sound.len() > 20, "{}", sound.len());
     assert!(sound[0].params.codec.is_pcm());
-    assert_eq!((sound[0].params.timescale, sound[0].params.channels), (8_000, 1));
+    assert_eq!(
+        (sound[0].params.timescale, sound[0].params.channels),
+        (8_000, 1)
+    );
     // One byte a tick, and the next packet begins where the last one ended.
     let first = sound[0].meta.pts;
     let mut got: Vec<u8> = Vec::new();
     for unit in &sound {
         let begins = i64::try_from(got.len()).unwrap();
-        assert!((unit.meta.pts - first - begins).abs() <= 1, "{:?}", unit.meta);
+        assert!(
+            (unit.meta.pts - first - begins).abs() <= 1,
+            "{:?}",
+            unit.meta
+        );
         got.extend(&unit.bytes);
     }
     // As `gst_peer.py` has it.
     let sent = |tick: usize| u8::try_from((tick * 7 + tick / 251) % 256).unwrap();
-    let is_at = |tick: usize| got.iter().enumerate().all(|(n, byte)| *byte == sent(tick + n));
+    let is_at = |tick: usize| {
+        got.iter()
+            .enumerate()
+            .all(|(n, byte)| *byte == sent(tick + n))
+    };
     assert!((0..800_000).any(is_at), "not what the camera sent");
     watched.end();
 }

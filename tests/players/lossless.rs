@@ -21,7 +21,11 @@ fn packets(params: &TrackParams, seconds: f64) -> Vec<u8> {
     let ticks = (f64::from(params.timescale) * seconds) as usize;
     let mut level = 0_u8;
     let noise = std::iter::repeat_with(|| {
-        level = if random.u8(..) == 0 { random.u8(..) } else { level };
+        level = if random.u8(..) == 0 {
+            random.u8(..)
+        } else {
+            level
+        };
         random.u8(..) & level
     });
     noise.take(ticks * bytes).collect()
@@ -127,7 +131,16 @@ fn g711_is_decoded_as_another_decoder_does() {
         std::fs::write(&raw, &every).unwrap();
         let mut ours = Vec::new();
         pcm::decode(&pcm::params(codec, 8_000, 1).unwrap(), &every, &mut ours);
-        let theirs = ffmpeg(&["-f", name, "-ar", "8000", "-ac", "1", "-i", raw.to_str().unwrap()]);
+        let theirs = ffmpeg(&[
+            "-f",
+            name,
+            "-ar",
+            "8000",
+            "-ac",
+            "1",
+            "-i",
+            raw.to_str().unwrap(),
+        ]);
         assert_eq!(ours, theirs);
     }
 }

@@ -133,7 +133,10 @@ fn samples<R: Read + Seek>(file: &mut R, inspected: &Inspected) -> io::Result<Op
             file.read_exact(&mut bytes)?;
             if codec == Codec::Flac {
                 if let Err(error) = flac::decode(&bytes) {
-                    return Ok(Some(format!("its sound is damaged, part {}: {error}", i + 1)));
+                    return Ok(Some(format!(
+                        "its sound is damaged, part {}: {error}",
+                        i + 1
+                    )));
                 }
                 continue;
             }

@@ -317,7 +317,9 @@ fn sound_is_placed_on_the_videos_timeline() {
 fn a_packet_of_pcm_stands_where_its_first_sample_does_though_it_comes_when_it_is_full() {
     let mut camera = Camera::h264();
     camera.normalizer = Normalizer::new(Codec::H264, Some(8_000));
-    camera.normalizer.set_params(params(Codec::H264, &[1, 77, 0, 40]));
+    camera
+        .normalizer
+        .set_params(params(Codec::H264, &[1, 77, 0, 40]));
     let pcm = crate::media::pcm::params(Codec::Pcma, 8_000, 1).unwrap();
     camera.normalizer.set_params(pcm);
     camera.frame(&idr(), 0);

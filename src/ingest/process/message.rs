@@ -13,9 +13,7 @@ use url::Url;
 
 use crate::base::{BootId, CameraId};
 use crate::cage::CageReport;
-use crate::config::{
-    Camera, CameraSound, Credentials, Reconnect, RingSettings, Secret, Transport,
-};
+use crate::config::{Camera, CameraSound, Credentials, Reconnect, RingSettings, Secret, Transport};
 use crate::ring::RingOpened;
 
 use super::super::settings::{Limits, Settings};
