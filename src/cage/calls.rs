@@ -10,7 +10,7 @@ use super::report::LockState;
 /// Where this program has a list of calls.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub fn lock() -> LockState {
-    match list::filter().and_then(|filter| seccompiler::apply_filter(&filter).map_err(Into::into)) {
+    match list::filter().and_then(|filter| seccompiler::apply_filter(&filter)) {
         Ok(()) => LockState::Holds,
         Err(error) => LockState::Missing(error.to_string()),
     }

@@ -126,7 +126,7 @@ mod tests {
             reader.put(&bytes);
             for _ in 0..bytes.len() + 1 {
                 match reader.next::<serde_json::Value>() {
-                    Ok(Some((_, used))) => prop_assert!(used >= PREFIX && used <= PREFIX + 64),
+                    Ok(Some((_, used))) => prop_assert!((PREFIX..=PREFIX + 64).contains(&used)),
                     Ok(None) | Err(_) => return Ok(()),
                 }
             }
