@@ -152,7 +152,7 @@ fn two_faced(dir: &Path, garbage: &str) -> ReaderProcesses {
 fn a_process_that_talks_garbage_is_ended_and_that_is_said() {
     let told = r#"printf '\024\000\000\000{"Resolve":{"camera":7}}'"#;
     for (garbage, why) in [
-        (r"printf '\377\377\377\377'", "at most 16384 are taken"),
+        (r"printf '\377\377\377\377'", "at most 65536 are taken"),
         (r"printf '\002\000\000\000{}'", "no message that is known"),
         ("cat /bin/sh", "made no sense"),
         (told, "made no sense"),

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use crate::base::{CameraId, Clock, RealClock, lock};
 
 use super::super::process::lines::{LineBudget, LineFate};
-use super::super::process::message::{CameraIndex, LogLine};
+use super::super::process::message::{CameraIndex, LogLine, short};
 
 /// Lines that may wait.
 const WAITING: usize = 64;
@@ -116,11 +116,7 @@ impl Log for LogLines {
 
 /// As the service takes it.
 pub fn printable(text: &str) -> String {
-    let shown = text.chars().flat_map(|c| match c.is_control() {
-        true => c.escape_default().to_string().chars().collect::<Vec<_>>(),
-        false => vec![c],
-    });
-    shown.take(LONGEST).collect()
+    short(text, LONGEST)
 }
 
 #[derive(Default)]

@@ -14,6 +14,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::cage;
 
+use super::super::process::conversation::fitted;
 use super::super::process::message::{CameraIndex, FromChild, ToChild};
 use super::super::process::wire::{self, LONGEST_SAID, LONGEST_TOLD, MessageReader};
 use super::super::reach::NameQuestions;
@@ -182,7 +183,7 @@ impl Speaker {
             counters,
         }) && self.say(&FromChild::Words {
             camera: number(at),
-            words: Box::new(words.clone()),
+            words: Box::new(fitted(&words)),
         });
         if let Some(camera) = self.cameras.get_mut(at).filter(|_| said) {
             (camera.words, camera.counters) = (Some(words), Some(counters));

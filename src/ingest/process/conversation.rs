@@ -11,14 +11,12 @@ use crate::base::sentence::{Arg, CatalogueEntry, Sentence};
 use super::super::sentence::{BufferSentence, CaptureSentence, RtspStep};
 use super::super::state::{Counters, Words};
 use super::lines::{LineBudget, LineFate};
-use super::message::{CameraIndex, FromChild, LogLine, RingFound};
+use super::message::{
+    CameraIndex, FromChild, LONGEST_ARG, LONGEST_TEXT, LogLine, RingFound, short,
+};
 
-/// Characters of a text that people see.
-pub const LONGEST_TEXT: usize = 600;
-/// Of a sentence's argument, and of a codec's description.
-pub const LONGEST_ARG: usize = 300;
 /// Of what is odd about one camera.
-const MOST_WARNINGS: usize = 16;
+const MOST_WARNINGS: usize = 8;
 /// A sentence within a sentence within a sentence.
 const DEEPEST: u32 = 3;
 /// Of an event's name.
@@ -256,6 +254,33 @@ fn sentence(said: &Sentence, deeper: u32) -> Result<(), Nonsense> {
     Ok(())
 }
 
+/// As it is taken: a process says no more of a camera than that, however much the camera says.
+pub fn fitted(words: &Words) -> Words {
+    let codec = |of: &Option<String>| of.as_ref().map(|of| short(of, LONGEST_ARG));
+    let warnings = words.warnings.iter().take(MOST_WARNINGS);
+    Words {
+        reason: words.reason.as_ref().map(fitted_sentence),
+        video: codec(&words.video),
+        audio: codec(&words.audio),
+        warnings: warnings.map(fitted_sentence).collect(),
+        ..words.clone()
+    }
+}
+
+fn fitted_sentence(said: &Sentence) -> Sentence {
+    let arg = |arg: &Arg| match arg {
+        Arg::Number(number) => Arg::Number(*number),
+        Arg::Text(text) => Arg::Text(short(text, LONGEST_ARG)),
+        Arg::Sentence(within) => Arg::Sentence(Box::new(fitted_sentence(within))),
+    };
+    let args = said.args.iter();
+    Sentence {
+        code: said.code.clone(),
+        args: args.map(|(name, of)| (name.clone(), arg(of))).collect(),
+        text: short(&said.text, LONGEST_TEXT),
+    }
+}
+
 fn line(line: &LogLine) -> Result<(), Nonsense> {
     let plain = |c: char| c.is_ascii_lowercase() || c == '_';
     let event = &line.event;
@@ -404,6 +429,24 @@ mod tests {
     }
 
     proptest! {
+        /// Whatever a camera makes ingest say.
+        #[test]
+        fn what_is_fitted_is_taken(text in any::<String>(), long in 0_usize..3_000, many in 0_usize..40) {
+            let offers = text.repeat(1 + long / text.len().max(1));
+            let why = CaptureSentence::OffersNoVideo { offers: offers.clone() }.sentence();
+            let words = Words {
+                since_mono_ns: NOW,
+                reason: Some(CaptureSentence::GivenUp { why: why.clone() }.sentence()),
+                video: Some(offers),
+                warnings: vec![why; many],
+                ..Words::default()
+            };
+            let message = FromChild::Words { camera: 0, words: Box::new(fitted(&words)) };
+            let length = super::super::wire::encode(&message, super::super::wire::LONGEST_SAID);
+            prop_assert!(length.is_ok());
+            prop_assert!(begun().take(message, 10, NOW).is_ok());
+        }
+
         /// Whatever JSON a process makes up: an answer, and no camera that is not its own.
         #[test]
         fn whatever_it_says_is_a_message_or_its_end(

@@ -19,6 +19,11 @@ use crate::ring::RingOpened;
 use super::super::settings::{Limits, Settings};
 use super::super::state::{Counters, Words};
 
+/// Characters of a text that people see.
+pub const LONGEST_TEXT: usize = 600;
+/// Of a sentence's argument, and of a codec's description.
+pub const LONGEST_ARG: usize = 300;
+
 /// A camera's number within its process.
 pub type CameraIndex = u16;
 
@@ -145,6 +150,15 @@ pub struct LogLine {
     pub text: String,
 }
 
+/// Printable, and at most so many characters.
+pub fn short(text: &str, longest: usize) -> String {
+    let shown = text.chars().flat_map(|c| match c.is_control() {
+        true => c.escape_default().to_string().chars().collect::<Vec<_>>(),
+        false => vec![c],
+    });
+    shown.take(longest).collect()
+}
+
 impl From<&RingOpened> for RingFound {
     fn from(opened: &RingOpened) -> RingFound {
         match opened {
@@ -153,7 +167,7 @@ impl From<&RingOpened> for RingFound {
                 entries: *entries_held,
             },
             RingOpened::Replaced { why, .. } => RingFound::Replaced {
-                why: why.to_string(),
+                why: short(&why.to_string(), LONGEST_TEXT),
             },
         }
     }

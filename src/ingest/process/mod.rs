@@ -14,7 +14,7 @@
 //! Not here: the other side (`child`).
 
 mod control;
-mod conversation;
+pub(super) mod conversation;
 mod death;
 pub(super) mod lines;
 mod link;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// The longest message of a process that reads cameras.
-pub const LONGEST_SAID: usize = 16 * 1024;
+pub const LONGEST_SAID: usize = 64 * 1024;
 /// The longest that it is told: its cameras, at most a few hundred bytes each.
 pub const LONGEST_TOLD: usize = 1024 * 1024;
 
