@@ -77,7 +77,9 @@ fn service(dir: &Path, rings: &str, url: &str) -> EmbeddedService {
         file: Some(file),
         ..Sources::default()
     };
-    EmbeddedService::start(&config::load(&sources).unwrap().config).unwrap()
+    let config = config::load(&sources).unwrap().config;
+    let program = Path::new(env!("CARGO_BIN_EXE_hindsight"));
+    EmbeddedService::start_with_processes(&config, program).unwrap()
 }
 
 fn press(service: &EmbeddedService, hand: &SimHandle, dir: &Path) -> Series {

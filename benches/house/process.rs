@@ -11,16 +11,33 @@ fn proc_file(pid: u32, name: &str) -> String {
     std::fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default()
 }
 
-/// User and system time of all threads so far, in seconds, to the nanosecond.
-pub fn cpu_s(pid: u32) -> f64 {
-    let pid = Pid::from_raw(i32::try_from(pid).expect("a process id"));
-    let spent = clock_getcpuclockid(pid).and_then(clock_gettime);
-    spent.map_or(f64::NAN, |t| Duration::from(t).as_secs_f64())
+/// A process and those that it started: what reads the cameras is the service's as well.
+fn family(pid: u32) -> Vec<u32> {
+    let mut all = vec![pid];
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    all.extend(pids.filter(|child| parent_of(*child) == Some(pid)));
+    all
 }
 
-/// How often its threads gave up the processor to wait for something, so far.
+fn parent_of(pid: u32) -> Option<u32> {
+    let stat = proc_file(pid, "stat");
+    let behind_name = stat.rsplit_once(')')?.1;
+    behind_name.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// User and system time of all threads of the family so far, in seconds, to the nanosecond.
+pub fn cpu_s(pid: u32) -> f64 {
+    let of = |pid: u32| {
+        let pid = Pid::from_raw(i32::try_from(pid).expect("a process id"));
+        let spent = clock_getcpuclockid(pid).and_then(clock_gettime);
+        spent.map_or(f64::NAN, |t| Duration::from(t).as_secs_f64())
+    };
+    family(pid).into_iter().map(of).sum()
+}
+
+/// How often the family's threads gave up the processor to wait for something, so far.
 pub fn waits(pid: u32) -> u64 {
-    let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
     let of_thread = |entry: std::io::Result<std::fs::DirEntry>| {
         let status = std::fs::read_to_string(entry.ok()?.path().join("status")).ok()?;
         let line = status
@@ -28,7 +45,9 @@ pub fn waits(pid: u32) -> u64 {
             .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
         line.trim().parse::<u64>().ok()
     };
-    threads.into_iter().flatten().filter_map(of_thread).sum()
+    let threads = |pid: u32| std::fs::read_dir(format!("/proc/{pid}/task"));
+    let all = family(pid).into_iter().flat_map(threads).flatten();
+    all.filter_map(of_thread).sum()
 }
 
 /// Anonymous memory in use, in megabytes of 10^6 bytes.
@@ -44,12 +63,20 @@ pub fn rss_anon_mb(pid: u32) -> f64 {
     kib.unwrap_or(f64::NAN) * 1024.0 / 1e6
 }
 
-/// Bytes that it caused to be written to storage.
+/// The same of the family.
+pub fn family_rss_anon_mb(pid: u32) -> f64 {
+    family(pid).into_iter().map(rss_anon_mb).sum()
+}
+
+/// Bytes that the family caused to be written to storage.
 pub fn write_bytes(pid: u32) -> u64 {
-    let io = proc_file(pid, "io");
-    io.lines()
-        .find_map(|line| line.strip_prefix("write_bytes: ")?.parse().ok())
-        .unwrap_or(0)
+    let of = |pid: u32| {
+        let io = proc_file(pid, "io");
+        io.lines()
+            .find_map(|line| line.strip_prefix("write_bytes: ")?.parse::<u64>().ok())
+            .unwrap_or(0)
+    };
+    family(pid).into_iter().map(of).sum()
 }
 
 /// A child that ends when this is dropped.

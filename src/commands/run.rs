@@ -15,8 +15,8 @@ use crate::highlight::Event;
 use crate::queue;
 use crate::queue::work::Failure;
 use crate::ring::RingSpec;
-use crate::service::composition::CameraReaders::Processes;
-use crate::service::composition::{ApiPort, Service};
+use crate::service::composition::{ApiPort, CameraReaders, Service};
+use crate::service::error::ServiceError;
 use crate::service::say::{self, say};
 use crate::service::signals::Stopper;
 use crate::service::status_view::StatusView;
@@ -59,7 +59,7 @@ fn run(config: Config) -> ExitCode {
         Ok(stopper) => stopper,
         Err(error) => return cannot(format!("cannot listen for signals: {error}")),
     };
-    let service = match Service::start(&config, ApiPort::Fixed, Processes, &stopper) {
+    let service = match start(&config, &stopper) {
         Ok(service) => service,
         Err(error) => return cannot(error.to_string()),
     };
@@ -113,6 +113,10 @@ fn run(config: Config) -> ExitCode {
     log::info!(target: "hindsight", event = "system_stopped"; "stopped");
     say("stopped");
     ExitCode::from(stopper.exit_code())
+}
+
+fn start(config: &Config, stopper: &Stopper) -> Result<Service, ServiceError> {
+    Service::start(config, ApiPort::Fixed, CameraReaders::ours(), stopper)
 }
 
 /// From now on systemd hears of it, and faults are reported.

@@ -39,10 +39,17 @@ pub(crate) enum ApiPort {
 /// Who reads the cameras.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CameraReaders {
-    /// Processes of this program, which harm at most themselves.
-    Processes,
+    /// Processes of this program, whose file that is: they harm at most themselves.
+    Processes(PathBuf),
     /// Threads of this process: for tests, whose program is another.
     Threads,
+}
+
+impl CameraReaders {
+    /// Of the program that runs, also where an update has put another in its place.
+    pub fn ours() -> CameraReaders {
+        CameraReaders::Processes(PathBuf::from("/proc/self/exe"))
+    }
 }
 
 /// The running service.
@@ -283,12 +290,11 @@ fn start_ingest(
     let cameras = sound_before::cameras(config, &Disk::default());
     let settings = ingest_settings(config, cameras, boot_id);
     let (clock, stop) = (clock.clone(), stopper.stop.clone());
-    if readers == CameraReaders::Threads {
+    let CameraReaders::Processes(program) = readers else {
         return ingest::start(settings, clock, stop);
-    }
+    };
     let processes = ReaderProcesses {
-        // Also where an update has put another in its place.
-        program: PathBuf::from("/proc/self/exe"),
+        program,
         count: config.ingest.processes,
         memory_bytes: config.ingest.memory_bytes,
     };

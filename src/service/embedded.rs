@@ -4,6 +4,7 @@
 //! Not here: what the service is made of (`composition`).
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use super::composition::{ApiPort, CameraReaders, Service};
 use super::error::ServiceError;
@@ -23,10 +24,26 @@ pub struct EmbeddedService {
 }
 
 impl EmbeddedService {
-    /// All of it.
+    /// All of it; cameras are read by threads of this program.
     pub fn start(config: &Config) -> Result<EmbeddedService, ServiceError> {
+        EmbeddedService::start_with(config, CameraReaders::Threads)
+    }
+
+    /// All of it; cameras are read by processes of `hindsight`, whose file is `program`.
+    pub fn start_with_processes(
+        config: &Config,
+        program: &Path,
+    ) -> Result<EmbeddedService, ServiceError> {
+        let readers = CameraReaders::Processes(program.to_owned());
+        EmbeddedService::start_with(config, readers)
+    }
+
+    fn start_with(
+        config: &Config,
+        readers: CameraReaders,
+    ) -> Result<EmbeddedService, ServiceError> {
         let stopper = Stopper::deaf();
-        let service = Service::start(config, ApiPort::Fixed, CameraReaders::Threads, &stopper)?;
+        let service = Service::start(config, ApiPort::Fixed, readers, &stopper)?;
         Ok(EmbeddedService {
             sim: service.board.sim.clone(),
             lights: service.board.panel.lights.clone(),

@@ -84,12 +84,7 @@ fn try_demo(args: &Args) -> Result<ExitCode, DemoError> {
     // What encodes here; or why nothing does, and the line to type.
     let marking = maker().describe(&stopper.stop);
     let config = config::config(&storage.path, &ring.path, &camera, marking.is_ok())?;
-    let service = Service::start(
-        &config,
-        ApiPort::OrAnother,
-        CameraReaders::Processes,
-        &stopper,
-    )?;
+    let service = Service::start(&config, ApiPort::OrAnother, CameraReaders::ours(), &stopper)?;
     introduce(&config, &service, args);
     if let Err(why) = marking {
         say(format!(
