@@ -17,7 +17,7 @@ mod report;
 mod sys;
 
 use nix::sys::prctl;
-use nix::sys::resource::{Resource, rlim_t, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 
 pub use report::{CageReport, LockState};
 pub use sys::{CountingAllocator, MEMORY_EXIT, charge_to, used_bytes};
@@ -59,8 +59,9 @@ pub fn lock_in(limits: &CageLimits) -> Result<CageReport, CageError> {
         ("descriptors", Resource::RLIMIT_NOFILE, limits.descriptors),
         ("memory", Resource::RLIMIT_DATA, memory),
     ] {
-        // Narrower on a machine of 32 bits.
-        let most = rlim_t::try_from(most).unwrap_or(rlim_t::MAX);
+        // What somebody has bounded more narrowly stays so. (Narrower on a machine of 32 bits.)
+        let (_, hard) = getrlimit(resource).map_err(|e| failed(what)(e.into()))?;
+        let most = rlim_t::try_from(most).unwrap_or(rlim_t::MAX).min(hard);
         setrlimit(resource, most, most).map_err(|e| failed(what)(e.into()))?;
     }
     sys::end_above(limits.memory_bytes);

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hindsight::base::{BootId, CameraId, RealClock, Stop};
-use hindsight::config::Camera;
+use hindsight::config::{Camera, Transport};
 use hindsight::demo::{DemoCamera, Login, Scheme, Script};
 use hindsight::ingest::{self, ConnectionPhase, IngestError, ReaderProcesses};
 use hindsight::media::Track;
@@ -98,6 +98,16 @@ fn a_camera_is_read_by_another_process_and_followed_by_its_bell() {
         let asked = court.asked();
         asked.iter().any(|a| a.method == "TEARDOWN").then_some(())
     });
+}
+
+#[test]
+fn a_camera_that_sends_by_udp_is_read_within_the_cage_too() {
+    let court = DemoCamera::start(Script::default()).unwrap();
+    let mut by_udp = camera("court1", court.url());
+    by_udp.transport = Transport::Udp;
+    let watched = Watched::start_caged(vec![by_udp], processes());
+    streaming(&watched, &["court1"]);
+    watched.end();
 }
 
 #[test]
@@ -236,7 +246,6 @@ fn a_camera_that_is_too_much_for_a_shared_process_gets_one_of_its_own_and_no_oth
     cameras.push(camera("hostile", endless_header()));
     let how = ReaderProcesses {
         count: 1,
-        memory_bytes: 24_000_000,
         ..processes()
     };
     let watched = Watched::start_caged(cameras, how);

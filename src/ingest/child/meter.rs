@@ -19,9 +19,11 @@ use crate::cage;
 use super::super::process::message::{CameraIndex, Heavy};
 use super::super::runner::Reading;
 
-/// Reads in a row that tokio gives a task, and those that a camera has of them.
+/// Reads in a row that tokio gives a task.
 const TOKIOS_TURN: u32 = 128;
-const TURN: u32 = 8;
+/// Those that a camera has of them: each brings 6 MB at most (what Linux holds for a socket), and all of them
+/// no more than lies between being given back and the end of the process.
+const TURN: u32 = 4;
 /// Nobody's number.
 const NOBODY: CameraIndex = CameraIndex::MAX;
 
