@@ -7,7 +7,8 @@ use super::gaps::{self, Span, seconds};
 use super::mapping::Mapping;
 use super::pictures::{Gathered, PlacedPicture, gather};
 use super::sentence::{BegunTenths, CutNote, NoFootage, Tenths};
-use super::sound::{PictureTime, Sound, sound};
+use super::lossless::CodedAhead;
+use super::sound::{self, PictureTime, Sound};
 use super::taken::Told;
 use super::types::{Certainty, CutReport, Ended, FinishedCut, Gap, GapReason};
 use super::window::Plan;
@@ -29,14 +30,35 @@ struct Shape {
     ended: Ended,
 }
 
-pub(super) fn finish(told: &Told, ended: Ended) -> Result<FinishedCut, NoFootage> {
+/// Codes what of the sound is there already, for the clip as it looks now.
+pub(super) fn code_ahead(told: &Told, ahead: &mut CodedAhead) {
+    let plan = &told.plan;
+    let mut all = gather(told);
+    all.keep_decodable(&told.params, plan.press_90k);
+    let Ok(shape) = shape(plan, &mut all, Ended::Complete) else {
+        return;
+    };
+    let time = PictureTime {
+        shifts: &all.shifts,
+        start_90k: shape.span.start_90k,
+        end_90k: plan.end_90k,
+        press_90k: plan.press_90k,
+    };
+    sound::code_ahead(&all.audio, told, &time, ahead);
+}
+
+pub(super) fn finish(
+    told: &Told,
+    ended: Ended,
+    ahead: CodedAhead,
+) -> Result<FinishedCut, NoFootage> {
     let plan = &told.plan;
     let reference = *plan.reference().ok_or(NoFootage::Empty {})?;
     let mut all = gather(told);
     all.keep_decodable(&told.params, plan.press_90k);
     let shape = shape(plan, &mut all, ended)?;
     let picture = video_track(&all.pictures, &shape, told);
-    let sound = sound(
+    let sound = sound::sound(
         &all.audio,
         told,
         &PictureTime {
@@ -45,6 +67,7 @@ pub(super) fn finish(told: &Told, ended: Ended) -> Result<FinishedCut, NoFootage
             end_90k: shape.span.end_90k,
             press_90k: plan.press_90k,
         },
+        ahead,
     );
     let report = report(told, &reference, &all, &shape, sound.as_ref());
     let mut tracks = vec![picture];

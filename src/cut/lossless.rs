@@ -13,40 +13,115 @@ pub(super) struct LosslessSound {
     pub bytes: Vec<u8>,
 }
 
+/// What is coded while the window still runs, so that little is left at its end. Where the clip turns out as it looked
+/// then, it goes on; where not, all is coded anew: the bytes are the same either way.
+#[derive(Debug, Default)]
+pub(super) struct CodedAhead(Option<Coding>);
+
+/// A copy of a cut codes for itself.
+impl Clone for CodedAhead {
+    fn clone(&self) -> CodedAhead {
+        CodedAhead(None)
+    }
+}
+
+impl CodedAhead {
+    /// Codes what lies whole in `[.., end)`.
+    pub fn go_on(&mut self, placed: &[PlacedSound], params: &TrackParams, pcm: &[u8], end: i64) {
+        let whole = placed.iter().position(|p| p.ticks.saturating_add(p.lasts) > end);
+        let placed = &placed[..whole.unwrap_or(placed.len())];
+        let mut coding = self.coding(placed, params, end);
+        coding.add(placed, pcm);
+        self.0 = Some(coding);
+    }
+
+    fn coding(&mut self, placed: &[PlacedSound], params: &TrackParams, end: i64) -> Coding {
+        let known = self.0.take();
+        let fits = |coding: &Coding| {
+            let done = &coding.done;
+            coding.params == *params
+                && coding.line.end() <= end
+                && done.len() <= placed.len()
+                && steps(placed).zip(done).all(|(step, done)| step == *done)
+        };
+        known.filter(fits).unwrap_or_else(|| Coding::new(params))
+    }
+}
+
+/// A packet, as far as its samples' place depends on it: where its bytes are, where it stands, and whether
+/// something is missing before it.
+fn steps(placed: &[PlacedSound]) -> impl Iterator<Item = (u64, i64, bool)> {
+    let mut epoch = None;
+    placed.iter().map(move |packet| {
+        let seam = epoch.replace(packet.au.epoch) != Some(packet.au.epoch);
+        let broken = seam || packet.au.lost_packets > 0;
+        (packet.offset, packet.ticks, broken)
+    })
+}
+
 /// What lies in `[0, end)` of the packets, whose bytes are in `pcm`. `at`: where in the clip's data the
 /// frames will stand. `None`: nothing is heard.
 pub(super) fn lossless(
     placed: &[PlacedSound],
     params: &TrackParams,
-    pcm: &[u8],
+    (pcm, mut ahead): (&[u8], CodedAhead),
     at: u64,
     end: i64,
 ) -> Result<Option<LosslessSound>, FlacError> {
-    let mut line = PcmLine::new(params, 0, end, flac::block_ticks(params.timescale));
-    let mut frames = Frames {
-        encoder: FlacEncoder::new(params),
-        bytes: Vec::new(),
-        lens: Vec::new(),
-        failed: None,
-    };
-    let mut epoch = None;
-    for packet in placed {
-        let seam = epoch.replace(packet.au.epoch) != Some(packet.au.epoch);
-        let broken = seam || packet.au.lost_packets > 0;
-        line.add(packet.ticks, broken, packet.bytes(pcm), &mut |block| {
-            frames.add(block);
-        });
-    }
-    let rest = line.rest();
+    let mut coding = ahead.coding(placed, params, end);
+    coding.line.ends_at(end);
+    coding.add(placed, pcm);
+    let rest = coding.line.rest();
     if !rest.is_empty() {
-        frames.add(&rest);
+        coding.frames.add(&rest);
     }
-    let Some(first) = line.first() else {
+    let Some(first) = coding.line.first() else {
         return Ok(None);
     };
-    frames.into_track(params, first, at).map(Some)
+    coding.frames.into_track(params, first, at).map(Some)
 }
 
+#[derive(Debug)]
+struct Coding {
+    params: TrackParams,
+    line: PcmLine,
+    frames: Frames,
+    done: Vec<(u64, i64, bool)>,
+}
+
+impl Coding {
+    fn new(params: &TrackParams) -> Coding {
+        let block = flac::block_ticks(params.timescale);
+        Coding {
+            params: params.clone(),
+            line: PcmLine::new(params, 0, i64::MAX, block),
+            frames: Frames {
+                encoder: FlacEncoder::new(params),
+                bytes: Vec::new(),
+                lens: Vec::new(),
+                failed: None,
+            },
+            done: Vec::new(),
+        }
+    }
+
+    /// What is behind those that are done.
+    fn add(&mut self, placed: &[PlacedSound], pcm: &[u8]) {
+        let Coding {
+            line, frames, done, ..
+        } = self;
+        let new = placed.iter().zip(steps(placed)).skip(done.len());
+        for (packet, step) in new {
+            let (_, ticks, broken) = step;
+            line.add(ticks, broken, packet.bytes(pcm), &mut |block| {
+                frames.add(block);
+            });
+            done.push(step);
+        }
+    }
+}
+
+#[derive(Debug)]
 struct Frames {
     encoder: FlacEncoder,
     bytes: Vec<u8>,
@@ -104,5 +179,53 @@ impl Frames {
             },
             bytes: self.bytes,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::media::{Alignment, AuFlags, AuMeta, Codec, Track, pcm};
+
+    fn placed(packets: i64, moved: i64) -> Vec<PlacedSound> {
+        let packet = |n: i64| PlacedSound {
+            au: AuMeta {
+                track: Track::Audio,
+                flags: AuFlags::default(),
+                generation: 1,
+                epoch: 1,
+                pts: n * 160,
+                pts_90k: n * 1_800,
+                alignment: Alignment::Arrival,
+                arrival_mono_ns: 0,
+                lost_packets: 0,
+                dropped_bytes: 0,
+                len: 160,
+            },
+            offset: u64::try_from(n).unwrap() * 160,
+            ticks: n * 160 + moved,
+            lasts: 160,
+        };
+        (0..packets).map(packet).collect()
+    }
+
+    #[test]
+    fn what_was_coded_ahead_is_kept_only_where_all_of_it_stands_as_it_stood() {
+        let params = pcm::params(Codec::Pcma, 8_000, 1).unwrap();
+        let bytes = vec![0x55; 100 * 160];
+        let kept = |placed: &[PlacedSound], end: i64| {
+            let mut ahead = CodedAhead::default();
+            ahead.go_on(&self::placed(40, -10), &params, &bytes, 30 * 160);
+            ahead.coding(placed, &params, end).done.len()
+        };
+        assert_eq!(kept(&placed(100, -10), 16_000), 30);
+        assert_eq!(kept(&placed(30, -10), 30 * 160), 30);
+        assert_eq!(kept(&placed(29, -10), 16_000), 0);
+        assert_eq!(kept(&placed(100, -9), 16_000), 0);
+        assert_eq!(kept(&placed(100, -10), 29 * 160), 0);
+        let mut lost = placed(100, -10);
+        lost[7].au.lost_packets = 1;
+        assert_eq!(kept(&lost, 16_000), 0);
     }
 }

@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::finish::finish;
+use super::finish::{code_ahead, finish};
+use super::lossless::CodedAhead;
 use super::mapping::{Envelope, Mapping};
 use super::sentence::NoFootage;
 use super::sound;
@@ -70,6 +71,7 @@ const MORE_PCM_S: u64 = 5;
 #[derive(Clone, Debug)]
 pub struct Cut {
     told: Told,
+    ahead: CodedAhead,
     /// Clocks of the epochs that begin after the press, as far as seen.
     later: BTreeMap<u32, Envelope>,
     video: VideoState,
@@ -109,6 +111,7 @@ impl Cut {
                 events: Vec::new(),
                 pcm: Vec::new(),
             },
+            ahead: CodedAhead::default(),
             later: BTreeMap::new(),
             video: VideoState {
                 started: false,
@@ -261,10 +264,18 @@ impl Cut {
         self.told.plan.window.end_mono_ns()
     }
 
+    /// Codes what has been heard so far, for the clip as it looks now: what [`Cut::finish`] gives is the same with it
+    /// and without, but sooner. To be called now and then while the window runs.
+    pub fn code_ahead(&mut self) {
+        if !self.told.pcm.is_empty() {
+            code_ahead(&self.told, &mut self.ahead);
+        }
+    }
+
     /// Decides the clip. `ended`: what made the exporter stop reading
     /// (`Complete` becomes `Camera` or `ParametersChanged` where that is so).
     pub fn finish(self, ended: Ended) -> Result<FinishedCut, NoFootage> {
-        finish(&self.told, ended)
+        finish(&self.told, ended, self.ahead)
     }
 
     /// The epoch's clock: the plan's, or as far as seen.

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::lossless::lossless;
+use super::lossless::{CodedAhead, lossless};
 use super::placed_sound::PlacedSound;
 use super::taken::Told;
 use super::types::{Gap, GapReason};
@@ -50,7 +50,59 @@ pub(super) fn sound(
     taken: &[(AuMeta, u64)],
     told: &Told,
     frame: &PictureTime<'_>,
+    ahead: CodedAhead,
 ) -> Option<Sound> {
+    let laid = lay(taken, told, frame)?;
+    let (placed, rate) = (&laid.placed, laid.params.timescale);
+    if placed.iter().all(|p| p.ticks.saturating_add(p.lasts) <= 0) {
+        return None;
+    }
+    let used = |epoch: &u32| placed.iter().any(|p| p.au.epoch == *epoch);
+    let alignment = laid
+        .alignments
+        .iter()
+        .filter(|(epoch, _)| used(epoch))
+        .map(|(_, (alignment, _))| *alignment)
+        .min()?;
+    let gaps = gaps(placed, laid.least, rate, frame);
+    let (track, frames) = track(&laid, told, ahead)?;
+    Some(Sound {
+        alignment,
+        codec: track.entries.first()?.codec,
+        gaps,
+        track,
+        frames,
+    })
+}
+
+/// Codes what of the sound is there already, if it is PCM.
+pub(super) fn code_ahead(
+    taken: &[(AuMeta, u64)],
+    told: &Told,
+    frame: &PictureTime<'_>,
+    ahead: &mut CodedAhead,
+) {
+    if let Some(laid) = lay(taken, told, frame).filter(|laid| laid.params.codec.is_pcm()) {
+        ahead.go_on(&laid.placed, laid.params, &told.pcm, laid.end);
+    }
+}
+
+/// Sound with its place.
+struct Laid<'a> {
+    params: &'a TrackParams,
+    placed: Vec<PlacedSound>,
+    alignments: BTreeMap<u32, (Alignment, i64)>,
+    /// Ticks of a hole from where on it is worth a word.
+    least: i64,
+    /// Of the clip, in ticks.
+    end: i64,
+}
+
+fn lay<'a>(
+    taken: &[(AuMeta, u64)],
+    told: &'a Told,
+    frame: &PictureTime<'_>,
+) -> Option<Laid<'a>> {
     let params = &told.params;
     let near_press = |(au, _): &&(AuMeta, u64)| {
         let shift = frame.shifts.get(&au.epoch).copied().unwrap_or(0);
@@ -73,41 +125,27 @@ pub(super) fn sound(
             (trim(placed, length, end), length / 2)
         }
     };
-    if placed.iter().all(|p| p.ticks.saturating_add(p.lasts) <= 0) {
-        return None;
-    }
-    let used = |epoch: &u32| placed.iter().any(|p| p.au.epoch == *epoch);
-    let alignment = alignments
-        .iter()
-        .filter(|(epoch, _)| used(epoch))
-        .map(|(_, (alignment, _))| *alignment)
-        .min()?;
-    let gaps = gaps(&placed, least, chosen.timescale, frame);
-    let (track, frames) = track(&placed, chosen, told, end)?;
-    Some(Sound {
-        alignment,
-        codec: track.entries.first()?.codec,
-        gaps,
-        track,
-        frames,
+    Some(Laid {
+        params: chosen,
+        placed,
+        alignments,
+        least,
+        end,
     })
 }
 
 /// The track, and its bytes where they are made here.
-fn track(
-    placed: &[PlacedSound],
-    params: &TrackParams,
-    told: &Told,
-    end: i64,
-) -> Option<(ClipTrack, Vec<u8>)> {
-    if params.codec.is_pcm() {
+fn track(laid: &Laid<'_>, told: &Told, ahead: CodedAhead) -> Option<(ClipTrack, Vec<u8>)> {
+    let (placed, end) = (&laid.placed, laid.end);
+    if laid.params.codec.is_pcm() {
         // What FLAC does not know, no ring should hold.
-        let made = lossless(placed, params, &told.pcm, told.data_end(), end);
+        let from = (&*told.pcm, ahead);
+        let made = lossless(placed, laid.params, from, told.data_end(), end);
         let made = made.ok().flatten()?;
         return Some((made.track, made.bytes));
     }
     let track = ClipTrack {
-        entries: vec![params.clone()],
+        entries: vec![laid.params.clone()],
         samples: placed.iter().map(sample).collect(),
         start: 0,
         end,

@@ -254,6 +254,7 @@ impl ExportAttempt<'_> {
                 .wake_hint_mono_ns()
                 .saturating_sub(clock.mono_ns());
             running.write_out(left_ns)?;
+            running.code_if_due(clock.mono_ns(), left_ns);
             running.sync_if_due(clock.mono_ns(), left_ns, || clock.mono_ns())?;
             self.job.progress.wrote(running.written);
             self.nap(source, &running.cut)?;

@@ -17,6 +17,8 @@ use crate::mp4;
 
 /// So near to the end no sync is begun that the end would have to wait for.
 const NEAR_NS: u64 = 300_000_000;
+/// Between two times that sound is coded ahead.
+const CODE_EVERY_NS: u64 = 1_000_000_000;
 /// Written at once near the end.
 const SMALL_BLOCK: usize = 1 << 15;
 
@@ -34,6 +36,7 @@ pub struct Running {
     synced: u64,
     last_sync_mono_ns: u64,
     last_sync_took_ns: u64,
+    last_coded_mono_ns: u64,
     /// The names of the temporary files are on the disk.
     named: bool,
     /// Bytes written at once, and nanoseconds between syncs.
@@ -63,6 +66,7 @@ impl Running {
             synced: written,
             last_sync_mono_ns: now_mono_ns,
             last_sync_took_ns: 0,
+            last_coded_mono_ns: 0,
             named: false,
             block: tuning.block_bytes,
             sync_every_ns: tuning.sync_every_ns,
@@ -150,6 +154,15 @@ impl Running {
             self.write(true)?;
         }
         Ok(())
+    }
+
+    /// Codes sound about once a second; not so late that the end would wait for it.
+    pub fn code_if_due(&mut self, now_mono_ns: u64, left_ns: u64) {
+        let since_ns = now_mono_ns.saturating_sub(self.last_coded_mono_ns);
+        if left_ns >= NEAR_NS && since_ns >= CODE_EVERY_NS {
+            self.cut.code_ahead();
+            self.last_coded_mono_ns = now_mono_ns;
+        }
     }
 
     /// About once a second; not so late that the end would wait for it.

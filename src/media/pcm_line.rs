@@ -86,6 +86,16 @@ impl PcmLine {
         self.next = Some(self.next.map_or(end, |next| next.max(end)));
     }
 
+    /// Where the last packet ended; before the first, far back.
+    pub fn end(&self) -> i64 {
+        self.next.unwrap_or(i64::MIN)
+    }
+
+    /// From now on nothing from `until` on is kept.
+    pub fn ends_at(&mut self, until: i64) {
+        self.until = until;
+    }
+
     /// Whether something is left that is less than a block.
     pub fn waits(&self) -> bool {
         !self.waiting.is_empty()

@@ -174,6 +174,44 @@ fn facts_from_the_disk_give_the_same_bytes() {
 }
 
 #[test]
+fn what_is_coded_while_the_window_runs_changes_no_byte() {
+    let mut ring = with_pcm();
+    // From here on the alignment is another; then all is coded anew.
+    let better = ring.entries.clone();
+    for stored in &mut ring.entries {
+        if stored.number.is_none() && stored.au.arrival_mono_ns < AT + 3 * SECOND_NS {
+            stored.au.alignment = Alignment::Arrival;
+            stored.au.pts_90k += 5_000;
+        }
+    }
+    let same = Ring {
+        entries: better,
+        ..ring.clone()
+    };
+    for ring in [&same, &ring] {
+        for post_ms in [2_000, 6_000] {
+            let window = window(AT, 4_000, post_ms);
+            let plan = plan(&ring.at(AT), &window).unwrap();
+            let at_once = export(ring, &plan, Feed::AtOnce, false).finished.unwrap();
+            for ended in [Ended::Complete, Ended::Stopped] {
+                let mut exporter = Exporter::new(ring, &plan, false);
+                let mut plain = Exporter::new(ring, &plan, false);
+                let until = if ended == Ended::Stopped { 15 } else { 100 };
+                for tenths in 0..=until {
+                    let now = AT + tenths * SECOND_NS / 10;
+                    exporter.read_until(now);
+                    plain.read_until(now);
+                    exporter.cut.code_ahead();
+                }
+                let coded = exporter.finish(ended).finished.unwrap();
+                assert!(coded == plain.finish(ended).finished.unwrap());
+                assert_eq!(coded == at_once, ended == Ended::Complete);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_camera_that_sends_more_sound_than_its_times_say_fills_no_memory() {
     let mut ring = with_pcm();
     let flood: Vec<Stored> = ring
