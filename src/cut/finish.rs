@@ -4,10 +4,10 @@
 //! Not here: which AUs are taken (`machine`).
 
 use super::gaps::{self, Span, seconds};
+use super::lossless::CodedAhead;
 use super::mapping::Mapping;
 use super::pictures::{Gathered, PlacedPicture, gather};
 use super::sentence::{BegunTenths, CutNote, NoFootage, Tenths};
-use super::lossless::CodedAhead;
 use super::sound::{self, PictureTime, Sound};
 use super::taken::Told;
 use super::types::{Certainty, CutReport, Ended, FinishedCut, Gap, GapReason};

@@ -28,7 +28,9 @@ impl Clone for CodedAhead {
 impl CodedAhead {
     /// Codes what lies whole in `[.., end)`.
     pub fn go_on(&mut self, placed: &[PlacedSound], params: &TrackParams, pcm: &[u8], end: i64) {
-        let whole = placed.iter().position(|p| p.ticks.saturating_add(p.lasts) > end);
+        let whole = placed
+            .iter()
+            .position(|p| p.ticks.saturating_add(p.lasts) > end);
         let placed = &placed[..whole.unwrap_or(placed.len())];
         let mut coding = self.coding(placed, params, end);
         coding.add(placed, pcm);

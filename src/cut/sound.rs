@@ -98,11 +98,7 @@ struct Laid<'a> {
     end: i64,
 }
 
-fn lay<'a>(
-    taken: &[(AuMeta, u64)],
-    told: &'a Told,
-    frame: &PictureTime<'_>,
-) -> Option<Laid<'a>> {
+fn lay<'a>(taken: &[(AuMeta, u64)], told: &'a Told, frame: &PictureTime<'_>) -> Option<Laid<'a>> {
     let params = &told.params;
     let near_press = |(au, _): &&(AuMeta, u64)| {
         let shift = frame.shifts.get(&au.epoch).copied().unwrap_or(0);
