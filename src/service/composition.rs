@@ -141,7 +141,12 @@ impl Service {
         let status = Arc::new(status);
         let feeding = feed_lights(&board, &highlights, stop).map_err(ServiceError::Thread)?;
         let buttons = start_buttons(config, &board, &gate, clock, stopper)?;
-        let (settings, backend) = (web_settings(config, port), backend(&gate, &status));
+        let readers = ingest.reader_pids();
+        let settings = web::Settings {
+            refused_peers: web::RefusedPeers::new(move |pid| readers.contains(pid)),
+            ..web_settings(config, port)
+        };
+        let backend = backend(&gate, &status);
         let server = web::serve(settings, backend, clock.clone(), stop.clone())?;
         let watching = watch(&monitor).map_err(ServiceError::Thread)?;
         Ok(Service {
@@ -345,6 +350,7 @@ fn web_settings(config: &Config, port: ApiPort) -> web::Settings {
             &config.storage.path,
             &config.ring.dir,
         )),
+        refused_peers: web::RefusedPeers::default(),
         cameras: config.cameras.iter().map(|c| c.id.clone()).collect(),
         courts: courts.collect(),
         pre_ms: config.highlight.pre_ms,

@@ -43,7 +43,7 @@ use local_socket::LocalSocket;
 pub use route::{Route, RouteMethod};
 pub use sentence::{DoneSentence, RequestSentence};
 pub use server::Server;
-pub use settings::{Limits, Settings};
+pub use settings::{Limits, RefusedPeers, Settings};
 pub use table::ROUTES;
 
 /// Binds before it returns; serves on a thread of its own until `stop` is `Now`.
@@ -71,6 +71,7 @@ pub fn serve(
     ));
     let limits = settings.limits;
     let local = settings.local_socket.as_deref().and_then(local_socket);
+    let local = local.map(|local| (local, settings.refused_peers.clone()));
     let api = Api::new(settings, backend, clock.clone(), guard.clone());
     server::start(
         (listener, local),

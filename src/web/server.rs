@@ -30,7 +30,7 @@ use super::guard::identify::{Guard, Peer};
 use super::local_socket::LocalSocket;
 use super::refusal::ApiRefusal;
 use super::sentence::RequestSentence;
-use super::settings::Limits;
+use super::settings::{Limits, RefusedPeers};
 use crate::base::{Clock, Counted, Heartbeat, Stop, StopLevel};
 
 /// Threads for calls that block; more than `api` can ask for at once.
@@ -44,6 +44,9 @@ const LOCAL_CONNECTIONS: usize = 16;
 const BEAT: Duration = Duration::from_secs(1);
 /// How long answers may take to be sent after the stop.
 const LEAVE: Duration = Duration::from_secs(2);
+
+/// The socket of the box's own commands, and whom it is not for.
+type Local = (LocalSocket, RefusedPeers);
 
 /// The running server.
 #[derive(Debug)]
@@ -107,7 +110,7 @@ pub(super) fn bind(listen: SocketAddr, or_any_port: bool) -> Result<TcpListener,
 }
 
 pub(super) fn start(
-    (listener, local): (TcpListener, Option<LocalSocket>),
+    (listener, local): (TcpListener, Option<Local>),
     limits: Limits,
     guard: Arc<Guard>,
     router: Router,
@@ -155,12 +158,14 @@ pub(super) fn start(
 }
 
 async fn accept(
-    (listener, mut local): (TcpListener, Option<LocalSocket>),
+    (listener, mut local): (TcpListener, Option<Local>),
     shared: Arc<Shared>,
     mut ended: watch::Receiver<bool>,
 ) {
-    let commands = local.as_mut().and_then(LocalSocket::take_listener);
-    let commands = commands.and_then(|listener| UnixListener::from_std(listener).ok());
+    let commands = local.as_mut().and_then(|(socket, refused)| {
+        let listener = UnixListener::from_std(socket.take_listener()?).ok()?;
+        Some((listener, refused.clone()))
+    });
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => {
@@ -204,14 +209,18 @@ async fn accept(
 }
 
 /// The next connection of a command; `None`: of somebody else. Never, where there is no socket.
-async fn next_command(listener: Option<&UnixListener>) -> std::io::Result<Option<UnixStream>> {
-    let Some(listener) = listener else {
+async fn next_command(
+    commands: Option<&(UnixListener, RefusedPeers)>,
+) -> std::io::Result<Option<UnixStream>> {
+    let Some((listener, refused)) = commands else {
         return std::future::pending().await;
     };
     let (stream, _) = listener.accept().await?;
-    let user = stream.peer_cred()?.uid();
+    let peer = stream.peer_cred()?;
     let own = nix::unistd::geteuid().as_raw();
-    Ok((user == own || user == 0).then_some(stream))
+    let user = peer.uid() == own || peer.uid() == 0;
+    let refused = peer.pid().is_none_or(|pid| refused.has(pid));
+    Ok((user && !refused).then_some(stream))
 }
 
 fn greet(stream: &TcpStream, limits: &Limits) {

@@ -1,8 +1,10 @@
 //! How to serve, and what strangers can use up.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -24,6 +26,8 @@ pub struct Settings {
     pub storage: PathBuf,
     /// The folder of the socket for the box's own commands (`local_socket::place`).
     pub local_socket: Option<PathBuf>,
+    /// Whom it is not for, though they are the service's user.
+    pub refused_peers: RefusedPeers,
     /// All cameras, in the config's order.
     pub cameras: Vec<CameraId>,
     /// The court of each.
@@ -38,6 +42,34 @@ pub struct Settings {
     /// Presses are taken over HTTP (`[trigger] http`).
     pub presses: bool,
     pub limits: Limits,
+}
+
+/// Processes of the service's own user that ask for nothing: those that read cameras, which a camera may
+/// have taken over.
+#[derive(Clone)]
+pub struct RefusedPeers(Arc<dyn Fn(i32) -> bool + Send + Sync>);
+
+impl RefusedPeers {
+    /// Those whose pids are so; asked at each connection.
+    pub fn new(refused: impl Fn(i32) -> bool + Send + Sync + 'static) -> RefusedPeers {
+        RefusedPeers(Arc::new(refused))
+    }
+
+    pub(super) fn has(&self, pid: i32) -> bool {
+        (self.0)(pid)
+    }
+}
+
+impl Default for RefusedPeers {
+    fn default() -> RefusedPeers {
+        RefusedPeers::new(|_| false)
+    }
+}
+
+impl fmt::Debug for RefusedPeers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("refused peers")
+    }
 }
 
 /// What strangers can use up. The defaults are for a venue's network.

@@ -12,6 +12,7 @@ use hindsight::base::{
 };
 use hindsight::cut::Ended;
 use hindsight::queue::QueueError;
+use hindsight::web::RefusedPeers;
 use hindsight::web::answers::health::HealthAnswer;
 use hindsight::web::answers::highlights::HighlightList;
 use hindsight::web::answers::press::ClipOutcome;
@@ -188,6 +189,7 @@ pub fn settings() -> Settings {
         names: Vec::new(),
         storage: PathBuf::from("/nonexistent"),
         local_socket: None,
+        refused_peers: RefusedPeers::default(),
         cameras: vec![id("court1"), id("goal")],
         courts: [(id("court1"), "1".to_owned()), (id("goal"), "2".to_owned())].into(),
         pre_ms: 40_000,

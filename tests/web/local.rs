@@ -6,8 +6,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use hindsight::config::Secret;
+use hindsight::web::RefusedPeers;
 use hindsight::web::local_socket::place;
 use tempfile::TempDir;
 
@@ -18,6 +21,8 @@ use super::house::{Fake, Running, start_with};
 struct LocalBox {
     dir: TempDir,
     running: Option<Running>,
+    /// The socket is for nobody.
+    refuses: Arc<AtomicBool>,
 }
 
 impl LocalBox {
@@ -30,7 +35,11 @@ impl LocalBox {
             dir.path().display()
         );
         fs::write(dir.path().join("hindsight.toml"), config).unwrap();
-        let mut made = LocalBox { dir, running: None };
+        let mut made = LocalBox {
+            dir,
+            running: None,
+            refuses: Arc::default(),
+        };
         made.start();
         made
     }
@@ -41,9 +50,11 @@ impl LocalBox {
 
     fn start(&mut self) {
         let (storage, rings) = (self.path().join("storage"), self.path().to_owned());
+        let refuses = self.refuses.clone();
         self.running = Some(start_with(Fake::default(), |settings| {
             settings.token = Some(Secret::new(TOKEN));
             settings.local_socket = Some(place(&storage, &rings));
+            settings.refused_peers = RefusedPeers::new(move |_| refuses.load(SeqCst));
             settings.storage = storage;
         }));
     }
@@ -105,6 +116,17 @@ fn commands_come_by_the_socket_and_need_no_token() {
         text(&alone)
     );
     made.start();
+    assert!(made.run(&["press"]).status.success());
+}
+
+#[test]
+fn the_socket_is_not_for_the_processes_that_read_cameras() {
+    let made = LocalBox::new();
+    made.refuses.store(true, SeqCst);
+    let refused = made.run(&["press"]);
+    assert!(!refused.status.success(), "{}", text(&refused));
+    assert!(made.running.as_ref().unwrap().fake.pressed().is_empty());
+    made.refuses.store(false, SeqCst);
     assert!(made.run(&["press"]).status.success());
 }
 
