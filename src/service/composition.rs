@@ -23,7 +23,7 @@ use crate::base::{BootId, Clock, Heartbeat, RealClock, Stop, StopLevel};
 use crate::config::{Camera, Config};
 use crate::disk::Disk;
 use crate::highlight::{CameraSettings, Event, Highlights, Settings};
-use crate::ingest::{self, CameraState, Ingest, IngestError, ReaderProcesses};
+use crate::ingest::{self, CameraState, Ingest, IngestError, ReaderPids, ReaderProcesses};
 use crate::queue;
 use crate::storage::StorageLayout;
 use crate::storage::budget::Reserve;
@@ -141,11 +141,7 @@ impl Service {
         let status = Arc::new(status);
         let feeding = feed_lights(&board, &highlights, stop).map_err(ServiceError::Thread)?;
         let buttons = start_buttons(config, &board, &gate, clock, stopper)?;
-        let readers = ingest.reader_pids();
-        let settings = web::Settings {
-            refused_peers: web::RefusedPeers::new(move |pid| readers.contains(pid)),
-            ..web_settings(config, port)
-        };
+        let settings = web_settings(config, port, ingest.reader_pids());
         let backend = backend(&gate, &status);
         let server = web::serve(settings, backend, clock.clone(), stop.clone())?;
         let watching = watch(&monitor).map_err(ServiceError::Thread)?;
@@ -337,7 +333,7 @@ fn highlight_settings(config: &Config, boot_id: BootId) -> Settings {
     }
 }
 
-fn web_settings(config: &Config, port: ApiPort) -> web::Settings {
+fn web_settings(config: &Config, port: ApiPort, readers: ReaderPids) -> web::Settings {
     let courts = config.cameras.iter();
     let courts = courts.map(|camera| (camera.id.clone(), camera.court.clone()));
     web::Settings {
@@ -350,7 +346,7 @@ fn web_settings(config: &Config, port: ApiPort) -> web::Settings {
             &config.storage.path,
             &config.ring.dir,
         )),
-        refused_peers: web::RefusedPeers::default(),
+        refused_peers: web::RefusedPeers::new(move |pid| readers.contains(pid)),
         cameras: config.cameras.iter().map(|c| c.id.clone()).collect(),
         courts: courts.collect(),
         pre_ms: config.highlight.pre_ms,

@@ -175,7 +175,7 @@ fn when_a_thread_stands_still_systemd_is_told_no_more_and_a_report_is_kept() {
         &Told::default(),
         &camera("court1", camera_peer.url().as_str(), ""),
     );
-    for (n, name) in ["monitor", "web", "ingest-0", "highlights"]
+    for (n, name) in ["monitor", "web", "ingest", "highlights"]
         .into_iter()
         .enumerate()
     {

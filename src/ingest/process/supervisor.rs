@@ -89,7 +89,7 @@ impl Supervisor {
             clock,
             control,
             pids: ReaderPids::default(),
-            heartbeat: Arc::new(Heartbeat::new("ingest-0")),
+            heartbeat: Arc::new(Heartbeat::new("ingest")),
             links: Vec::new(),
             leaving: Vec::new(),
             names: NameServer::new(),
