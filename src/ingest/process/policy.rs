@@ -32,6 +32,8 @@ pub struct Group {
     failures: u32,
     /// Instants, within the last minute.
     deaths: Vec<u64>,
+    /// It gave a camera back, whose remains it may yet die of.
+    excused: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +50,7 @@ impl Group {
             life: Life::Waits { until_mono_ns },
             failures: 0,
             deaths: Vec::new(),
+            excused: false,
         }
     }
 
@@ -132,6 +135,13 @@ impl Groups {
             return;
         };
         let mut group = self.groups.remove(at);
+        if std::mem::take(&mut group.excused) && culprit.is_none() {
+            group.life = Life::Waits {
+                until_mono_ns: now_mono_ns,
+            };
+            self.groups.push(group);
+            return;
+        }
         if matches!(group.life, Life::Since { mono_ns } if now_mono_ns - mono_ns >= GOOD_NS) {
             group.failures = 0;
         }
@@ -184,6 +194,7 @@ impl Groups {
             return;
         };
         group.cameras.retain(|of| *of != camera);
+        group.excused = true;
         if group.cameras.is_empty() {
             self.groups.retain(|group| group.id != id);
         }
@@ -304,6 +315,10 @@ mod tests {
         assert_eq!(groups.due(SECOND), [of(&groups, 3)]);
         assert_eq!(of(&groups, 3).cameras, [3]);
         assert_eq!(of(&groups, 5).starts_at(), None);
+        // What it dies of next is what that camera left behind: nobody waits for it.
+        groups.died(of(&groups, 5).id, None, 2 * SECOND, 0);
+        assert_eq!(of(&groups, 5).starts_at(), Some(2 * SECOND));
+        assert_eq!(of(&groups, 5).cameras.len(), 7);
     }
 
     proptest! {
