@@ -24,6 +24,8 @@ const TOKIOS_TURN: u32 = 128;
 /// Those that a camera has of them: each brings 6 MB at most (what Linux holds for a socket), and all of them
 /// no more than lies between being given back and the end of the process.
 const TURN: u32 = 4;
+/// A camera that has less than this is not to blame for what others ask for.
+const WORTH_BLAMING: i64 = 1_000_000;
 /// Nobody's number.
 const NOBODY: CameraIndex = CameraIndex::MAX;
 
@@ -109,6 +111,15 @@ impl CameraMeter {
         }
     }
 
+    /// Who is to blame for what no camera's turn asks for: the one that has most. What it left to be cleaned up
+    /// (a session that says good-bye reads on) may yet grow.
+    fn heaviest(&self) -> CameraIndex {
+        let costs = lock(&self.costs);
+        let most = (0..).zip(&costs.of).max_by_key(|(_, cost)| cost.bytes);
+        let most = most.filter(|(_, cost)| cost.bytes >= WORTH_BLAMING);
+        most.map_or(NOBODY, |(number, _)| number)
+    }
+
     fn give_back(&self, number: CameraIndex, why: Heavy) {
         lock(&self.costs).given_back.push_back((number, why));
         self.told.notify_one();
@@ -138,7 +149,7 @@ impl Future for Metered {
         let (before, begun) = (signed(cage::used_bytes()), Instant::now());
         let polled = reading.as_mut().poll(context);
         let bytes = signed(cage::used_bytes()).saturating_sub(before);
-        cage::charge_to(NOBODY);
+        cage::charge_to(self.meter.heaviest());
         let heavy = self.meter.charge(number, bytes, begun.elapsed());
         if let Some(why) = heavy {
             // With its ring's lock, before anybody hears of it.
@@ -180,6 +191,15 @@ mod tests {
             }
             assert_eq!(meter.charge(0, 10, Duration::ZERO), expected);
         }
+    }
+
+    #[test]
+    fn what_nobody_asks_for_is_charged_to_the_camera_that_has_most() {
+        let meter = CameraMeter::new(3, 64_000_000, Arc::default());
+        assert_eq!(meter.heaviest(), NOBODY);
+        meter.charge(1, 2_000_000, Duration::ZERO);
+        meter.charge(2, 1_500_000, Duration::ZERO);
+        assert_eq!(meter.heaviest(), 1);
     }
 
     #[test]
