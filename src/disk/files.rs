@@ -38,6 +38,8 @@ pub enum DiskFault {
     Error(Errno),
     /// A write takes only so many bytes; a file system has only so many left.
     Short(usize),
+    /// A file system says this of itself.
+    Space(Space),
 }
 
 /// Asked before every call; `None` lets it through.
@@ -45,11 +47,11 @@ pub trait Faults: Send + Sync {
     fn before(&self, call: DiskCall, path: &Path) -> Option<DiskFault>;
 }
 
-/// Room on a file system, in bytes.
+/// Room on a file system, in bytes, as an ordinary user has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Space {
-    /// For an ordinary user.
     pub free: u64,
+    /// Taken and free. What is kept back for root is neither, as `df` counts.
     pub total: u64,
     pub read_only: bool,
 }
@@ -76,6 +78,7 @@ impl Disk {
             None => Ok(None),
             Some(DiskFault::Short(n)) => Ok(Some(n)),
             Some(DiskFault::Error(errno)) => Err(errno.into()),
+            Some(DiskFault::Space(_)) => Ok(None),
         }
     }
 
@@ -185,15 +188,25 @@ impl Disk {
     }
 
     pub fn space(&self, path: &Path) -> io::Result<Space> {
-        let most = self.ask(DiskCall::Space, path)?;
-        let most = most.and_then(|bytes| u64::try_from(bytes).ok());
+        let most = match self
+            .faults
+            .as_ref()
+            .and_then(|f| f.before(DiskCall::Space, path))
+        {
+            None => None,
+            Some(DiskFault::Space(space)) => return Ok(space),
+            Some(DiskFault::Short(bytes)) => u64::try_from(bytes).ok(),
+            Some(DiskFault::Error(errno)) => return Err(errno.into()),
+        };
         let found = statvfs(path)?;
         // Narrower on a machine of 32 bits.
         #[allow(clippy::useless_conversion)]
         let bytes = |blocks| u64::from(blocks).saturating_mul(u64::from(found.fragment_size()));
+        let free = bytes(found.blocks_available());
+        let taken = bytes(found.blocks().saturating_sub(found.blocks_free()));
         Ok(Space {
-            free: bytes(found.blocks_available()).min(most.unwrap_or(u64::MAX)),
-            total: bytes(found.blocks()),
+            free: free.min(most.unwrap_or(u64::MAX)),
+            total: taken.saturating_add(free),
             read_only: found.flags().contains(FsFlags::ST_RDONLY),
         })
     }

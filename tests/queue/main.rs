@@ -19,6 +19,9 @@ mod manual;
 mod restart;
 mod retention;
 mod rig;
+#[allow(dead_code, reason = "others strike nothing")]
+#[path = "../support/roomy.rs"]
+mod roomy;
 mod schema;
 #[cfg(target_arch = "x86_64")]
 #[allow(dead_code)]

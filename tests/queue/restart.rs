@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::time::Duration;
 
 use hindsight::config;
-use hindsight::disk::Disk;
 use hindsight::queue::Settings;
 use hindsight::queue::sidecar::Status;
 use hindsight::queue::work::Failure;
 
 use crate::feeder::SECOND;
 use crate::rig::*;
+use crate::roomy::roomy;
 
 fn once_each(mut done: Vec<String>, count: u32) {
     done.sort();
@@ -164,7 +164,7 @@ fn most_at_once(finish_jobs: usize) -> u32 {
         })
     };
     let change = |settings: &mut Settings| settings.finish_jobs = finish_jobs;
-    let service = yard.start_with(Disk::default(), &maker, &[], change);
+    let service = yard.start_with(roomy(), &maker, &[], change);
     service.settled();
     service.leave();
     assert_eq!(maker.made().len(), 6);

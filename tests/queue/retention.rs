@@ -11,6 +11,7 @@ use hindsight::queue::sidecar::{Removed, Sidecar, Status, rfc3339};
 
 use crate::highlights::now;
 use crate::rig::*;
+use crate::roomy::roomy;
 
 /// 2026-11-21T12:00:00Z.
 pub const NOW_UNIX_NS: i64 = 1_795_262_400_000_000_000;
@@ -73,7 +74,7 @@ fn uploaded_ones_go_after_seven_days_with_all_their_files_and_folders() {
     aged(&yard, 0, Status::Uploaded, 8);
     aged(&yard, 1, Status::Uploaded, 6);
     let far = Arc::new(Far::new(&yard, "club"));
-    let service = start(&yard, Disk::default(), std::slice::from_ref(&far), |_| {});
+    let service = start(&yard, roomy(), std::slice::from_ref(&far), |_| {});
     until("the old one", || there(&yard, 2) == [1]);
     service.settled();
     service.leave();
@@ -95,7 +96,7 @@ fn without_targets_they_go_after_keep_and_never_where_it_is_off() {
     service.leave();
     assert_eq!(there(&yard, 2), [0, 1], "not even on a full disk");
     let keep = |settings: &mut Settings| settings.queue.keep_ms = Some(30 * 86_400_000);
-    let service = start(&yard, Disk::default(), &[], keep);
+    let service = start(&yard, roomy(), &[], keep);
     until("the old one", || there(&yard, 2) == [1]);
     service.leave();
     yard.is_clean("one went");
@@ -130,14 +131,7 @@ fn nothing_goes_by_age_while_nobody_vouches_for_the_clock() {
     let maker = Arc::new(Maker::new());
     let targets = std::slice::from_ref(&far);
     let clock: Arc<dyn Clock> = Arc::new(sim);
-    let service = Service::start(
-        &yard.storage(),
-        Disk::default(),
-        &maker,
-        targets,
-        clock,
-        |_| {},
-    );
+    let service = Service::start(&yard.storage(), roomy(), &maker, targets, clock, |_| {});
     service.settled();
     until("a look at the disk", || {
         service.queue.disk().total_bytes > 0
@@ -155,7 +149,7 @@ fn those_of_a_clock_that_was_never_set_begin_to_age_when_it_is() {
         sidecar.updated_at = Some("1970-01-01T00:04:00.000+00:00".to_owned());
     });
     let far = Arc::new(Far::new(&yard, "club"));
-    let service = start(&yard, Disk::default(), std::slice::from_ref(&far), |_| {});
+    let service = start(&yard, roomy(), std::slice::from_ref(&far), |_| {});
     until("its stamp", || {
         yard.read(0).updated_at.as_deref() == Some(days_ago(0).as_str())
     });
@@ -182,7 +176,7 @@ fn a_press_that_is_not_done_with_keeps_its_highlights() {
     .unwrap();
     let lock = hindsight::disk::Lock::take(&yard.storage().join("lock"));
     let sidecars = hindsight::queue::store::Sidecars::new(
-        Disk::default(),
+        roomy(),
         hindsight::storage::StorageLayout::new(yard.storage()),
         Arc::new(lock.unwrap().unwrap()),
     );
@@ -237,7 +231,7 @@ fn others_of_the_same_press_stay() {
     sidecar.file_name = Some("court2.mp4".to_owned());
     std::fs::write(&other, sidecar.to_bytes()).unwrap();
     let far = Far::answering(&yard, "club", |_, _, _| refused());
-    let service = start(&yard, Disk::default(), &[far], |_| {});
+    let service = start(&yard, roomy(), &[far], |_| {});
     until("the first", || !yard.sidecar(0).exists());
     service.leave();
     assert_eq!(names_in(&folder), ["court2.json", "court2.mp4"]);
@@ -248,7 +242,7 @@ fn others_of_the_same_press_stay() {
 fn the_room_that_is_left_is_told_in_days() {
     let yard = Yard::new(0);
     aged(&yard, 0, Status::Failed, 1);
-    let service = start(&yard, Disk::default(), &[], |_| {});
+    let service = start(&yard, roomy(), &[], |_| {});
     until("a look at the disk", || {
         service.queue.disk().total_bytes > 0
     });

@@ -22,6 +22,7 @@ use serde_json::Value;
 
 use crate::feeder::SECOND;
 use crate::highlights::{Place, now};
+use crate::roomy::roomy;
 
 /// How long a test waits for an event before it gives up.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -116,7 +117,7 @@ impl Yard {
     }
 
     pub fn start(&self, maker: &Arc<Maker>, targets: &[Arc<Far>]) -> Service {
-        self.start_with(Disk::default(), maker, targets, |_| {})
+        self.start_with(roomy(), maker, targets, |_| {})
     }
 
     pub fn start_with(

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use hindsight::disk::{Disk, DiskCall, DiskFault, Faults};
+use hindsight::disk::{DiskCall, DiskFault, Faults};
 use hindsight::queue::Settings;
 use hindsight::queue::sidecar::{Removed, Status};
 use nix::errno::Errno;
 
 use crate::retention::narrow;
 use crate::rig::*;
+use crate::roomy::{roomy, roomy_but};
 use crate::strike::{Blow, Calls, strike, wait_until_watched};
 
 /// What a child does with the storage.
@@ -46,7 +47,7 @@ fn run(storage: &Path, beside: &Path, task: &str) -> (Service, Arc<Far>) {
     });
     let disk = match task {
         DELETES => narrow(),
-        _ => Disk::default(),
+        _ => roomy(),
     };
     let change = |settings: &mut Settings| settings.queue.keep_raw = task != WITHOUT_RAW;
     let clock = Arc::new(hindsight::base::RealClock);
@@ -247,7 +248,7 @@ fn sweep_full(once: bool) {
         });
         let far = Arc::new(Far::new(&yard, "club"));
         let maker = Arc::new(Maker::new());
-        let disk = Disk::with_faults(from.clone());
+        let disk = roomy_but(from.clone());
         let service = yard.start_with(disk, &maker, std::slice::from_ref(&far), |_| {});
         if !once {
             until("the disk to refuse, or the end", || {

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use hindsight::base::StopLevel;
-use hindsight::disk::Disk;
 use hindsight::queue::sidecar::{Removed, Stage, Status, UploadStatus};
 use hindsight::queue::work::Failure;
 use hindsight::queue::{Event, Which};
@@ -13,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::feeder::SECOND;
 use crate::rig::*;
+use crate::roomy::roomy;
 
 fn conforms(yard: &Yard, n: u32) {
     let schema: Value =
@@ -275,12 +275,7 @@ fn the_unmarked_clip_goes_once_the_marked_one_is_proved() {
     let maker = Arc::new(Maker::new());
     let far = Arc::new(Far::new(&yard, "club"));
     let without_raw = |settings: &mut hindsight::queue::Settings| settings.queue.keep_raw = false;
-    let service = yard.start_with(
-        Disk::default(),
-        &maker,
-        std::slice::from_ref(&far),
-        without_raw,
-    );
+    let service = yard.start_with(roomy(), &maker, std::slice::from_ref(&far), without_raw);
     service.settled();
     service.leave();
     for n in 0..2 {
@@ -399,7 +394,7 @@ fn a_new_one_is_tried_at_once_though_the_target_waits() {
         refused().filter(|_| job.sidecar.press_id == press_id(0))
     });
     let service = yard.start_with(
-        Disk::default(),
+        roomy(),
         &Arc::new(Maker::new()),
         std::slice::from_ref(&far),
         |settings| {

@@ -17,6 +17,9 @@ mod struck;
 #[allow(dead_code, reason = "other tests make other trouble")]
 #[path = "../support/proxy.rs"]
 mod proxy;
+#[cfg(target_arch = "x86_64")]
+#[path = "../support/roomy.rs"]
+mod roomy;
 #[allow(dead_code, reason = "benches use it, too")]
 #[path = "../support/s3.rs"]
 mod s3;

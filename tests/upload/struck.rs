@@ -6,13 +6,14 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
-use hindsight::disk::{Disk, DiskCall, DiskFault, Faults};
+use hindsight::disk::{DiskCall, DiskFault, Faults};
 use hindsight::queue::sidecar::{Status, UploadStatus};
 use nix::errno::Errno;
 
 use crate::proxy::{Fate, Proxy};
 use crate::queued::{Service, Storage, until};
 use crate::rig::{s3_lines, target};
+use crate::roomy::{roomy, roomy_but};
 use crate::s3::S3;
 use crate::signed_url::backend::{Backend, SECRET};
 use crate::strike::{Blow, Calls, strike, wait_until_watched};
@@ -81,7 +82,7 @@ fn on_a_full_disk(storage: &Storage, lines: &str, n: u64, once: bool) -> bool {
         struck: AtomicU64::new(0),
         mended: AtomicBool::new(false),
     });
-    let service = Service::start(&storage.0, Disk::with_faults(full.clone()), target(lines));
+    let service = Service::start(&storage.0, roomy_but(full.clone()), target(lines));
     until("the disk to refuse, or the end", || {
         full.struck.load(SeqCst) > u64::from(!once) * 2 || service.is_settled()
     });
@@ -90,7 +91,7 @@ fn on_a_full_disk(storage: &Storage, lines: &str, n: u64, once: bool) -> bool {
     until("ready", || service.queue.status().ready);
     service.settled();
     service.leave();
-    let service = Service::start(&storage.0, Disk::default(), target(lines));
+    let service = Service::start(&storage.0, roomy(), target(lines));
     service.settled();
     service.leave();
     full.struck.load(SeqCst) > 0
@@ -171,7 +172,7 @@ fn child_that_uploads() {
     wait_until_watched();
     let root = std::env::var_os("HINDSIGHT_TEST_STORAGE").unwrap();
     let lines = std::env::var("HINDSIGHT_TEST_LINES").unwrap();
-    let service = Service::start(Path::new(&root), Disk::default(), target(&lines));
+    let service = Service::start(Path::new(&root), roomy(), target(&lines));
     service.settled();
     service.leave();
     std::process::exit(0);
@@ -213,7 +214,7 @@ fn a_kill_at_any_call_of_an_upload_in_parts_goes_on_where_it_was_noted() {
         let puts = |part: &u64| proxy.count("PUT", &format!("partNumber={part}&"));
         let noted = storage.noted_parts();
         let before: Vec<usize> = noted.iter().map(puts).collect();
-        let service = Service::start(&storage.0, Disk::default(), target(&lines));
+        let service = Service::start(&storage.0, roomy(), target(&lines));
         service.settled();
         service.leave();
         let after: Vec<usize> = noted.iter().map(puts).collect();
@@ -239,7 +240,7 @@ fn a_kill_at_any_call_of_an_upload_to_a_signed_address_has_all_there_once() {
         };
         kills += 1;
         let when = format!("killed at call {n}, {at}");
-        let service = Service::start(&storage.0, Disk::default(), target(&lines));
+        let service = Service::start(&storage.0, roomy(), target(&lines));
         service.settled();
         service.leave();
         is_uploaded(&storage, &when);
