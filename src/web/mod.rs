@@ -23,6 +23,7 @@ mod sentence;
 mod server;
 mod settings;
 mod table;
+mod url_query;
 
 use std::path::Path;
 use std::sync::Arc;

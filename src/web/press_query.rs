@@ -1,10 +1,13 @@
-//! What a `POST /save-clip` asks for. Pure: bytes in, a query or a sentence
+//! What a `POST /save-clip` asks for, in its body or behind its `?`. Pure: bytes in, a query or a sentence
 //! that a clerk understands out.
+//!
+//! Not here: whether somebody waits for the clips (`routes::press`).
 
 use serde_json::{Map, Value};
 
 use super::answers::press::{AllCameras, AskedCameras};
 use super::sentence::{InSeconds, RequestSentence};
+use super::url_query::{pairs, short};
 use crate::base::CameraId;
 
 /// What can be asked for.
@@ -28,8 +31,30 @@ pub(super) struct PressQuery {
     pub post_ms: u64,
 }
 
-/// Reads a body; an empty one is a press of all cameras with the config's window.
-pub(super) fn read(body: &[u8], choice: &PressChoice) -> Result<PressQuery, RequestSentence> {
+/// What a body may say.
+const KEYS: [&str; 4] = ["camera_id", "duration", "pre", "post"];
+/// What may stand behind the `?`.
+pub(super) const QUERY_KEYS: &[&str] = &["camera_id", "duration", "pre", "post", "wait"];
+
+/// Reads a body and a query; nothing in both is a press of all cameras with the config's window.
+pub(super) fn read(
+    body: &[u8],
+    query: Option<&str>,
+    choice: &PressChoice,
+) -> Result<PressQuery, RequestSentence> {
+    let mut fields = of_body(body)?;
+    add_query(&mut fields, query)?;
+    let (pre_ms, post_ms) = window(&fields, choice)?;
+    let (cameras, camera_id) = cameras(fields.get("camera_id"), choice)?;
+    Ok(PressQuery {
+        cameras,
+        camera_id,
+        pre_ms,
+        post_ms,
+    })
+}
+
+fn of_body(body: &[u8]) -> Result<Map<String, Value>, RequestSentence> {
     let fields = if body.trim_ascii().is_empty() {
         Map::new()
     } else {
@@ -45,19 +70,60 @@ pub(super) fn read(body: &[u8], choice: &PressChoice) -> Result<PressQuery, Requ
             }
         }
     };
-    let known = ["camera_id", "duration", "pre", "post"];
-    if let Some(key) = fields.keys().find(|key| !known.contains(&key.as_str())) {
-        let key = short(key);
-        return Err(RequestSentence::KeyUnknown { key });
+    match fields.keys().find(|key| !KEYS.contains(&key.as_str())) {
+        Some(key) => Err(RequestSentence::KeyUnknown { key: short(key) }),
+        None => Ok(fields),
     }
-    let (pre_ms, post_ms) = window(&fields, choice)?;
-    let (cameras, camera_id) = cameras(fields.get("camera_id"), choice)?;
-    Ok(PressQuery {
-        cameras,
-        camera_id,
-        pre_ms,
-        post_ms,
-    })
+}
+
+/// Adds what stands behind the `?` as if the body had said it.
+fn add_query(fields: &mut Map<String, Value>, query: Option<&str>) -> Result<(), RequestSentence> {
+    let pairs: Vec<(String, String)> = pairs(query).collect();
+    for key in KEYS {
+        let said = pairs.iter().filter(|(other, _)| other == key);
+        let mut said: Vec<Value> = said.map(|(_, text)| meant(key, text)).collect();
+        let asked = match said.len() {
+            0 => continue,
+            1 => said.remove(0),
+            _ if key == "camera_id" => Value::Array(said),
+            _ if said.iter().all(|other| same(other, &said[0])) => said.remove(0),
+            _ => return Err(RequestSentence::KeyTwice { key }),
+        };
+        match fields.get(key) {
+            Some(Value::Null) | None => {
+                fields.insert(key.to_owned(), asked);
+            }
+            Some(other) if same(other, &asked) => {}
+            Some(_) => return Err(RequestSentence::KeyTwice { key }),
+        }
+    }
+    Ok(())
+}
+
+/// The text as JSON would have it; what is no number is refused later, with its text.
+fn meant(key: &str, text: &str) -> Value {
+    let number = || serde_json::Number::from_f64(text.trim().parse().ok()?);
+    match key {
+        "camera_id" => Value::from(text),
+        _ => number().map_or_else(|| Value::from(text), Value::Number),
+    }
+}
+
+/// `30` is `30.0`, and a camera is a list of this one.
+fn same(one: &Value, other: &Value) -> bool {
+    fn list(value: &Value) -> Option<Vec<&str>> {
+        let mut all = match value {
+            Value::Array(list) => list.iter().map(Value::as_str).collect::<Option<Vec<_>>>()?,
+            value => vec![value.as_str()?],
+        };
+        all.sort_unstable();
+        all.dedup();
+        Some(all)
+    }
+    match (one.as_f64(), other.as_f64()) {
+        (Some(one), Some(other)) => one == other,
+        _ => list(one).is_some_and(|one| Some(one) == list(other)),
+    }
 }
 
 fn cameras(
@@ -151,25 +217,22 @@ fn seconds(fields: &Map<String, Value>, key: &'static str) -> Result<Option<u64>
     }
 }
 
-/// No more of a stranger's text than a message has room for.
-fn short(text: &str) -> String {
-    if text.chars().count() <= 60 {
-        return text.to_owned();
-    }
-    text.chars().take(60).chain(['…']).collect()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn read_with(body: &str) -> Result<PressQuery, RequestSentence> {
+        read_both(body, None)
+    }
+
+    fn read_both(body: &str, query: Option<&str>) -> Result<PressQuery, RequestSentence> {
         let cameras: Vec<CameraId> = ["court1", "court2", "goal"]
             .map(|id| CameraId::new(id).unwrap())
             .to_vec();
         read(
             body.as_bytes(),
+            query,
             &PressChoice {
                 cameras: &cameras,
                 pre_ms: 40_000,
@@ -214,6 +277,89 @@ mod tests {
         let asked = serde_json::to_value(&query.camera_id).unwrap();
         assert_eq!(asked, serde_json::json!(["court1", "goal"]));
         assert_eq!(query.cameras.len(), 2);
+    }
+
+    #[test]
+    fn what_stands_behind_the_question_mark_is_as_if_the_body_had_said_it() {
+        for (query, body) in [
+            (
+                "camera_id=goal&duration=2",
+                r#"{"camera_id":"goal","duration":2}"#,
+            ),
+            ("duration=12.5&wait=true", r#"{"duration":12.5}"#),
+            ("pre=5&post=0", r#"{"pre":5,"post":0}"#),
+            ("camera_id=all", r#"{"camera_id":"all"}"#),
+            (
+                "camera_id=co%75rt1&camera_id=goal",
+                r#"{"camera_id":["court1","goal"]}"#,
+            ),
+            ("wait=1", ""),
+            ("", ""),
+        ] {
+            let right = read_with(body).unwrap();
+            assert_eq!(read_both("", Some(query)).unwrap(), right, "{query}");
+            assert_eq!(
+                read_both(body, Some(query)).unwrap(),
+                right,
+                "both: {query}"
+            );
+            assert_eq!(read_both(body, Some("")).unwrap(), right);
+        }
+        let split = read_both(r#"{"camera_id":"goal","post":null}"#, Some("pre=3&post=1")).unwrap();
+        assert_eq!((split.pre_ms, split.post_ms), (3_000, 1_000));
+        assert_eq!(split.cameras[0].as_str(), "goal");
+    }
+
+    #[test]
+    fn what_is_said_twice_must_be_the_same() {
+        let twice = |key: &str| {
+            format!(
+                "\"{key}\" is given twice, and not the same; give it once, in the body or behind the ?"
+            )
+        };
+        for (body, query, complaint) in [
+            (r#"{"duration":3}"#, "duration=2", twice("duration")),
+            ("", "duration=3&duration=2", twice("duration")),
+            (r#"{"camera_id":"goal"}"#, "camera_id=court1", twice("camera_id")),
+            (r#"{"camera_id":"all"}"#, "camera_id=court1", twice("camera_id")),
+            (r#"{"camera_id":["goal"]}"#, "camera_id=goal&camera_id=court1", twice("camera_id")),
+            (r#"{"pre":"x"}"#, "pre=1", twice("pre")),
+            (
+                r#"{"pre":1}"#,
+                "duration=2",
+                r#""duration" means the last seconds before the press; give either it or "pre" and "post""#.to_owned(),
+            ),
+            (
+                "",
+                "duration=40s",
+                r#""duration" must be a number of seconds, such as 40, not "40s""#.to_owned(),
+            ),
+            (
+                "",
+                "duration=inf",
+                r#""duration" must be a number of seconds, such as 40, not "inf""#.to_owned(),
+            ),
+            (
+                "",
+                "pre=",
+                r#""pre" must be a number of seconds, such as 40, not """#.to_owned(),
+            ),
+            (
+                "",
+                "camera_id=",
+                r#"there is no camera ""; the cameras are court1, court2, goal, or "all""#.to_owned(),
+            ),
+        ] {
+            let said = read_both(body, Some(query)).unwrap_err().to_string();
+            assert_eq!(said, complaint, "{body} and {query}");
+        }
+        let same = [
+            (r#"{"camera_id":["goal"]}"#, "camera_id=goal"),
+            (r#"{"duration":2}"#, "duration=2.0&duration=2"),
+        ];
+        for (body, query) in same {
+            assert!(read_both(body, Some(query)).is_ok(), "{body} and {query}");
+        }
     }
 
     #[test]
@@ -297,6 +443,7 @@ mod tests {
         assert!(
             read(
                 &[0xff, 0xfe],
+                None,
                 &PressChoice {
                     cameras: &[],
                     pre_ms: 1,

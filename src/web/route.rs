@@ -42,6 +42,9 @@ pub struct Route {
     /// Another spelling of the path.
     pub alias: Option<&'static str>,
     pub access: Access,
+    /// What may stand behind the `?`; anything else is refused. `None`: nothing is looked at (to links that are shared,
+    /// messengers add words of their own).
+    pub query: Option<&'static [&'static str]>,
     /// Which places its blocking calls take.
     pub bound: Bound,
     /// Largest body that is read, in bytes; 0: none is.

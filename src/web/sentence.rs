@@ -25,6 +25,12 @@ crate::sentences! {
             "the body must be a JSON object such as {{\"camera_id\": \"all\"}}, not {value}",
         KeyUnknown { key: String } = "request_key_unknown":
             "\"{key}\" means nothing here; the keys are \"camera_id\", \"duration\", \"pre\" and \"post\"",
+        QueryKeyUnknown { key: String, keys: String } = "request_query_key_unknown":
+            "?{key}= means nothing here; known are: {keys}",
+        QueryUnwanted { key: String } = "request_query_unwanted":
+            "?{key}= means nothing here; this address takes nothing behind a ?",
+        KeyTwice { key: &'static str } = "request_key_twice":
+            "\"{key}\" is given twice, and not the same; give it once, in the body or behind the ?",
         WaitUnclear {} = "request_wait_unclear":
             "?wait= must be true or false",
         LimitUnclear { most: usize } = "request_limit_unclear":

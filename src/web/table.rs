@@ -15,10 +15,12 @@ use super::guard::headers::is_json_or_nothing;
 use super::guard::principal::Principal;
 use super::guard::role::Access;
 use super::guard::sentence::GuardSentence;
+use super::press_query;
 use super::refusal::ApiRefusal;
 use super::route::{Route, RouteMethod};
 use super::routes::{files, library, press, queue, session, shared, status, users};
 use super::sentence::RequestSentence;
+use super::url_query;
 
 /// In the order in which they are listed to people.
 pub static ROUTES: &[Route] = &[
@@ -27,10 +29,11 @@ pub static ROUTES: &[Route] = &[
         path: "/save-clip",
         alias: None,
         access: Access::Kiosk,
+        query: Some(press_query::QUERY_KEYS),
         bound: Bound::Presses,
         body_bytes: 4096,
         schema: Some("press"),
-        about: "a press",
+        about: "a press; what its body may say may stand behind the `?`, too (`?camera_id=court1&duration=30`), and `?wait=true`",
         handler: |method| on(method, press::save_clip),
     },
     Route {
@@ -38,6 +41,7 @@ pub static ROUTES: &[Route] = &[
         path: "/status",
         alias: None,
         access: Access::Staff,
+        query: Some(&[]),
         bound: Bound::Looks,
         body_bytes: 0,
         schema: Some("status"),
@@ -49,6 +53,7 @@ pub static ROUTES: &[Route] = &[
         path: "/health",
         alias: None,
         access: Access::Open,
+        query: Some(&[]),
         bound: Bound::Looks,
         body_bytes: 0,
         schema: Some("health"),
@@ -60,6 +65,7 @@ pub static ROUTES: &[Route] = &[
         path: "/highlights",
         alias: Some("/highlights/"),
         access: Access::Kiosk,
+        query: Some(&["limit"]),
         bound: Bound::Looks,
         body_bytes: 0,
         schema: Some("highlights"),
@@ -71,6 +77,7 @@ pub static ROUTES: &[Route] = &[
         path: "/highlights/{date}/{press}/{file}",
         alias: None,
         access: Access::Kiosk,
+        query: Some(&[]),
         bound: Bound::Downloads,
         body_bytes: 0,
         schema: None,
@@ -82,6 +89,7 @@ pub static ROUTES: &[Route] = &[
         path: "/queue",
         alias: None,
         access: Access::Staff,
+        query: Some(&["limit"]),
         bound: Bound::Looks,
         body_bytes: 0,
         schema: Some("queue"),
@@ -93,6 +101,7 @@ pub static ROUTES: &[Route] = &[
         path: "/queue/retry",
         alias: None,
         access: Access::Staff,
+        query: Some(&[]),
         bound: Bound::Looks,
         body_bytes: 4096,
         schema: Some("queue_change"),
@@ -104,6 +113,7 @@ pub static ROUTES: &[Route] = &[
         path: "/queue/drop",
         alias: None,
         access: Access::Staff,
+        query: Some(&[]),
         bound: Bound::Looks,
         body_bytes: 4096,
         schema: Some("queue_change"),
@@ -115,6 +125,7 @@ pub static ROUTES: &[Route] = &[
         path: "/s/{token}/{file}",
         alias: None,
         access: Access::Link,
+        query: None,
         bound: Bound::Downloads,
         body_bytes: 0,
         schema: None,
@@ -126,6 +137,7 @@ pub static ROUTES: &[Route] = &[
         path: "/api/me",
         alias: None,
         access: Access::Open,
+        query: Some(&[]),
         bound: Bound::Accounts,
         body_bytes: 0,
         schema: Some("me"),
@@ -137,6 +149,7 @@ pub static ROUTES: &[Route] = &[
         path: "/api/claim",
         alias: None,
         access: Access::Open,
+        query: Some(&[]),
         bound: Bound::Passwords,
         body_bytes: 4096,
         schema: Some("said"),
@@ -148,6 +161,7 @@ pub static ROUTES: &[Route] = &[
         path: "/api/session",
         alias: None,
         access: Access::Open,
+        query: Some(&[]),
         bound: Bound::Passwords,
         body_bytes: 4096,
         schema: Some("said"),
@@ -159,6 +173,7 @@ pub static ROUTES: &[Route] = &[
         path: "/api/session",
         alias: None,
         access: Access::User,
+        query: Some(&[]),
         bound: Bound::Accounts,
         body_bytes: 0,
         schema: Some("said"),
@@ -170,6 +185,7 @@ pub static ROUTES: &[Route] = &[
         path: "/api/sessions",
         alias: None,
         access: Access::User,
+        query: Some(&[]),
         bound: Bound::Accounts,
         body_bytes: 0,
         schema: Some("sessions"),
@@ -181,6 +197,7 @@ pub static ROUTES: &[Route] = &[
         path: "/api/sessions/{id}",
         alias: None,
         access: Access::User,
+        query: Some(&[]),
         bound: Bound::Accounts,
         body_bytes: 0,
         schema: Some("said"),
@@ -192,6 +209,7 @@ pub static ROUTES: &[Route] = &[
         path: "/api/users",
         alias: None,
         access: Access::Admin,
+        query: Some(&[]),
         bound: Bound::Accounts,
         body_bytes: 0,
         schema: Some("users"),
@@ -203,6 +221,7 @@ pub static ROUTES: &[Route] = &[
         path: "/api/users",
         alias: None,
         access: Access::Admin,
+        query: Some(&[]),
         bound: Bound::Passwords,
         body_bytes: 4096,
         schema: Some("said"),
@@ -214,6 +233,7 @@ pub static ROUTES: &[Route] = &[
         path: "/api/users/{name}",
         alias: None,
         access: Access::Admin,
+        query: Some(&[]),
         bound: Bound::Accounts,
         body_bytes: 0,
         schema: Some("said"),
@@ -230,9 +250,7 @@ pub(super) fn router(api: Api) -> Router {
         for route in ROUTES.iter().filter(|route| answers(route, path)) {
             let handler = (route.handler)(route.method.filter());
             let guarded = handler
-                .route_layer(from_fn(move |request, next| {
-                    admit(route.access, request, next)
-                }))
+                .route_layer(from_fn(move |request, next| admit(route, request, next)))
                 .route_layer(Extension(MatchedRoute(route)));
             here = here.merge(guarded);
             right.push(route.method.name());
@@ -250,16 +268,23 @@ pub(super) fn router(api: Api) -> Router {
 /// Which routes there are is told to whoever may use some.
 const OF_NO_ROUTE: Access = Access::Kiosk;
 
-/// Lets those through whom the route is open to.
-async fn admit(access: Access, request: Request, next: Next) -> Result<Response, ApiRefusal> {
+/// Lets those through whom the route is open to, if they ask for nothing that it does not know.
+async fn admit(
+    route: &'static Route,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiRefusal> {
     match request.extensions().get::<Principal>() {
-        Some(principal) => principal.admit(access)?,
-        None => Principal::Nobody.admit(access)?,
+        Some(principal) => principal.admit(route.access)?,
+        None => Principal::Nobody.admit(route.access)?,
     }
     let reads_only = request.method() == Method::GET || request.method() == Method::HEAD;
     if !reads_only && !is_json_or_nothing(request.headers()) {
         let said = GuardSentence::NotJson {};
         return Err(ApiRefusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, said));
+    }
+    if let Some(known) = route.query {
+        url_query::known_only(request.uri().query(), known).map_err(ApiRefusal::bad_request)?;
     }
     Ok(next.run(request).await)
 }

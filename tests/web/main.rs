@@ -84,6 +84,18 @@ fn who_waits_gets_the_clips() {
 }
 
 #[test]
+fn an_address_alone_can_say_what_a_press_wants() {
+    let running = start(Fake::default());
+    let request = "POST /save-clip?camera_id=goal&duration=2 HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let answer = running.send(request);
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.json()["camera_id"], "goal");
+    let pressed = running.fake.pressed();
+    assert_eq!(pressed[0].cameras, [id("goal")]);
+    assert_eq!((pressed[0].pre_ms, pressed[0].post_ms), (2000, 0));
+}
+
+#[test]
 fn a_press_that_nobody_takes_says_why_with_the_right_status() {
     let refused = vec![Refusal::new(id("court1"), said("its ring is empty"))];
     let table = [
@@ -165,6 +177,28 @@ fn what_cannot_be_understood_is_answered_with_a_reason() {
             "POST /save-clip?wait=1&wait=0 HTTP/1.1\r\nhost: localhost\r\n\r\n".to_owned(),
             400,
             "true or false",
+        ),
+        (
+            "POST /save-clip?camera=goal HTTP/1.1\r\nhost: localhost\r\n\r\n".to_owned(),
+            400,
+            "?camera= means nothing here; known are: camera_id, duration, pre, post, wait",
+        ),
+        (
+            "POST /save-clip?duration=2 HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+             content-length: 14\r\n\r\n{\"duration\":3}"
+                .to_owned(),
+            400,
+            "is given twice, and not the same",
+        ),
+        (
+            "GET /status?limit=1 HTTP/1.1\r\nhost: localhost\r\n\r\n".to_owned(),
+            400,
+            "?limit= means nothing here; this address takes nothing",
+        ),
+        (
+            "GET /queue?most=1 HTTP/1.1\r\nhost: localhost\r\n\r\n".to_owned(),
+            400,
+            "known are: limit",
         ),
         (
             "GET /save-clip HTTP/1.1\r\nhost: localhost\r\n\r\n".to_owned(),

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, RawQuery};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -31,6 +31,7 @@ pub struct WaitQuery {
 pub async fn save_clip(
     call: ApiCall,
     query: Result<Query<WaitQuery>, QueryRejection>,
+    RawQuery(wishes): RawQuery,
     body: Body,
 ) -> Result<Response, ApiRefusal> {
     let settings = &call.api.settings;
@@ -60,7 +61,7 @@ pub async fn save_clip(
         camera_id,
         pre_ms,
         post_ms,
-    } = press_query::read(&body, &choice).map_err(ApiRefusal::bad_request)?;
+    } = press_query::read(&body, wishes.as_deref(), &choice).map_err(ApiRefusal::bad_request)?;
     let request = PressRequest {
         cameras,
         instant_mono_ns: call.arrival.0,
