@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::backend::ApiBackend;
 use super::guard::identify::Guard;
 use super::guard::principal::Principal;
+use super::health_memory::HealthMemory;
 use super::refusal::ApiRefusal;
 use super::sentence::RequestSentence;
 use super::settings::Settings;
@@ -67,6 +68,7 @@ pub(super) struct ApiParts {
     backend: ApiBackend,
     pub clock: Arc<dyn Clock>,
     pub guard: Arc<Guard>,
+    pub health: HealthMemory,
     presses: Arc<Semaphore>,
     waiters: Arc<Semaphore>,
     looks: Arc<Semaphore>,
@@ -96,6 +98,7 @@ impl Api {
             backend,
             clock,
             guard,
+            health: HealthMemory::default(),
             presses: places(Bound::Presses),
             waiters: places(Bound::Waiters),
             looks: places(Bound::Looks),

@@ -28,6 +28,7 @@ use super::connections::{ConnectionTable, OpenConnection, RequestAtWork};
 use super::error::WebError;
 use super::guard::identify::{Guard, Peer};
 use super::local_socket::LocalSocket;
+use super::places::{Origin, PlaceRules};
 use super::refusal::ApiRefusal;
 use super::sentence::RequestSentence;
 use super::settings::{Limits, RefusedPeers};
@@ -40,6 +41,8 @@ const HEADER_BYTES: usize = 16 * 1024;
 const HEADERS: usize = 64;
 /// Open connections of the box's own commands, which no others displace.
 const LOCAL_CONNECTIONS: usize = 16;
+/// What is answered from memory, to whoever asks, however many are at work.
+const FROM_MEMORY: &str = "/health";
 /// Between two beats of a server that nobody asks.
 const BEAT: Duration = Duration::from_secs(1);
 /// How long answers may take to be sent after the stop.
@@ -97,6 +100,10 @@ impl Shared {
     }
 }
 
+fn table(places: usize, per_origin: usize) -> Arc<ConnectionTable> {
+    Arc::new(ConnectionTable::new(PlaceRules { places, per_origin }))
+}
+
 pub(super) fn bind(listen: SocketAddr, or_any_port: bool) -> Result<TcpListener, WebError> {
     let bound = TcpListener::bind(listen).or_else(|error| match error.kind() {
         ErrorKind::AddrInUse if or_any_port => TcpListener::bind((listen.ip(), 0)),
@@ -131,8 +138,8 @@ pub(super) fn start(
         guard,
         router,
         clock,
-        connections: Arc::default(),
-        commands: Arc::default(),
+        connections: table(limits.connections, limits.per_origin),
+        commands: table(LOCAL_CONNECTIONS, LOCAL_CONNECTIONS),
     });
     let (end, ended) = watch::channel(false);
     let serving = std::thread::Builder::new()
@@ -191,6 +198,8 @@ async fn accept(
             () = tokio::time::sleep(BEAT) => continue,
             _ = ended.wait_for(|ended| *ended) => break,
         };
+        // What the new connection asks is heard before the next may take its place.
+        tokio::task::yield_now().await;
         if let Err(error) = accepted {
             if let Some(times) = troubles.happened(shared.clock.mono_ns()) {
                 log::warn!(target: "hindsight", event = "error_http", times;
@@ -238,16 +247,15 @@ fn admit(
     shared: &Arc<Shared>,
     ended: &watch::Receiver<bool>,
 ) {
-    let places = match peer {
-        Peer::Address(_) => shared.limits.connections,
-        Peer::Local => LOCAL_CONNECTIONS,
+    let origin = match peer {
+        Peer::Address(address) => Origin::of(address),
+        Peer::Local => Origin::ThisMachine,
     };
     let table = shared.table(peer);
-    if !table.make_room(places) {
+    let Ok(id) = table.enter(origin) else {
         tokio::spawn(turn_away(stream));
         return;
-    }
-    let id = table.enter();
+    };
     let task = tokio::spawn(serve(stream, peer, shared.clone(), ended.clone(), id));
     table.handle(id, task.abort_handle());
 }
@@ -305,12 +313,20 @@ async fn respond(
     shared: Arc<Shared>,
     id: u64,
 ) -> Response<Tracked> {
-    let busy = RequestAtWork::new(shared.table(peer), id);
     let (head, body) = request.into_parts();
     let asks = shared
         .guard
         .identify(peer, &head.method, &head.uri, &head.headers);
-    let mut response = match asks.await {
+    let asks = asks.await;
+    let known = asks.as_ref().is_ok_and(|who| who.role().is_some());
+    let busy = match head.uri.path() {
+        FROM_MEMORY if !known => None,
+        _ => match RequestAtWork::begin(shared.table(peer), id, known) {
+            Some(busy) => Some(busy),
+            None => return no_place(),
+        },
+    };
+    let mut response = match asks {
         Ok(principal) => {
             let request = Request::from_parts(head, body);
             let mut request = request.map(Body::new);
@@ -326,6 +342,16 @@ async fn respond(
     };
     explain(&mut response);
     response.map(|body| Tracked { body, _busy: busy })
+}
+
+/// All places of those like the one who asks are at work.
+fn no_place() -> Response<Tracked> {
+    let said = RequestSentence::ConnectionsTaken {};
+    let mut refusal = ApiRefusal::new(StatusCode::SERVICE_UNAVAILABLE, said).into_response();
+    let headers = refusal.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    explain(&mut refusal);
+    refusal.map(|body| Tracked { body, _busy: None })
 }
 
 /// What each answer carries: browsers must not guess, embed or cache.
@@ -348,7 +374,7 @@ fn explain(response: &mut Response<Body>) {
 /// An answer's body that keeps its connection busy until it is sent.
 struct Tracked {
     body: Body,
-    _busy: RequestAtWork,
+    _busy: Option<RequestAtWork>,
 }
 
 impl HttpBody for Tracked {

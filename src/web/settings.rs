@@ -75,8 +75,10 @@ impl fmt::Debug for RefusedPeers {
 /// What strangers can use up. The defaults are for a venue's network.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Open connections; one more displaces the one that was idle longest.
+    /// Open connections; one more takes the place of one that is not at work.
     pub connections: usize,
+    /// Of strangers of one address elsewhere (IPv6: of one /64).
+    pub per_origin: usize,
     /// From the first to the last byte of a request's headers; also how long a
     /// connection may be idle.
     pub headers: Duration,
@@ -92,6 +94,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             connections: 64,
+            per_origin: 8,
             headers: Duration::from_secs(10),
             body: Duration::from_secs(5),
             stalled: Duration::from_secs(20),

@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 use crate::house::{Answer, Fake, Gate, PRESS_ID, Running, start, start_with};
@@ -102,6 +103,51 @@ fn idle_connections_without_number_leave_room_for_a_press() {
         assert_eq!(press(&running), 200);
     }
     drop(idle);
+}
+
+/// Asks without end, on connections of its own; whoever is hung up on comes again.
+fn flood(addr: std::net::SocketAddr, request: &str, ended: &AtomicBool) {
+    let requests = request.repeat(10);
+    while !ended.load(SeqCst) {
+        let Ok(mut stream) = TcpStream::connect(addr) else {
+            continue;
+        };
+        let _ = stream.set_read_timeout(Some(SHORT));
+        let mut answers = [0; 65536];
+        // Ends when it is hung up on.
+        while !ended.load(SeqCst) && stream.write_all(requests.as_bytes()).is_ok() {
+            if stream.read(&mut answers).unwrap_or(0) == 0 {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_flood_of_strangers_loses_no_press() {
+    const TOKEN: &str = "a-token-of-the-venue";
+    let running = start_with(Fake::default(), |s| {
+        s.token = Some(hindsight::config::Secret::new(TOKEN));
+        s.limits.connections = 8;
+    });
+    let ended = AtomicBool::new(false);
+    let from_memory = "GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let refused = "GET /status HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    std::thread::scope(|scope| {
+        for n in 0..16 {
+            let request = if n % 2 == 0 { from_memory } else { refused };
+            let (addr, ended) = (running.addr, &ended);
+            scope.spawn(move || flood(addr, request, ended));
+        }
+        let request = format!(
+            "POST /save-clip HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\n\r\n"
+        );
+        for n in 0..10 {
+            assert_eq!(running.send(&request).status, 200, "press {n}");
+        }
+        ended.store(true, SeqCst);
+    });
+    assert_eq!(running.fake.pressed().len(), 10);
 }
 
 #[test]

@@ -5,6 +5,8 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use crate::web::places::network;
+
 /// Tries that are free.
 const FREE: u32 = 5;
 /// After the last free one; doubled with each that follows.
@@ -31,21 +33,10 @@ pub(super) struct TryWait {
     pub seconds: u64,
 }
 
-/// An IPv6 network gives each of its guests as many addresses as they like.
-fn source(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(ip) => {
-            let [a, b, c, d, ..] = ip.segments();
-            std::net::Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-        v4 => v4,
-    }
-}
-
 impl Tries {
     /// Counts as a failure until [`Tries::succeeded`]: many at once are no way around it.
     pub fn begin(&mut self, address: IpAddr, now_ns: u64) -> Result<(), TryWait> {
-        let source = source(address);
+        let source = network(address);
         self.0
             .retain(|_, tries| now_ns.saturating_sub(tries.last_ns) < FORGOTTEN_NS);
         if !self.0.contains_key(&source) {
@@ -73,7 +64,7 @@ impl Tries {
 
     /// It was no failure. Earlier ones stay counted: who has one password cannot try others in between for ever.
     pub fn succeeded(&mut self, address: IpAddr) {
-        let source = source(address);
+        let source = network(address);
         if let Some(tries) = self.0.get_mut(&source) {
             tries.failed = tries.failed.saturating_sub(1);
             tries.not_before_ns = 0;
