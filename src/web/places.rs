@@ -18,11 +18,10 @@ pub(super) enum Origin {
 }
 
 impl Origin {
-    pub fn of(address: IpAddr) -> Origin {
-        let address = network(address);
-        match address.is_loopback() {
+    pub fn of(address: IpAddr, this_machine: fn(IpAddr) -> bool) -> Origin {
+        match this_machine(address.to_canonical()) {
             true => Origin::ThisMachine,
-            false => Origin::Elsewhere(address),
+            false => Origin::Elsewhere(network(address)),
         }
     }
 }
@@ -30,7 +29,7 @@ impl Origin {
 /// An IPv6 network gives each of its guests as many addresses as they like.
 pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V6(ip) if !ip.is_loopback() => {
+        IpAddr::V6(ip) => {
             let [a, b, c, d, ..] = ip.segments();
             Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
         }
@@ -118,7 +117,11 @@ impl Places {
                 .iter()
                 .filter(|(_, h)| h.is_stranger_of(origin));
             let idle = own.filter_map(|(id, h)| Some((h.idle_since?, *id)));
-            return idle.min().map(|(_, id)| Some(id)).ok_or(NoPlace);
+            if let Some((_, id)) = idle.min() {
+                return Ok(Some(id));
+            }
+            // All of them at work: one more is heard, for it could be somebody known (behind the same router, or in
+            // the same IPv6 network); a stranger begins nothing then.
         }
         if self.holders.len() < self.rules.places {
             return Ok(None);
@@ -142,17 +145,22 @@ impl Places {
 
     /// A request begins; false: it must not, since the places of its kind are all at work.
     pub fn begin(&mut self, id: u64, known: bool) -> bool {
-        let at_work = self.holders.values().filter(|h| h.idle_since.is_none());
-        let at_work = at_work.count();
         let Some(holder) = self.holders.get_mut(&id) else {
             return false;
         };
         holder.known |= known;
-        let most = self.rules.at_work_most(holder.known, holder.origin);
-        if at_work >= most {
+        let (known, origin) = (holder.known, holder.origin);
+        let at_work = self.holders.values().filter(|h| h.idle_since.is_none());
+        let of_origin = at_work.clone().filter(|h| h.is_stranger_of(origin));
+        let crowded = !known && matches!(origin, Origin::Elsewhere(_));
+        if at_work.count() >= self.rules.at_work_most(known, origin)
+            || (crowded && of_origin.count() >= self.rules.per_origin)
+        {
             return false;
         }
-        holder.idle_since = None;
+        if let Some(holder) = self.holders.get_mut(&id) {
+            holder.idle_since = None;
+        }
         true
     }
 
@@ -195,7 +203,7 @@ mod tests {
     };
 
     fn guest(n: u8) -> Origin {
-        Origin::of(IpAddr::from([10, 0, 0, n]))
+        Origin::of([10, 0, 0, n].into(), |_| false)
     }
 
     fn id(given: Result<GivenPlace, NoPlace>) -> u64 {
@@ -204,7 +212,7 @@ mod tests {
 
     #[test]
     fn an_ipv6_network_is_one_origin_and_loopback_is_this_machine() {
-        let of = |text: &str| Origin::of(text.parse().unwrap());
+        let of = |text: &str| Origin::of(text.parse().unwrap(), |ip| ip.is_loopback());
         assert_eq!(of("2001:db8::1"), of("2001:db8::2"));
         assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
         assert_eq!(of("::ffff:10.0.0.1"), of("10.0.0.1"));
@@ -224,14 +232,20 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_whose_connections_are_all_at_work_gets_no_more() {
+    fn an_origin_whose_connections_are_all_at_work_gets_no_more_but_who_is_known_there_is_heard() {
         let mut places = Places::new(RULES);
         for _ in 0..4 {
             let id = id(places.admit(guest(1)));
             assert!(places.begin(id, false));
         }
-        assert_eq!(places.admit(guest(1)), Err(NoPlace));
-        assert!(places.admit(guest(2)).is_ok());
+        let more = places.admit(guest(1)).unwrap();
+        assert_eq!(more.displaced, None);
+        assert!(!places.begin(more.id, false));
+        let yet_more = places.admit(guest(1)).unwrap();
+        assert_eq!(yet_more.displaced, Some(more.id), "one is heard at a time");
+        assert!(places.begin(yet_more.id, true), "somebody known");
+        let other = id(places.admit(guest(2)));
+        assert!(places.begin(other, false));
     }
 
     #[test]

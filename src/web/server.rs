@@ -248,7 +248,7 @@ fn admit(
     ended: &watch::Receiver<bool>,
 ) {
     let origin = match peer {
-        Peer::Address(address) => Origin::of(address),
+        Peer::Address(address) => Origin::of(address, shared.limits.this_machine),
         Peer::Local => Origin::ThisMachine,
     };
     let table = shared.table(peer);

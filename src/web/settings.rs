@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,6 +79,8 @@ pub struct Limits {
     pub connections: usize,
     /// Of strangers of one address elsewhere (IPv6: of one /64).
     pub per_origin: usize,
+    /// Whether an address is this machine's own: places are kept for it.
+    pub this_machine: fn(IpAddr) -> bool,
     /// From the first to the last byte of a request's headers; also how long a
     /// connection may be idle.
     pub headers: Duration,
@@ -95,6 +97,7 @@ impl Default for Limits {
         Limits {
             connections: 64,
             per_origin: 8,
+            this_machine: |address| address.is_loopback(),
             headers: Duration::from_secs(10),
             body: Duration::from_secs(5),
             stalled: Duration::from_secs(20),

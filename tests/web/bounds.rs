@@ -1,9 +1,9 @@
 //! What strangers cannot do: use up the service, or keep a press waiting.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 use crate::house::{Answer, Fake, Gate, PRESS_ID, Running, start, start_with};
@@ -105,49 +105,134 @@ fn idle_connections_without_number_leave_room_for_a_press() {
     drop(idle);
 }
 
-/// Asks without end, on connections of its own; whoever is hung up on comes again.
-fn flood(addr: std::net::SocketAddr, request: &str, ended: &AtomicBool) {
-    let requests = request.repeat(10);
-    while !ended.load(SeqCst) {
-        let Ok(mut stream) = TcpStream::connect(addr) else {
-            continue;
-        };
-        let _ = stream.set_read_timeout(Some(SHORT));
-        let mut answers = [0; 65536];
-        // Ends when it is hung up on.
-        while !ended.load(SeqCst) && stream.write_all(requests.as_bytes()).is_ok() {
-            if stream.read(&mut answers).unwrap_or(0) == 0 {
-                break;
-            }
-        }
+const TOKEN: &str = "a-token-of-the-venue";
+
+/// Eight places, two of a guest's address; 127.0.0.1 is this machine, and its other addresses are guests'.
+fn start_among_guests(fake: Fake) -> Running {
+    start_with(fake, |s| {
+        s.token = Some(hindsight::config::Secret::new(TOKEN));
+        s.limits.connections = 8;
+        s.limits.per_origin = 2;
+        s.limits.body = Duration::from_secs(600);
+        s.limits.this_machine = |address| address == std::net::Ipv4Addr::LOCALHOST;
+    })
+}
+
+fn connect_from(running: &Running, source: [u8; 4]) -> TcpStream {
+    use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrStorage};
+    let SocketAddr::V4(server) = running.addr else {
+        panic!("an IPv4 server")
+    };
+    let socket = socket::socket(
+        AddressFamily::Inet,
+        SockType::Stream,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    );
+    let socket = socket.unwrap();
+    let source = SockaddrStorage::from(SocketAddr::from((source, 0)));
+    socket::bind(socket.as_raw_fd(), &source).unwrap();
+    socket::connect(socket.as_raw_fd(), &SockaddrStorage::from(server)).unwrap();
+    let stream = TcpStream::from(socket);
+    stream
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .unwrap();
+    stream
+}
+
+/// A guest's request whose body does not come: it stays at work, or is turned away. `Some`: at work.
+fn hang(running: &Running, source: [u8; 4]) -> Option<TcpStream> {
+    let mut stream = connect_from(running, source);
+    let request = "POST /api/session HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+                   content-length: 9\r\nexpect: 100-continue\r\n\r\n";
+    // One that is turned away may be hung up on before it has said all.
+    let _ = stream.write_all(request.as_bytes());
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).unwrap();
+    match &status {
+        b"HTTP/1.1 100" => Some(stream),
+        b"HTTP/1.1 503" => None,
+        other => panic!("{}", String::from_utf8_lossy(other)),
     }
 }
 
+fn press_with_token(stream: &mut TcpStream) -> u16 {
+    let request = format!(
+        "POST /save-clip HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    Answer::read(stream, false).status
+}
+
 #[test]
-fn a_flood_of_strangers_loses_no_press() {
-    const TOKEN: &str = "a-token-of-the-venue";
-    let running = start_with(Fake::default(), |s| {
-        s.token = Some(hindsight::config::Secret::new(TOKEN));
-        s.limits.connections = 8;
-    });
-    let ended = AtomicBool::new(false);
-    let from_memory = "GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n";
-    let refused = "GET /status HTTP/1.1\r\nhost: localhost\r\n\r\n";
-    std::thread::scope(|scope| {
-        for n in 0..16 {
-            let request = if n % 2 == 0 { from_memory } else { refused };
-            let (addr, ended) = (running.addr, &ended);
-            scope.spawn(move || flood(addr, request, ended));
-        }
-        let request = format!(
-            "POST /save-clip HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\n\r\n"
+fn a_guest_with_many_connections_leaves_places_for_other_guests() {
+    let running = start_among_guests(Fake::default());
+    let hung: Vec<_> = (0..20)
+        .filter_map(|_| hang(&running, [127, 0, 0, 2]))
+        .collect();
+    assert_eq!(hung.len(), 2);
+    assert!(hang(&running, [127, 0, 0, 3]).is_some(), "another guest");
+    assert_eq!(
+        press_with_token(&mut connect_from(&running, [127, 0, 0, 2])),
+        200,
+        "of that address, too"
+    );
+}
+
+#[test]
+fn guests_from_everywhere_whose_requests_do_not_end_lose_no_press() {
+    let running = start_among_guests(Fake::default());
+    let hung: Vec<_> = (0..40)
+        .filter_map(|n| hang(&running, [127, 0, 1, n]))
+        .collect();
+    assert_eq!(hung.len(), 6, "the other two are kept");
+    for n in 0..10 {
+        let mut venue = connect_from(&running, [127, 0, 0, 9]);
+        assert_eq!(press_with_token(&mut venue), 200, "press {n}");
+        assert_eq!(
+            press_with_token(&mut running.connect()),
+            200,
+            "press {n} of this machine"
         );
-        for n in 0..10 {
-            assert_eq!(running.send(&request).status, 200, "press {n}");
-        }
-        ended.store(true, SeqCst);
-    });
-    assert_eq!(running.fake.pressed().len(), 10);
+    }
+    assert_eq!(running.fake.pressed().len(), 20);
+}
+
+#[test]
+fn guests_who_say_nothing_do_not_hang_up_on_who_showed_a_token() {
+    let running = start_among_guests(Fake::default());
+    let mut venue = connect_from(&running, [127, 0, 0, 9]);
+    assert_eq!(press_with_token(&mut venue), 200);
+    let idle: Vec<TcpStream> = (0..40)
+        .map(|n| connect_from(&running, [127, 0, 1, n]))
+        .collect();
+    // The service has come to the last of them.
+    let mut last = connect_from(&running, [127, 0, 2, 1]);
+    last.write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .unwrap();
+    assert_eq!(Answer::read(&mut last, false).status, 200);
+    assert_eq!(
+        press_with_token(&mut venue),
+        200,
+        "on the connection that it had"
+    );
+    drop(idle);
+}
+
+#[test]
+fn health_is_told_however_many_are_at_work() {
+    let running = start_among_guests(Fake::default());
+    let hung: Vec<_> = (0..40)
+        .filter_map(|n| hang(&running, [127, 0, 1, n]))
+        .collect();
+    for n in 0..20 {
+        let mut guest = connect_from(&running, [127, 0, 2, n]);
+        guest
+            .write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            .unwrap();
+        assert_eq!(Answer::read(&mut guest, false).status, 200);
+    }
+    drop(hung);
 }
 
 #[test]
