@@ -48,6 +48,11 @@ impl ConnectionTable {
         lock(&self.open).tasks.insert(id, task);
     }
 
+    /// A stranger asks; whether not for the first time.
+    pub fn hear(&self, id: u64) -> bool {
+        lock(&self.open).places.hear(id)
+    }
+
     fn leave(&self, id: u64) {
         let mut open = lock(&self.open);
         open.places.leave(id);

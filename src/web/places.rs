@@ -3,7 +3,7 @@
 //! A connection is a stranger's until one of its requests was that of somebody known (a token, a session, this
 //! box). Strangers from elsewhere have few places each, share most of all places, and never all: who is known,
 //! and this machine, find one. Who is at work keeps its place; who is not gives it up for another, strangers
-//! first, and of those whoever comes from where most come from.
+//! first, and of those whoever comes from where most come from, and who has been heard before who has not.
 //!
 //! Not here: the connections (`connections`), what is sent on them (`server`).
 
@@ -73,6 +73,8 @@ pub(super) struct GivenPlace {
 struct Holder {
     origin: Origin,
     known: bool,
+    /// It has asked for something. Who has not yet may be somebody known.
+    heard: bool,
     /// `None` while a request is at work; else a number that grows with each change.
     idle_since: Option<u64>,
 }
@@ -103,6 +105,7 @@ impl Places {
         let holder = Holder {
             origin,
             known: false,
+            heard: false,
             idle_since: Some(id),
         };
         self.holders.insert(id, holder);
@@ -116,8 +119,8 @@ impl Places {
                 .holders
                 .iter()
                 .filter(|(_, h)| h.is_stranger_of(origin));
-            let idle = own.filter_map(|(id, h)| Some((h.idle_since?, *id)));
-            if let Some((_, id)) = idle.min() {
+            let idle = own.filter_map(|(id, h)| Some((!h.heard, h.idle_since?, *id)));
+            if let Some((.., id)) = idle.min() {
                 return Ok(Some(id));
             }
             // All of them at work: one more is heard, for it could be somebody known (behind the same router, or in
@@ -133,7 +136,7 @@ impl Places {
                 Origin::ThisMachine => 1,
                 Origin::Elsewhere(_) => 1 + self.strangers_of(holder.origin),
             };
-            Some((std::cmp::Reverse(crowd), since, *id))
+            Some((std::cmp::Reverse(crowd), !holder.heard, since, *id))
         });
         idle.min().map(|(.., id)| Some(id)).ok_or(NoPlace)
     }
@@ -148,6 +151,7 @@ impl Places {
         let Some(holder) = self.holders.get_mut(&id) else {
             return false;
         };
+        holder.heard = true;
         holder.known |= known;
         let (known, origin) = (holder.known, holder.origin);
         let at_work = self.holders.values().filter(|h| h.idle_since.is_none());
@@ -162,6 +166,12 @@ impl Places {
             holder.idle_since = None;
         }
         true
+    }
+
+    /// A stranger asks; whether not for the first time.
+    pub fn hear(&mut self, id: u64) -> bool {
+        let holder = self.holders.get_mut(&id);
+        holder.is_some_and(|holder| std::mem::replace(&mut holder.heard, true))
     }
 
     /// A request was answered.
@@ -268,6 +278,27 @@ mod tests {
         for who in [known, here, alone] {
             assert!(places.holders.contains_key(&who));
         }
+    }
+
+    #[test]
+    fn who_has_been_heard_makes_room_before_who_may_still_turn_out_to_be_known() {
+        let mut places = Places::new(RULES);
+        let all: Vec<u64> = (0..16)
+            .map(|_| id(places.admit(Origin::ThisMachine)))
+            .collect();
+        for heard in [all[7], all[9]] {
+            assert!(!places.hear(heard), "the first time");
+            assert!(places.hear(heard));
+        }
+        let displaced: Vec<Option<u64>> = (0..3)
+            .map(|_| places.admit(Origin::ThisMachine).unwrap().displaced)
+            .collect();
+        assert_eq!(displaced, [Some(all[7]), Some(all[9]), Some(all[0])]);
+        // Of one guest, too.
+        let mut places = Places::new(RULES);
+        let own: Vec<u64> = (0..4).map(|_| id(places.admit(guest(1)))).collect();
+        places.hear(own[3]);
+        assert_eq!(places.admit(guest(1)).unwrap().displaced, Some(own[3]));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use nix::sys::socket::Backlog;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
@@ -39,6 +40,8 @@ const BLOCKING: usize = 80;
 /// Bytes and number of a request's headers.
 const HEADER_BYTES: usize = 16 * 1024;
 const HEADERS: usize = 64;
+/// Connections that wait to be taken.
+const WAITING: i32 = 1024;
 /// Open connections of the box's own commands, which no others displace.
 const LOCAL_CONNECTIONS: usize = 16;
 /// What is answered from memory, to whoever asks, however many are at work.
@@ -109,7 +112,12 @@ pub(super) fn bind(listen: SocketAddr, or_any_port: bool) -> Result<TcpListener,
         ErrorKind::AddrInUse if or_any_port => TcpListener::bind((listen.ip(), 0)),
         _ => Err(error),
     });
-    let bound = bound.and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
+    let bound = bound.and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        // The usual 128 are soon full, and who comes then tries again after a second.
+        nix::sys::socket::listen(&listener, Backlog::new(WAITING)?)?;
+        Ok(listener)
+    });
     bound.map_err(|source| match source.kind() {
         ErrorKind::AddrInUse => WebError::InUse { listen, source },
         _ => WebError::Listen { listen, source },
@@ -186,9 +194,13 @@ async fn accept(
     loop {
         shared.heartbeat.beat();
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted.map(|(stream, from)| {
-                greet(&stream, &shared.limits);
-                admit(stream, Peer::Address(from.ip()), &shared, &told);
+            accepted = listener.accept() => accepted.map(|arrived| {
+                let more = std::iter::from_fn(|| waiting(&listener));
+                let batch = std::iter::once(arrived).chain(more);
+                for (stream, from) in batch.take(shared.limits.batch()) {
+                    greet(&stream, &shared.limits);
+                    admit(stream, Peer::Address(from.ip()), &shared, &told);
+                }
             }),
             accepted = next_command(commands.as_ref()) => accepted.map(|stream| {
                 if let Some(stream) = stream {
@@ -198,7 +210,7 @@ async fn accept(
             () = tokio::time::sleep(BEAT) => continue,
             _ = ended.wait_for(|ended| *ended) => break,
         };
-        // What the new connection asks is heard before the next may take its place.
+        // What the new connections ask is heard before the next may take their places.
         tokio::task::yield_now().await;
         if let Err(error) = accepted {
             if let Some(times) = troubles.happened(shared.clock.mono_ns()) {
@@ -215,6 +227,16 @@ async fn accept(
         shared.commands.empty().await;
     })
     .await;
+}
+
+/// A connection that waits already.
+fn waiting(listener: &tokio::net::TcpListener) -> Option<(TcpStream, SocketAddr)> {
+    let mut now = Context::from_waker(Waker::noop());
+    match listener.poll_accept(&mut now) {
+        Poll::Ready(Ok(arrived)) => Some(arrived),
+        // An error comes again, or has gone.
+        Poll::Ready(Err(_)) | Poll::Pending => None,
+    }
 }
 
 /// The next connection of a command; `None`: of somebody else. Never, where there is no socket.
@@ -319,6 +341,10 @@ async fn respond(
         .identify(peer, &head.method, &head.uri, &head.headers);
     let asks = asks.await;
     let known = asks.as_ref().is_ok_and(|who| who.role().is_some());
+    if !known && shared.table(peer).hear(id) {
+        // Many requests may lie ready on a stranger's connection: others have their turn in between.
+        tokio::task::yield_now().await;
+    }
     let busy = match head.uri.path() {
         FROM_MEMORY if !known => None,
         _ => match RequestAtWork::begin(shared.table(peer), id, known) {

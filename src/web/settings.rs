@@ -92,6 +92,13 @@ pub struct Limits {
     pub press: Duration,
 }
 
+impl Limits {
+    /// How many connections are taken before they are heard: so few that none takes the place of another of them.
+    pub(super) fn batch(&self) -> usize {
+        (self.connections / 8).max(1)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
