@@ -1,7 +1,8 @@
 //! An update from an address: onto the data disk, and from there as any other file.
 //!
 //! The file has no name there, so nothing is left of it when this program ends, however it ends.
-//! Redirects are followed, as download pages make them; what comes is believed by its signature
+//! The signature is asked for first. Whatever is asked for, a server that falls silent is given up, and so is one
+//! that sends for ever, drop by drop. Redirects are followed, as download pages make them; what comes is believed by its signature
 //! alone.
 //!
 //! Not here: whether it is to be believed (`image`).
@@ -12,7 +13,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, Body, http::Response};
@@ -28,6 +29,10 @@ const KEEP: u64 = 512 << 20;
 /// No slot is larger.
 const MOST: u64 = 8 << 30;
 const PIECE: usize = 256 << 10;
+/// How long a signature may take in all.
+const SIGNATURE_WITHIN: Duration = Duration::from_secs(120);
+/// How long an update may take in all: 700 MB at 50 kB/s.
+const WITHIN: Duration = Duration::from_secs(4 * 3600);
 
 /// Where from, where to, and how patiently.
 #[derive(Clone, Debug)]
@@ -37,7 +42,14 @@ pub struct Fetch {
     folder: PathBuf,
     /// In which not one byte comes.
     pub idle: Duration,
+    /// For all of a signature.
+    pub signature_within: Duration,
+    /// For all of an update.
+    pub within: Duration,
 }
+
+/// The signature of an update that is still to be fetched.
+pub struct FetchedSignature(String);
 
 impl Fetch {
     /// Whether `from` is an address, and no file.
@@ -62,26 +74,63 @@ impl Fetch {
             url,
             folder: storage.to_owned(),
             idle: Duration::from_secs(60),
+            signature_within: SIGNATURE_WITHIN,
+            within: WITHIN,
         })
     }
 
-    /// The update with its signature, unproved.
+    /// Its signature, which needs no room and nobody's patience.
+    pub fn signature(&self) -> Result<FetchedSignature, UpdateError> {
+        // Nothing is asked for that could not be kept.
+        self.place()?;
+        let mut url = self.url.clone();
+        url.set_path(&format!("{}{SIGNATURE}", self.url.path()));
+        let deadline = Deadline::new(self.signature_within);
+        let response = self.ask(&url, deadline)?;
+        match response.status().as_u16() {
+            200 => {}
+            404 | 410 => {
+                return Err(UpdateError::NoSignature {
+                    from: shown(&self.url),
+                    signature: shown(&url),
+                });
+            }
+            _ => return Err(self.wrong(&url, answered(&response))),
+        }
+        let pieces =
+            reading(response.into_body()).map_err(UpdateError::io("reading", &self.folder))?;
+        let mut text = Vec::new();
+        while let Some(piece) = self.next(&url, &pieces, deadline)? {
+            text.extend(piece);
+            if text.len() as u64 > SIGNATURE_BYTES {
+                return Err(self.wrong(&url, "it is far too long for a signature".to_owned()));
+            }
+        }
+        let text = String::from_utf8(text);
+        let text = text.map_err(|_| self.wrong(&url, "it is no text".to_owned()))?;
+        Ok(FetchedSignature(text))
+    }
+
+    /// The update that it is of, unproved.
     pub fn fetch(
         &self,
+        FetchedSignature(signature): FetchedSignature,
         disk: &Disk,
         tell: &mut dyn FnMut(InstallStep),
     ) -> Result<Image, UpdateError> {
         let folder = self.place()?;
-        let agent = self.agent();
-        let signature = self.signature(&agent)?;
-        let response = self.ask(&agent, &self.url)?;
+        let deadline = Deadline::new(self.within);
+        let response = self.ask(&self.url, deadline)?;
         if response.status().as_u16() != 200 {
             return Err(self.wrong(&self.url, answered(&response)));
         }
         let total = response.body().content_length();
         self.has_room(disk, &folder, total.unwrap_or(0))?;
         let file = nameless(&folder).map_err(UpdateError::io("making a file in", &folder))?;
-        let len = self.take(response.into_body(), &file, &folder, total, (disk, tell))?;
+        let pieces =
+            reading(response.into_body()).map_err(UpdateError::io("reading for", &folder))?;
+        let mut next = || self.next(&self.url, &pieces, deadline);
+        let len = self.take(&mut next, &file, &folder, total, (disk, tell))?;
         Ok(Image {
             from: shown(&self.url),
             file,
@@ -152,52 +201,51 @@ impl Fetch {
         }
     }
 
-    fn ask(&self, agent: &Agent, url: &Url) -> Result<Response<Body>, UpdateError> {
-        let answer = agent.get(url.as_str()).call();
+    fn ask(&self, url: &Url, deadline: Deadline) -> Result<Response<Body>, UpdateError> {
+        let request = self.agent().get(url.as_str()).config();
+        let answer = request.timeout_global(Some(deadline.within)).build().call();
         answer.map_err(|error| self.wrong(url, words(&error)))
     }
 
-    fn signature(&self, agent: &Agent) -> Result<String, UpdateError> {
-        let mut url = self.url.clone();
-        url.set_path(&format!("{}{SIGNATURE}", self.url.path()));
-        let mut response = self.ask(agent, &url)?;
-        match response.status().as_u16() {
-            200 => {}
-            404 | 410 => {
-                return Err(UpdateError::NoSignature {
-                    from: shown(&self.url),
-                    signature: shown(&url),
-                });
+    /// The next piece of an answer; `None`: that was all.
+    fn next(
+        &self,
+        url: &Url,
+        pieces: &Pieces,
+        deadline: Deadline,
+    ) -> Result<Option<Vec<u8>>, UpdateError> {
+        let late = || {
+            let within = deadline.within.as_secs();
+            self.wrong(url, format!("it had not come within {within} s"))
+        };
+        let Some(left) = deadline.left() else {
+            return Err(late());
+        };
+        match pieces.recv_timeout(self.idle.min(left)) {
+            Ok(Ok(piece)) => Ok(Some(piece)),
+            Ok(Err(_)) if deadline.left().is_none() => Err(late()),
+            Ok(Err(error)) => Err(self.wrong(url, format!("the connection broke: {error}"))),
+            Err(RecvTimeoutError::Disconnected) => Ok(None),
+            Err(RecvTimeoutError::Timeout) if deadline.left().is_none() => Err(late()),
+            Err(RecvTimeoutError::Timeout) => {
+                let idle = self.idle.as_secs();
+                Err(self.wrong(url, format!("nothing came for {idle} s")))
             }
-            _ => return Err(self.wrong(&url, answered(&response))),
         }
-        let body = response.body_mut().with_config().limit(SIGNATURE_BYTES);
-        body.read_to_string()
-            .map_err(|error| self.wrong(&url, words(&error)))
     }
 
     /// Writes what comes into `file`; how much it was.
     fn take(
         &self,
-        body: Body,
+        next: &mut dyn FnMut() -> Result<Option<Vec<u8>>, UpdateError>,
         file: &fs::File,
         folder: &Path,
         total: Option<u64>,
         (disk, tell): (&Disk, &mut dyn FnMut(InstallStep)),
     ) -> Result<u64, UpdateError> {
-        let pieces = reading(body).map_err(UpdateError::io("reading for", folder))?;
         let wrong = |why: String| self.wrong(&self.url, why);
         let mut done = 0;
-        loop {
-            let piece = match pieces.recv_timeout(self.idle) {
-                Ok(piece) => {
-                    piece.map_err(|error| wrong(format!("the connection broke: {error}")))?
-                }
-                Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => {
-                    return Err(wrong(format!("nothing came for {} s", self.idle.as_secs())));
-                }
-            };
+        while let Some(piece) = next()? {
             let written = file.write_all_at(&piece, done);
             written.map_err(UpdateError::io("writing to", folder))?;
             let before = done;
@@ -219,8 +267,33 @@ impl Fetch {
     }
 }
 
+/// When an answer must have come.
+#[derive(Clone, Copy)]
+struct Deadline {
+    within: Duration,
+    begun: Instant,
+}
+
+impl Deadline {
+    fn new(within: Duration) -> Deadline {
+        Deadline {
+            within,
+            begun: Instant::now(),
+        }
+    }
+
+    /// `None`: it is over.
+    fn left(&self) -> Option<Duration> {
+        let left = self.within.checked_sub(self.begun.elapsed())?;
+        (!left.is_zero()).then_some(left)
+    }
+}
+
+/// What comes of an answer.
+type Pieces = Receiver<io::Result<Vec<u8>>>;
+
 /// Reads on a thread of its own: a server that falls silent must not keep anybody.
-fn reading(body: Body) -> io::Result<Receiver<io::Result<Vec<u8>>>> {
+fn reading(body: Body) -> io::Result<Pieces> {
     let (send, receive) = sync_channel(4);
     let work = move || {
         let mut reader = body.into_reader();

@@ -61,12 +61,19 @@ impl Net {
         disk: &Disk,
         steps: &mut Vec<InstallStep>,
     ) -> Result<(), UpdateError> {
+        let fetch = self.patient_for(url)?;
+        let signature = fetch.signature()?;
         let begun = Updater::begin(&self.rig.layout, disk)?;
-        let mut fetch = Fetch::new(url, &self.storage())?;
-        fetch.idle = Duration::from_secs(1);
-        let image = fetch.fetch(disk, &mut |step| steps.push(step))?;
+        let image = fetch.fetch(signature, disk, &mut |step| steps.push(step))?;
         begun.install(&image, &self.rig.rules(), &mut |_| {})?;
         Ok(())
+    }
+
+    /// Not for long.
+    fn patient_for(&self, url: &str) -> Result<Fetch, UpdateError> {
+        let mut fetch = Fetch::new(url, &self.storage())?;
+        fetch.idle = Duration::from_secs(1);
+        Ok(fetch)
     }
 
     /// Why it is not taken; nothing is changed and nothing lies about.
@@ -167,6 +174,84 @@ fn a_download_that_breaks_or_falls_silent_is_told_and_leaves_nothing() {
 }
 
 #[test]
+fn a_server_that_sends_drop_by_drop_is_given_up_whatever_it_sends() {
+    let net = Net::new();
+    let url = net.server.url(PATH);
+    let drops = || Answer::Drops(Duration::from_millis(50));
+    // Never idle, and never done.
+    net.server.has(PATH, drops());
+    let mut fetch = net.patient_for(&url).unwrap();
+    fetch.within = Duration::from_secs(2);
+    fetch.signature_within = Duration::from_secs(2);
+    let signature = fetch.signature().unwrap();
+    let error = fetch
+        .fetch(signature, &Disk::default(), &mut |_| {})
+        .err()
+        .unwrap();
+    let why = error.to_string();
+    assert!(why.contains("it had not come within 2 s"), "{why}");
+    net.nothing_lies_about();
+    let signature_at = format!("{PATH}.minisig");
+    net.server.has(&signature_at, drops());
+    let why = fetch.signature().err().unwrap().to_string();
+    assert!(
+        why.contains(".minisig") && why.contains("it had not come within 2 s"),
+        "{why}"
+    );
+    net.server
+        .has(&signature_at, Answer::Silent(vec![b'u'; 400], 10));
+    let why = fetch.signature().err().unwrap().to_string();
+    assert!(why.contains("nothing came for 1 s"), "{why}");
+    net.server
+        .has(&signature_at, Answer::Unmeasured(vec![b'u'; 40_000]));
+    let why = fetch.signature().err().unwrap().to_string();
+    assert!(why.contains("far too long"), "{why}");
+    net.server.has(&signature_at, Answer::File(vec![0xff; 400]));
+    let why = fetch.signature().err().unwrap().to_string();
+    assert!(why.contains("it is no text"), "{why}");
+}
+
+#[test]
+fn a_signature_that_does_not_end_keeps_no_other_update_out() {
+    let net = Net::new();
+    let from = net.server.url("/other.hsu");
+    let signature = "/other.hsu.minisig";
+    net.server
+        .has(signature, Answer::Drops(Duration::from_millis(50)));
+    let mut waiting = net.command(&from).spawn().unwrap();
+    let begun = || {
+        net.server
+            .asked
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|path| path == signature)
+    };
+    while !begun() {
+        assert!(waiting.try_wait().unwrap().is_none(), "it ended");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    net.fetch(&net.server.url(PATH), &Disk::default(), &mut Vec::new())
+        .unwrap();
+    assert!(waiting.try_wait().unwrap().is_none(), "it still waits");
+    waiting.kill().unwrap();
+    waiting.wait().unwrap();
+    assert_eq!(net.rig.says(), SlotState::trying_other(Slot::A));
+}
+
+#[test]
+fn nothing_is_said_of_what_an_update_holds_before_its_signature_does() {
+    let net = Net::new();
+    let url = net.server.url(PATH);
+    // Its first line is no header, and it is not what was signed.
+    net.server
+        .has(PATH, Answer::File(b"{\"format\":7}\n".to_vec()));
+    let why = net.refused(&url);
+    assert!(why.contains("the signature does not hold"), "{why}");
+    assert!(!why.contains("format"), "{why}");
+}
+
+#[test]
 fn a_download_that_is_killed_leaves_nothing() {
     let net = Net::new();
     net.server
@@ -255,7 +340,7 @@ fn a_storage_that_is_not_there_is_told() {
     let net = Net::new();
     fs::remove_dir_all(net.storage()).unwrap();
     let fetch = Fetch::new(&net.server.url(PATH), &net.storage()).unwrap();
-    let error = fetch.fetch(&Disk::default(), &mut |_| {}).err().unwrap();
+    let error = fetch.signature().err().unwrap();
     assert!(
         error.to_string().contains("there is no such folder"),
         "{error}"

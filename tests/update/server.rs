@@ -17,6 +17,8 @@ pub enum Answer {
     Broken(Vec<u8>, usize),
     /// Sends the first so many bytes and falls silent.
     Silent(Vec<u8>, usize),
+    /// Sends a byte now and then, without end.
+    Drops(Duration),
     Redirect(String),
     Status(&'static str),
 }
@@ -109,6 +111,14 @@ fn send(out: &mut impl Write, answer: Answer) -> std::io::Result<()> {
             out.write_all(&bytes[..sent])?;
             out.flush()?;
             std::thread::sleep(Duration::from_secs(120));
+        }
+        Answer::Drops(pause) => {
+            head(out, "200 OK", "")?;
+            loop {
+                out.write_all(b"u")?;
+                out.flush()?;
+                std::thread::sleep(pause);
+            }
         }
         Answer::Redirect(to) => {
             head(
