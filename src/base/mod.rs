@@ -1,5 +1,5 @@
 //! Ground that every room stands on: clocks, ids, the press as a value, the
-//! stop signal, counters for repeated errors, notices about the box, sentences with codes.
+//! stop signal, counters for repeated errors, notices about the box, sentences with codes, addresses as they may be shown.
 //!
 //! Not here: anything that knows a camera, a file format or a socket.
 
@@ -14,6 +14,7 @@ pub mod ids;
 pub mod notice;
 pub mod press;
 pub mod quantity;
+pub mod redact;
 pub mod sentence;
 pub mod stop;
 pub mod sync;

@@ -12,10 +12,10 @@ use super::checker::{Checker, KeySentence, ValueSentence};
 use super::ids::Ids;
 use super::keys::{Repeats, TableSpec, ValueKind as Kind, key};
 use super::place::SourceLocation;
-use super::redact::redacted;
 use super::secret::{Secret, secret};
 use super::written::Table;
 use crate::base::CameraId;
+use crate::base::redact::{self, unescaped};
 use crate::base::sentence::Coded;
 
 #[rustfmt::skip]
@@ -83,7 +83,12 @@ pub enum CameraSound {
 impl Camera {
     /// The URL as people may see it.
     pub fn shown_url(&self) -> String {
-        redacted(self.url.as_str())
+        redact::redacted(self.url.as_str())
+    }
+
+    /// What it said, without those credentials of ours that it may have repeated.
+    pub fn without_credentials_of(&self, text: &str) -> String {
+        redact::without_those_of(self.url.as_str(), text)
     }
 }
 
@@ -328,27 +333,6 @@ pub fn without_credentials(url: &str) -> (String, Option<(String, String)>) {
     let (username, password) = rest[..at].split_once(':').unwrap_or((&rest[..at], ""));
     let bare = format!("{scheme}://{}", &rest[at + 1..]);
     (bare, Some((unescaped(username), unescaped(password))))
-}
-
-/// `%40` → `@`. What is no escape stays as it is: the predecessors took it so.
-fn unescaped(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let hex = text.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) => {
-                out.push(byte);
-                at += 3;
-            }
-            None => {
-                out.push(bytes[at]);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8(out).unwrap_or_else(|_| text.to_owned())
 }
 
 #[cfg(test)]

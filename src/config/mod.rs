@@ -45,7 +45,6 @@ mod png;
 mod problem;
 mod queue;
 mod reconnect;
-mod redact;
 mod reference;
 mod ring;
 mod secret;

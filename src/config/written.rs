@@ -5,7 +5,7 @@
 
 use super::keys::{KeySpec, TableSpec, ValueKind};
 use super::place::SourceLocation;
-use super::redact::redacted;
+use crate::base::redact::redacted;
 
 /// A value as written.
 #[derive(Clone, PartialEq)]

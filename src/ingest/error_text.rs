@@ -67,7 +67,9 @@ fn nonsense(line: &str, step: RtspStep, camera: &Camera) -> CaptureSentence {
 }
 
 fn told(text: &str, camera: &Camera) -> String {
-    hide(&one_line(text), camera.credentials.as_ref())
+    // Before it is cut: half a password is one, too.
+    let text = camera.without_credentials_of(text);
+    one_line(&hide(&text, camera.credentials.as_ref()))
 }
 
 /// The context that follows (addresses, hex dumps) is for retina's authors.

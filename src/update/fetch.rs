@@ -22,6 +22,7 @@ use url::Url;
 use super::error::UpdateError;
 use super::image::{Image, SIGNATURE, SIGNATURE_BYTES};
 use super::install::InstallStep;
+use crate::base::redact::redacted;
 use crate::disk::{Disk, mounted};
 
 /// Stays free for clips that come meanwhile.
@@ -60,7 +61,7 @@ impl Fetch {
     /// `storage` is the configuration's `[storage] path`.
     pub fn new(from: &str, storage: &Path) -> Result<Fetch, UpdateError> {
         let wrong = |why: &str| UpdateError::Fetch {
-            url: from.to_owned(),
+            url: redacted(from),
             why: why.to_owned(),
         };
         let url = Url::parse(from).map_err(|_| wrong("is no address"))?;
@@ -339,7 +340,7 @@ fn shown(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     url.set_fragment(None);
-    url.to_string()
+    redacted(url.as_str())
 }
 
 fn answered(response: &Response<Body>) -> String {
@@ -392,5 +393,7 @@ mod tests {
     fn an_address_is_shown_without_its_query() {
         let url = Url::parse("https://example.com/a.hsu?sig=canary#x").unwrap();
         assert_eq!(shown(&url), "https://example.com/a.hsu");
+        let url = Url::parse("https://example.com/token=canary/a.hsu").unwrap();
+        assert_eq!(shown(&url), "https://example.com/token=***");
     }
 }

@@ -57,7 +57,7 @@ fn files_below(dir: &Path) -> Vec<PathBuf> {
 #[test]
 fn no_password_or_token_is_found_anywhere_after_a_full_run() {
     let (good, refusing) = (guarded(PASSWORD), guarded("something else"));
-    let with_query = format!("{}?password={QUERY}", good.url());
+    let with_query = format!("{}?authbasic={QUERY}&loginuse={QUERY}", good.url());
     let cameras = camera(
         "court1",
         good.url().as_str(),
