@@ -152,21 +152,19 @@ fn install(
     from: &str,
     rules: &UpdateRules,
 ) -> Result<InstalledUpdate, Failure> {
-    // The box first: nobody should wait for a download that cannot be used.
-    let mut update = Updater::begin(layout, disk)?;
+    // The box first: nobody should wait for a download that cannot be used. But however long a server takes, it keeps
+    // no other update out.
+    drop(Updater::begin(layout, disk)?);
     let mut progress = Progress::default();
     let mut tell = |step| progress.tell(step);
     let image = match Fetch::is_address(from) {
         true => {
-            // What a server does before it has sent a signature keeps no other update out.
-            drop(update);
-            let fetch = Fetch::new(from, &config(common)?.storage.path)?;
-            let signature = fetch.signature()?;
-            update = Updater::begin(layout, disk)?;
-            fetch.fetch(signature, disk, &mut tell)?
+            let storage = config(common)?.storage.path;
+            Fetch::new(from, &storage)?.fetch(disk, &mut tell)?
         }
         false => Image::open(Path::new(from))?,
     };
+    let update = Updater::begin(layout, disk)?;
     Ok(update.install(&image, rules, &mut tell)?)
 }
 

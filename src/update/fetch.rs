@@ -49,9 +49,6 @@ pub struct Fetch {
     pub within: Duration,
 }
 
-/// The signature of an update that is still to be fetched.
-pub struct FetchedSignature(String);
-
 impl Fetch {
     /// Whether `from` is an address, and no file.
     pub fn is_address(from: &str) -> bool {
@@ -80,10 +77,7 @@ impl Fetch {
         })
     }
 
-    /// Its signature, which needs no room and nobody's patience.
-    pub fn signature(&self) -> Result<FetchedSignature, UpdateError> {
-        // Nothing is asked for that could not be kept.
-        self.place()?;
+    fn signature(&self) -> Result<String, UpdateError> {
         let mut url = self.url.clone();
         url.set_path(&format!("{}{SIGNATURE}", self.url.path()));
         let deadline = Deadline::new(self.signature_within);
@@ -108,18 +102,17 @@ impl Fetch {
             }
         }
         let text = String::from_utf8(text);
-        let text = text.map_err(|_| self.wrong(&url, "it is no text".to_owned()))?;
-        Ok(FetchedSignature(text))
+        text.map_err(|_| self.wrong(&url, "it is no text".to_owned()))
     }
 
-    /// The update that it is of, unproved.
+    /// The update with its signature, unproved.
     pub fn fetch(
         &self,
-        FetchedSignature(signature): FetchedSignature,
         disk: &Disk,
         tell: &mut dyn FnMut(InstallStep),
     ) -> Result<Image, UpdateError> {
         let folder = self.place()?;
+        let signature = self.signature()?;
         let deadline = Deadline::new(self.within);
         let response = self.ask(&self.url, deadline)?;
         if response.status().as_u16() != 200 {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use hindsight::disk::{Disk, DiskCall, DiskFault, Faults};
@@ -62,9 +63,8 @@ impl Net {
         steps: &mut Vec<InstallStep>,
     ) -> Result<(), UpdateError> {
         let fetch = self.patient_for(url)?;
-        let signature = fetch.signature()?;
+        let image = fetch.fetch(disk, &mut |step| steps.push(step))?;
         let begun = Updater::begin(&self.rig.layout, disk)?;
-        let image = fetch.fetch(signature, disk, &mut |step| steps.push(step))?;
         begun.install(&image, &self.rig.rules(), &mut |_| {})?;
         Ok(())
     }
@@ -177,66 +177,104 @@ fn a_download_that_breaks_or_falls_silent_is_told_and_leaves_nothing() {
 fn a_server_that_sends_drop_by_drop_is_given_up_whatever_it_sends() {
     let net = Net::new();
     let url = net.server.url(PATH);
-    let drops = || Answer::Drops(Duration::from_millis(50));
-    // Never idle, and never done.
-    net.server.has(PATH, drops());
-    let mut fetch = net.patient_for(&url).unwrap();
-    fetch.within = Duration::from_secs(2);
-    fetch.signature_within = Duration::from_secs(2);
-    let signature = fetch.signature().unwrap();
-    let error = fetch
-        .fetch(signature, &Disk::default(), &mut |_| {})
-        .err()
-        .unwrap();
-    let why = error.to_string();
-    assert!(why.contains("it had not come within 2 s"), "{why}");
-    net.nothing_lies_about();
-    let signature_at = format!("{PATH}.minisig");
-    net.server.has(&signature_at, drops());
-    let why = fetch.signature().err().unwrap().to_string();
-    assert!(
-        why.contains(".minisig") && why.contains("it had not come within 2 s"),
-        "{why}"
-    );
-    net.server
-        .has(&signature_at, Answer::Silent(vec![b'u'; 400], 10));
-    let why = fetch.signature().err().unwrap().to_string();
-    assert!(why.contains("nothing came for 1 s"), "{why}");
-    net.server
-        .has(&signature_at, Answer::Unmeasured(vec![b'u'; 40_000]));
-    let why = fetch.signature().err().unwrap().to_string();
-    assert!(why.contains("far too long"), "{why}");
-    net.server.has(&signature_at, Answer::File(vec![0xff; 400]));
-    let why = fetch.signature().err().unwrap().to_string();
-    assert!(why.contains("it is no text"), "{why}");
+    let signature = format!("{PATH}.minisig");
+    let sign = net.rig.maker.sign(&net.bytes).into_bytes();
+    for (head, words) in [
+        ("200 OK\r\n\r\n", "it had not come within 3 s"),
+        (
+            "200 OK\r\nContent-Length: 4000\r\n\r\n",
+            "it had not come within 3 s",
+        ),
+        ("200 OK\r\nX-Long: ", "it does not answer"),
+        (
+            "302 Found\r\nContent-Length: 4000\r\nLocation: /\r\n\r\n",
+            "",
+        ),
+    ] {
+        for path in [signature.as_str(), PATH] {
+            net.server.has(&signature, Answer::File(sign.clone()));
+            net.server.has(PATH, Answer::File(net.bytes.clone()));
+            net.server.has(path, Answer::Drops(head));
+            let mut fetch = net.patient_for(&url).unwrap();
+            fetch.within = Duration::from_secs(3);
+            fetch.signature_within = Duration::from_secs(3);
+            let (tell, told) = channel();
+            std::thread::spawn(move || tell.send(fetch.fetch(&Disk::default(), &mut |_| {})));
+            let given_up = told.recv_timeout(Duration::from_secs(120));
+            let given_up =
+                given_up.unwrap_or_else(|_| panic!("{path}, {head:?}: still waited for"));
+            let why = given_up.err().unwrap().to_string();
+            assert!(why.contains(words), "{path}, {head:?}: {why}");
+            net.nothing_lies_about();
+        }
+    }
 }
 
 #[test]
-fn a_signature_that_does_not_end_keeps_no_other_update_out() {
+fn a_signature_that_is_none_is_told() {
     let net = Net::new();
-    let from = net.server.url("/other.hsu");
-    let signature = "/other.hsu.minisig";
-    net.server
-        .has(signature, Answer::Drops(Duration::from_millis(50)));
-    let mut waiting = net.command(&from).spawn().unwrap();
-    let begun = || {
-        net.server
+    let url = net.server.url(PATH);
+    for (answer, words) in [
+        (Answer::Silent(vec![b'u'; 400], 10), "nothing came for 1 s"),
+        (Answer::Unmeasured(vec![b'u'; 40_000]), "far too long"),
+        (Answer::File(vec![0xff; 400]), "it is no text"),
+    ] {
+        net.server.has(&format!("{PATH}.minisig"), answer);
+        let why = net.refused(&url);
+        assert!(why.contains(".minisig") && why.contains(words), "{why}");
+    }
+}
+
+#[test]
+fn what_a_server_takes_its_time_with_keeps_no_other_update_out() {
+    let net = Net::new();
+    let signature = format!("{PATH}.minisig");
+    let file = net.rig.update_of(&net.new);
+    for path in [PATH, signature.as_str()] {
+        net.server.has(path, Answer::Drops("200 OK\r\n\r\n"));
+        net.server.asked.lock().unwrap().clear();
+        let mut waiting = net
+            .command(&net.server.url(PATH))
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        while !net
+            .server
             .asked
             .lock()
             .unwrap()
             .iter()
-            .any(|path| path == signature)
-    };
-    while !begun() {
-        assert!(waiting.try_wait().unwrap().is_none(), "it ended");
-        std::thread::sleep(Duration::from_millis(20));
+            .any(|asked| asked == path)
+        {
+            assert!(waiting.try_wait().unwrap().is_none(), "it ended");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let installed = net.rig.install(&file);
+        let still_waits = waiting.try_wait().unwrap().is_none();
+        waiting.kill().unwrap();
+        waiting.wait().unwrap();
+        installed.unwrap();
+        assert!(still_waits, "{path}");
+        net.rig.restore(SlotState::settled(Slot::A));
     }
-    net.fetch(&net.server.url(PATH), &Disk::default(), &mut Vec::new())
-        .unwrap();
-    assert!(waiting.try_wait().unwrap().is_none(), "it still waits");
-    waiting.kill().unwrap();
-    waiting.wait().unwrap();
-    assert_eq!(net.rig.says(), SlotState::trying_other(Slot::A));
+}
+
+#[test]
+fn a_password_in_an_address_is_not_repeated() {
+    let net = Net::new();
+    for from in [
+        "https://ana:canary@example.com/x.hsu",
+        "ftp://c/x.hsu?pwd=canary",
+        "https://c:x/token=canary",
+    ] {
+        let output = net.command(from).output().unwrap();
+        let (code, out, err) = said(&output);
+        assert_ne!(code, Some(0));
+        assert!(
+            !out.contains("canary") && !err.contains("canary"),
+            "{out}{err}"
+        );
+    }
 }
 
 #[test]
@@ -340,7 +378,7 @@ fn a_storage_that_is_not_there_is_told() {
     let net = Net::new();
     fs::remove_dir_all(net.storage()).unwrap();
     let fetch = Fetch::new(&net.server.url(PATH), &net.storage()).unwrap();
-    let error = fetch.signature().err().unwrap();
+    let error = fetch.fetch(&Disk::default(), &mut |_| {}).err().unwrap();
     assert!(
         error.to_string().contains("there is no such folder"),
         "{error}"

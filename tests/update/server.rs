@@ -17,8 +17,8 @@ pub enum Answer {
     Broken(Vec<u8>, usize),
     /// Sends the first so many bytes and falls silent.
     Silent(Vec<u8>, usize),
-    /// Sends a byte now and then, without end.
-    Drops(Duration),
+    /// Sends this head, then a byte now and then, without end.
+    Drops(&'static str),
     Redirect(String),
     Status(&'static str),
 }
@@ -112,12 +112,12 @@ fn send(out: &mut impl Write, answer: Answer) -> std::io::Result<()> {
             out.flush()?;
             std::thread::sleep(Duration::from_secs(120));
         }
-        Answer::Drops(pause) => {
-            head(out, "200 OK", "")?;
+        Answer::Drops(head) => {
+            write!(out, "HTTP/1.1 {head}")?;
             loop {
                 out.write_all(b"u")?;
                 out.flush()?;
-                std::thread::sleep(pause);
+                std::thread::sleep(Duration::from_millis(100));
             }
         }
         Answer::Redirect(to) => {
