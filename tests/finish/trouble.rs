@@ -44,7 +44,7 @@ fn marks(storage: &Storage) -> Finish {
 
 fn short() -> Limits {
     Limits {
-        base_ms: 1_000,
+        base_ms: 9_000,
         each_second_ms: 100,
         stalled_ms: 60_000,
     }
@@ -136,7 +136,7 @@ fn a_hung_ffmpeg_costs_an_attempt_and_says_what_it_last_said() {
     );
     let why = counted(&storage, finish, short());
     assert!(
-        why.contains("it had not finished after 2 s: I hang"),
+        why.contains("it had not finished after 10 s: I hang"),
         "{why}"
     );
 }
