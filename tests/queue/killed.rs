@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use hindsight::base::{Clock, RealClock, Stop};
 use hindsight::config::{Corner, Encoder, Finish, Logo};
-use hindsight::disk::{Disk, Lock};
+use hindsight::disk::Lock;
 use hindsight::finish::{FfmpegFinisher, Limits, Settings};
 use hindsight::queue::sidecar::Status;
 use hindsight::queue::store::Sidecars;
@@ -20,6 +20,7 @@ use hindsight::queue::{Queue, inbox};
 use hindsight::storage::StorageLayout;
 
 use crate::rig::*;
+use crate::roomy::roomy;
 use crate::strike::{Blow, strike_family, wait_until_watched};
 
 /// How many calls of a sweep are struck by default.
@@ -68,7 +69,7 @@ fn start(storage: &Path, beside: &Path) -> (Service, Arc<Far>) {
         std::fs::remove_file(storage.join("tmp").join(name)).unwrap();
     }
     let lock = Lock::take(&storage.join("lock")).unwrap().unwrap();
-    let sidecars = Sidecars::new(Disk::default(), StorageLayout::new(storage), Arc::new(lock));
+    let sidecars = Sidecars::new(roomy(), StorageLayout::new(storage), Arc::new(lock));
     inbox.opened(Arc::new(sidecars), |_| true);
     let service = Service {
         queue,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hindsight::base::{BootId, Clock, RealClock, SimClock, Stop, StopLevel};
-use hindsight::highlight::Highlights;
+use hindsight::highlight::{Highlights, Tuning};
 use hindsight::queue::sidecar::{Sidecar, Status};
 use hindsight::queue::work::{Finisher, UploadTarget};
 use hindsight::queue::{Queue, inbox};
@@ -11,6 +11,7 @@ use hindsight::queue::{Queue, inbox};
 use crate::feeder::SECOND;
 use crate::highlights::{Place, now};
 use crate::rig::{Far, Maker, PATIENCE, Yard, refused, settings, until};
+use crate::roomy::roomy;
 
 struct Both {
     highlights: Highlights,
@@ -31,8 +32,12 @@ fn start(place: &Place, clock: &Arc<dyn Clock>, far: &Arc<Far>) -> Both {
     );
     let mut wanted = place.settings(BootId::of_this_boot().unwrap(), Vec::new());
     wanted.queue = Some(inbox);
+    let tuning = Tuning {
+        disk: roomy(),
+        ..Tuning::default()
+    };
     Both {
-        highlights: Highlights::start(wanted, clock.clone(), stop.clone()).unwrap(),
+        highlights: Highlights::start_with(wanted, clock.clone(), stop.clone(), tuning).unwrap(),
         queue: queue.unwrap(),
         stop,
     }
