@@ -18,6 +18,7 @@ use crate::config::Camera;
 use crate::media::{Codec, Track, TrackParams};
 use crate::ring::RingWriter;
 
+use super::depacketize::PacketFaults;
 use super::gop::RingCapacity;
 use super::normalizer::{FrameOutcome, Normalizer};
 use super::reach::{self, Names};
@@ -157,6 +158,7 @@ impl Task {
         self.say_left_out(&playing);
         let mut normalizer = playing.normalizer();
         let mut stall = StallWatch::new(self.clock.mono_ns());
+        let mut told = FaultsTold::default();
         let mut tick = tokio::time::interval(self.limits.tick);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let reason = loop {
@@ -168,6 +170,7 @@ impl Task {
                     if let Some(reason) = stall.stalled(now, self.limits.stall) {
                         break reason;
                     }
+                    self.tell_of_faults(&playing.faults(), &mut told, now);
                     self.look(&normalizer, &mut stall, now);
                     continue;
                 }
@@ -196,7 +199,7 @@ impl Task {
             CameraShared::add(&shared.lost_packets, u64::from(item.lost_packets));
         }
         match (item.track, item.taken) {
-            (None, _) => {}
+            (None, _) | (_, FrameOutcome::Awaited) => {}
             (Some(_), FrameOutcome::Skipped) => CameraShared::add(&shared.skipped, 1),
             (Some(_), FrameOutcome::TooLarge { limit }) => {
                 CameraShared::add(&shared.too_large, 1);
@@ -243,6 +246,15 @@ impl Task {
             self.untold = true;
         }
         self.tell();
+    }
+
+    /// Once a minute at most: what its packets were that could not be taken.
+    fn tell_of_faults(&self, faults: &PacketFaults, told: &mut FaultsTold, now_mono_ns: u64) {
+        let Some(sentence) = told.due(faults, now_mono_ns) else {
+            return;
+        };
+        let id = self.config.id.as_str();
+        log::warn!(target: "hindsight", event = "camera_packets_wrong", camera = id; "{id}: {sentence}");
     }
 
     fn look_for_a_key_frame(
@@ -380,6 +392,30 @@ impl Task {
         if self.untold {
             self.untold = !self.shared.tell(&self.words);
         }
+    }
+}
+
+/// What was said of a connection's packets.
+#[derive(Debug, Default)]
+struct FaultsTold {
+    said: PacketFaults,
+    next_mono_ns: u64,
+}
+
+impl FaultsTold {
+    const EVERY_NS: u64 = 60_000_000_000;
+
+    fn due(&mut self, faults: &PacketFaults, now_mono_ns: u64) -> Option<CaptureSentence> {
+        let met = faults.since(&self.said);
+        let (most, _) = *met.first().filter(|_| now_mono_ns >= self.next_mono_ns)?;
+        self.said = *faults;
+        self.next_mono_ns = now_mono_ns.saturating_add(FaultsTold::EVERY_NS);
+        Some(CaptureSentence::PacketsWrong {
+            count: met
+                .iter()
+                .fold(0, |sum, (_, more)| sum.saturating_add(*more)),
+            most: most.into(),
+        })
     }
 }
 

@@ -19,6 +19,13 @@ pub fn of(error: &retina::Error, step: RtspStep, camera: &Camera) -> CaptureSent
     })
 }
 
+/// The error of one packet: the session goes on behind it. Retina says so by what it names.
+pub fn is_of_one_packet(error: &retina::Error) -> bool {
+    let text = error.to_string();
+    text.lines().any(|line| line.starts_with("pkt: "))
+        || text.starts_with("Received interleaved data on unassigned channel")
+}
+
 /// Where nobody answered at all: which address, and what to look at there.
 fn unreachable(line: &str, camera: &Camera) -> Option<CaptureSentence> {
     let why = line.strip_prefix("Unable to connect to RTSP server: ")?;

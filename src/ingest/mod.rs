@@ -6,7 +6,7 @@
 //! Not here: the ring itself (`ring`), what a window is (`highlight`), a
 //! verdict on the cameras' health (`health`).
 //!
-//! Each camera is a task: `session` (retina) → `normalizer` (flags, epochs; `timeline`) → the ring. Tasks
+//! Each camera is a task: `session` (retina) → `depacketize` (packets → access units) → `normalizer` (flags, epochs; `timeline`) → the ring. Tasks
 //! share a thread with a runtime of its own (`runner`); that thread is, for the service, in a process of
 //! its own that has locked itself in (`child`), which `process` starts and watches over.
 //!
@@ -16,6 +16,7 @@
 
 mod camera;
 mod child;
+mod depacketize;
 mod error;
 mod error_text;
 mod gop;
@@ -47,7 +48,7 @@ pub use child::{ReaderError, run as read_for_service};
 pub use error::IngestError;
 pub use probe::{Probe, ProbeError, probe};
 pub use process::{ReaderPids, ReaderProcesses};
-pub use sentence::{BufferSentence, CaptureSentence, RtspStep};
+pub use sentence::{BufferSentence, CaptureSentence, PacketSentence, RtspStep};
 pub use settings::{Limits, Settings};
 pub use state::{CameraState, ConnectionPhase};
 

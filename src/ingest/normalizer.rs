@@ -51,6 +51,8 @@ pub enum FrameOutcome {
     /// Nothing could be decoded from it yet: before the first key frame,
     /// without parameters, or no picture in it.
     Skipped,
+    /// Probably whole, and stored when the next picture shows that it is.
+    Awaited,
 }
 
 /// How far a loss has smeared what follows.

@@ -4,6 +4,9 @@
 
 /// More sections than this no camera has.
 const MOST_SECTIONS: usize = 64;
+/// More codings of a track, or more words on one, neither.
+const MOST_CODINGS: usize = 16;
+const LONGEST_FMTP: usize = 16_384;
 
 /// Which way a track goes, by the word in the SDP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +27,8 @@ pub(super) struct Section {
     pub talk: bool,
     /// Its number in the groups of what belongs together (`a=group:LS`), if it is in one.
     pub group: Option<usize>,
+    /// What is said of its codings, by payload type.
+    fmtp: Vec<(u8, String)>,
     mid: String,
 }
 
@@ -59,6 +64,12 @@ pub(super) fn sections(sdp: &[u8]) -> Vec<Section> {
 }
 
 impl Section {
+    /// What is said of the coding of this payload type; empty if nothing.
+    pub fn fmtp(&self, payload_type: u8) -> &str {
+        let found = self.fmtp.iter().find(|(of, _)| *of == payload_type);
+        found.map_or("", |(_, text)| text)
+    }
+
     fn learn(&mut self, attribute: &str) {
         let (name, value) = attribute.split_once(':').unwrap_or((attribute, ""));
         match name.trim() {
@@ -66,6 +77,15 @@ impl Section {
             "recvonly" => self.direction = Some(Direction::RecvOnly),
             "sendrecv" => self.direction = Some(Direction::Both),
             "inactive" => self.direction = Some(Direction::Inactive),
+            "fmtp" if self.fmtp.len() < MOST_CODINGS && value.len() <= LONGEST_FMTP => {
+                let (of, text) = value
+                    .trim()
+                    .split_once(char::is_whitespace)
+                    .unwrap_or((value, ""));
+                if let Ok(of) = of.parse() {
+                    self.fmtp.push((of, text.trim().to_owned()));
+                }
+            }
             "mid" => value.trim().clone_into(&mut self.mid),
             "control" => {
                 value.trim().clone_into(&mut self.control);

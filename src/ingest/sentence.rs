@@ -4,6 +4,8 @@
 
 use crate::base::sentence::{Arg, Coded, Sentence, ToArg};
 
+use super::depacketize::PacketFault;
+
 crate::sentences! {
     /// Why a camera does not stream, or what is odd while it does.
     pub enum CaptureSentence {
@@ -35,6 +37,10 @@ crate::sentences! {
             "{step} failed: {error}; a comma in the path of url may be what confuses it: choose another name for the stream",
         PlayNonsense {} = "camera_play_nonsense": "the answer to PLAY makes no sense",
         Closed {} = "camera_closed": "the camera closed the connection",
+        OnlyBadPackets {} = "camera_only_bad_packets":
+            "it sent only packets that make no sense, or another sender's: it may have started anew",
+        PacketsWrong { count: u64, most: PacketSentence } = "camera_packets_wrong":
+            "{count} of its packets were wrong, most of them {most}; what could not be taken was left out",
         Stalled { silent_s: u64 } = "camera_stalled": "no picture for {silent_s} s",
         NoParameters {} = "camera_no_parameters": "the camera sends pictures but no parameter sets: nothing can be decoded",
         OnlyRecoveryPoints {} = "camera_only_recovery_points":
@@ -75,6 +81,45 @@ crate::sentences! {
             "the camera sends {sends_bps} and the ring is sized for {sized_bps}: it holds about {holds_s} s instead of {seconds} s; lower the camera's bitrate or raise ring.max_bitrate",
         KeyFramesFarApart { apart_ms: TenthsOfSecond, window_s: u64, needs_s: u64, holds_s: u64 } = "camera_key_frames_far_apart":
             "key frames are up to {apart_ms} s apart: a clip of {window_s} s needs {needs_s} s in the ring, which holds about {holds_s} s; set the camera's I-frame interval (GOP) to 1 or 2 s and switch \"Smart codec\" or \"H.264+\" off, or raise ring.seconds",
+    }
+}
+
+crate::sentences! {
+    /// What is wrong with a camera's packets.
+    pub enum PacketSentence {
+        Empty {} = "packet_empty": "empty",
+        Reserved {} = "packet_reserved": "of a kind that its coding does not have",
+        Broken {} = "packet_broken": "with lengths inside that go beyond their end",
+        Fragment {} = "packet_fragment": "pieces of a picture whose others did not come",
+        AnnexB {} = "packet_annex_b": "with start codes, as in files (these were taken)",
+        Endless {} = "packet_endless": "of a picture that never ended",
+        BadSet {} = "packet_bad_set": "with parameter sets that cannot be read",
+        UnknownSet {} = "packet_unknown_set": "of pictures that name a parameter set that never came: nothing can decode them",
+        MarkerTooEarly {} = "packet_marker_too_early": "marked as a picture's last before its end",
+        Foreign {} = "packet_foreign": "another sender's, out of order, or with a header that makes no sense",
+    }
+}
+
+impl From<PacketFault> for PacketSentence {
+    fn from(fault: PacketFault) -> PacketSentence {
+        match fault {
+            PacketFault::Empty => PacketSentence::Empty {},
+            PacketFault::Reserved => PacketSentence::Reserved {},
+            PacketFault::Broken => PacketSentence::Broken {},
+            PacketFault::Fragment => PacketSentence::Fragment {},
+            PacketFault::AnnexB => PacketSentence::AnnexB {},
+            PacketFault::Endless => PacketSentence::Endless {},
+            PacketFault::BadSet => PacketSentence::BadSet {},
+            PacketFault::UnknownSet => PacketSentence::UnknownSet {},
+            PacketFault::MarkerTooEarly => PacketSentence::MarkerTooEarly {},
+            PacketFault::Foreign => PacketSentence::Foreign {},
+        }
+    }
+}
+
+impl ToArg for PacketSentence {
+    fn to_arg(&self) -> Arg {
+        self.sentence().to_arg()
     }
 }
 

@@ -1,46 +1,70 @@
-//! The retina adapter: one RTSP session, from the call to the next frame.
+//! The retina adapter: one RTSP session, from the call to the next packet, and what comes of it.
 //!
-//! Not here: which of its streams are taken (`tracks`), what becomes of frames
-//! (`normalizer`), when to call again (`reconnect`), stalls (`camera`).
+//! Not here: which of its streams are taken (`tracks`), how packets become access units (`depacketize`),
+//! what becomes of those (`normalizer`), when to call again (`reconnect`), stalls (`camera`).
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
 use retina::client::{
-    Demuxed, InitialTimestampPolicy, PlayOptions, Session, SessionGroup, SessionOptions,
-    SetupOptions, Stream, TcpTransportOptions, TeardownPolicy, UdpTransportOptions,
+    InitialTimestampPolicy, PacketItem, PlayOptions, Session, SessionGroup, SessionOptions,
+    SetupOptions, TcpTransportOptions, TeardownPolicy, UdpTransportOptions,
 };
-use retina::codec::{CodecItem, FrameFormat, ParametersRef, VideoParametersCodec};
+use retina::rtp::ReceivedPacket;
 
 use crate::base::Clock;
 use crate::config::{Camera, Transport};
-use crate::media::{Codec, TICKS_90K, Track, TrackParams};
+use crate::media::{Codec, Track, TrackParams};
 
+use super::depacketize::{
+    AacForm, Depacketized, Depacketizer, PacketFault, PacketFaults, RtpPacket,
+};
 use super::error_text;
 use super::normalizer::{FrameOutcome, Normalizer, ReceivedFrame, Sink};
 use super::sentence::{CaptureSentence, RtspStep};
 use super::settings::POLITE;
 use super::tracks;
 
+/// A larger access unit no ring takes.
+const MOST_AU_BYTES: usize = 16 << 20;
+/// After so many packets in a row that cannot be taken, and none of the picture between them, the session is given up:
+/// a camera that has begun anew within it is taken up by the next.
+const MOST_BAD_PACKETS: u32 = 200;
+/// So many packets may bring nothing before others of the same thread have their turn.
+const PACKETS_IN_A_ROW: usize = 64;
+
 /// A camera that sends.
 pub struct Playing {
-    frames: Demuxed,
-    video: usize,
-    audio: Option<usize>,
+    session: Session<retina::client::Playing>,
+    video: TakenTrack,
+    audio: Option<TakenTrack>,
+    /// What packets came to, and nobody has heard of yet.
+    items: VecDeque<StreamItem>,
+    foreign: PacketFaults,
+    bad_in_a_row: u32,
     codec: Codec,
     audio_rate: Option<u32>,
     /// What was left out, for people.
     pub left_out: Vec<CaptureSentence>,
-    /// Start times of video and audio, as far as frames showed them; `None`
+    /// Start times of video and audio, as far as packets showed them; `None`
     /// once handed on, and where the camera tells none.
     starts: Option<(Option<i64>, Option<i64>)>,
 }
 
-/// What one item from the camera came to.
+/// A stream whose packets are taken.
+#[derive(Debug)]
+struct TakenTrack {
+    index: usize,
+    params: Option<TrackParams>,
+    depacketizer: Depacketizer,
+}
+
+/// What one access unit, or packet, from the camera came to.
 #[derive(Debug)]
 pub struct StreamItem {
-    /// `None` for a report.
+    /// `None` where nothing came of it.
     pub track: Option<Track>,
     pub taken: FrameOutcome,
     pub len: usize,
@@ -122,19 +146,51 @@ async fn call(
     } else {
         InitialTimestampPolicy::Ignore
     });
-    let frames = match session.play(play).await {
+    let session = match session.play(play).await {
         Err(e) if require && e.status_code() == Some(200) => return Err(Unanswered::NoStartTimes),
         other => other.map_err(fail(RtspStep::Play {}))?,
     };
+    let depacketizer = Depacketizer::video(chosen.codec, &chosen.video_fmtp, MOST_AU_BYTES);
+    let video = TakenTrack {
+        index: chosen.video,
+        params: depacketizer.params(),
+        depacketizer,
+    };
+    let audio = chosen
+        .audio
+        .map(|index| sound(&session, index, &chosen.audio_fmtp));
     Ok(Playing {
-        frames: frames.demuxed().map_err(fail(RtspStep::Read {}))?,
-        video: chosen.video,
-        audio: chosen.audio,
+        session,
+        video,
+        audio,
+        items: VecDeque::new(),
+        foreign: PacketFaults::default(),
+        bad_in_a_row: 0,
         codec: chosen.codec,
         audio_rate: chosen.audio_rate,
         left_out: chosen.left_out,
         starts: require.then_some((None, None)),
     })
+}
+
+fn sound(session: &Session<retina::client::Playing>, index: usize, fmtp: &str) -> TakenTrack {
+    let stream = session.streams().get(index);
+    let form = stream.and_then(|stream| AacForm::of(fmtp, stream.clock_rate_hz()));
+    match stream.and_then(tracks::pcm_params) {
+        None => {
+            let depacketizer = form.map_or_else(Depacketizer::pcm, Depacketizer::aac);
+            TakenTrack {
+                index,
+                params: depacketizer.params(),
+                depacketizer,
+            }
+        }
+        params => TakenTrack {
+            index,
+            params,
+            depacketizer: Depacketizer::pcm(),
+        },
+    }
 }
 
 fn session_options(camera: &Camera, group: &Arc<SessionGroup>) -> SessionOptions {
@@ -153,38 +209,43 @@ fn session_options(camera: &Camera, group: &Arc<SessionGroup>) -> SessionOptions
 }
 
 fn setup_options(camera: &Camera) -> SetupOptions {
-    SetupOptions::default()
-        .transport(match camera.transport {
-            Transport::Tcp => retina::client::Transport::Tcp(TcpTransportOptions::default()),
-            Transport::Udp => retina::client::Transport::Udp(UdpTransportOptions::default()),
-        })
-        .frame_format(FrameFormat::MP4)
+    SetupOptions::default().transport(match camera.transport {
+        Transport::Tcp => retina::client::Transport::Tcp(TcpTransportOptions::default()),
+        Transport::Udp => retina::client::Transport::Udp(UdpTransportOptions::default()),
+    })
 }
 
 impl Playing {
     pub fn normalizer(&self) -> Normalizer {
         let mut normalizer = Normalizer::new(self.codec, self.audio_rate);
-        for index in [Some(self.video), self.audio].into_iter().flatten() {
-            if let Some(params) = self.params(index) {
-                normalizer.set_params(params);
-            }
+        let (video, audio) = self.known();
+        for params in [video, audio].into_iter().flatten() {
+            normalizer.set_params(params);
         }
         normalizer
     }
 
     /// Parameters of both tracks, as far as they are known.
     pub fn known(&self) -> (Option<TrackParams>, Option<TrackParams>) {
-        (
-            self.params(self.video),
-            self.audio.and_then(|index| self.params(index)),
-        )
+        let audio = self.audio.as_ref().and_then(|audio| audio.params.clone());
+        (self.video.params.clone(), audio)
     }
 
-    fn params(&self, index: usize) -> Option<TrackParams> {
-        track_params(&self.frames.streams()[index])
+    /// Packets, and what was in them, that could not be taken so far.
+    pub fn faults(&self) -> PacketFaults {
+        let audio = self
+            .audio
+            .as_ref()
+            .map(|audio| *audio.depacketizer.faults());
+        let both = self
+            .video
+            .depacketizer
+            .faults()
+            .and(&audio.unwrap_or_default());
+        both.and(&self.foreign)
     }
 
-    /// The next frame or report, already handed to `sink`. An error is final.
+    /// The next access unit, already handed to `sink`, or word of packets that made none. An error is final.
     pub async fn next<S: Sink>(
         &mut self,
         normalizer: &mut Normalizer,
@@ -192,56 +253,75 @@ impl Playing {
         clock: &dyn Clock,
         camera: &Camera,
     ) -> Result<StreamItem, CaptureSentence> {
-        match self.frames.next().await {
-            Some(Ok(item)) => Ok(self.take(&item, normalizer, sink, clock)),
-            Some(Err(e)) => Err(error_text::of(&e, RtspStep::Read {}, camera)),
-            None => Err(CaptureSentence::Closed {}),
+        for _ in 0..PACKETS_IN_A_ROW {
+            if let Some(item) = self.items.pop_front() {
+                return Ok(item);
+            }
+            match self.session.next().await {
+                Some(Ok(PacketItem::Rtp(packet))) => self.take(&packet, normalizer, sink, clock),
+                Some(Ok(PacketItem::Rtcp(report))) => self.report(&report, normalizer),
+                Some(Ok(_)) => {}
+                Some(Err(e)) if error_text::is_of_one_packet(&e) => {
+                    self.foreign.add(PacketFault::Foreign);
+                    self.bad_in_a_row += 1;
+                    if self.bad_in_a_row > MOST_BAD_PACKETS {
+                        return Err(CaptureSentence::OnlyBadPackets {});
+                    }
+                }
+                Some(Err(e)) => return Err(error_text::of(&e, RtspStep::Read {}, camera)),
+                None => return Err(CaptureSentence::Closed {}),
+            }
         }
+        Ok(self.items.pop_front().unwrap_or_else(StreamItem::nothing))
     }
 
     fn take<S: Sink>(
         &mut self,
-        item: &CodecItem,
+        packet: &ReceivedPacket,
         normalizer: &mut Normalizer,
         sink: &mut S,
         clock: &dyn Clock,
-    ) -> StreamItem {
-        let (track, at, ctx, loss, data) = match item {
-            CodecItem::VideoFrame(f) => {
-                let due = f.has_new_parameters() || !normalizer.has_video_params();
-                if let Some(params) = due.then(|| self.params(self.video)).flatten() {
-                    normalizer.set_params(params);
-                }
-                (Track::Video, f.timestamp(), f.end_ctx(), f.loss(), f.data())
-            }
-            CodecItem::AudioFrame(f) => (Track::Audio, f.timestamp(), f.ctx(), f.loss(), f.data()),
-            CodecItem::Rtcp(report) => {
-                self.report(report, normalizer);
-                return StreamItem::nothing();
-            }
-            _ => return StreamItem::nothing(),
+    ) {
+        let track = match packet.stream_id() {
+            id if id == self.video.index => Track::Video,
+            id if self.audio.as_ref().is_some_and(|audio| audio.index == id) => Track::Audio,
+            _ => return,
         };
-        self.learn_start(track, at, normalizer);
-        let frame = ReceivedFrame {
-            pts: at.timestamp(),
-            arrival_mono_ns: mono_ns(ctx.received(), clock),
-            lost_packets: u32::from(loss),
-            data,
-        };
-        let taken = match track {
-            Track::Video => normalizer.video(sink, &frame),
-            Track::Audio => normalizer.audio(sink, &frame),
-        };
-        StreamItem {
-            track: Some(track),
-            taken,
-            len: data.len(),
-            arrival_mono_ns: frame.arrival_mono_ns,
-            lost_packets: frame.lost_packets,
+        if track == Track::Video {
+            self.bad_in_a_row = 0;
         }
+        let at = packet.timestamp();
+        self.learn_start(track, at, normalizer);
+        let arrival_mono_ns = mono_ns(packet.ctx().received(), clock);
+        let rtp = RtpPacket {
+            payload: packet.payload(),
+            pts: at.timestamp(),
+            mark: packet.mark(),
+            lost_packets: u32::from(packet.loss()),
+            arrival_mono_ns,
+        };
+        let items = &mut self.items;
+        let taken = match (track, &mut self.audio) {
+            (Track::Audio, Some(audio)) => audio,
+            _ => &mut self.video,
+        };
+        let params = &mut taken.params;
+        taken.depacketizer.push(&rtp, &mut |out| match out {
+            Depacketized::Params(new) => {
+                normalizer.set_params(new.clone());
+                *params = Some(new);
+            }
+            Depacketized::Awaited { arrival_mono_ns } => items.push_back(StreamItem {
+                track: Some(track),
+                taken: FrameOutcome::Awaited,
+                arrival_mono_ns,
+                ..StreamItem::nothing()
+            }),
+            Depacketized::Frame(frame) => items.push_back(stored(track, &frame, normalizer, sink)),
+        });
     }
 
-    /// Retina hands the start time of a track out with each of its frames.
+    /// Retina hands the start time of a track out with each of its packets.
     fn learn_start(&mut self, track: Track, at: retina::Timestamp, normalizer: &mut Normalizer) {
         let Some((video, audio)) = &mut self.starts else {
             return;
@@ -259,8 +339,8 @@ impl Playing {
 
     fn report(&self, report: &retina::rtcp::ReceivedCompoundPacket, normalizer: &mut Normalizer) {
         let track = match report.stream_id() {
-            id if id == self.video => Track::Video,
-            id if Some(id) == self.audio => Track::Audio,
+            id if id == self.video.index => Track::Video,
+            id if self.audio.as_ref().is_some_and(|audio| audio.index == id) => Track::Audio,
             _ => return,
         };
         let Some(at) = report.rtp_timestamp() else {
@@ -275,6 +355,25 @@ impl Playing {
         if let Some(ntp) = ntp.filter(|ntp| *ntp != 0) {
             normalizer.timeline().report(track, at.timestamp(), ntp);
         }
+    }
+}
+
+fn stored<S: Sink>(
+    track: Track,
+    frame: &ReceivedFrame<'_>,
+    normalizer: &mut Normalizer,
+    sink: &mut S,
+) -> StreamItem {
+    let taken = match track {
+        Track::Video => normalizer.video(sink, frame),
+        Track::Audio => normalizer.audio(sink, frame),
+    };
+    StreamItem {
+        track: Some(track),
+        taken,
+        len: frame.data.len(),
+        arrival_mono_ns: frame.arrival_mono_ns,
+        lost_packets: frame.lost_packets,
     }
 }
 
@@ -295,43 +394,4 @@ impl StreamItem {
 fn mono_ns(received: std::time::Instant, clock: &dyn Clock) -> u64 {
     let ago_ns = u64::try_from(received.elapsed().as_nanos()).unwrap_or(u64::MAX);
     clock.mono_ns().saturating_sub(ago_ns)
-}
-
-fn track_params(stream: &Stream) -> Option<TrackParams> {
-    match stream.parameters()? {
-        ParametersRef::Video(video) => {
-            let (width, height) = video.pixel_dimensions();
-            let (wide, high) = video.pixel_aspect_ratio().unwrap_or((1, 1));
-            let pixel_aspect = match (u16::try_from(wide), u16::try_from(high)) {
-                (Ok(wide), Ok(high)) if wide > 0 && high > 0 => (wide, high),
-                _ => (1, 1),
-            };
-            Some(TrackParams {
-                codec: match video.codec_params() {
-                    VideoParametersCodec::H264 { .. } => Codec::H264,
-                    VideoParametersCodec::H265 { .. } => Codec::H265,
-                    _ => return None,
-                },
-                timescale: u32::try_from(TICKS_90K).unwrap_or(90_000),
-                config: video.extra_data().to_vec(),
-                width: u16::try_from(width).ok()?,
-                height: u16::try_from(height).ok()?,
-                pixel_aspect,
-                channels: 0,
-            })
-        }
-        ParametersRef::Audio(_) if tracks::pcm_params(stream).is_some() => {
-            tracks::pcm_params(stream)
-        }
-        ParametersRef::Audio(audio) => Some(TrackParams {
-            codec: Codec::Aac,
-            timescale: stream.clock_rate_hz(),
-            config: audio.extra_data().to_vec(),
-            width: 0,
-            height: 0,
-            pixel_aspect: (1, 1),
-            channels: audio.channels().get(),
-        }),
-        ParametersRef::Message(_) => None,
-    }
 }

@@ -9,6 +9,7 @@ use retina::client::Stream;
 use crate::config::CameraSound;
 use crate::media::{Codec, Track, TrackParams, pcm};
 
+use super::depacketize::AacForm;
 use super::sdp::{self, Direction, Section};
 use super::sentence::CaptureSentence;
 
@@ -21,6 +22,9 @@ pub(super) struct Chosen {
     pub codec: Codec,
     pub audio: Option<usize>,
     pub audio_rate: Option<u32>,
+    /// What the SDP says of the coding of each.
+    pub video_fmtp: String,
+    pub audio_fmtp: String,
     pub left_out: Vec<CaptureSentence>,
 }
 
@@ -36,13 +40,28 @@ pub(super) fn choose(
         (stream.media(), control.map_or("", |url| url.as_str()))
     });
     let matched = sdp::matched(&sections, &urls.collect::<Vec<_>>());
+    let sections: Vec<Option<&Section>> = matched
+        .into_iter()
+        .map(|section| section.and_then(|n| sections.get(n)))
+        .collect();
     let offers: Vec<Offer> = streams
         .iter()
-        .zip(matched)
-        .map(|(stream, section)| Offer::of(stream, section.and_then(|n| sections.get(n))))
+        .zip(&sections)
+        .map(|(stream, section)| Offer::of(stream, *section))
         .collect();
     let picked = pick(&offers, sound)?;
+    let fmtp = |index: usize| {
+        let section = sections.get(index).copied().flatten();
+        section
+            .zip(streams.get(index))
+            .map_or("", |(section, stream)| {
+                section.fmtp(stream.rtp_payload_type())
+            })
+            .to_owned()
+    };
     Ok(Chosen {
+        video_fmtp: fmtp(picked.video),
+        audio_fmtp: picked.audio.map(fmtp).unwrap_or_default(),
         audio_rate: picked
             .audio
             .and_then(|index| streams.get(index))
@@ -63,6 +82,11 @@ pub(super) fn pcm_params(stream: &Stream) -> Option<TrackParams> {
     pcm::params(codec, stream.clock_rate_hz(), channels)
 }
 
+fn aac_form(stream: &Stream, section: Option<&Section>) -> Option<AacForm> {
+    let fmtp = section?.fmtp(stream.rtp_payload_type());
+    AacForm::of(fmtp, stream.clock_rate_hz())
+}
+
 /// A stream, as far as the choice depends on it.
 #[derive(Clone, Debug)]
 struct Offer {
@@ -81,7 +105,7 @@ impl Offer {
         let codec = match (stream.media(), stream.encoding_name()) {
             ("video", "h264") => Some(Codec::H264),
             ("video", "h265") => Some(Codec::H265),
-            ("audio", "mpeg4-generic") if stream.parameters().is_some() => Some(Codec::Aac),
+            ("audio", "mpeg4-generic") => aac_form(stream, section).map(|_| Codec::Aac),
             _ => pcm_params(stream).map(|params| params.codec),
         };
         Offer {
@@ -142,6 +166,8 @@ fn pick(offers: &[Offer], sound: CameraSound) -> Result<Chosen, CaptureSentence>
         codec,
         audio,
         audio_rate: None,
+        video_fmtp: String::new(),
+        audio_fmtp: String::new(),
         left_out: left_out(offers, (video, picture), audio, sound),
     })
 }

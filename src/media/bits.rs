@@ -2,7 +2,7 @@
 
 /// Reads bits; past the end there is nothing (`None`).
 #[derive(Clone, Debug)]
-pub(super) struct Bits<'a> {
+pub struct Bits<'a> {
     bytes: &'a [u8],
     /// In bits.
     at: usize,
@@ -18,6 +18,11 @@ impl<'a> Bits<'a> {
         let bit = byte >> (7 - self.at % 8) & 1;
         self.at += 1;
         Some(bit == 1)
+    }
+
+    /// Bits that were read.
+    pub fn at(&self) -> usize {
+        self.at
     }
 
     /// Up to 32 bits.

@@ -2,13 +2,14 @@
 //!
 //! Not here: containers (`mp4`), transport (`ingest`), storage (`ring`).
 
-mod bits;
+pub mod bits;
 mod error;
 pub mod flac;
 pub mod nal;
 pub mod params;
 pub mod pcm;
 mod pcm_line;
+pub mod records;
 pub mod reorder;
 pub mod sps;
 mod types;

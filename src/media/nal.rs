@@ -152,7 +152,7 @@ fn sei_number(bytes: &mut impl Iterator<Item = u8>) -> Option<u64> {
 }
 
 /// The payload as it was before `00 00 03` was put between its bytes.
-pub(super) fn without_emulation_prevention(payload: &[u8]) -> impl Iterator<Item = u8> + '_ {
+pub fn without_emulation_prevention(payload: &[u8]) -> impl Iterator<Item = u8> + '_ {
     let mut zeros = 0;
     payload.iter().copied().filter(move |&byte| {
         let stuffing = zeros >= 2 && byte == 3;

@@ -136,7 +136,7 @@ fn h265_size(bits: &mut Bits) -> Option<(u32, u32, u32)> {
     Some((size.0, size.1, reorder))
 }
 
-fn h265_profile_tier_level(bits: &mut Bits, max_sub_layers: u32) -> Option<()> {
+pub(crate) fn h265_profile_tier_level(bits: &mut Bits, max_sub_layers: u32) -> Option<()> {
     const PROFILE: usize = 88;
     const LEVEL: usize = 8;
     bits.skip(PROFILE + LEVEL)?;

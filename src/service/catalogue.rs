@@ -16,7 +16,7 @@ use crate::cut::{CutNote, NoFootage};
 use crate::finish;
 use crate::health::HealthSentence;
 use crate::highlight::sentence::{AdmissionSentence, ClipSentence};
-use crate::ingest::{BufferSentence, CaptureSentence, RtspStep};
+use crate::ingest::{BufferSentence, CaptureSentence, PacketSentence, RtspStep};
 use crate::queue;
 use crate::ring::RingErrorSentence;
 use crate::storage::sentence::StorageSentence;
@@ -37,6 +37,7 @@ const ROOMS: &[(&str, &[&[CatalogueEntry]])] = &[
         "Cameras and their rings",
         &[
             CaptureSentence::CATALOGUE,
+            PacketSentence::CATALOGUE,
             RtspStep::CATALOGUE,
             BufferSentence::CATALOGUE,
             RingErrorSentence::CATALOGUE,
