@@ -80,7 +80,7 @@ pub enum CameraFault {
     SsrcChange,
     /// Bytes that are neither RTSP nor interleaved data, on the connection.
     Garbage { bytes: usize },
-    /// So many bytes of filler data in the next video frame: legal, and huge.
+    /// A message of so many bytes in the next video frame: legal, and huge.
     HugeAu { bytes: usize },
     /// Other footage from the next key frame on: new parameter sets in mid-stream.
     Switch(Arc<Footage>),

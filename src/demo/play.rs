@@ -314,15 +314,10 @@ impl Play {
             extra = reel.sets.clone();
         }
         if self.huge_bytes > 0 {
-            let mut filler = vec![0xff; std::mem::take(&mut self.huge_bytes).max(4)];
-            let last = filler.len() - 1;
-            filler[last] = 0x80;
-            if let Coding::H265(_) = reel.coding {
-                (filler[0], filler[1]) = (38 << 1, 1);
-                extra.push_h265(&filler);
-            } else {
-                filler[0] = 12;
-                extra.push_h264(&filler);
+            let bytes = std::mem::take(&mut self.huge_bytes);
+            match reel.coding {
+                Coding::H265(_) => extra.push_h265(&user_data(&[39 << 1, 1], bytes)),
+                _ => extra.push_h264(&user_data(&[6], bytes)),
             }
         }
         extra
@@ -452,4 +447,15 @@ fn spread_ns(session: u32, loop_90k: i64) -> u64 {
 fn ticks_at(ns: i64, rate: u32) -> i64 {
     let ticks = (i128::from(ns) * i128::from(rate) + 500_000_000).div_euclid(1_000_000_000);
     i64::try_from(ticks).unwrap_or(i64::MAX)
+}
+
+/// A message (SEI) of so many bytes that nobody knows.
+fn user_data(header: &[u8], bytes: usize) -> Vec<u8> {
+    const UNREGISTERED: u8 = 5;
+    let mut nal = [header, &[UNREGISTERED]].concat();
+    nal.extend(std::iter::repeat_n(0xff, bytes / 255));
+    nal.push(u8::try_from(bytes % 255).unwrap_or(0));
+    nal.extend(std::iter::repeat_n(0x55, bytes));
+    nal.push(0x80);
+    nal
 }

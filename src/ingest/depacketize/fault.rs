@@ -64,6 +64,7 @@ impl PacketFaults {
         self.0.get(kind.index()).copied().unwrap_or(0)
     }
 
+    #[cfg(test)]
     pub fn total(&self) -> u64 {
         self.0
             .iter()
