@@ -50,6 +50,7 @@ pub(super) struct Task {
     untold: bool,
     /// Lines that were said and need not be said again at every connection.
     said: SaidOnce,
+    faults_told: FaultsTold,
 }
 
 /// Lines that were said. A camera that makes up ever new ones is no longer listened to.
@@ -98,6 +99,7 @@ impl Task {
             words: Words::default(),
             untold: true,
             said: SaidOnce::default(),
+            faults_told: FaultsTold::default(),
         }
     }
 
@@ -158,7 +160,7 @@ impl Task {
         self.say_left_out(&playing);
         let mut normalizer = playing.normalizer();
         let mut stall = StallWatch::new(self.clock.mono_ns());
-        let mut told = FaultsTold::default();
+        self.faults_told.said = PacketFaults::default();
         let mut tick = tokio::time::interval(self.limits.tick);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let reason = loop {
@@ -170,7 +172,7 @@ impl Task {
                     if let Some(reason) = stall.stalled(now, self.limits.stall) {
                         break reason;
                     }
-                    self.tell_of_faults(&playing.faults(), &mut told, now);
+                    self.tell_of_faults(&playing.faults(), now);
                     self.look(&normalizer, &mut stall, now);
                     continue;
                 }
@@ -249,8 +251,8 @@ impl Task {
     }
 
     /// Once a minute at most: what its packets were that could not be taken.
-    fn tell_of_faults(&self, faults: &PacketFaults, told: &mut FaultsTold, now_mono_ns: u64) {
-        let Some(sentence) = told.due(faults, now_mono_ns) else {
+    fn tell_of_faults(&mut self, faults: &PacketFaults, now_mono_ns: u64) {
+        let Some(sentence) = self.faults_told.due(faults, now_mono_ns) else {
             return;
         };
         let id = self.config.id.as_str();
@@ -395,7 +397,7 @@ impl Task {
     }
 }
 
-/// What was said of a connection's packets.
+/// What was said of the packets of this connection, and when there may be more.
 #[derive(Debug, Default)]
 struct FaultsTold {
     said: PacketFaults,

@@ -40,7 +40,7 @@ crate::sentences! {
         OnlyBadPackets {} = "camera_only_bad_packets":
             "it sent only packets that make no sense, or another sender's: it may have started anew",
         PacketsWrong { count: u64, most: PacketSentence } = "camera_packets_wrong":
-            "{count} of its packets were wrong, most of them {most}; what could not be taken was left out",
+            "wrong packets: {count}, most of them {most}; what could not be taken was left out",
         Stalled { silent_s: u64 } = "camera_stalled": "no picture for {silent_s} s",
         NoParameters {} = "camera_no_parameters": "the camera sends pictures but no parameter sets: nothing can be decoded",
         OnlyRecoveryPoints {} = "camera_only_recovery_points":

@@ -191,7 +191,13 @@ pub(super) fn of_set(set: Option<SetId>) -> NalRole {
 }
 
 pub(super) fn starts_with_code(payload: &[u8]) -> bool {
-    payload.starts_with(&[0, 0, 1]) || payload.starts_with(&[0, 0, 0, 1])
+    behind_code(payload).is_some()
+}
+
+/// What follows the start code that it begins with.
+pub(super) fn behind_code(payload: &[u8]) -> Option<&[u8]> {
+    let long = payload.strip_prefix(&[0, 0, 0, 1]);
+    long.or_else(|| payload.strip_prefix(&[0, 0, 1]))
 }
 
 /// Units behind lengths of 16 bits; `skip`: bytes of each before the unit.
@@ -225,9 +231,16 @@ fn fragment(indicator: u8, body: &[u8], skip: usize) -> Result<Part<'_>, PacketF
         .get(skip..)
         .filter(|piece| !piece.is_empty())
         .ok_or(PacketFault::Empty)?;
+    let starts = head & 0x80 != 0;
+    let header = indicator & 0xe0 | head & 0x1f;
+    // Some put a start code there, and the unit's own header behind it.
+    let behind = behind_code(piece)
+        .filter(|_| starts)
+        .and_then(<[u8]>::split_first);
+    let (&header, piece) = behind.unwrap_or((&header, piece));
     Ok(Part::Fragment {
-        header: [indicator & 0xe0 | head & 0x1f, 0],
-        starts: head & 0x80 != 0,
+        header: [header, 0],
+        starts,
         ends: head & 0x40 != 0,
         piece,
     })
@@ -250,9 +263,8 @@ pub(super) fn base64_list(fmtp: &str, names: &[&str]) -> Vec<Vec<u8>> {
     }
     // Some are given with a start code.
     for nal in &mut nals {
-        let code = nal.iter().position(|byte| *byte != 0).unwrap_or(0);
-        if starts_with_code(nal) {
-            nal.drain(..=code);
+        if let Some(unit) = behind_code(nal) {
+            *nal = unit.to_vec();
         }
     }
     nals.retain(|nal| !nal.is_empty());

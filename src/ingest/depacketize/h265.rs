@@ -6,7 +6,7 @@
 use crate::media::bits::Bits;
 
 use super::fault::PacketFault;
-use super::h264::{aggregate, base64_list, of_set, read, starts_with_code};
+use super::h264::{aggregate, base64_list, behind_code, of_set, read, starts_with_code};
 use super::pictures::{Coding, NalRole, Part, SliceHead};
 use super::sets::{ParameterSets, SetId, SetKind};
 
@@ -111,8 +111,14 @@ fn fragment(header: [u8; 2], body: &[u8], number: usize) -> Result<Part<'_>, Pac
         .get(skip..)
         .filter(|piece| !piece.is_empty())
         .ok_or(PacketFault::Empty)?;
+    let own = [header[0] & 0x81 | (head & 0x3f) << 1, header[1]];
+    // Some put a start code there, and the unit's own header behind it.
+    let behind = behind_code(piece).filter(|_| starts);
+    let (own, piece) = behind
+        .and_then(|unit| unit.split_first_chunk::<2>())
+        .map_or((own, piece), |(own, piece)| (*own, piece));
     Ok(Part::Fragment {
-        header: [header[0] & 0x81 | (head & 0x3f) << 1, header[1]],
+        header: own,
         starts,
         ends: head & 0x40 != 0,
         piece,

@@ -212,8 +212,8 @@ impl<C: Coding> Pictures<C> {
         }
         if let Err(fault) = taken {
             faults.add(fault);
-            // It may have been a piece of a picture, unless it was empty.
-            if fault != PacketFault::Empty {
+            // What ends early may have held a piece of a picture; what is of no kind that there is did not.
+            if fault == PacketFault::Broken {
                 self.lost(1);
             }
         }

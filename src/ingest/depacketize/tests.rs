@@ -547,6 +547,19 @@ fn start_codes_between_units_are_taken_for_what_they_are() {
         piece: 100,
         ..plain(Codec::H264)
     };
+    // Each unit in pieces behind a start code, which say that they are of no kind.
+    let mut coded: Vec<Sent> = Vec::new();
+    for nal in [hex(SPS), hex(PPS), picture.clone(), film_of_one(1)] {
+        let nal = [&[0, 0, 1][..], &nal].concat();
+        let pieces = habits.pieces(&[&[0x00][..], &nal].concat());
+        if let [whole] = pieces.as_slice() {
+            coded.push(([&[0x1c, 0xc0][..], &whole[1..]].concat(), 0, false, 0));
+        } else {
+            coded.extend(pieces.into_iter().map(|piece| (piece, 0, false, 0)));
+        }
+    }
+    let seen = run(&mut h264(), &coded);
+    assert_eq!(seen.bytes(), [units(std::slice::from_ref(&picture))]);
     // One unit in pieces, whose header is the first one's.
     let pieces = habits.pieces(&stream[4..]);
     let in_pieces = pieces.into_iter().map(|piece| (piece, 0, false, 0));
