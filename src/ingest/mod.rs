@@ -12,7 +12,7 @@
 //!
 //! Limitations, each with a line in the log when it is met: H.264 streams that
 //! only have recovery points (intra refresh) and never a key frame are not
-//! stored; G.711 and all audio but AAC is left out.
+//! stored; sound in other codings than AAC, G.711 and L16 is left out.
 
 mod camera;
 mod child;

@@ -6,6 +6,7 @@
 use crate::media::{AuFlags, AuMeta, Codec, Track, TrackParams, nal, pcm, reorder};
 use crate::ring::{Pushed, RingWriter};
 
+use super::depacketize::ReceivedFrame;
 use super::gop::StreamWatch;
 use super::timeline::{MediaPlace, Timeline};
 
@@ -26,18 +27,6 @@ impl Sink for RingWriter {
     fn push(&mut self, meta: &AuMeta, data: &[u8]) -> Pushed {
         RingWriter::push(self, meta, data)
     }
-}
-
-/// A frame as it came out of the network.
-#[derive(Clone, Copy, Debug)]
-pub struct ReceivedFrame<'a> {
-    /// In the track's ticks, already extended beyond 32 bits.
-    pub pts: i64,
-    /// `CLOCK_MONOTONIC` when its last packet was read.
-    pub arrival_mono_ns: u64,
-    /// RTP packets of this track lost directly before it.
-    pub lost_packets: u32,
-    pub data: &'a [u8],
 }
 
 /// What became of a frame.

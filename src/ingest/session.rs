@@ -19,10 +19,10 @@ use crate::config::{Camera, Transport};
 use crate::media::{Codec, Track, TrackParams};
 
 use super::depacketize::{
-    AacForm, Depacketized, Depacketizer, PacketFault, PacketFaults, RtpPacket,
+    AacForm, Depacketized, Depacketizer, PacketFault, PacketFaults, ReceivedFrame, RtpPacket,
 };
 use super::error_text;
-use super::normalizer::{FrameOutcome, Normalizer, ReceivedFrame, Sink};
+use super::normalizer::{FrameOutcome, Normalizer, Sink};
 use super::sentence::{CaptureSentence, RtspStep};
 use super::settings::POLITE;
 use super::tracks;

@@ -130,16 +130,18 @@ impl RingWriter {
         self.mapping.words()[layout::EPOCH].store(u64::from(epoch), Relaxed);
     }
 
-    /// Makes `params` known and returns their generation; the same parameters
-    /// as the newest of their track give the same generation again.
+    /// Makes `params` known and returns their generation; parameters that are in
+    /// the table already give the same generation again.
     ///
     /// The table holds 32 generations. A generation leaves it only when no AU
     /// held names it and its track has a newer one, as long as that is possible.
     pub fn set_params(&mut self, params: &TrackParams) -> u32 {
-        if let Some(newest) = self.newest_of(params.track())
-            && newest.params.as_ref() == Some(params)
-        {
-            return newest.generation;
+        // A camera that sends two kinds by turns needs two, not one for each turn.
+        let head = self.cursor.head;
+        let mut slots = self.table.iter_mut();
+        if let Some(known) = slots.find(|slot| slot.params.as_ref() == Some(params)) {
+            known.named_until = head;
+            return known.generation;
         }
         self.newest_generation += 1;
         let generation = self.newest_generation;

@@ -5,9 +5,8 @@
 use crate::media::bits::Bits;
 use crate::media::{TrackParams, params_from_asc};
 
-use super::super::normalizer::ReceivedFrame;
 use super::fault::{PacketFault, PacketFaults};
-use super::{Depacketized, RtpPacket};
+use super::packet::{Depacketized, ReceivedFrame, RtpPacket};
 
 /// Longer than a frame of any camera: eight channels at the highest rate.
 const LONGEST: usize = 8 * 768 * 2;

@@ -13,8 +13,8 @@ use crate::media::bits::Bits;
 use crate::media::nal::without_emulation_prevention;
 
 use super::fault::PacketFault;
-use super::pictures::{Coding, HEAD, NalRole, Part, PictureId, SliceHead};
 use super::sets::{ParameterSets, SetId, SetKind};
+use super::units::{HEAD, NalRole, Part, PictureId, SliceHead, VideoCoding};
 
 /// Ids are below these.
 const MOST_PPS: u32 = 256;
@@ -35,7 +35,7 @@ pub(super) struct H264 {
     forms: BTreeMap<u32, SliceForm>,
 }
 
-impl Coding for H264 {
+impl VideoCoding for H264 {
     const H265: bool = false;
     const HEADER: usize = 1;
 

@@ -7,8 +7,8 @@ use crate::media::bits::Bits;
 
 use super::fault::PacketFault;
 use super::h264::{aggregate, base64_list, behind_code, of_set, read, starts_with_code};
-use super::pictures::{Coding, NalRole, Part, SliceHead};
 use super::sets::{ParameterSets, SetId, SetKind};
+use super::units::{NalRole, Part, SliceHead, VideoCoding};
 
 /// Ids are below these.
 const MOST_PPS: u32 = 64;
@@ -32,7 +32,7 @@ impl H265 {
     }
 }
 
-impl Coding for H265 {
+impl VideoCoding for H265 {
     const H265: bool = true;
     const HEADER: usize = 2;
 

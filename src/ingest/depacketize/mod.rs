@@ -12,40 +12,16 @@ mod fault;
 mod h264;
 mod h265;
 mod marker;
+mod packet;
 mod pictures;
 mod sets;
+mod units;
 
 use crate::media::{Codec, TrackParams};
 
-use super::normalizer::ReceivedFrame;
-
 pub use aac::AacForm;
 pub use fault::{PacketFault, PacketFaults};
-
-/// A packet of one track, in the order in which it was sent.
-#[derive(Clone, Copy, Debug)]
-pub struct RtpPacket<'a> {
-    pub payload: &'a [u8],
-    /// In the track's ticks, extended beyond 32 bits.
-    pub pts: i64,
-    pub mark: bool,
-    /// Packets of the track that are missing directly before it.
-    pub lost_packets: u32,
-    /// `CLOCK_MONOTONIC` when it was read.
-    pub arrival_mono_ns: u64,
-}
-
-/// What comes out.
-#[derive(Debug)]
-pub enum Depacketized<'a> {
-    /// What the frames that follow need.
-    Params(TrackParams),
-    Frame(ReceivedFrame<'a>),
-    /// A picture that is whole by its marker, which cannot be believed yet: it comes with the next picture.
-    Awaited {
-        arrival_mono_ns: u64,
-    },
-}
+pub use packet::{Depacketized, ReceivedFrame, RtpPacket};
 
 /// One track's.
 #[derive(Debug)]
@@ -56,8 +32,8 @@ pub struct Depacketizer {
 
 #[derive(Debug)]
 enum OfTrack {
-    H264(Box<pictures::Pictures<h264::H264>>),
-    H265(Box<pictures::Pictures<h265::H265>>),
+    H264(Box<pictures::PictureAssembly<h264::H264>>),
+    H265(Box<pictures::PictureAssembly<h265::H265>>),
     Aac(aac::Frames),
     /// A packet is a frame.
     Plain,
@@ -70,14 +46,14 @@ impl Depacketizer {
         let track = match codec {
             Codec::H265 => {
                 let h265 = h265::H265::new(fmtp);
-                OfTrack::H265(Box::new(pictures::Pictures::new(
+                OfTrack::H265(Box::new(pictures::PictureAssembly::new(
                     h265,
                     fmtp,
                     most_bytes,
                     &mut faults,
                 )))
             }
-            _ => OfTrack::H264(Box::new(pictures::Pictures::new(
+            _ => OfTrack::H264(Box::new(pictures::PictureAssembly::new(
                 h264::H264::default(),
                 fmtp,
                 most_bytes,

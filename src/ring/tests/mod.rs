@@ -313,6 +313,29 @@ fn a_generation_stays_as_long_as_its_track_or_an_au_held_needs_it() {
 }
 
 #[test]
+fn parameters_that_come_by_turns_stay_known_however_often_they_turn() {
+    let dir = folder();
+    let (mut writer, _) = RingWriter::open(&spec(dir.path(), 4096, 200)).unwrap();
+    let reader = RingReader::open(dir.path(), &court()).unwrap();
+    for n in 0..400 {
+        let kind = [b"one".as_slice(), b"two"][usize::try_from(n % 2).unwrap()];
+        let generation = writer.set_params(&video(kind));
+        writer.push(
+            &AuMeta {
+                generation,
+                ..meta(n)
+            },
+            b"",
+        );
+        for pos in reader.oldest()..reader.head() {
+            let meta = reader.meta(pos).unwrap();
+            assert!(reader.params(meta.generation).is_ok(), "{n}: {pos}");
+        }
+    }
+    assert_eq!(writer.set_params(&audio()), 3);
+}
+
+#[test]
 fn parameters_too_long_for_the_table_cost_only_themselves() {
     let dir = folder();
     let (mut writer, _) = RingWriter::open(&spec(dir.path(), 4096, 16)).unwrap();
