@@ -41,7 +41,7 @@ pub(crate) enum ApiPort {
 pub(crate) enum CameraReaders {
     /// Processes of this program, whose file that is: they harm at most themselves.
     Processes(PathBuf),
-    /// Threads of this process: for tests, whose program is another.
+    /// Threads of this process: for tests, whose program is another, and under an emulator.
     Threads,
 }
 

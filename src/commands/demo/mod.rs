@@ -52,6 +52,9 @@ pub struct Args {
     /// With --exit: how long to wait before the press
     #[arg(long, value_name = "TIME", default_value = "12s", value_parser = parse::duration, requires = "exit")]
     press_after: Duration,
+    /// Read the camera in this process: for an emulator of programs, which cannot start itself anew
+    #[arg(long, hide = true)]
+    one_process: bool,
 }
 
 impl Args {
@@ -84,7 +87,11 @@ fn try_demo(args: &Args) -> Result<ExitCode, DemoError> {
     // What encodes here; or why nothing does, and the line to type.
     let marking = maker().describe(&stopper.stop);
     let config = config::config(&storage.path, &ring.path, &camera, marking.is_ok())?;
-    let service = Service::start(&config, ApiPort::OrAnother, CameraReaders::ours(), &stopper)?;
+    let readers = match args.one_process {
+        true => CameraReaders::Threads,
+        false => CameraReaders::ours(),
+    };
+    let service = Service::start(&config, ApiPort::OrAnother, readers, &stopper)?;
     introduce(&config, &service, args);
     if let Err(why) = marking {
         say(format!(
