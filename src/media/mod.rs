@@ -11,6 +11,7 @@ pub mod pcm;
 mod pcm_line;
 pub mod records;
 pub mod reorder;
+pub mod slice;
 pub mod sps;
 mod types;
 

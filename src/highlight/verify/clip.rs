@@ -13,8 +13,14 @@ use super::checker::StorageChecker;
 use crate::base::hex;
 use crate::base::quantity::ToFloat;
 use crate::highlight::sidecar::{Meta, Sidecar, Status};
+<<<<<<< HEAD
 use crate::media::{Codec, TICKS_90K, Track, flac, nal};
 use crate::mp4::{self, Inspected};
+=======
+use crate::media::slice::{MissingSet, SetsInForce};
+use crate::media::{Codec, TICKS_90K, Track, nal};
+use crate::mp4::{self, Inspected, InspectedTrack};
+>>>>>>> 7e78a32 (Verify: slices of a clip name parameter sets that a decoder has (work in progress))
 
 impl StorageChecker {
     /// A clip and what its sidecar says of it.
@@ -115,16 +121,15 @@ fn read_clip(path: &Path) -> io::Result<ReadClip> {
     })
 }
 
-/// Looks into the samples: decoding of the picture starts at a key frame, and every
-/// sample of it is made of whole NAL units; sound in FLAC decodes.
+/// Looks into the samples: decoding of the picture starts at a key frame, and every sample of
+/// it is made of whole NAL units whose slices name parameter sets that a decoder has by then;
+/// sound in FLAC decodes.
 fn samples<R: Read + Seek>(file: &mut R, inspected: &Inspected) -> io::Result<Option<String>> {
     let mut bytes = Vec::new();
     for track in &inspected.tracks {
+        let mut sets = Sets::default();
         for (i, sample) in track.samples.iter().enumerate() {
-            let codec = track
-                .entries
-                .get(usize::try_from(sample.entry).unwrap_or(usize::MAX))
-                .map_or(Codec::H264, |entry| entry.codec);
+            let codec = sets.enter(track, sample.entry);
             if codec == Codec::Aac {
                 break;
             }
@@ -150,9 +155,55 @@ fn samples<R: Read + Seek>(file: &mut R, inspected: &Inspected) -> io::Result<Op
                     i + 1
                 )));
             }
+            sets.count(i + 1, &bytes);
+        }
+        if let Some(what) = sets.undecodable() {
+            return Ok(Some(what));
         }
     }
     Ok(None)
+}
+
+/// What a decoder of the clip was given so far, and what it would have lacked.
+#[derive(Default)]
+struct Sets {
+    entry: Option<u32>,
+    codec: Option<Codec>,
+    given: SetsInForce,
+    pictures: usize,
+    lacking: usize,
+    /// Number of the first picture that cannot be decoded.
+    first: Option<(usize, MissingSet)>,
+}
+
+impl Sets {
+    /// A sample of this entry is next: another entry brings its own sets.
+    fn enter(&mut self, track: &InspectedTrack, entry: u32) -> Codec {
+        if self.entry.replace(entry) != Some(entry) {
+            let entry = usize::try_from(entry).unwrap_or(usize::MAX);
+            let params = track.entries.get(entry);
+            self.codec = params.map(|params| params.codec);
+            self.given = params.map(SetsInForce::of).unwrap_or_default();
+        }
+        self.codec.unwrap_or(Codec::H264)
+    }
+
+    fn count(&mut self, number: usize, picture: &[u8]) {
+        self.pictures += 1;
+        let codec = self.codec.unwrap_or(Codec::H264);
+        if let Some(missing) = self.given.decode(codec, picture) {
+            self.lacking += 1;
+            self.first.get_or_insert((number, missing));
+        }
+    }
+
+    fn undecodable(&self) -> Option<String> {
+        let (number, missing) = self.first?;
+        let (lacking, pictures) = (self.lacking, self.pictures);
+        Some(format!(
+            "{lacking} of its {pictures} pictures cannot be decoded: picture {number} needs {missing}"
+        ))
+    }
 }
 
 fn against_meta(clip: &Inspected, meta: &Meta) -> Option<String> {
