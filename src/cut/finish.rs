@@ -330,6 +330,10 @@ fn notes(plan: &Plan, shape: &Shape, sizes: &[(u16, u16)]) -> Vec<Sentence> {
         Certainty::Uncertain => notes.push(CutNote::ClockUncertain {}),
         Certainty::Extrapolated => notes.push(CutNote::ClockExtrapolated {}),
     }
+    let mended = shape.shown.iter().filter(|p| p.au.flags.retimed).count();
+    if mended > 0 {
+        notes.push(CutNote::TimesMended { pictures: mended });
+    }
     let early_ms = Tenths::of_90k(plan.end_90k - shape.span.end_90k);
     notes.extend(match shape.ended {
         Ended::Complete => None,

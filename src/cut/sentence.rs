@@ -36,6 +36,8 @@ crate::sentences! {
             "the camera had sent less than 2 s before the press: its clock is known less exactly",
         ClockExtrapolated {} = "clip_clock_extrapolated":
             "the camera sent nothing around the press: its clock was carried over the hole",
+        TimesMended { pictures: usize } = "clip_times_mended":
+            "the camera's clock stepped back: {pictures} pictures are shown at times that were made even",
         EndsWithCamera { early_ms: Tenths } = "clip_ends_with_camera":
             "the clip ends {early_ms} early: the camera sent no more pictures",
         EndsWithParameters { early_ms: Tenths } = "clip_ends_with_parameters":

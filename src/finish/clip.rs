@@ -92,6 +92,14 @@ impl Clip {
         frame.copied().unwrap_or(0)
     }
 
+    /// How long most frames stand: the median.
+    pub fn usual_90k(&self) -> u64 {
+        let steps = self.frames_90k.windows(2).map(|pair| pair[1] - pair[0]);
+        let mut steps: Vec<u64> = steps.collect();
+        steps.sort_unstable();
+        steps.get(steps.len() / 2).copied().unwrap_or(0)
+    }
+
     /// How long the frame stands that stands longest.
     pub fn longest_90k(&self) -> u64 {
         let ends = self.frames_90k.iter().skip(1).copied();

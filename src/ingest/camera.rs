@@ -1,6 +1,6 @@
 //! One camera's task: connect, stream, notice that nothing comes, connect again.
 //!
-//! Not here: RTSP (`session`), what becomes of frames (`normalizer`).
+//! Not here: RTSP (`session`), what becomes of frames (`normalizer`), how long is waited for them (`stall`).
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
@@ -26,6 +26,7 @@ use super::reconnect::{ConnectionEnd, ReconnectPolicy};
 use super::sentence::CaptureSentence;
 use super::session::{Playing, StartTimes, StreamItem};
 use super::settings::{Limits, Settings};
+use super::stall::{Patience, StallWatch};
 use super::state::{CameraShared, ConnectionPhase, Words};
 
 /// Until the next try where even the telling of a fault is faulty.
@@ -39,6 +40,7 @@ pub(super) struct Task {
     writer: RingWriter,
     room: RingCapacity,
     reconnect: ReconnectPolicy,
+    patience: Patience,
     limits: Limits,
     clock: Arc<dyn Clock>,
     shared: Arc<CameraShared>,
@@ -90,6 +92,7 @@ impl Task {
             writer,
             room: RingCapacity::of(&settings.ring, settings.window_ms),
             reconnect: ReconnectPolicy::new(settings.reconnect),
+            patience: Patience::new(limits.stall),
             limits,
             clock,
             shared,
@@ -132,8 +135,14 @@ impl Task {
         )
         .await;
         let (reason, streamed_ms) = match connected {
-            Ok(playing) => self.stream(playing).await,
-            Err(reason) => (reason, None),
+            Ok(playing) => {
+                self.patience.answered(self.clock.mono_ns());
+                self.stream(playing).await
+            }
+            Err(reason) => {
+                self.patience.unanswered();
+                (reason, None)
+            }
         };
         self.shared.bitrate_bps.store(0, Relaxed);
         let ended = match (reason.is_password(), streamed_ms) {
@@ -169,8 +178,9 @@ impl Task {
                 item = playing.next(&mut normalizer, &mut self.writer, &*self.clock, &self.config) => item,
                 _ = tick.tick() => {
                     let now = self.clock.mono_ns();
-                    if let Some(reason) = stall.stalled(now, self.limits.stall) {
-                        break reason;
+                    if let Some(silent) = stall.stalled(now, &mut self.patience) {
+                        let silent_s = silent.as_secs().max(1);
+                        break CaptureSentence::Stalled { silent_s };
                     }
                     self.tell_of_faults(&playing.faults(), now);
                     self.look(&normalizer, &mut stall, now);
@@ -180,7 +190,9 @@ impl Task {
             match item {
                 Ok(item) => {
                     self.count(&item);
-                    stall.felt(&item);
+                    if item.track == Some(Track::Video) {
+                        stall.picture(item.arrival_mono_ns, &mut self.patience);
+                    }
                     if normalizer.begun() && stall.begun_mono_ns.is_none() {
                         stall.begun_mono_ns = Some(item.arrival_mono_ns);
                         self.enter_streaming(&playing);
@@ -225,6 +237,7 @@ impl Task {
             .longest_gop_ms
             .store(watch.longest_gop_ms(), Relaxed);
         self.shared.epochs.store(normalizer.epoch(), Relaxed);
+        self.patience.gop(watch.longest_gop_ms());
         if !normalizer.begun() {
             self.look_for_a_key_frame(normalizer, stall, now_mono_ns);
         }
@@ -417,38 +430,6 @@ impl FaultsTold {
                 .iter()
                 .fold(0, |sum, (_, more)| sum.saturating_add(*more)),
             most: most.into(),
-        })
-    }
-}
-
-/// When something last came over one connection.
-struct StallWatch {
-    since_mono_ns: u64,
-    video_mono_ns: u64,
-    begun_mono_ns: Option<u64>,
-    complained: bool,
-}
-
-impl StallWatch {
-    fn new(now_mono_ns: u64) -> StallWatch {
-        StallWatch {
-            since_mono_ns: now_mono_ns,
-            video_mono_ns: now_mono_ns,
-            begun_mono_ns: None,
-            complained: false,
-        }
-    }
-
-    fn felt(&mut self, item: &StreamItem) {
-        if item.track == Some(Track::Video) {
-            self.video_mono_ns = item.arrival_mono_ns;
-        }
-    }
-
-    fn stalled(&self, now_mono_ns: u64, limit: Duration) -> Option<CaptureSentence> {
-        let silent_ns = now_mono_ns.saturating_sub(self.video_mono_ns);
-        (u128::from(silent_ns) >= limit.as_nanos()).then(|| CaptureSentence::Stalled {
-            silent_s: limit.as_secs().max(1),
         })
     }
 }

@@ -30,6 +30,7 @@ mod sdp;
 mod sentence;
 mod session;
 mod settings;
+mod stall;
 mod state;
 mod threads;
 mod timeline;

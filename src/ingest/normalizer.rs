@@ -167,6 +167,10 @@ impl Normalizer {
 
     pub fn video(&mut self, sink: &mut impl Sink, frame: &ReceivedFrame<'_>) -> FrameOutcome {
         let place = self.timeline.video(frame.pts, frame.arrival_mono_ns);
+        let frame = &ReceivedFrame {
+            pts: place.pts_90k,
+            ..*frame
+        };
         self.note(&place);
         self.lost_video = self.lost_video.saturating_add(frame.lost_packets);
         if frame.lost_packets > 0 {
@@ -192,6 +196,7 @@ impl Normalizer {
             rasl: kind.rasl,
             tainted: self.smear.reaches(kind.rasl),
             gap: false,
+            retimed: place.mended,
         };
         self.watch.video(frame.pts, key);
         let lost = std::mem::take(&mut self.lost_video);

@@ -1,7 +1,7 @@
 //! The retina adapter: one RTSP session, from the call to the next packet, and what comes of it.
 //!
 //! Not here: which of its streams are taken (`tracks`), how packets become access units (`depacketize`),
-//! what becomes of those (`normalizer`), when to call again (`reconnect`), stalls (`camera`).
+//! what becomes of those (`normalizer`), when to call again (`reconnect`), stalls (`stall`).
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -26,7 +26,7 @@ pub const POLITE: Duration = Duration::from_millis(300);
 pub struct Limits {
     /// From the call to the answer to PLAY.
     pub connect: Duration,
-    /// Without a picture.
+    /// Without a picture, at least; longer where the stream is known to be quiet (`stall`).
     pub stall: Duration,
     /// Between two looks at the above.
     pub tick: Duration,

@@ -4,13 +4,19 @@
 //! Not here: sockets, and the mapping of a press (`highlight`), which uses the
 //! same lower envelope but over what the ring holds.
 
+mod in_order;
+
 use crate::media::reorder::MAX_DEPTH;
 use crate::media::{Alignment, TICKS_90K, Track};
+
+use in_order::{InOrder, Placed};
 
 /// A timestamp may leap ahead of the clock by this much before its epoch ends.
 const STEP_AHEAD_NS: i64 = 1_000_000_000;
 /// Reordering by B-frames spans less than this, whatever the frame rate.
 const STEP_BACK_NS: i64 = 5_000_000_000;
+/// Where nothing is reordered, a clock that steps back by no more than this is at fault; by more, it was set.
+const FAULT_BACK_NS: i64 = 500_000_000;
 /// Audio is not reordered; some cameras jitter its timestamps.
 const AUDIO_STEP_BACK_NS: i64 = 250_000_000;
 /// Seconds that the lower envelope looks back.
@@ -34,12 +40,16 @@ pub struct MediaPlace {
     pub alignment: Alignment,
     /// The camera's clock was set, or this is the first AU: an epoch begins here.
     pub new_epoch: bool,
+    /// The camera's clock stepped back where it cannot: `pts_90k` is not what it said.
+    pub mended: bool,
 }
 
 /// The timeline of one connection.
 #[derive(Clone, Debug)]
 pub struct Timeline {
     video: Line,
+    /// Where the codec's parameters let no picture overtake another.
+    in_order: Option<InOrder>,
     audio: Line,
     begun: bool,
     /// Arrivals of the newest AUs of audio before which its clock was set.
@@ -58,6 +68,7 @@ impl Timeline {
                 0,
                 AUDIO_STEP_BACK_NS,
             ),
+            in_order: None,
             begun: false,
             audio_steps: [None; AUDIO_STEPS],
             audio_unusable: false,
@@ -67,6 +78,10 @@ impl Timeline {
     /// How many frames the codec's parameters let overtake one another.
     pub fn set_reorder(&mut self, frames: usize) {
         self.video.reorder = frames.min(MAX_DEPTH);
+        self.in_order = match (frames, self.in_order.take()) {
+            (0, known) => Some(known.unwrap_or_default()),
+            _ => None,
+        };
     }
 
     /// The instants at which both tracks start, by the answer to PLAY.
@@ -116,7 +131,14 @@ impl Timeline {
 
     /// Places a video AU.
     pub fn video(&mut self, pts: i64, arrival_mono_ns: u64) -> MediaPlace {
-        let stepped = self.video.advance(pts, arrival_mono_ns);
+        let (placed, set_back) = self.mend(pts, arrival_mono_ns);
+        let stepped = self
+            .video
+            .advance(placed.pts_90k, arrival_mono_ns, set_back);
+        if stepped && let Some(in_order) = &mut self.in_order {
+            in_order.begin_epoch();
+            in_order.place(placed.pts_90k, None);
+        }
         if stepped {
             self.audio.link = None;
             self.audio.info = None;
@@ -124,16 +146,33 @@ impl Timeline {
         let new_epoch = stepped || !self.begun;
         self.begun = true;
         MediaPlace {
-            pts_90k: pts,
+            pts_90k: placed.pts_90k,
             alignment: Alignment::Arrival,
             new_epoch,
+            mended: placed.mended,
         }
+    }
+
+    /// A time that may not step back, and whether the clock was set back instead.
+    fn mend(&mut self, pts: i64, arrival_mono_ns: u64) -> (Placed, bool) {
+        let believed = Placed {
+            pts_90k: pts,
+            mended: false,
+        };
+        let Some(in_order) = &mut self.in_order else {
+            return (believed, false);
+        };
+        if self.video.ns(in_order.back_90k(pts)) > FAULT_BACK_NS {
+            return (believed, true);
+        }
+        let latest_90k = self.video.latest_pts(arrival_mono_ns);
+        (in_order.place(pts, latest_90k), false)
     }
 
     /// Places an audio AU; `None` before the first video AU, and where the
     /// audio has become unusable.
     pub fn audio(&mut self, pts: i64, arrival_mono_ns: u64) -> Option<MediaPlace> {
-        let new_epoch = self.audio.advance(pts, arrival_mono_ns) && self.begun;
+        let new_epoch = self.audio.advance(pts, arrival_mono_ns, false) && self.begun;
         if new_epoch {
             self.audio_steps.rotate_left(1);
             let oldest = self.audio_steps[AUDIO_STEPS - 1].replace(arrival_mono_ns);
@@ -153,6 +192,7 @@ impl Timeline {
             pts_90k,
             alignment,
             new_epoch,
+            mended: false,
         })
     }
 
@@ -232,15 +272,24 @@ impl Line {
         clamp(i128::from(pts) * 1_000_000_000 / i128::from(self.rate))
     }
 
-    /// Takes the next AU in decoding order; true if the clock was set before it.
-    fn advance(&mut self, pts: i64, arrival_mono_ns: u64) -> bool {
+    /// The latest presentation of what arrives now that is not less delayed than all before.
+    fn latest_pts(&self, arrival_mono_ns: u64) -> Option<i64> {
+        let arrival_ns = i64::try_from(arrival_mono_ns).unwrap_or(i64::MAX);
+        let floor_ns = self.envelope.floor()?;
+        Some(ticks(arrival_ns.saturating_sub(floor_ns), self.rate))
+    }
+
+    /// Takes the next AU in decoding order; true if the clock was set before it, as where it is
+    /// known to be `set_back`.
+    fn advance(&mut self, pts: i64, arrival_mono_ns: u64, set_back: bool) -> bool {
         let arrival_ns = i64::try_from(arrival_mono_ns).unwrap_or(i64::MAX);
         let lag_ns = arrival_ns.saturating_sub(self.ns(pts));
         let ahead = self
             .envelope
             .floor()
             .is_some_and(|floor| lag_ns < floor.saturating_sub(STEP_AHEAD_NS));
-        let back = self.latest.max().is_some_and(|max| {
+        let back = set_back
+            || self.latest.max().is_some_and(|max| {
             self.ns(max.saturating_sub(pts)) > self.step_back_ns
                 // For audio the time alone decides: its jitter is no reordering.
                 || (self.reorder > 0 && self.latest.newer_than(pts) > self.reorder)

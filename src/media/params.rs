@@ -49,6 +49,23 @@ pub fn picture(codec: Codec, body: &[u8]) -> Result<CodedPicture, ParamsError> {
     }
 }
 
+/// What each SPS in the body of `avcC` or `hvcC` says of the picture.
+pub fn pictures(codec: Codec, body: &[u8]) -> Result<Vec<CodedPicture>, ParamsError> {
+    match codec {
+        Codec::H265 => {
+            let hvcc: Hvcc = record("hvcC", body)?;
+            let sets = hvcc.arrays.iter().filter(|a| a.nal_unit_type == H265_SPS);
+            let sets = sets.flat_map(|array| &array.nalus);
+            sets.map(|nal| sps::h265(nal)).collect()
+        }
+        _ => {
+            let avcc: Avcc = record("avcC", body)?;
+            let sets = avcc.sequence_parameter_sets.iter();
+            sets.map(|nal| sps::h264(nal)).collect()
+        }
+    }
+}
+
 fn video(codec: Codec, body: &[u8], picture: &CodedPicture) -> TrackParams {
     TrackParams {
         codec,

@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 
+use super::params;
 use super::types::{Codec, TICKS_90K, TrackParams};
 
 /// No decoder holds back more pictures than this (H.264 and H.265 alike).
@@ -72,9 +73,13 @@ pub fn lead(shown: &[i64], decoded: &[i64]) -> i64 {
     ahead.max().unwrap_or(0).max(0)
 }
 
-/// The most frames that may overtake one in decoding order: what the level
-/// lets a decoder keep of pictures of this size.
+/// The most frames that may overtake one in decoding order: none where every SPS says so, else
+/// what the level lets a decoder keep of pictures of this size.
 pub fn depth_allowed(params: &TrackParams) -> usize {
+    let said = params::pictures(params.codec, &params.config).unwrap_or_default();
+    if !said.is_empty() && said.iter().all(|picture| picture.reorder == Some(0)) {
+        return 0;
+    }
     match (params.codec, params.config.as_slice()) {
         (Codec::H264, &[_, profile, compatibility, level, ..]) => {
             // Baseline, and the constrained ones, have no B-frames.

@@ -4,7 +4,7 @@
 //! Total: any bytes give facts or an error.
 //! Not here: the records that carry parameter sets (`params`).
 
-use h264_reader::nal::sps::SeqParameterSet;
+use h264_reader::nal::sps::{PicOrderCntType, SeqParameterSet};
 use h264_reader::rbsp::{BitReader, decode_nal};
 
 use super::bits::Bits;
@@ -52,10 +52,31 @@ pub fn h264(nal: &[u8]) -> Result<CodedPicture, ParamsError> {
         pixel_aspect: aspect.unwrap_or((1, 1)),
         // A tick is a field.
         fps: timing.and_then(|t| rate(t.time_scale, t.num_units_in_tick, 2.0)),
-        reorder: order.map(|order| order.max_num_reorder_frames),
+        reorder: match order {
+            _ if shows_as_it_decodes(&sps) => Some(0),
+            Some(order) => Some(order.max_num_reorder_frames),
+            None => in_order_by_profile(&sps).then_some(0),
+        },
         full_range: signal.is_some_and(|signal| signal.video_full_range_flag),
         matrix: colours.map(|colours| colours.matrix_coefficients),
     })
+}
+
+/// Its pictures are counted in the order of decoding.
+fn shows_as_it_decodes(sps: &SeqParameterSet) -> bool {
+    matches!(sps.pic_order_cnt, PicOrderCntType::TypeTwo)
+}
+
+/// Profiles without B-frames, or without any frame that refers to another; where the SPS does
+/// not say it itself (E.2.1 of H.264, `max_num_reorder_frames`).
+fn in_order_by_profile(sps: &SeqParameterSet) -> bool {
+    const BASELINE: u8 = 66;
+    let flags = sps.constraint_flags;
+    match u8::from(sps.profile_idc) {
+        BASELINE => true,
+        44 | 86 | 100 | 110 | 122 | 244 => flags.flag3(),
+        _ => false,
+    }
 }
 
 fn in_pixels(size: u32) -> Result<u16, ParamsError> {

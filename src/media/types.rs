@@ -104,6 +104,9 @@ pub struct AuFlags {
     /// No access unit at all but a hole: the camera's AU of `dropped_bytes`
     /// was too large for the ring. It has no bytes.
     pub gap: bool,
+    /// The camera's clock stepped back here, which its stream does not allow: its times are ours.
+    #[serde(default)]
+    pub retimed: bool,
 }
 
 /// An access unit without its bytes: an entry of the ring's index.

@@ -233,6 +233,7 @@ fn any_au() -> impl Strategy<Value = AuMeta> {
                     rasl,
                     tainted,
                     gap,
+                    retimed: false,
                 },
                 generation,
                 epoch,

@@ -38,6 +38,11 @@ impl Storage {
     }
 
     fn with_a_highlight_of(ring: &Ring) -> Storage {
+        Storage::of_pictures(ring, &|_| 0x80)
+    }
+
+    /// `second`: names the parameter set of the picture with this many before it (0x80: it names PPS 0, 0x40: PPS 1).
+    fn of_pictures(ring: &Ring, second: &dyn Fn(usize) -> u8) -> Storage {
         let press = a_press();
         let plan = plan(&ring.at(AT), &window(AT, 3_000, 1_000)).unwrap();
         let storage = Storage {
@@ -57,7 +62,7 @@ impl Storage {
         fs::create_dir_all(storage.folder()).unwrap();
         fs::create_dir_all(storage.path().join("tmp")).unwrap();
         storage.journal().retire(&storage.press.id);
-        storage.commit(ring, &export(ring, &plan, Feed::AtOnce, false));
+        storage.commit(ring, &export(ring, &plan, Feed::AtOnce, false), second);
         storage
     }
 
@@ -103,9 +108,10 @@ impl Storage {
     }
 
     /// Writes the clip and its sidecar.
-    fn commit(&self, ring: &Ring, exported: &Exported) {
+    fn commit(&self, ring: &Ring, exported: &Exported, second: &dyn Fn(usize) -> u8) {
         let finished = exported.finished.as_ref().unwrap();
         let mut data = Vec::new();
+        let mut pictures = 0;
         for (offset, pos) in &exported.placed {
             assert_eq!(*offset, data.len() as u64);
             let au = ring.stored(*pos).au;
@@ -115,7 +121,14 @@ impl Storage {
             } else {
                 0x41
             };
-            data.resize(data.len() + au.len as usize - 4, kind);
+            // First macroblock, kind of slice, PPS.
+            let end = data.len() + au.len as usize - 4;
+            match au.track {
+                Track::Video => data.extend([kind, 0x88, second(pictures)]),
+                Track::Audio => {}
+            }
+            pictures += usize::from(au.track == Track::Video);
+            data.resize(end, kind);
         }
         data.extend(&finished.sound);
         data.truncate(usize::try_from(finished.data_len).unwrap());
@@ -191,6 +204,17 @@ fn a_storage_in_order_has_no_fault() {
             "{report:?}"
         );
     }
+}
+
+#[test]
+fn a_clip_whose_pictures_name_parameter_sets_that_it_does_not_hold_is_found() {
+    let ring = film(&Spec::default());
+    // Every fourth picture that is no key frame names PPS 1.
+    let storage = Storage::of_pictures(&ring, &|n| if n % 4 == 3 { 0x40 } else { 0x80 });
+    let fault = storage.fault();
+    assert!(fault.starts_with("court1.mp4: "), "{fault}");
+    let what = "pictures cannot be decoded: picture 4 needs picture parameter set 1, which is missing";
+    assert!(fault.ends_with(what), "{fault}");
 }
 
 #[test]
@@ -413,7 +437,7 @@ fn a_clip_cut_short_by_a_stop_is_in_order_too() {
     for ms in [10, 500, 1234] {
         let mut exporter = Exporter::new(&ring, &plan, false);
         exporter.read_until(AT + ms * 1_000_000);
-        storage.commit(&ring, &exporter.finish(Ended::Stopped));
+        storage.commit(&ring, &exporter.finish(Ended::Stopped), &|_| 0x80);
         let report = storage.verify();
         assert!(report.faults.is_empty(), "{report:?}");
     }

@@ -343,6 +343,44 @@ fn after(storage: &Storage, happened: impl Fn(&mut Vec<Au>)) {
     source::write(storage.clip.clone(), 20_000, &data, &index);
 }
 
+/// A camera whose clock stumbles, in a clip that was cut before such clocks were mended.
+#[test]
+fn a_clip_whose_clock_stumbles_is_marked_with_every_frame_in_order() {
+    type Stumble = (&'static str, fn(i64) -> i64);
+    let table: [Stumble; 6] = [
+        ("61 ms back", |n| n * 3_600 - if n == 90 { 5_490 } else { 0 }),
+        ("61 ms back for a second", |n| {
+            n * 3_600 - if (75..100).contains(&n) { 5_490 } else { 0 }
+        }),
+        ("swapped", |n| match n {
+            90 => 91 * 3_600,
+            91 => 90 * 3_600,
+            n => n * 3_600,
+        }),
+        ("equal", |n| if n == 90 { 89 * 3_600 } else { n * 3_600 }),
+        ("again and again", |n| n * 3_600 - if n % 5 == 2 { 5_490 } else { 0 }),
+        ("half a second back", |n| n * 3_600 - if n == 90 { 45_000 } else { 0 }),
+    ];
+    for (name, says) in table {
+        let storage = Storage::with(&source::make(recipe()), START, END);
+        after(&storage, |aus| {
+            for au in aus {
+                au.pts = says(number(au));
+            }
+        });
+        let finish = marked(&storage);
+        let finished = storage.finish(&maker(finish), &Stop::default());
+        match finished {
+            Ok(finished) => {
+                let shown = frames::read_frames(&finished.marked.unwrap().0);
+                println!("{name}: {:?} {:?}", shown.len(), finished.notes);
+            }
+            Err(e) => println!("{name}: {e}"),
+        }
+    }
+    panic!();
+}
+
 fn number(au: &Au) -> i64 {
     au.pts / TICKS_PER_FRAME
 }

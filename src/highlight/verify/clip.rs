@@ -13,14 +13,9 @@ use super::checker::StorageChecker;
 use crate::base::hex;
 use crate::base::quantity::ToFloat;
 use crate::highlight::sidecar::{Meta, Sidecar, Status};
-<<<<<<< HEAD
-use crate::media::{Codec, TICKS_90K, Track, flac, nal};
-use crate::mp4::{self, Inspected};
-=======
 use crate::media::slice::{MissingSet, SetsInForce};
-use crate::media::{Codec, TICKS_90K, Track, nal};
+use crate::media::{Codec, TICKS_90K, Track, flac, nal};
 use crate::mp4::{self, Inspected, InspectedTrack};
->>>>>>> 7e78a32 (Verify: slices of a clip name parameter sets that a decoder has (work in progress))
 
 impl StorageChecker {
     /// A clip and what its sidecar says of it.
