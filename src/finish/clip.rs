@@ -2,6 +2,7 @@
 //!
 //! Not here: reading the file (`mp4`), what is made of it (`plan`).
 
+use super::even;
 use super::place::Canvas;
 use crate::media::{Codec, Track, params};
 use crate::mp4::{Inspected, InspectedTrack};
@@ -39,6 +40,8 @@ pub struct Clip {
     pub bytes: u64,
     /// So many frames may be missing from what is made of it: they came damaged.
     pub doubtful: u64,
+    /// Their times do not rise in the order of decoding: FFmpeg may see them a little differently.
+    pub unordered: bool,
 }
 
 impl Clip {
@@ -78,6 +81,7 @@ impl Clip {
             duration_90k: inspected.duration_90k,
             bytes,
             doubtful,
+            unordered: !even::rises(video),
         })
     }
 

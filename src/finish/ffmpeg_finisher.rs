@@ -16,7 +16,7 @@ use super::pace::Pace;
 use super::place::{Canvas, SizedLogo};
 use super::plan::{self, Coder, Outputs, Quality};
 use super::run::{Bounds, RunError, no_room, run};
-use super::sentence::FinishingSentence;
+use super::sentence::{FinishingSentence, Seconds};
 use super::tools::{self, ToolError, Tools};
 use super::words;
 use crate::base::{Clock, Coded, RealClock, Sentence, Stop, lock};
@@ -211,9 +211,9 @@ impl FfmpegFinisher {
         progress: &dyn Fn(u16),
         stop: &Stop,
     ) -> Result<Finished, Failure> {
-        let (path, clip) = read_clip(&self.disk, job)?;
+        let (file, clip) = read_clip(&self.disk, job)?;
         let mut files = files(job, false, false);
-        let argv = plan::thumbnail(&path, &clip, &files.outputs.thumbnail, press_90k(job));
+        let argv = plan::thumbnail(&file.path, &clip, &files.outputs.thumbnail, press_90k(job));
         let bounds = Bounds {
             whole_ms: self.settings.limits.base_ms,
             ..self.bounds(job, &clip)
@@ -244,7 +244,7 @@ impl FfmpegFinisher {
         stop: &Stop,
     ) -> Result<Finished, Failure> {
         let finish = &self.settings.finish;
-        let (path, mut clip) = read_clip(&self.disk, job)?;
+        let (file, mut clip) = read_clip(&self.disk, job)?;
         let bounds = self.bounds(job, &clip);
         if let Some(why) = no_room(&bounds) {
             return Err(Failure::unavailable(FinishingSentence::DiskFull {
@@ -265,7 +265,7 @@ impl FfmpegFinisher {
         };
         let mut files = files(job, finish.marks(), finish.vertical);
         let argv = plan::finishing(
-            &path,
+            &file.path,
             &clip,
             &drawing.marks(),
             quality,
@@ -352,11 +352,11 @@ impl FfmpegFinisher {
     fn checked(&self, job: &Job<'_>, clip: &Clip, outputs: &Outputs) -> Result<Finished, Failure> {
         let whole = graph::canvas(clip);
         let mut finished = Finished::default();
-        let mut missing = 0;
+        let (mut missing, mut off_90k) = (0, 0);
         if let Some(path) = &outputs.marked {
             let video =
                 outcome::video(path, "marked video", clip, whole).map_err(Failure::failed)?;
-            missing = video.missing;
+            (missing, off_90k) = (video.missing, video.off_90k);
             let meta = self.meta(job, path, whole, &video)?;
             finished.marked = Some((path.clone(), meta));
         }
@@ -370,12 +370,18 @@ impl FfmpegFinisher {
             let video =
                 outcome::video(path, "vertical video", clip, tall).map_err(Failure::failed)?;
             missing = video.missing;
+            off_90k = off_90k.max(video.off_90k);
             self.synced(path)?;
             finished.vertical = Some(path.clone());
         }
         outcome::thumbnail(&outputs.thumbnail).map_err(Failure::failed)?;
         self.synced(&outputs.thumbnail)?;
         finished.thumbnail = Some(outputs.thumbnail.clone());
+        if off_90k > 0 {
+            let off_90k = Seconds(off_90k);
+            let note = FinishingSentence::FramesOff { off_90k };
+            finished.notes.push(note.to_string());
+        }
         if missing > 0 {
             finished.notes.push(format!(
                 "{missing} frames could not be decoded and are not in the marked video"

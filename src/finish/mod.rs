@@ -5,6 +5,7 @@
 //! Not here: which clip is next and what is kept of a failure (`queue`), where the result goes (`upload`).
 
 mod clip;
+mod even;
 mod ffmpeg_finisher;
 mod files;
 mod graph;

@@ -22,6 +22,8 @@ crate::sentences! {
         FileFailed { path: String, error: String } = "finish_file_failed": "{path}: {error}",
         Unreadable { error: String } = "finish_made_unreadable": "{error}",
         NoThumbnail { why: Sentence } = "finish_no_thumbnail": "no thumbnail: {why}",
+        FramesOff { off_90k: Seconds } = "finish_frames_off":
+            "the camera's clock stumbled: frames of the marked video are shown up to {off_90k} s off their times in the clip",
         FramesMissing { frames: u64 } = "finish_frames_missing":
             "{frames} frames could not be decoded and are not in the marked video",
     }

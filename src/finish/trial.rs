@@ -132,5 +132,6 @@ fn pattern(picture: Picture) -> Clip {
         duration_90k: TRIED_90K,
         bytes: 0,
         doubtful: 0,
+        unordered: false,
     }
 }

@@ -177,7 +177,11 @@ mod tests {
             (&[], 30),
             (&[20], 25),
         ] {
-            assert_eq!(given_up(&mut patience(), 0, pictures), wanted, "{pictures:?}");
+            assert_eq!(
+                given_up(&mut patience(), 0, pictures),
+                wanted,
+                "{pictures:?}"
+            );
         }
     }
 
@@ -213,7 +217,11 @@ mod tests {
         for (later_s, wanted) in [(3_500, 12 + 2), (3_700, 12 + 2), (9_000, 5 + 2)] {
             let mut patience = patience();
             given_up(&mut patience, 0, &[0, 4]);
-            assert_eq!(given_up(&mut patience, later_s, &[0, 1, 2]), wanted, "{later_s}");
+            assert_eq!(
+                given_up(&mut patience, later_s, &[0, 1, 2]),
+                wanted,
+                "{later_s}"
+            );
         }
     }
 

@@ -4,12 +4,9 @@
 //! Not here: sockets, and the mapping of a press (`highlight`), which uses the
 //! same lower envelope but over what the ring holds.
 
-mod in_order;
-
+use crate::media::in_order::{InOrder, Placed};
 use crate::media::reorder::MAX_DEPTH;
 use crate::media::{Alignment, TICKS_90K, Track};
-
-use in_order::{InOrder, Placed};
 
 /// A timestamp may leap ahead of the clock by this much before its epoch ends.
 const STEP_AHEAD_NS: i64 = 1_000_000_000;
@@ -290,10 +287,10 @@ impl Line {
             .is_some_and(|floor| lag_ns < floor.saturating_sub(STEP_AHEAD_NS));
         let back = set_back
             || self.latest.max().is_some_and(|max| {
-            self.ns(max.saturating_sub(pts)) > self.step_back_ns
+                self.ns(max.saturating_sub(pts)) > self.step_back_ns
                 // For audio the time alone decides: its jitter is no reordering.
                 || (self.reorder > 0 && self.latest.newer_than(pts) > self.reorder)
-        });
+            });
         if ahead || back {
             self.envelope = Envelope::default();
             self.latest = Latest::default();

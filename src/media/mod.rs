@@ -5,6 +5,7 @@
 pub mod bits;
 mod error;
 pub mod flac;
+pub mod in_order;
 pub mod nal;
 pub mod params;
 pub mod pcm;

@@ -34,8 +34,14 @@ pub struct SetsInForce {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MissingSet {
     Pps(u32),
-    Sps { pps: u32, sps: u32 },
-    Vps { sps: u32, vps: u32 },
+    Sps {
+        pps: u32,
+        sps: u32,
+    },
+    Vps {
+        sps: u32,
+        vps: u32,
+    },
     /// Its slice ends before it names one.
     Unnamed,
 }
@@ -146,6 +152,21 @@ impl SetsInForce {
         let there = codec == Codec::H264 || self.vps.contains_key(&vps);
         (!there).then_some(MissingSet::Vps { sps, vps })
     }
+}
+
+/// Whether a picture of H.264 refers to later ones (a B slice). Of H.265, whose SPS always says
+/// how it reorders, nothing is known here.
+pub fn has_b_slice(codec: Codec, au: &[u8]) -> bool {
+    const B: u32 = 1;
+    let slices = Nals::new(au).filter(|nal| matches!(role(codec, nal), Role::Slice));
+    let mut kinds = slices.map(|nal| {
+        id(nal, |bits| {
+            bits.skip(8)?;
+            bits.ue()?;
+            bits.ue()
+        })
+    });
+    codec != Codec::H264 || kinds.any(|kind| kind.is_none_or(|kind| kind % 5 == B))
 }
 
 const H264_SPS: u8 = 7;
@@ -306,6 +327,22 @@ mod tests {
         for head in [0x43, 0x44, 0x06, 0x14] {
             assert_eq!(sets.decode(Codec::H264, &au(&[vec![head, 0]])), None);
         }
+    }
+
+    #[test]
+    fn a_b_slice_is_told_by_its_kind() {
+        // P (0), B (1), I (2), and all of a picture P (5), B (6).
+        for (kind, b) in [
+            ("1", false),
+            ("010", true),
+            ("011", false),
+            ("00110", false),
+            ("00111", true),
+        ] {
+            let slice = nal(&[0x41], &format!("1 {kind} 1"));
+            assert_eq!(has_b_slice(Codec::H264, &au(&[slice])), b, "{kind}");
+        }
+        assert!(has_b_slice(Codec::H265, &[]));
     }
 
     #[test]

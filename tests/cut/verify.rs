@@ -213,7 +213,8 @@ fn a_clip_whose_pictures_name_parameter_sets_that_it_does_not_hold_is_found() {
     let storage = Storage::of_pictures(&ring, &|n| if n % 4 == 3 { 0x40 } else { 0x80 });
     let fault = storage.fault();
     assert!(fault.starts_with("court1.mp4: "), "{fault}");
-    let what = "pictures cannot be decoded: picture 4 needs picture parameter set 1, which is missing";
+    let what =
+        "pictures cannot be decoded: picture 4 needs picture parameter set 1, which is missing";
     assert!(fault.ends_with(what), "{fault}");
 }
 

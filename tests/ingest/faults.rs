@@ -248,6 +248,43 @@ fn lost_packets_are_counted_and_what_refers_to_them_is_tainted() {
     assert!(!broken.is_empty() && broken.iter().all(|pts| !stored.contains(pts)));
 }
 
+#[test]
+fn a_clock_that_steps_back_where_nothing_is_reordered_is_mended_in_the_same_epoch() {
+    let (kept, state, _) = after(CameraFault::TimestampJump { ticks_90k: -5_490 });
+    assert_eq!((state.connections, state.epochs), (1, 1));
+    let pictures = video(&kept);
+    let pts: Vec<i64> = pictures.iter().map(|u| u.meta.pts).collect();
+    assert!(pts.windows(2).all(|pair| pair[0] < pair[1]), "{pts:?}");
+    let mended: Vec<usize> = (0..pictures.len())
+        .filter(|i| pictures[*i].meta.flags.retimed)
+        .collect();
+    assert!((1..=10).contains(&mended.len()), "{mended:?}");
+    assert!(
+        mended.windows(2).all(|pair| pair[1] == pair[0] + 1),
+        "{mended:?}"
+    );
+}
+
+#[test]
+fn a_camera_that_is_quiet_now_and_then_is_given_up_once_and_then_known() {
+    // Longer than the 2 s after which a camera that was never quiet is given up.
+    let quiet = |frame| (When::Frame(frame), CameraFault::Stall { ms: Some(3_000) });
+    let bad = DemoCamera::start(Script {
+        faults: vec![quiet(30), quiet(240), quiet(420)],
+        ..Script::default()
+    })
+    .unwrap();
+    let watched = Watched::start(vec![camera("court1", bad.url())]);
+    wait_for("pictures behind the third quiet", || {
+        let log = bad.log();
+        let behind = log.iter().filter(|sent| sent.pts_90k > 560 * 3_000);
+        (behind.count() > 30).then_some(())
+    });
+    let state = watched.state("court1");
+    assert_eq!((state.connections, state.epochs), (2, 2), "{state:?}");
+    watched.end();
+}
+
 /// Every picture in the ring came whole, and one that is not tainted has all
 /// pictures of its GOP before it: what the camera's own log knows of it.
 fn assert_taint_is_right(pictures: &[&Unit], bad: &DemoCamera) {

@@ -6,7 +6,7 @@
 //! that picture. It is never later than the mapping lets it be: it makes no picture look less delayed
 //! than the least delayed one was, and so moves no cut.
 //!
-//! Not here: what is no fault but a clock that was set (`timeline`).
+//! Not here: what is no fault but a clock that was set (`ingest`), whether pictures are in order (`reorder`).
 
 /// Steps by which the usual one is judged.
 const STEPS: usize = 5;
@@ -17,7 +17,7 @@ const MOST_90K: i64 = 90_000;
 
 /// What became of a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Placed {
+pub struct Placed {
     pub pts_90k: i64,
     /// It is not what the camera said.
     pub mended: bool,
@@ -25,8 +25,10 @@ pub(super) struct Placed {
 
 /// Pictures in the order of both decoding and showing.
 #[derive(Clone, Debug, Default)]
-pub(super) struct InOrder {
+pub struct InOrder {
     last_90k: Option<i64>,
+    /// The last as the camera said it.
+    said_90k: i64,
     steps_90k: [i64; STEPS],
     next: usize,
     /// The clock has not yet caught up with what was made of it.
@@ -48,7 +50,7 @@ impl InOrder {
     /// The next picture. `latest_90k`: what the mapping allows, where it is known.
     pub fn place(&mut self, pts_90k: i64, latest_90k: Option<i64>) -> Placed {
         let Some(last) = self.last_90k else {
-            self.last_90k = Some(pts_90k);
+            (self.last_90k, self.said_90k) = (Some(pts_90k), pts_90k);
             return Placed {
                 pts_90k,
                 mended: false,
@@ -62,9 +64,8 @@ impl InOrder {
         self.mending = mended;
         let placed = if mended { smoothed } else { pts_90k };
         self.last_90k = Some(placed);
-        if !mended {
-            self.learn(placed.saturating_sub(last));
-        }
+        self.learn(pts_90k.saturating_sub(self.said_90k));
+        self.said_90k = pts_90k;
         Placed {
             pts_90k: placed,
             mended,
@@ -72,7 +73,7 @@ impl InOrder {
     }
 
     fn learn(&mut self, step_90k: i64) {
-        if step_90k > MOST_90K {
+        if !(1..=MOST_90K).contains(&step_90k) {
             return;
         }
         self.steps_90k[self.next % STEPS] = step_90k;
@@ -114,22 +115,27 @@ mod tests {
     fn a_clock_that_steps_back_swaps_or_repeats_is_mended_and_caught_up_with() {
         let table: [(&str, &[i64], &[i64]); 5] = [
             ("good", &[], &[]),
-            ("one picture 61 ms back", &[10 * F - 5_490], &[9 * F + 2_700]),
+            (
+                "one picture 61 ms back",
+                &[10 * F - 5_490],
+                &[9 * F + 2_700],
+            ),
             (
                 "two have each other's time",
                 &[11 * F, 10 * F],
-                &[11 * F, 11 * F + 2_700, 11 * F + 5_400, 11 * F + 8_100, 14 * F],
+                &[
+                    11 * F,
+                    11 * F + 2_700,
+                    11 * F + 5_400,
+                    11 * F + 8_100,
+                    14 * F,
+                ],
             ),
             ("two have the same time", &[9 * F], &[9 * F + 2_700]),
             (
                 "four back by a frame, then right again",
                 &[9 * F, 10 * F, 11 * F, 12 * F],
-                &[
-                    9 * F + 2_700,
-                    9 * F + 5_400,
-                    9 * F + 8_100,
-                    9 * F + 10_800,
-                ],
+                &[9 * F + 2_700, 9 * F + 5_400, 9 * F + 8_100, 9 * F + 10_800],
             ),
         ];
         for (name, odd, expected) in table {
@@ -146,7 +152,9 @@ mod tests {
     #[test]
     fn nothing_is_mended_beyond_what_the_mapping_allows() {
         let mut line = InOrder::default();
-        (0..10).for_each(|i| drop(line.place(i * F, None)));
+        for i in 0..10 {
+            line.place(i * F, None);
+        }
         assert_eq!(line.place(8 * F, Some(9 * F + 100)).pts_90k, 9 * F + 100);
         // Times rise, whatever else.
         assert_eq!(line.place(8 * F, Some(0)).pts_90k, 9 * F + 101);
