@@ -14,6 +14,8 @@ const STEPS: usize = 5;
 const FIRST_STEP_90K: i64 = 3_000;
 /// A wider step is a hole.
 const MOST_90K: i64 = 90_000;
+/// A mended time is made of no wider one, so that a clock that is all wrong is soon caught up with.
+const MOST_MADE_90K: i64 = 9_000;
 
 /// What became of a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub struct InOrder {
     next: usize,
     /// The clock has not yet caught up with what was made of it.
     mending: bool,
+    /// The last step went back, so that the next one is wider than usual.
+    stepped_back: bool,
 }
 
 impl InOrder {
@@ -73,7 +77,8 @@ impl InOrder {
     }
 
     fn learn(&mut self, step_90k: i64) {
-        if !(1..=MOST_90K).contains(&step_90k) {
+        let rebounds = std::mem::replace(&mut self.stepped_back, step_90k <= 0);
+        if rebounds || !(1..=MOST_90K).contains(&step_90k) {
             return;
         }
         self.steps_90k[self.next % STEPS] = step_90k;
@@ -89,6 +94,7 @@ impl InOrder {
             .get(known.len() / 2)
             .copied()
             .unwrap_or(FIRST_STEP_90K)
+            .min(MOST_MADE_90K)
     }
 }
 
