@@ -26,7 +26,7 @@ use super::reconnect::{ConnectionEnd, ReconnectPolicy};
 use super::sentence::CaptureSentence;
 use super::session::{Playing, StartTimes, StreamItem};
 use super::settings::{Limits, Settings};
-use super::stall::{Patience, StallWatch};
+use super::stall::{QuietPatience, StallWatch};
 use super::state::{CameraShared, ConnectionPhase, Words};
 
 /// Until the next try where even the telling of a fault is faulty.
@@ -40,7 +40,7 @@ pub(super) struct Task {
     writer: RingWriter,
     room: RingCapacity,
     reconnect: ReconnectPolicy,
-    patience: Patience,
+    patience: QuietPatience,
     limits: Limits,
     clock: Arc<dyn Clock>,
     shared: Arc<CameraShared>,
@@ -92,7 +92,7 @@ impl Task {
             writer,
             room: RingCapacity::of(&settings.ring, settings.window_ms),
             reconnect: ReconnectPolicy::new(settings.reconnect),
-            patience: Patience::new(limits.stall),
+            patience: QuietPatience::new(limits.stall),
             limits,
             clock,
             shared,

@@ -16,7 +16,7 @@ const KEPT_NS: u64 = 3_600_000_000_000;
 
 /// How quiet a camera can be, over all of its sessions.
 #[derive(Clone, Debug)]
-pub(super) struct Patience {
+pub(super) struct QuietPatience {
     least_ns: u64,
     /// Longest quiets of the running hour and of the one before, the former's beginning.
     quiet_ns: [u64; 2],
@@ -26,10 +26,10 @@ pub(super) struct Patience {
     gop_ns: Option<u64>,
 }
 
-impl Patience {
+impl QuietPatience {
     /// `least`: what is waited for a camera that was never quiet.
-    pub fn new(least: Duration) -> Patience {
-        Patience {
+    pub fn new(least: Duration) -> QuietPatience {
+        QuietPatience {
             least_ns: u64::try_from(least.as_nanos()).unwrap_or(u64::MAX),
             quiet_ns: [0; 2],
             since_ns: 0,
@@ -115,7 +115,7 @@ impl StallWatch {
     }
 
     /// A picture, or a part of one, came.
-    pub fn picture(&mut self, arrival_mono_ns: u64, patience: &mut Patience) {
+    pub fn picture(&mut self, arrival_mono_ns: u64, patience: &mut QuietPatience) {
         if self.pictures > 0 {
             let quiet_ns = arrival_mono_ns.saturating_sub(self.video_mono_ns);
             patience.quiet(quiet_ns, arrival_mono_ns);
@@ -125,7 +125,7 @@ impl StallWatch {
     }
 
     /// The session is to be given up: for so long no picture came.
-    pub fn stalled(&self, now_mono_ns: u64, patience: &mut Patience) -> Option<Duration> {
+    pub fn stalled(&self, now_mono_ns: u64, patience: &mut QuietPatience) -> Option<Duration> {
         let silent_ns = now_mono_ns.saturating_sub(self.video_mono_ns);
         let limit_ns = patience.limit_ns(self.begun_mono_ns.is_some(), now_mono_ns);
         if silent_ns < limit_ns {
@@ -144,13 +144,13 @@ mod tests {
 
     const S: u64 = 1_000_000_000;
 
-    fn patience() -> Patience {
-        Patience::new(Duration::from_secs(5))
+    fn patience() -> QuietPatience {
+        QuietPatience::new(Duration::from_secs(5))
     }
 
     /// After how many seconds a session is given up whose pictures come at these seconds, the
     /// first of them a key frame.
-    fn given_up(patience: &mut Patience, at_s: u64, pictures: &[u64]) -> u64 {
+    fn given_up(patience: &mut QuietPatience, at_s: u64, pictures: &[u64]) -> u64 {
         let mut watch = StallWatch::new(at_s * S);
         for second in at_s.. {
             if pictures.contains(&(second - at_s)) {
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn any_instants_give_an_answer() {
-        let mut patience = Patience::new(Duration::MAX);
+        let mut patience = QuietPatience::new(Duration::MAX);
         let mut watch = StallWatch::new(u64::MAX);
         watch.picture(0, &mut patience);
         watch.picture(u64::MAX, &mut patience);

@@ -4,7 +4,7 @@
 //! Not here: sockets, and the mapping of a press (`highlight`), which uses the
 //! same lower envelope but over what the ring holds.
 
-use crate::media::in_order::{InOrder, Placed};
+use crate::media::in_order::{InOrder, PlacedTime};
 use crate::media::reorder::MAX_DEPTH;
 use crate::media::{Alignment, TICKS_90K, Track};
 
@@ -151,8 +151,8 @@ impl Timeline {
     }
 
     /// A time that may not step back, and whether the clock was set back instead.
-    fn mend(&mut self, pts: i64, arrival_mono_ns: u64) -> (Placed, bool) {
-        let believed = Placed {
+    fn mend(&mut self, pts: i64, arrival_mono_ns: u64) -> (PlacedTime, bool) {
+        let believed = PlacedTime {
             pts_90k: pts,
             mended: false,
         };

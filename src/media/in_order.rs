@@ -19,7 +19,7 @@ const MOST_MADE_90K: i64 = 9_000;
 
 /// What became of a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Placed {
+pub struct PlacedTime {
     pub pts_90k: i64,
     /// It is not what the camera said.
     pub mended: bool,
@@ -52,10 +52,10 @@ impl InOrder {
     }
 
     /// The next picture. `latest_90k`: what the mapping allows, where it is known.
-    pub fn place(&mut self, pts_90k: i64, latest_90k: Option<i64>) -> Placed {
+    pub fn place(&mut self, pts_90k: i64, latest_90k: Option<i64>) -> PlacedTime {
         let Some(last) = self.last_90k else {
             (self.last_90k, self.said_90k) = (Some(pts_90k), pts_90k);
-            return Placed {
+            return PlacedTime {
                 pts_90k,
                 mended: false,
             };
@@ -70,7 +70,7 @@ impl InOrder {
         self.last_90k = Some(placed);
         self.learn(pts_90k.saturating_sub(self.said_90k));
         self.said_90k = pts_90k;
-        Placed {
+        PlacedTime {
             pts_90k: placed,
             mended,
         }
@@ -106,7 +106,7 @@ mod tests {
     const F: i64 = 3_600;
 
     /// Places 30 pictures of a camera that says these times of its pictures 10 and up.
-    fn said(odd: &[i64]) -> Vec<Placed> {
+    fn said(odd: &[i64]) -> Vec<PlacedTime> {
         let mut line = InOrder::default();
         (0..30i64)
             .map(|i| {
@@ -170,7 +170,7 @@ mod tests {
     fn uneven_times_that_rise_are_believed() {
         let mut line = InOrder::default();
         for pts in [0, 3_600, 3_601, 9_000, 9_100, 500_000, 500_001] {
-            let believed = Placed {
+            let believed = PlacedTime {
                 pts_90k: pts,
                 mended: false,
             };
