@@ -42,6 +42,8 @@ pub struct Clip {
     pub doubtful: u64,
     /// Their times do not rise in the order of decoding: FFmpeg may see them a little differently.
     pub unordered: bool,
+    /// The frames' own times are not believed: they are shown evenly, so far apart.
+    pub paced_90k: Option<u64>,
 }
 
 impl Clip {
@@ -82,6 +84,7 @@ impl Clip {
             bytes,
             doubtful,
             unordered: !even::rises(video),
+            paced_90k: None,
         })
     }
 
@@ -94,6 +97,12 @@ impl Clip {
         let behind = self.frames_90k.partition_point(|frame| *frame <= at_90k);
         let frame = self.frames_90k.get(behind.saturating_sub(1));
         frame.copied().unwrap_or(0)
+    }
+
+    /// From now on its frames are shown evenly.
+    pub fn pace(&mut self) {
+        let frames = u64::try_from(self.frames_90k.len()).unwrap_or(u64::MAX);
+        self.paced_90k = Some((self.duration_90k / frames.max(1)).max(1));
     }
 
     /// How long most frames stand: the median.

@@ -3,6 +3,7 @@
 //! Not here: what FFmpeg is told (`plan`), how it is run (`run`), what of its work is believed (`outcome`),
 //! what it would take (`trial`).
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 
@@ -16,7 +17,7 @@ use super::pace::Pace;
 use super::place::{Canvas, SizedLogo};
 use super::plan::{self, Coder, Outputs, Quality};
 use super::run::{Bounds, RunError, no_room, run};
-use super::sentence::{FinishingSentence, Seconds};
+use super::sentence::{FinishingSentence, OutcomeError, Seconds};
 use super::tools::{self, ToolError, Tools};
 use super::words;
 use crate::base::{Clock, Coded, RealClock, Sentence, Stop, lock};
@@ -264,26 +265,34 @@ impl FfmpegFinisher {
             preset: &preset,
         };
         let mut files = files(job, finish.marks(), finish.vertical);
-        let argv = plan::finishing(
-            &file.path,
-            &clip,
-            &drawing.marks(),
-            quality,
-            &files.outputs,
-            press_90k(job),
-        );
         let began_ns = RealClock.mono_ns();
-        let complained = run(&finish.ffmpeg, &argv, &bounds, progress, stop)
-            .map_err(|e| self.not_by(tools.coder, e))?;
-        if complained {
-            // What it cannot decode it will not decode the next time either; a clip with most of
-            // its frames is worth more than none.
-            clip.doubtful = clip.doubtful.max(clip.frames_90k.len() as u64 / 2);
-        }
+        let finished = loop {
+            let argv = plan::finishing(
+                &file.path,
+                &clip,
+                &drawing.marks(),
+                quality,
+                &files.outputs,
+                press_90k(job),
+            );
+            let complained = run(&finish.ffmpeg, &argv, &bounds, progress, stop)
+                .map_err(|e| self.not_by(tools.coder, e))?;
+            if complained {
+                // What it cannot decode it will not decode the next time either; a clip with most of
+                // its frames is worth more than none.
+                clip.doubtful = clip.doubtful.max(clip.frames_90k.len() as u64 / 2);
+            }
+            let times_wrong = Cell::new(false);
+            let checked = self.checked(job, &clip, &files.outputs, &times_wrong);
+            match checked.map_err(|e| self.perhaps_full(job, e)) {
+                // FFmpeg makes no sense of the clip's times, as of B-frames stamped as they were sent.
+                Err(Failure::Failed { .. }) if times_wrong.get() && clip.paced_90k.is_none() => {
+                    clip.pace();
+                }
+                other => break other?,
+            }
+        };
         let work_s = seconds_since(began_ns);
-        let finished = self
-            .checked(job, &clip, &files.outputs)
-            .map_err(|e| self.perhaps_full(job, e))?;
         files.keep = true;
         self.note_pace(job, &clip, quality, work_s);
         progress(1000);
@@ -349,13 +358,23 @@ impl FfmpegFinisher {
     }
 
     /// Read back, on the disk, with their facts.
-    fn checked(&self, job: &Job<'_>, clip: &Clip, outputs: &Outputs) -> Result<Finished, Failure> {
+    /// `times_wrong` is set where that is all that is wrong.
+    fn checked(
+        &self,
+        job: &Job<'_>,
+        clip: &Clip,
+        outputs: &Outputs,
+        times_wrong: &Cell<bool>,
+    ) -> Result<Finished, Failure> {
+        let failed = |error: OutcomeError| {
+            times_wrong.set(error.is_of_times());
+            Failure::failed(error)
+        };
         let whole = graph::canvas(clip);
         let mut finished = Finished::default();
         let (mut missing, mut off_90k) = (0, 0);
         if let Some(path) = &outputs.marked {
-            let video =
-                outcome::video(path, "marked video", clip, whole).map_err(Failure::failed)?;
+            let video = outcome::video(path, "marked video", clip, whole).map_err(failed)?;
             (missing, off_90k) = (video.missing, video.off_90k);
             let meta = self.meta(job, path, whole, &video)?;
             finished.marked = Some((path.clone(), meta));
@@ -367,8 +386,7 @@ impl FfmpegFinisher {
                 height: cut.height,
                 ..whole
             };
-            let video =
-                outcome::video(path, "vertical video", clip, tall).map_err(Failure::failed)?;
+            let video = outcome::video(path, "vertical video", clip, tall).map_err(failed)?;
             missing = video.missing;
             off_90k = off_90k.max(video.off_90k);
             self.synced(path)?;

@@ -109,13 +109,17 @@ fn split(labels: &[&str]) -> String {
 /// To the pixels that the encoder takes. Costs nothing where they are that already.
 fn prepared(clip: &Clip, whole: Canvas) -> String {
     let Canvas { width, height, .. } = whole;
+    let times = match clip.paced_90k {
+        Some(apart_90k) => format!("settb=1/90000,setpts=N*{apart_90k},"),
+        None => String::new(),
+    };
     if clip.several_sizes || clip.full_range {
         // The graph is not built anew when the picture changes: this scales whatever comes.
-        return format!("scale={width}:{height}:out_range=tv,format=yuv420p");
+        return format!("{times}scale={width}:{height}:out_range=tv,format=yuv420p");
     }
     match (clip.canvas.width, clip.canvas.height) == (width, height) {
-        true => "format=yuv420p".to_owned(),
-        false => format!("crop={width}:{height}:0:0,format=yuv420p"),
+        true => format!("{times}format=yuv420p"),
+        false => format!("{times}crop={width}:{height}:0:0,format=yuv420p"),
     }
 }
 

@@ -127,7 +127,8 @@ fn missing(clip: &Clip, made: &[u64]) -> Result<u64, Difference> {
 /// may see differently: no reason to give a highlight up.
 fn in_order(clip: &Clip, made: &[u64]) -> Option<u64> {
     const MOST_90K: u64 = 90_000;
-    let all = clip.unordered && made.len() == clip.frames_90k.len();
+    let doubted = clip.unordered || clip.paced_90k.is_some();
+    let all = doubted && made.len() == clip.frames_90k.len();
     let off = made.iter().zip(&clip.frames_90k);
     let off = off.map(|(made, wanted)| made.abs_diff(*wanted)).max()?;
     (all && off <= MOST_90K).then_some(off)

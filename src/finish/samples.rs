@@ -19,5 +19,6 @@ pub fn clip(frames_90k: Vec<u64>, duration_90k: u64) -> Clip {
         bytes: 25_000_000,
         doubtful: 0,
         unordered: false,
+        paced_90k: None,
     }
 }

@@ -48,6 +48,17 @@ crate::sentences! {
     }
 }
 
+impl OutcomeError {
+    /// Frames are there, at times that are not those of the clip or not in order.
+    pub fn is_of_times(&self) -> bool {
+        match self {
+            OutcomeError::Different { why, .. } => why.code == "finish_frame_time_differs",
+            OutcomeError::Garbage { why, .. } => why.contains("samples are shown at tick"),
+            OutcomeError::Nothing { .. } => false,
+        }
+    }
+}
+
 crate::sentences! {
     /// How it differs from what was asked for.
     pub enum Difference {

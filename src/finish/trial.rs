@@ -133,5 +133,6 @@ fn pattern(picture: Picture) -> Clip {
         bytes: 0,
         doubtful: 0,
         unordered: false,
+        paced_90k: None,
     }
 }

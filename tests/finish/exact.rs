@@ -397,6 +397,25 @@ fn a_clip_whose_clock_stumbles_is_marked_with_every_frame_in_order() {
     }
 }
 
+/// The camera has B-frames and its times rise as it sends: nobody knows from the times which is shown when.
+#[test]
+fn a_clip_with_b_frames_in_the_order_of_sending_is_marked_with_every_frame() {
+    let mut tracks = source::make(Recipe {
+        b_frames: 2,
+        ..source::recipe()
+    });
+    for (au, n) in tracks[0].aus.iter_mut().zip(0..) {
+        au.pts = n * TICKS_PER_FRAME;
+    }
+    let storage = Storage::with(&tracks, START, END);
+    let finished = storage.finished(marked(&storage));
+    let shown = frames::read_frames(&finished.marked.unwrap().0);
+    println!("{:?} {shown:?}", finished.notes);
+    assert_eq!(shown.len(), 38);
+    let numbers: Vec<_> = shown.iter().filter_map(|frame| frame.number).collect();
+    assert!(numbers.is_sorted(), "{numbers:?}");
+}
+
 fn number(au: &Au) -> i64 {
     au.pts / TICKS_PER_FRAME
 }
