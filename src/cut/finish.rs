@@ -330,7 +330,7 @@ fn notes(plan: &Plan, shape: &Shape, sizes: &[(u16, u16)]) -> Vec<Sentence> {
         Certainty::Uncertain => notes.push(CutNote::ClockUncertain {}),
         Certainty::Extrapolated => notes.push(CutNote::ClockExtrapolated {}),
     }
-    let mended = shape.shown.iter().filter(|p| p.au.flags.retimed).count();
+    let mended = shape.shown.iter().filter(|p| p.au.is_retimed()).count();
     if mended > 0 {
         notes.push(CutNote::TimesMended { pictures: mended });
     }

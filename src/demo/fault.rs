@@ -76,6 +76,8 @@ pub enum CameraFault {
     Duplicate,
     /// All tracks' timestamps jump, in ticks of 90 kHz.
     TimestampJump { ticks_90k: i64 },
+    /// The next video frames carry times that are off by so much each, in ticks of 90 kHz; they are sent when they are due.
+    TimestampsOff { ticks_90k: Vec<i64> },
     /// All tracks go on under another SSRC.
     SsrcChange,
     /// Bytes that are neither RTSP nor interleaved data, on the connection.

@@ -2,6 +2,7 @@
 //!
 //! Not here: requests (`session`), what is due when (`stream`), sockets (`send`).
 
+use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -72,6 +73,8 @@ pub(super) struct Play {
     stalled: bool,
     hold_until_ns: u64,
     shift_90k: i64,
+    /// Of the next video frames.
+    off_90k: VecDeque<i64>,
     lose: u32,
     lose_per_mille: u16,
     reorder: bool,
@@ -113,6 +116,7 @@ impl Play {
             stalled: false,
             hold_until_ns: 0,
             shift_90k: 0,
+            off_90k: VecDeque::new(),
             lose: 0,
             lose_per_mille: 0,
             reorder: false,
@@ -208,6 +212,7 @@ impl Play {
             CameraFault::Reorder => self.reorder = true,
             CameraFault::Duplicate => self.duplicate = true,
             CameraFault::TimestampJump { ticks_90k } => self.shift_90k += ticks_90k,
+            CameraFault::TimestampsOff { ticks_90k } => self.off_90k.extend(ticks_90k),
             CameraFault::SsrcChange => {
                 for track in tracks.iter_mut().flatten() {
                     track.wire.ssrc ^= self.rng.u32(..) | 1;
@@ -274,9 +279,12 @@ impl Play {
         let Some(carried) = &mut tracks[index(item.track)] else {
             return Ok(AfterStep::GoOn);
         };
-        let timestamp = carried
-            .wire
-            .timestamp(item.ticks + scale(self.shift_90k, item.rate));
+        let off_90k = match item.track {
+            Track::Video => self.off_90k.pop_front().unwrap_or(0),
+            Track::Audio => 0,
+        };
+        let ticks = item.ticks + scale(self.shift_90k + off_90k, item.rate);
+        let timestamp = carried.wire.timestamp(ticks);
         let extra = self.extra(item);
         let (outgoing, whole) = self.outgoing(item, &extra, timestamp, carried);
         self.note(item, carried.wire.extend(timestamp), whole);

@@ -244,6 +244,9 @@ impl Task {
         if normalizer.audio_unusable() {
             self.leave_audio_out();
         }
+        if normalizer.clock_stepped_back() {
+            self.say_clock_steps_back();
+        }
         let warnings = watch.warnings(&self.room, now_mono_ns);
         for warning in &warnings {
             if self.said.insert(warning.code().to_owned()) {
@@ -327,6 +330,14 @@ impl Task {
             let id = self.config.id.as_str();
             log::warn!(target: "hindsight", event = "camera_track_left_out", camera = id;
                 "{id}: its audio is left out: the timestamps jump again and again (said once)");
+        }
+    }
+
+    fn say_clock_steps_back(&mut self) {
+        let sentence = CaptureSentence::ClockStepsBack {};
+        if self.said.insert(sentence.code().to_owned()) {
+            let id = self.config.id.as_str();
+            log::warn!(target: "hindsight", event = "camera_clock_steps_back", camera = id; "{id}: {sentence} (said once)");
         }
     }
 
@@ -421,16 +432,13 @@ impl FaultsTold {
     const EVERY_NS: u64 = 60_000_000_000;
 
     fn due(&mut self, faults: &PacketFaults, now_mono_ns: u64) -> Option<CaptureSentence> {
-        let met = faults.since(&self.said);
-        let (most, _) = *met.first().filter(|_| now_mono_ns >= self.next_mono_ns)?;
+        if now_mono_ns < self.next_mono_ns {
+            return None;
+        }
+        let sentence = CaptureSentence::of_packets(faults, &self.said)?;
         self.said = *faults;
         self.next_mono_ns = now_mono_ns.saturating_add(FaultsTold::EVERY_NS);
-        Some(CaptureSentence::PacketsWrong {
-            count: met
-                .iter()
-                .fold(0, |sum, (_, more)| sum.saturating_add(*more)),
-            most: most.into(),
-        })
+        Some(sentence)
     }
 }
 

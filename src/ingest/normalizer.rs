@@ -88,6 +88,7 @@ pub struct Normalizer {
     lost_audio: u32,
     /// AUs with a recovery point where a key frame was due.
     recovery_points: u64,
+    clock_stepped_back: bool,
 }
 
 /// A track's parameters, and their generation in the ring once it has them.
@@ -113,6 +114,7 @@ impl Normalizer {
             lost_video: 0,
             lost_audio: 0,
             recovery_points: 0,
+            clock_stepped_back: false,
         }
     }
 
@@ -160,6 +162,11 @@ impl Normalizer {
         self.begun
     }
 
+    /// Times of pictures went back where they cannot, and were mended.
+    pub fn clock_stepped_back(&self) -> bool {
+        self.clock_stepped_back
+    }
+
     /// Pictures came that only a recovery point starts, and no key frame.
     pub fn only_recovery_points(&self) -> bool {
         self.recovery_points > 0 && !self.begun
@@ -167,11 +174,8 @@ impl Normalizer {
 
     pub fn video(&mut self, sink: &mut impl Sink, frame: &ReceivedFrame<'_>) -> FrameOutcome {
         let place = self.timeline.video(frame.pts, frame.arrival_mono_ns);
-        let frame = &ReceivedFrame {
-            pts: place.pts_90k,
-            ..*frame
-        };
         self.note(&place);
+        self.clock_stepped_back |= place.mended;
         self.lost_video = self.lost_video.saturating_add(frame.lost_packets);
         if frame.lost_packets > 0 {
             self.smear = Smear::All;
@@ -196,9 +200,8 @@ impl Normalizer {
             rasl: kind.rasl,
             tainted: self.smear.reaches(kind.rasl),
             gap: false,
-            retimed: place.mended,
         };
-        self.watch.video(frame.pts, key);
+        self.watch.video(place.pts_90k, key);
         let lost = std::mem::take(&mut self.lost_video);
         let what = (Track::Video, flags, generation, lost);
         let taken = self.push(sink, what, &place, frame);

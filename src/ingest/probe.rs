@@ -14,6 +14,7 @@ use crate::media::{AuMeta, Codec, Track, TrackParams};
 use crate::ring::Pushed;
 
 use super::camera::describe;
+use super::depacketize::PacketFaults;
 use super::gop::RingCapacity;
 use super::normalizer::{Normalizer, Sink};
 use super::sentence::CaptureSentence;
@@ -144,8 +145,18 @@ async fn look(
     }
     let mut probe = seen.report(&playing, &mut normalizer, now.saturating_sub(start));
     probe.bitrate_bps = normalizer.watch.bitrate_bps(now);
+    probe.warnings.extend(odd(&playing, &normalizer));
     probe.warnings.extend(ended.map(|ended| ended.to_string()));
     Ok(probe)
+}
+
+/// What was wrong with what it sent, and mended or left out.
+fn odd(playing: &Playing, normalizer: &Normalizer) -> impl Iterator<Item = String> {
+    let packets = CaptureSentence::of_packets(&playing.faults(), &PacketFaults::default());
+    let clock = normalizer
+        .clock_stepped_back()
+        .then_some(CaptureSentence::ClockStepsBack {});
+    packets.into_iter().chain(clock).map(|odd| odd.to_string())
 }
 
 fn nothing(normalizer: &Normalizer, pictures: bool) -> ProbeError {
@@ -185,14 +196,14 @@ impl Sink for Seen {
     fn push(&mut self, meta: &AuMeta, _: &[u8]) -> Pushed {
         if meta.track == Track::Video {
             if meta.flags.key {
-                let this = (meta.pts, self.frames);
+                let this = (meta.pts_90k, self.frames);
                 self.keys = Some([self.keys.map_or(this, |[first, _]| first), this]);
             }
-            self.b_frames |= self.frames > 0 && meta.pts < self.newest_pts;
+            self.b_frames |= self.frames > 0 && meta.pts_90k < self.newest_pts;
             self.newest_pts = if self.frames == 0 {
-                meta.pts
+                meta.pts_90k
             } else {
-                self.newest_pts.max(meta.pts)
+                self.newest_pts.max(meta.pts_90k)
             };
             self.frames += 1;
         }

@@ -4,7 +4,7 @@
 
 use crate::base::sentence::{Arg, Coded, Sentence, ToArg};
 
-use super::depacketize::PacketFault;
+use super::depacketize::{PacketFault, PacketFaults};
 
 crate::sentences! {
     /// Why a camera does not stream, or what is odd while it does.
@@ -41,6 +41,8 @@ crate::sentences! {
             "it sent only packets that make no sense, or another sender's: it may have started anew",
         PacketsWrong { count: u64, most: PacketSentence } = "camera_packets_wrong":
             "wrong packets: {count}, most of them {most}; what could not be taken was left out",
+        ClockStepsBack {} = "camera_clock_steps_back":
+            "its clock steps back, which its own stream does not allow: the pictures concerned are shown at times made even, and their clips say so",
         Stalled { silent_s: u64 } = "camera_stalled": "no picture for {silent_s} s",
         NoParameters {} = "camera_no_parameters": "the camera sends pictures but no parameter sets: nothing can be decoded",
         OnlyRecoveryPoints {} = "camera_only_recovery_points":
@@ -143,6 +145,17 @@ crate::sentences! {
 }
 
 impl CaptureSentence {
+    /// What of a camera's packets could not be taken beyond what was `said`; `None` if there is no more.
+    pub fn of_packets(faults: &PacketFaults, said: &PacketFaults) -> Option<CaptureSentence> {
+        let met = faults.since(said);
+        let (most, _) = *met.first()?;
+        let counts = met.iter().map(|(_, more)| *more);
+        Some(CaptureSentence::PacketsWrong {
+            count: counts.fold(0, u64::saturating_add),
+            most: most.into(),
+        })
+    }
+
     /// The camera wants a user name and password, or others.
     pub fn is_password(&self) -> bool {
         matches!(

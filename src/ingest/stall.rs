@@ -13,6 +13,8 @@ const TIMES: u64 = 3;
 const MOST_TIMES: u64 = 6;
 /// A quiet is remembered for this long, and at most for twice as long.
 const KEPT_NS: u64 = 3_600_000_000_000;
+/// A session that was given up may only have been quiet: for so long its successor has time to show it.
+const DOUBT_NS: u64 = 60_000_000_000;
 
 /// How quiet a camera can be, over all of its sessions.
 #[derive(Clone, Debug)]
@@ -21,8 +23,9 @@ pub(super) struct QuietPatience {
     /// Longest quiets of the running hour and of the one before, the former's beginning.
     quiet_ns: [u64; 2],
     since_ns: u64,
-    /// A session was given up after so long; whether it was only quiet is not known yet.
-    doubt_ns: Option<u64>,
+    /// A session was given up after so long; whether it was only quiet is not known.
+    doubt_ns: u64,
+    doubt_until_ns: u64,
     gop_ns: Option<u64>,
 }
 
@@ -33,7 +36,8 @@ impl QuietPatience {
             least_ns: u64::try_from(least.as_nanos()).unwrap_or(u64::MAX),
             quiet_ns: [0; 2],
             since_ns: 0,
-            doubt_ns: None,
+            doubt_ns: 0,
+            doubt_until_ns: 0,
             gop_ns: None,
         }
     }
@@ -41,14 +45,12 @@ impl QuietPatience {
     /// The camera answered a call. One that does so at once after it was given up as
     /// stalled may only have been quiet.
     pub fn answered(&mut self, now_mono_ns: u64) {
-        if let Some(quiet_ns) = self.doubt_ns.take() {
-            self.quiet(quiet_ns, now_mono_ns);
-        }
+        self.doubt_until_ns = now_mono_ns.saturating_add(DOUBT_NS);
     }
 
     /// It did not: it was no quiet.
     pub fn unanswered(&mut self) {
-        self.doubt_ns = None;
+        self.doubt_ns = 0;
     }
 
     /// Key frames are this far apart.
@@ -80,9 +82,12 @@ impl QuietPatience {
     /// How long is waited for the next picture.
     fn limit_ns(&mut self, begun: bool, now_mono_ns: u64) -> u64 {
         self.roll(now_mono_ns);
-        let [now, before] = self.quiet_ns;
+        if now_mono_ns >= self.doubt_until_ns {
+            self.doubt_ns = 0;
+        }
+        let quiet_ns = self.quiet_ns.into_iter().fold(self.doubt_ns, u64::max);
         let most_ns = self.least_ns.saturating_mul(MOST_TIMES);
-        let usual_ns = now.max(before).saturating_mul(TIMES).max(self.least_ns);
+        let usual_ns = quiet_ns.saturating_mul(TIMES).max(self.least_ns);
         let wait_ns = match (begun, self.gop_ns) {
             (true, _) => usual_ns,
             (false, Some(gop_ns)) => usual_ns.saturating_add(gop_ns),
@@ -132,7 +137,7 @@ impl StallWatch {
             return None;
         }
         if self.begun_mono_ns.is_some() {
-            patience.doubt_ns = Some(silent_ns);
+            patience.doubt_ns = silent_ns;
         }
         Some(Duration::from_nanos(limit_ns))
     }
@@ -201,6 +206,18 @@ mod tests {
         assert_eq!(given_up(&mut patience, 0, &sparse), 5);
         patience.answered(6 * S);
         assert_eq!(given_up(&mut patience, 6, &sparse), 294 + 18);
+    }
+
+    #[test]
+    fn a_camera_that_hung_and_is_steady_afterwards_is_given_up_as_soon_as_before() {
+        let mut patience = patience();
+        assert_eq!(given_up(&mut patience, 0, &[0, 1, 2]), 7);
+        patience.answered(8 * S);
+        // Within the first minute it might be quiet.
+        assert_eq!(given_up(&mut patience, 8, &[0, 1, 2]), 17);
+        patience.answered(26 * S);
+        let steady: Vec<u64> = (0..90).collect();
+        assert_eq!(given_up(&mut patience, 26, &steady), 89 + 5);
     }
 
     #[test]

@@ -12,10 +12,9 @@ use crate::media::{Alignment, TICKS_90K, Track};
 const STEP_AHEAD_NS: i64 = 1_000_000_000;
 /// Reordering by B-frames spans less than this, whatever the frame rate.
 const STEP_BACK_NS: i64 = 5_000_000_000;
-/// Where nothing is reordered, a clock that steps back by no more than this is at fault; by more, it was set.
-const FAULT_BACK_NS: i64 = 500_000_000;
-/// Audio is not reordered; some cameras jitter its timestamps.
-const AUDIO_STEP_BACK_NS: i64 = 250_000_000;
+/// Audio is not reordered, and pictures are not where the codec's parameters say so. Some cameras jitter the timestamps:
+/// a clock that steps back by more than this was set.
+const FAULT_BACK_NS: i64 = 250_000_000;
 /// Seconds that the lower envelope looks back.
 const ENVELOPE_S: usize = 30;
 /// RTP-Info further off the arrivals than this is a camera's fantasy.
@@ -60,11 +59,7 @@ impl Timeline {
         let audio_rate = audio_rate.filter(|&rate| rate > 0);
         Timeline {
             video: Line::new(TICKS_90K, MAX_DEPTH, STEP_BACK_NS),
-            audio: Line::new(
-                audio_rate.map_or(TICKS_90K, i64::from),
-                0,
-                AUDIO_STEP_BACK_NS,
-            ),
+            audio: Line::new(audio_rate.map_or(TICKS_90K, i64::from), 0, FAULT_BACK_NS),
             in_order: None,
             begun: false,
             audio_steps: [None; AUDIO_STEPS],

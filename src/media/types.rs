@@ -104,9 +104,6 @@ pub struct AuFlags {
     /// No access unit at all but a hole: the camera's AU of `dropped_bytes`
     /// was too large for the ring. It has no bytes.
     pub gap: bool,
-    /// The camera's clock stepped back here, which its stream does not allow: its times are ours.
-    #[serde(default)]
-    pub retimed: bool,
 }
 
 /// An access unit without its bytes: an entry of the ring's index.
@@ -127,7 +124,8 @@ pub struct AuMeta {
     /// Presentation time in the track's own ticks, extended to 64 bits.
     pub pts: i64,
     /// The same instant on the camera's common timeline: the video's, in
-    /// 90 kHz ticks. For video equal to `pts`. For audio as believed at its
+    /// 90 kHz ticks. For video equal to `pts`, but where the camera's clock stepped back though its
+    /// stream reorders nothing: there a time that rises. For audio as believed at its
     /// arrival, by `alignment`; a cut uses one alignment for all of a clip.
     pub pts_90k: i64,
     pub alignment: Alignment,
@@ -139,4 +137,11 @@ pub struct AuMeta {
     pub dropped_bytes: u32,
     /// Bytes of the AU in the ring.
     pub len: u32,
+}
+
+impl AuMeta {
+    /// A picture whose time is ours: the camera's clock stepped back, which its stream does not allow.
+    pub fn is_retimed(&self) -> bool {
+        self.track == Track::Video && self.pts != self.pts_90k
+    }
 }

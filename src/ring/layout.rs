@@ -42,7 +42,7 @@
 //! 6  generation (low), epoch (high)
 //! 7  lost packets (low half), then 8 bits track (0 video, 1 audio), 8 bits alignment
 //!    (0 arrival, 1 RTP-Info, 2 sender report), 16 bits flags: 1 key, 2 open GOP, 4 RASL,
-//!    8 tainted, 16 gap, 32 retimed
+//!    8 tainted, 16 gap
 //! ```
 //!
 //! The bytes of an AU stand at `start mod data_bytes` and go on at the data's
@@ -295,7 +295,7 @@ fn quarter(word: u64, n: u32) -> u16 {
     u16::try_from(word >> (16 * n) & 0xffff).unwrap_or(0)
 }
 
-const FLAGS: usize = 6;
+const FLAGS: usize = 5;
 
 fn flag_bits(flags: AuFlags) -> u64 {
     let all: [bool; FLAGS] = [
@@ -304,7 +304,6 @@ fn flag_bits(flags: AuFlags) -> u64 {
         flags.rasl,
         flags.tainted,
         flags.gap,
-        flags.retimed,
     ];
     (0..FLAGS).map(|bit| u64::from(all[bit]) << bit).sum()
 }
@@ -317,7 +316,6 @@ fn flags_of(bits: u16) -> Option<AuFlags> {
         rasl: is(2),
         tainted: is(3),
         gap: is(4),
-        retimed: is(5),
     })
 }
 

@@ -38,6 +38,27 @@ fn a_ring_that_holds_less_than_pre_gives_the_shorter_clip_and_says_so() {
 }
 
 #[test]
+fn a_clip_with_times_that_were_made_even_says_so() {
+    let mut ring = film(&Spec::default());
+    ring.edit(|number, au| {
+        // The camera said a time before the last picture's. The last stands outside of the clip.
+        if [740, 741, 1_400].contains(&number) {
+            au.pts -= 5_490;
+        }
+    });
+    let plan = plan(&ring.at(AT), &window(AT, 4_000, 2_000)).unwrap();
+    let exported = export(&ring, &plan, Feed::AtOnce, false);
+    play(&ring, &exported);
+    let notes = exported.finished.unwrap().report.notes;
+    let mended = notes.iter().find(|n| n.code == "clip_times_mended");
+    let text = mended.map(|note| note.text.as_str());
+    assert!(
+        text.unwrap().contains("stepped back: 2 pictures"),
+        "{notes:?}"
+    );
+}
+
+#[test]
 fn two_seconds_of_pictures_make_a_mapping_certain() {
     let ring = film(&Spec::default());
     for (held_ms, certainty) in [(1_800, Certainty::Uncertain), (2_300, Certainty::Certain)] {
@@ -233,7 +254,6 @@ fn any_au() -> impl Strategy<Value = AuMeta> {
                     rasl,
                     tainted,
                     gap,
-                    retimed: false,
                 },
                 generation,
                 epoch,

@@ -250,19 +250,33 @@ fn lost_packets_are_counted_and_what_refers_to_them_is_tainted() {
 
 #[test]
 fn a_clock_that_steps_back_where_nothing_is_reordered_is_mended_in_the_same_epoch() {
-    let (kept, state, _) = after(CameraFault::TimestampJump { ticks_90k: -5_490 });
-    assert_eq!((state.connections, state.epochs), (1, 1));
-    let pictures = video(&kept);
-    let pts: Vec<i64> = pictures.iter().map(|u| u.meta.pts).collect();
-    assert!(pts.windows(2).all(|pair| pair[0] < pair[1]), "{pts:?}");
-    let mended: Vec<usize> = (0..pictures.len())
-        .filter(|i| pictures[*i].meta.flags.retimed)
-        .collect();
-    assert!((1..=10).contains(&mended.len()), "{mended:?}");
-    assert!(
-        mended.windows(2).all(|pair| pair[1] == pair[0] + 1),
-        "{mended:?}"
-    );
+    let off = |ticks_90k: &[i64]| CameraFault::TimestampsOff {
+        ticks_90k: ticks_90k.to_vec(),
+    };
+    for (fault, most_mended) in [
+        (off(&[-5_490]), 1),
+        (off(&[-3_000]), 1),
+        (off(&[3_000, -3_000]), 4),
+        // A second back, then right again, and back for good.
+        (off(&[-5_490; 30]), 10),
+        (CameraFault::TimestampJump { ticks_90k: -5_490 }, 10),
+    ] {
+        let name = format!("{fault:?}");
+        let (kept, state, _) = after(fault);
+        assert_eq!((state.connections, state.epochs), (1, 1), "{name}");
+        let pictures = video(&kept);
+        let times: Vec<i64> = pictures.iter().map(|u| u.meta.pts_90k).collect();
+        assert!(times.windows(2).all(|t| t[0] < t[1]), "{name}: {times:?}");
+        let mended: Vec<usize> = (0..pictures.len())
+            .filter(|i| pictures[*i].meta.is_retimed())
+            .collect();
+        assert!(
+            (1..=most_mended).contains(&mended.len()),
+            "{name}: {mended:?}"
+        );
+        let in_a_row = mended.windows(2).all(|pair| pair[1] == pair[0] + 1);
+        assert!(in_a_row, "{name}: {mended:?}");
+    }
 }
 
 #[test]

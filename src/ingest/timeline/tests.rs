@@ -73,6 +73,78 @@ fn a_codec_that_reorders_nothing_shows_a_clock_set_back_by_two_frames() {
     assert!(line.video(47 * FRAME, at_ms(50 * 40)).new_epoch);
 }
 
+/// Which pictures of 200, that arrive on time, have other times than the camera said; `off`: how far off
+/// the times are from picture 100 on.
+fn mended(off: impl IntoIterator<Item = i64>) -> (Vec<usize>, Timeline) {
+    let mut line = Timeline::new(None);
+    line.set_reorder(0);
+    feed(&mut line, 0, 0, 100);
+    let floor = line.video.envelope.floor();
+    let mut off = off.into_iter();
+    let (mut last, mut mended) = (99 * FRAME, Vec::new());
+    for i in 100..200u64 {
+        let pts = FRAME * i64::try_from(i).unwrap() + off.next().unwrap_or(0);
+        let place = line.video(pts, at_ms(40 * i));
+        assert!(!place.new_epoch && place.pts_90k > last, "{i}");
+        assert_eq!(place.mended, place.pts_90k != pts, "{i}");
+        if place.mended {
+            mended.push(usize::try_from(i).unwrap());
+        }
+        last = place.pts_90k;
+    }
+    // The mapping of a press did not move.
+    assert_eq!(line.video.envelope.floor(), floor);
+    (mended, line)
+}
+
+#[test]
+fn a_step_back_where_nothing_is_reordered_is_mended_and_moves_no_mapping() {
+    assert_eq!(mended([]).0, Vec::<usize>::new());
+    assert_eq!(mended([-5_490]).0, [100]);
+    assert_eq!(mended([-FRAME]).0, [100]);
+    assert_eq!(mended([-5_490; 25]).0, [100, 101, 102, 103, 104, 105]);
+    // Back for good, by as much as is no new clock.
+    let (all, _) = mended(std::iter::repeat(-22_000));
+    assert_eq!((all.first(), all.len()), (Some(&100), 24));
+}
+
+#[test]
+fn a_picture_stamped_early_is_believed_and_those_behind_it_follow() {
+    // Two have each other's time: the first looks less delayed than any picture was, the law allows that.
+    let mut line = Timeline::new(None);
+    line.set_reorder(0);
+    feed(&mut line, 0, 0, 100);
+    for (i, said, mended) in [(100, 101, false), (101, 100, true), (102, 102, true)] {
+        let place = line.video(said * FRAME, at_ms(40 * i));
+        assert_eq!((place.mended, place.new_epoch), (mended, false), "{i}");
+    }
+    let after = feed(&mut line, 0, 103, 20);
+    assert!(after[5..].iter().all(|place| !place.mended));
+}
+
+#[test]
+fn where_nothing_is_reordered_a_clock_set_back_by_more_starts_an_epoch_with_its_own_times() {
+    let mut line = Timeline::new(None);
+    line.set_reorder(0);
+    feed(&mut line, 0, 0, 50);
+    let place = line.video(50 * FRAME - 30_000, at_ms(50 * 40));
+    assert_eq!(
+        (place.new_epoch, place.mended, place.pts_90k),
+        (true, false, 50 * FRAME - 30_000)
+    );
+    let after = feed(&mut line, -30_000, 51, 50);
+    assert!(after.iter().all(|place| !place.new_epoch && !place.mended));
+}
+
+#[test]
+fn a_stream_that_may_reorder_keeps_its_times_whatever_they_are() {
+    let mut line = Timeline::new(None);
+    line.set_reorder(2);
+    feed(&mut line, 0, 0, 50);
+    let place = line.video(48 * FRAME + 7, at_ms(50 * 40));
+    assert_eq!((place.pts_90k, place.mended), (48 * FRAME + 7, false));
+}
+
 #[test]
 fn b_frames_are_no_step() {
     // I P B B P B B …: presented 0 3 1 2 6 4 5.

@@ -93,7 +93,6 @@ fn what_is_pushed_is_read_with_everything_that_belongs_to_it() {
             rasl: false,
             tainted: true,
             gap: false,
-            retimed: false,
         },
         generation,
         epoch: 1,
