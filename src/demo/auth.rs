@@ -1,7 +1,6 @@
-//! The camera's door: Basic, and Digest with MD5 (RFC 2069 and 2617), as real cameras have it.
+//! The camera's door: Basic, and Digest with MD5 (RFC 2069 and 2617) or SHA-256 (RFC 7616), as real cameras have it.
 //!
-//! The one use of MD5 in the house:
-//! RTSP cameras know nothing better.
+//! MD5 is here, and in ingest's relay, because most RTSP cameras know nothing better.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,10 +12,14 @@ use crate::base::hex;
 const REALM: &str = "hindsight demo";
 
 /// The `WWW-Authenticate` header's value.
-pub(super) fn challenge(login: &Login, nonce: &str) -> String {
+pub(super) fn challenge(login: &Login, nonce: &str, stale: bool) -> String {
+    let stale = if stale { ", stale=true" } else { "" };
     match login.scheme {
         Scheme::Basic => format!("Basic realm=\"{REALM}\""),
-        Scheme::Digest => format!("Digest realm=\"{REALM}\", nonce=\"{nonce}\""),
+        Scheme::Digest => format!("Digest realm=\"{REALM}\", nonce=\"{nonce}\"{stale}"),
+        Scheme::DigestSha256 => {
+            format!("Digest realm=\"{REALM}\", nonce=\"{nonce}\", algorithm=\"SHA-256\"{stale}")
+        }
     }
 }
 
@@ -30,7 +33,7 @@ pub(super) fn opens(login: &Login, nonce: &str, method: &str, header: Option<&st
             let plain = format!("{}:{}", login.username, login.password);
             scheme.eq_ignore_ascii_case("basic") && rest.trim() == STANDARD.encode(plain)
         }
-        Scheme::Digest => {
+        Scheme::Digest | Scheme::DigestSha256 => {
             scheme.eq_ignore_ascii_case("digest") && digest_fits(login, nonce, method, rest)
         }
     }
@@ -38,11 +41,19 @@ pub(super) fn opens(login: &Login, nonce: &str, method: &str, header: Option<&st
 
 fn digest_fits(login: &Login, nonce: &str, method: &str, fields: &str) -> bool {
     let field = |name: &str| field(fields, name).unwrap_or_default();
-    let secret = md5_hex(&format!("{}:{REALM}:{}", login.username, login.password));
-    let what = md5_hex(&format!("{method}:{}", field("uri")));
+    let sha = login.scheme == Scheme::DigestSha256;
+    if sha && field("algorithm") != "SHA-256" {
+        return false;
+    }
+    let digest = |text: &str| match sha {
+        true => hex(&<sha2::Sha256 as sha2::Digest>::digest(text)),
+        false => md5_hex(text),
+    };
+    let secret = digest(&format!("{}:{REALM}:{}", login.username, login.password));
+    let what = digest(&format!("{method}:{}", field("uri")));
     let expected = match field("qop") {
-        "" => md5_hex(&format!("{secret}:{nonce}:{what}")),
-        qop => md5_hex(&format!(
+        "" => digest(&format!("{secret}:{nonce}:{what}")),
+        qop => digest(&format!(
             "{secret}:{nonce}:{}:{}:{qop}:{what}",
             field("nc"),
             field("cnonce")
@@ -67,6 +78,7 @@ fn md5_hex(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::script::NonceLife;
     use super::*;
 
     #[test]
@@ -89,6 +101,7 @@ mod tests {
             username: "viewer".into(),
             password: "pass".into(),
             scheme: Scheme::Basic,
+            nonce: NonceLife::Connection,
         };
         let basic = "Basic dmlld2VyOnBhc3M=";
         assert!(opens(&login, "n", "DESCRIBE", Some(basic)));

@@ -16,6 +16,9 @@ pub enum RtspStage {
     Play,
 }
 
+/// Of the answer to a request of this method, as it should be, what is sent; `None`: nothing.
+pub type Bend = fn(&str, &str) -> Option<Vec<u8>>;
+
 /// When a scripted fault strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
@@ -49,6 +52,8 @@ pub enum CameraFault {
     EndlessHeaders,
     /// Answers one byte at a time, so many milliseconds apart.
     SlowBytes { ms: u64 },
+    /// Answers are not written as they should be, also to keep-alives.
+    Bend(Bend),
     /// An end to all of the above.
     Behave,
 
@@ -86,6 +91,8 @@ pub enum CameraFault {
     HugeAu { bytes: usize },
     /// Other footage from the next key frame on: new parameter sets in mid-stream.
     Switch(Arc<Footage>),
+    /// A frame that is not ours, on video's channel of RTP or RTCP. Nothing over UDP.
+    Stray { rtcp: bool, payload: Vec<u8> },
     /// RTCP sender reports on or off.
     SenderReports(bool),
 }
@@ -103,6 +110,7 @@ impl CameraFault {
                 | CameraFault::Nonsense
                 | CameraFault::EndlessHeaders
                 | CameraFault::SlowBytes { .. }
+                | CameraFault::Bend(_)
                 | CameraFault::Behave
                 | CameraFault::Switch(_)
         )
@@ -118,6 +126,7 @@ pub(super) struct Manners {
     pub nonsense: bool,
     pub endless_headers: bool,
     pub slow_ms: Option<u64>,
+    pub bend: Option<Bend>,
 }
 
 impl Manners {
@@ -130,6 +139,7 @@ impl Manners {
             CameraFault::Nonsense => self.nonsense = true,
             CameraFault::EndlessHeaders => self.endless_headers = true,
             CameraFault::SlowBytes { ms } => self.slow_ms = Some(*ms),
+            CameraFault::Bend(bend) => self.bend = Some(*bend),
             CameraFault::Behave => *self = Manners::default(),
             _ => {}
         }

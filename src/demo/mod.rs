@@ -30,9 +30,9 @@ mod shared;
 mod stream;
 
 pub use camera::DemoCamera;
-pub use fault::{CameraFault, RtspStage, When};
+pub use fault::{Bend, CameraFault, RtspStage, When};
 pub use footage::{DemoFootageError, Footage};
-pub use script::{Join, LoggedRequest, Login, Scheme, Script, Sent, StartAt};
+pub use script::{Join, LoggedRequest, Login, NonceLife, Scheme, Script, Sent, StartAt};
 
 /// Our own logo, a PNG with transparency: what the demo puts on its clips.
 pub static LOGO: &[u8] = include_bytes!("../../assets/logo.png");

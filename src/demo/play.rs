@@ -223,6 +223,14 @@ impl Play {
                 write_all(stream, &mut [IoSlice::new(&vec![0x01; *bytes])]).await?;
             }
             CameraFault::HugeAu { bytes } => self.huge_bytes = *bytes,
+            CameraFault::Stray { rtcp, payload } => {
+                if let Some(Way::Tcp(channel)) = tracks[0].as_ref().map(|track| &track.way) {
+                    let len = u16::try_from(payload.len()).unwrap_or(0).to_be_bytes();
+                    let head = [b'$', channel + u8::from(*rtcp), len[0], len[1]];
+                    let mut pieces = [IoSlice::new(&head), IoSlice::new(payload)];
+                    write_all(stream, &mut pieces).await?;
+                }
+            }
             CameraFault::SenderReports(on) => {
                 self.reports_ms =
                     on.then_some(self.shared.script.sender_reports_ms.unwrap_or(2_000));

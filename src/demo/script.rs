@@ -34,6 +34,18 @@ pub enum Join {
 pub enum Scheme {
     Basic,
     Digest,
+    /// By SHA-256, and the answer must name it.
+    DigestSha256,
+}
+
+/// How long a nonce of Digest is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NonceLife {
+    Connection,
+    /// For one request.
+    Once,
+    /// For so long; who plays and signs with old ones is hung up on.
+    Ms(u64),
 }
 
 /// Who may watch.
@@ -42,6 +54,7 @@ pub struct Login {
     pub username: String,
     pub password: String,
     pub scheme: Scheme,
+    pub nonce: NonceLife,
 }
 
 /// What to serve, how, and what goes wrong when. The default serves the

@@ -13,7 +13,7 @@ use tokio::sync::broadcast;
 use super::fault::{CameraFault, Manners, RtspStage};
 use super::play::{AfterStep, Carried, Play, PlayTracks, Way};
 use super::rtsp::{self, Front, RtspRequest};
-use super::script::{LoggedRequest, Login, Scheme};
+use super::script::{LoggedRequest, Login, NonceLife, Scheme};
 use super::send::write_all;
 use super::shared::{ServerShared, now_ns};
 use super::stream::{RtpState, scale};
@@ -40,8 +40,12 @@ struct Connection {
     number: u32,
     input: Vec<u8>,
     strikes: broadcast::Receiver<CameraFault>,
-    /// Of Digest, and the session's name.
+    /// Of Digest (its beginning), and the session's name.
     nonce: String,
+    /// Requests that were let in, and since when.
+    let_in: u32,
+    since_ns: u64,
+    refused_in_a_row: u32,
     muted: bool,
     tracks: PlayTracks,
     play: Option<Play>,
@@ -56,6 +60,9 @@ impl Connection {
             strikes: shared.strikes.subscribe(),
             muted: mute_after == Some(RtspStage::Connect),
             nonce: format!("{:016x}", rng.u64(..)),
+            let_in: 0,
+            since_ns: now_ns(),
+            refused_in_a_row: 0,
             input: Vec::new(),
             tracks: [None, None],
             play: None,
@@ -148,11 +155,19 @@ impl Connection {
         if !playing && manners.endless_headers {
             return self.write_headers_for_ever(request).await;
         }
+        let hangs_up = playing && self.refused_in_a_row >= 2;
+        if hangs_up {
+            return Ok(AfterStep::Close);
+        }
         let bytes = match manners.nonsense && !playing {
             true => b"\x16\x03\x01 what is RTSP? \r\n\r\n".to_vec(),
             false => self.answer(request, &manners).await?,
         };
-        self.say(&bytes, &manners).await?;
+        let bent = manners.bend.map(|bend| {
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            bend(&request.method, &text).unwrap_or_default()
+        });
+        self.say(&bent.unwrap_or(bytes), &manners).await?;
         if manners.mute_after == Some(stage) && !playing {
             self.muted = true;
         }
@@ -176,14 +191,14 @@ impl Connection {
         }
         if let Some(login) = &self.shared.script.login
             && stage > RtspStage::Options
-            && !auth::opens(
-                login,
-                &self.nonce,
-                &request.method,
-                request.header("Authorization"),
-            )
         {
-            return Ok(self.refuse(request, 401));
+            let signed = request.header("Authorization");
+            if !auth::opens(login, &self.nonce_now(), &request.method, signed) {
+                self.refused_in_a_row += 1;
+                return Ok(self.refuse(request, 401));
+            }
+            self.refused_in_a_row = 0;
+            self.let_in += 1;
         }
         match request.method.as_str() {
             "OPTIONS" => {
@@ -213,14 +228,30 @@ impl Connection {
         }
     }
 
+    /// What has to be signed with just now.
+    fn nonce_now(&self) -> String {
+        let life = self.shared.script.login.as_ref().map(|login| login.nonce);
+        match life {
+            Some(NonceLife::Once) => format!("{}x{}", self.nonce, self.let_in),
+            Some(NonceLife::Ms(ms)) => {
+                let age_ms = now_ns().saturating_sub(self.since_ns) / 1_000_000;
+                format!("{}x{}", self.nonce, age_ms / ms.max(1))
+            }
+            Some(NonceLife::Connection) | None => self.nonce.clone(),
+        }
+    }
+
     fn refuse(&self, request: &RtspRequest, status: u16) -> Vec<u8> {
         let nobody = Login {
             username: String::new(),
             password: String::new(),
             scheme: Scheme::Digest,
+            nonce: NonceLife::Connection,
         };
         let login = self.shared.script.login.as_ref().unwrap_or(&nobody);
-        let challenge = [("WWW-Authenticate", auth::challenge(login, &self.nonce))];
+        let renews = login.nonce != NonceLife::Connection && self.let_in > 0;
+        let challenge = auth::challenge(login, &self.nonce_now(), renews);
+        let challenge = [("WWW-Authenticate", challenge)];
         rtsp::answer(
             request,
             status,

@@ -23,6 +23,7 @@ use super::gop::RingCapacity;
 use super::normalizer::{FrameOutcome, Normalizer};
 use super::reach::{self, Names};
 use super::reconnect::{ConnectionEnd, ReconnectPolicy};
+use super::relay::{RelayMemory, over_udp};
 use super::sentence::CaptureSentence;
 use super::session::{Playing, StartTimes, StreamItem};
 use super::settings::{Limits, Settings};
@@ -47,6 +48,7 @@ pub(super) struct Task {
     group: Arc<SessionGroup>,
     names: Names,
     start_times: StartTimes,
+    relay: RelayMemory,
     words: Words,
     /// `words` could not be told yet.
     untold: bool,
@@ -99,6 +101,7 @@ impl Task {
             group,
             names,
             start_times: StartTimes::default(),
+            relay: RelayMemory::default(),
             words: Words::default(),
             untold: true,
             said: SaidOnce::default(),
@@ -108,6 +111,9 @@ impl Task {
 
     /// Runs until it gives up or is aborted.
     pub async fn run(mut self) {
+        // What an earlier process learned.
+        self.words.relay = self.shared.words().relay;
+        self.relay = RelayMemory::remembered(self.words.relay.as_ref());
         loop {
             match AssertUnwindSafe(self.round()).catch_unwind().await {
                 Ok(Go::On) => {}
@@ -132,6 +138,7 @@ impl Task {
             &self.group,
             self.limits.connect,
             &mut self.start_times,
+            &mut self.relay,
         )
         .await;
         let (reason, streamed_ms) = match connected {
@@ -184,6 +191,7 @@ impl Task {
                     }
                     self.tell_of_faults(&playing.faults(), now);
                     self.look(&normalizer, &mut stall, now);
+                    self.look_at_relay(&playing);
                     continue;
                 }
             };
@@ -204,6 +212,10 @@ impl Task {
         let streamed_ms = stall
             .begun_mono_ns
             .map(|begun| stall.video_mono_ns.saturating_sub(begun) / 1_000_000);
+        let reason = over_udp(reason, &self.config);
+        let (way, mended) = (playing.way(), playing.mended());
+        self.relay
+            .ended(way, &reason, streamed_ms, mended, &self.config);
         (reason, streamed_ms)
     }
 
@@ -273,6 +285,24 @@ impl Task {
         };
         let id = self.config.id.as_str();
         log::warn!(target: "hindsight", event = "camera_packets_wrong", camera = id; "{id}: {sentence}");
+    }
+
+    /// That it needs the relay, and why, is said once.
+    fn look_at_relay(&mut self, playing: &Playing) {
+        let needs = self.relay.said(playing.mended());
+        let said = needs.as_ref().map(Coded::sentence);
+        if said == self.words.relay {
+            return;
+        }
+        if let Some(needs) = needs
+            && self.said.insert(needs.code().to_owned())
+        {
+            let id = self.config.id.as_str();
+            log::info!(target: "hindsight", event = "camera_needs_relay", camera = id; "{id}: {needs}");
+        }
+        self.words.relay = said;
+        self.untold = true;
+        self.tell();
     }
 
     fn look_for_a_key_frame(

@@ -4,12 +4,18 @@
 
 use base64::Engine;
 
+use super::relay::quirk;
 use super::sentence::{CaptureSentence, RtspStep};
 use crate::config::{Camera, Credentials};
 
 /// Of an error of retina's, while doing `step`.
 pub fn of(error: &retina::Error, step: RtspStep, camera: &Camera) -> CaptureSentence {
     let line = first_line(error);
+    // Where a description names no stream at all there may be nothing to mend.
+    let nothing = line.contains("No parseable streams (and 0 ");
+    if let Some(what) = quirk::of_refusal(&line, error.status_code()).filter(|_| !nothing) {
+        return CaptureSentence::Misspeaks { step, what };
+    }
     if let Some(status) = error.status_code() {
         return of_status(status, &line, step, camera);
     }
@@ -26,9 +32,18 @@ pub fn is_of_one_packet(error: &retina::Error) -> bool {
         || text.starts_with("Received interleaved data on unassigned channel")
 }
 
+/// Of an error while the camera was called.
+pub fn of_connecting(error: &std::io::Error, camera: &Camera) -> CaptureSentence {
+    let line = format!("{CONNECTING}{error}");
+    unreachable(&line, camera).unwrap_or(CaptureSentence::Closed {})
+}
+
+/// Retina's words.
+const CONNECTING: &str = "Unable to connect to RTSP server: ";
+
 /// Where nobody answered at all: which address, and what to look at there.
 fn unreachable(line: &str, camera: &Camera) -> Option<CaptureSentence> {
-    let why = line.strip_prefix("Unable to connect to RTSP server: ")?;
+    let why = line.strip_prefix(CONNECTING)?;
     let host = camera.url.host_str().unwrap_or_default().to_owned();
     let port = camera.url.port().unwrap_or(554);
     let error = why.split(" (os error").next().unwrap_or_default();
@@ -46,6 +61,7 @@ fn of_status(status: u16, line: &str, step: RtspStep, camera: &Camera) -> Captur
     match status {
         // Retina's words where a description names no stream at all.
         200 if line.contains("No parseable streams") => CaptureSentence::OffersNothing {},
+        401 if line.contains("without WWW-Authenticate") => CaptureSentence::NoSignIn { status },
         401 | 403 if camera.credentials.is_none() => CaptureSentence::WantsPassword { status },
         401 | 403 => CaptureSentence::RefusesPassword { status },
         404 => CaptureSentence::NoSuchStream {},

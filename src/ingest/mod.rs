@@ -6,7 +6,7 @@
 //! Not here: the ring itself (`ring`), what a window is (`highlight`), a
 //! verdict on the cameras' health (`health`).
 //!
-//! Each camera is a task: `session` (retina) → `depacketize` (packets → access units) → `normalizer` (flags, epochs; `timeline`) → the ring. Tasks
+//! Each camera is a task: `dial` (`relay`, where retina does not take what the camera says), `session` (retina) → `depacketize` (packets → access units) → `normalizer` (flags, epochs; `timeline`) → the ring. Tasks
 //! share a thread with a runtime of its own (`runner`); that thread is, for the service, in a process of
 //! its own that has locked itself in (`child`), which `process` starts and watches over.
 //!
@@ -17,6 +17,7 @@
 mod camera;
 mod child;
 mod depacketize;
+mod dial;
 mod error;
 mod error_text;
 mod gop;
@@ -25,6 +26,7 @@ mod probe;
 mod process;
 mod reach;
 mod reconnect;
+mod relay;
 mod runner;
 mod sdp;
 mod sentence;
@@ -49,7 +51,7 @@ pub use child::{ReaderError, run as read_for_service};
 pub use error::IngestError;
 pub use probe::{Probe, ProbeError, probe};
 pub use process::{ReaderPids, ReaderProcesses};
-pub use sentence::{BufferSentence, CaptureSentence, PacketSentence, RtspStep};
+pub use sentence::{BufferSentence, CaptureSentence, PacketSentence, QuirkSentence, RtspStep};
 pub use settings::{Limits, Settings};
 pub use state::{CameraState, ConnectionPhase};
 

@@ -15,8 +15,10 @@ use crate::ring::Pushed;
 
 use super::camera::describe;
 use super::depacketize::PacketFaults;
+use super::dial;
 use super::gop::RingCapacity;
 use super::normalizer::{Normalizer, Sink};
+use super::relay::RelayMemory;
 use super::sentence::CaptureSentence;
 use super::session::{self, Playing};
 use super::settings::{Limits, POLITE};
@@ -113,7 +115,9 @@ async fn look(
 ) -> Result<Probe, ProbeError> {
     let limits = Limits::default();
     let mut start_times = session::StartTimes::default();
-    let mut playing = session::connect(camera, group, limits.connect, &mut start_times)
+    let mut memory = RelayMemory::default();
+    let within = limits.connect;
+    let mut playing = dial::connect(camera, group, within, &mut start_times, &mut memory)
         .await
         .map_err(ProbeError::Camera)?;
     let mut normalizer = playing.normalizer();
@@ -144,6 +148,8 @@ async fn look(
         return Err(ended.map_or_else(nothing, ProbeError::Camera));
     }
     let mut probe = seen.report(&playing, &mut normalizer, now.saturating_sub(start));
+    let needs = memory.said(playing.mended());
+    probe.warnings.extend(needs.map(|needs| needs.to_string()));
     probe.bitrate_bps = normalizer.watch.bitrate_bps(now);
     probe.warnings.extend(odd(&playing, &normalizer));
     probe.warnings.extend(ended.map(|ended| ended.to_string()));

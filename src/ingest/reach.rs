@@ -2,7 +2,7 @@
 //!
 //! A process that reads cameras may open no file, and so cannot look up names: it asks the service each
 //! time it connects.
-//! Not here: the session itself (`session`), looking up (`process::names`).
+//! Not here: the call itself (`dial`), looking up (`process::names`).
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -16,9 +16,11 @@ use url::Host;
 use crate::base::lock;
 use crate::config::Camera;
 
+use super::dial;
 use super::process::message::{CameraIndex, Resolved};
+use super::relay::RelayMemory;
 use super::sentence::CaptureSentence;
-use super::session::{self, Playing, StartTimes};
+use super::session::{Playing, StartTimes};
 
 /// Who knows addresses.
 #[derive(Clone)]
@@ -70,17 +72,18 @@ impl NameQuestions {
     }
 }
 
-/// [`session::connect`], at any of the camera's addresses.
+/// [`dial::connect`], at any of the camera's addresses.
 pub(super) async fn connect(
     camera: &Camera,
     names: &Names,
     group: &Arc<SessionGroup>,
     limit: Duration,
     start_times: &mut StartTimes,
+    memory: &mut RelayMemory,
 ) -> Result<Playing, CaptureSentence> {
     let (Names::Asked(questions, index), Some(Host::Domain(name))) = (names, camera.url.host())
     else {
-        return session::connect(camera, group, limit, start_times).await;
+        return dial::connect(camera, group, limit, start_times, memory).await;
     };
     let name = name.to_owned();
     let answered = tokio::time::timeout(limit, questions.ask(*index)).await;
@@ -94,7 +97,7 @@ pub(super) async fn connect(
         let Some(there) = at(camera, address) else {
             continue;
         };
-        match session::connect(&there, group, limit, start_times).await {
+        match dial::connect(&there, group, limit, start_times, memory).await {
             Err(reason) if nobody_there(&reason) => why = by_name(reason, &name),
             other => return other,
         }

@@ -33,6 +33,12 @@ crate::sentences! {
         Busy {} = "camera_busy": "the camera is busy (503): too many viewers?",
         AnswersStatus { step: RtspStep, status: u16 } = "camera_answers_status": "{step} failed: the camera answers {status}",
         StepFailed { step: RtspStep, error: String } = "camera_step_failed": "{step} failed: {error}",
+        Misspeaks { step: RtspStep, what: QuirkSentence } = "camera_misspeaks": "{step} failed: {what}",
+        NoSignIn { status: u16 } = "camera_no_sign_in":
+            "the camera refuses us ({status}) and does not say how to sign in: allow Digest authentication for RTSP in its settings",
+        NeedsRelay { why: QuirkSentence } = "camera_needs_relay": "needs the relay, because {why}",
+        NeedsRelayOverTcp { why: QuirkSentence } = "camera_needs_relay_over_tcp":
+            "needs the relay, because {why}; the relay reads over TCP only: set transport = \"tcp\"",
         CommaInPath { step: RtspStep, error: String } = "camera_comma_in_path":
             "{step} failed: {error}; a comma in the path of url may be what confuses it: choose another name for the stream",
         PlayNonsense {} = "camera_play_nonsense": "the answer to PLAY makes no sense",
@@ -136,6 +142,46 @@ crate::sentences! {
 }
 
 crate::sentences! {
+    /// What is odd about a camera's RTSP: what retina refuses, and the relay mends where it can.
+    pub enum QuirkSentence {
+        HeaderWithoutValue {} = "camera_quirk_header_without_value": "its answer has a header without a value",
+        BlankFoldedLine {} = "camera_quirk_blank_folded_line": "its answer has a line of blanks among the headers",
+        FoldedLine {} = "camera_quirk_folded_line": "its answer breaks a header into two lines",
+        LineWithoutColon {} = "camera_quirk_line_without_colon": "its answer has a line that is no header",
+        OddHeaderName {} = "camera_quirk_odd_header_name": "its answer has a header whose name has blanks or signs in it",
+        HeaderNotAscii {} = "camera_quirk_header_not_ascii": "its answer has a header that is no plain text",
+        LineEnds {} = "camera_quirk_line_ends": "its answer ends lines in a way of its own",
+        NoReasonPhrase {} = "camera_quirk_no_reason_phrase": "its answer has a status without words",
+        OddStatusLine {} = "camera_quirk_odd_status_line": "the first line of its answer is written in a way of its own",
+        OddLength {} = "camera_quirk_odd_length": "its answer does not say how long it is",
+        OddSequence {} = "camera_quirk_odd_sequence": "its answer does not say what it is the answer to",
+        AsksUs {} = "camera_quirk_asks_us": "it asks us something before it answers",
+        NoSession {} = "camera_quirk_no_session": "its answer names no session",
+        SessionChanges {} = "camera_quirk_session_changes": "it changes the name of the session",
+        OddSession {} = "camera_quirk_odd_session": "how long its sessions last is written in a way of its own",
+        TimeoutZero {} = "camera_quirk_timeout_zero": "it says that its sessions last 0 s",
+        OddTransport {} = "camera_quirk_odd_transport": "its answer describes the transport in a way of its own",
+        OddRtpInfo {} = "camera_quirk_odd_rtp_info": "its answer says in a way of its own where the stream begins",
+        OddContentType {} = "camera_quirk_odd_content_type": "it calls the description of its stream by another name",
+        OddContentBase {} = "camera_quirk_odd_content_base": "it names an address that is none",
+        SdpNotText {} = "camera_quirk_sdp_not_text": "the description of its stream is not in UTF-8",
+        SdpNegativePort {} = "camera_quirk_sdp_negative_port": "the description of its stream has a negative port",
+        OddSdp {} = "camera_quirk_odd_sdp": "the description of its stream has lines that are not as they should be",
+        DigestAlgorithm {} = "camera_quirk_digest_algorithm": "it wants the algorithm of the password's digest named",
+        NonceOnce {} = "camera_quirk_nonce_once": "it wants the password anew for each request",
+        NonceExpires {} = "camera_quirk_nonce_expires": "it wants the password anew while it streams",
+        OddChallenge {} = "camera_quirk_odd_challenge": "it asks for the password in a way of its own",
+        SilentKeepAlive {} = "camera_quirk_silent_keep_alive": "it does not answer when it is asked to keep the stream up",
+        OddKeepAlive {} = "camera_quirk_odd_keep_alive": "it answers oddly when it is asked to keep the stream up",
+        OddBytes {} = "camera_quirk_odd_bytes": "it sends bytes that are neither an answer nor part of the stream",
+        NotRtsp {} = "camera_quirk_not_rtsp": "what it answers is no RTSP",
+        LongLine {} = "camera_quirk_long_line": "a line of its answer is longer than 8 KB",
+        LongHead {} = "camera_quirk_long_head": "the headers of its answer are longer than 64 KB",
+        LongBody {} = "camera_quirk_long_body": "its answer is longer than 1 MB",
+    }
+}
+
+crate::sentences! {
     /// How a camera's ring was found at the start.
     pub enum BufferSentence {
         Created {} = "ring_created": "created",
@@ -166,6 +212,12 @@ impl CaptureSentence {
 }
 
 impl ToArg for RtspStep {
+    fn to_arg(&self) -> Arg {
+        self.sentence().to_arg()
+    }
+}
+
+impl ToArg for QuirkSentence {
     fn to_arg(&self) -> Arg {
         self.sentence().to_arg()
     }

@@ -23,7 +23,8 @@ use super::depacketize::{
 };
 use super::error_text;
 use super::normalizer::{FrameOutcome, Normalizer, Sink};
-use super::sentence::{CaptureSentence, RtspStep};
+use super::relay::{CallWay, Relay};
+use super::sentence::{CaptureSentence, QuirkSentence, RtspStep};
 use super::settings::POLITE;
 use super::tracks;
 
@@ -38,6 +39,8 @@ const PACKETS_IN_A_ROW: usize = 64;
 /// A camera that sends.
 pub struct Playing {
     session: Session<retina::client::Playing>,
+    /// What stands between, if anything does.
+    relay: Option<Relay>,
     video: TakenTrack,
     audio: Option<TakenTrack>,
     /// What packets came to, and nobody has heard of yet.
@@ -85,17 +88,18 @@ pub enum StartTimes {
 /// whether it tells `start_times`; a camera that does not is called twice the first time.
 pub async fn connect(
     camera: &Camera,
+    way: CallWay,
     group: &Arc<SessionGroup>,
     limit: Duration,
     start_times: &mut StartTimes,
 ) -> Result<Playing, CaptureSentence> {
     let both = async {
-        match call(camera, group, *start_times).await {
+        match call(camera, way, group, *start_times).await {
             Err(Unanswered::NoStartTimes) => {
                 *start_times = StartTimes::Missing;
                 // Some cameras serve few at a time: let it hear the good-bye first.
                 let _ = tokio::time::timeout(POLITE, group.await_teardown()).await;
-                call(camera, group, *start_times).await
+                call(camera, way, group, *start_times).await
             }
             other => other,
         }
@@ -125,11 +129,25 @@ impl From<CaptureSentence> for Unanswered {
 
 async fn call(
     camera: &Camera,
+    way: CallWay,
     group: &Arc<SessionGroup>,
     start_times: StartTimes,
 ) -> Result<Playing, Unanswered> {
-    let fail = |step: RtspStep| move |e: retina::Error| error_text::of(&e, step, camera);
-    let mut session = Session::describe(camera.url.clone(), session_options(camera, group))
+    let relay = match way {
+        CallWay::Relayed => Some(Relay::open(camera).await?),
+        CallWay::Direct => None,
+    };
+    let relay = relay.as_ref();
+    let fail = |step: RtspStep| {
+        move |e: retina::Error| {
+            // The relay knows more of it.
+            relay
+                .and_then(Relay::end)
+                .unwrap_or_else(|| error_text::of(&e, step, camera))
+        }
+    };
+    let url = relay.map_or(&camera.url, Relay::url).clone();
+    let mut session = Session::describe(url, session_options(camera, way, group))
         .await
         .map_err(fail(RtspStep::Describe {}))?;
     let chosen = tracks::choose(session.streams(), session.sdp(), camera.sound)?;
@@ -141,12 +159,7 @@ async fn call(
     }
     // A single track has nothing to be aligned with.
     let require = chosen.audio.is_some() && start_times == StartTimes::Expected;
-    let play = PlayOptions::default().initial_timestamp(if require {
-        InitialTimestampPolicy::Require
-    } else {
-        InitialTimestampPolicy::Ignore
-    });
-    let session = match session.play(play).await {
+    let session = match session.play(play_options(require)).await {
         Err(e) if require && e.status_code() == Some(200) => return Err(Unanswered::NoStartTimes),
         other => other.map_err(fail(RtspStep::Play {}))?,
     };
@@ -161,6 +174,7 @@ async fn call(
         .map(|index| sound(&session, index, &chosen.audio_fmtp));
     Ok(Playing {
         session,
+        relay: relay.cloned(),
         video,
         audio,
         items: VecDeque::new(),
@@ -193,14 +207,23 @@ fn sound(session: &Session<retina::client::Playing>, index: usize, fmtp: &str) -
     }
 }
 
-fn session_options(camera: &Camera, group: &Arc<SessionGroup>) -> SessionOptions {
-    let credentials = camera
+fn play_options(require_start_times: bool) -> PlayOptions {
+    PlayOptions::default().initial_timestamp(match require_start_times {
+        true => InitialTimestampPolicy::Require,
+        false => InitialTimestampPolicy::Ignore,
+    })
+}
+
+fn session_options(camera: &Camera, way: CallWay, group: &Arc<SessionGroup>) -> SessionOptions {
+    // The relay signs by itself.
+    let known = camera
         .credentials
         .as_ref()
-        .map(|known| retina::client::Credentials {
-            username: known.username.clone(),
-            password: known.password.reveal().to_owned(),
-        });
+        .filter(|_| way == CallWay::Direct);
+    let credentials = known.map(|known| retina::client::Credentials {
+        username: known.username.clone(),
+        password: known.password.reveal().to_owned(),
+    });
     SessionOptions::default()
         .creds(credentials)
         .user_agent(concat!("hindsight/", env!("CARGO_PKG_VERSION")).to_owned())
@@ -229,6 +252,24 @@ impl Playing {
     pub fn known(&self) -> (Option<TrackParams>, Option<TrackParams>) {
         let audio = self.audio.as_ref().and_then(|audio| audio.params.clone());
         (self.video.params.clone(), audio)
+    }
+
+    pub fn way(&self) -> CallWay {
+        match self.relay {
+            Some(_) => CallWay::Relayed,
+            None => CallWay::Direct,
+        }
+    }
+
+    /// What the relay had to mend first, if anything.
+    pub fn mended(&self) -> Option<QuirkSentence> {
+        self.relay.as_ref().and_then(Relay::mended)
+    }
+
+    /// The relay knows more of it.
+    fn why(&self, reason: CaptureSentence) -> CaptureSentence {
+        let known = self.relay.as_ref().and_then(Relay::end);
+        known.unwrap_or(reason)
     }
 
     /// Packets, and what was in them, that could not be taken so far.
@@ -268,8 +309,10 @@ impl Playing {
                         return Err(CaptureSentence::OnlyBadPackets {});
                     }
                 }
-                Some(Err(e)) => return Err(error_text::of(&e, RtspStep::Read {}, camera)),
-                None => return Err(CaptureSentence::Closed {}),
+                Some(Err(e)) => {
+                    return Err(self.why(error_text::of(&e, RtspStep::Read {}, camera)));
+                }
+                None => return Err(self.why(CaptureSentence::Closed {})),
             }
         }
         Ok(self.items.pop_front().unwrap_or_else(StreamItem::nothing))

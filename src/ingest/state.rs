@@ -74,6 +74,11 @@ pub struct CameraState {
     /// The same with its code.
     #[serde(skip)]
     pub ring_sentence: Sentence,
+    /// "needs the relay, because …", where its RTSP has to be mended; no fault, its clips are whole.
+    pub relay: Option<String>,
+    /// The same with its code.
+    #[serde(skip)]
+    pub relay_sentence: Option<Sentence>,
     /// What to change at the camera or in the config so that clips come out
     /// whole: key frames too far apart, or more bits than the ring is sized for.
     pub warnings: Vec<String>,
@@ -94,6 +99,8 @@ pub(super) struct Words {
     pub video: Option<String>,
     pub audio: Option<String>,
     pub warnings: Vec<Sentence>,
+    /// That it is read through the relay, and why.
+    pub relay: Option<Sentence>,
 }
 
 /// What is counted of a camera.
@@ -264,6 +271,8 @@ impl CameraShared {
             longest_gop_ms: counters.longest_gop_ms,
             ring: ring.text.clone(),
             ring_sentence: ring,
+            relay: words.relay.as_ref().map(ToString::to_string),
+            relay_sentence: words.relay,
             warnings: words.warnings.iter().map(ToString::to_string).collect(),
             warning_sentences: words.warnings,
         }

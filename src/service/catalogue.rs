@@ -16,7 +16,7 @@ use crate::cut::{CutNote, NoFootage};
 use crate::finish;
 use crate::health::HealthSentence;
 use crate::highlight::sentence::{AdmissionSentence, ClipSentence};
-use crate::ingest::{BufferSentence, CaptureSentence, PacketSentence, RtspStep};
+use crate::ingest::{BufferSentence, CaptureSentence, PacketSentence, QuirkSentence, RtspStep};
 use crate::queue;
 use crate::ring::RingErrorSentence;
 use crate::storage::sentence::StorageSentence;
@@ -39,6 +39,7 @@ const ROOMS: &[(&str, &[&[CatalogueEntry]])] = &[
             CaptureSentence::CATALOGUE,
             PacketSentence::CATALOGUE,
             RtspStep::CATALOGUE,
+            QuirkSentence::CATALOGUE,
             BufferSentence::CATALOGUE,
             RingErrorSentence::CATALOGUE,
         ],

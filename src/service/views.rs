@@ -61,6 +61,8 @@ pub(super) fn camera(name: &str, state: CameraState, now_mono_ns: u64) -> Camera
         longest_gop_ms: state.longest_gop_ms,
         ring: state.ring,
         ring_code: state.ring_sentence.into(),
+        relay: state.relay,
+        relay_code: state.relay_sentence.map(SentenceCode::from),
         warnings: state.warnings,
         warning_codes: state
             .warning_sentences

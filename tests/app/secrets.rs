@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use hindsight::demo::{DemoCamera, Login, Scheme, Script};
+use hindsight::demo::{DemoCamera, Login, NonceLife, Scheme, Script};
 use serde_json::Value;
 
 use crate::run;
@@ -19,6 +19,7 @@ fn guarded(password: &str) -> DemoCamera {
             username: "viewer".to_owned(),
             password: password.to_owned(),
             scheme: Scheme::Digest,
+            nonce: NonceLife::Connection,
         }),
         keep_log: false,
         ..Script::default()

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use hindsight::base::{Clock, RealClock};
 use hindsight::demo::footage::PATTERN_FRAMES;
-use hindsight::demo::{DemoCamera, Footage, Join, Login, Scheme, Script, Sent, StartAt};
+use hindsight::demo::{DemoCamera, Footage, Join, Login, NonceLife, Scheme, Script, Sent, StartAt};
 
 use crate::coded;
 use crate::media::{self, Recipe};
@@ -266,6 +266,7 @@ fn only_the_right_password_plays_by_basic_and_by_digest() {
                 username: "viewer".into(),
                 password: "let me, please".into(),
                 scheme,
+                nonce: NonceLife::Connection,
             }),
             ..Script::default()
         })

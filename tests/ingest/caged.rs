@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hindsight::base::{BootId, CameraId, RealClock, Stop};
 use hindsight::config::{Camera, Transport};
-use hindsight::demo::{DemoCamera, Login, Scheme, Script};
+use hindsight::demo::{DemoCamera, Login, NonceLife, Scheme, Script};
 use hindsight::ingest::{self, ConnectionPhase, IngestError, ReaderProcesses};
 use hindsight::media::Track;
 use hindsight::ring::{Follower, Resume, RingEvent};
@@ -266,6 +266,7 @@ fn a_name_is_looked_up_by_the_service_and_a_password_stands_in_nobodys_arguments
         username: "viewer".to_owned(),
         password: "a secret of tests".to_owned(),
         scheme: Scheme::Digest,
+        nonce: NonceLife::Connection,
     };
     let script = Script {
         login: Some(login),

@@ -4,6 +4,7 @@
 mod caged;
 mod faults;
 mod peers;
+mod relayed;
 mod running;
 mod unit_filter;
 mod watch;

@@ -140,6 +140,8 @@ fn camera() -> CameraView {
         longest_gop_ms: 0,
         ring: "created".to_owned(),
         ring_code: code("ring_created"),
+        relay: Some("needs the relay".to_owned()),
+        relay_code: Some(code("camera_needs_relay")),
         warnings: vec!["key frames are too far apart".to_owned()],
         warning_codes: vec![code("camera_key_frames")],
     }

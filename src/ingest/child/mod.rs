@@ -27,6 +27,7 @@ use super::process::wire::{self, LONGEST_SAID, LONGEST_TOLD, MessageReader, Wire
 use super::reach::{NameQuestions, Names};
 use super::runner::Runner;
 use super::settings::Settings;
+use super::state::Words;
 use log_lines::LogLines;
 use meter::CameraMeter;
 use speaker::Speaker;
@@ -84,6 +85,10 @@ pub fn run() -> Result<(), ReaderError> {
         let names = Names::Asked(questions.clone(), number);
         match runner.add(camera, &settings, limits, &clock, names) {
             Ok((of, found)) => {
+                of.set_words(Words {
+                    relay: begin.relay(number),
+                    ..Words::default()
+                });
                 shared.push(of);
                 let found = (&found).into();
                 let camera = number;

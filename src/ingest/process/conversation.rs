@@ -8,7 +8,7 @@
 
 use crate::base::sentence::{Arg, CatalogueEntry, Sentence};
 
-use super::super::sentence::{BufferSentence, CaptureSentence, RtspStep};
+use super::super::sentence::{BufferSentence, CaptureSentence, QuirkSentence, RtspStep};
 use super::super::state::{Counters, Words};
 use super::lines::{LineBudget, LineFate};
 use super::message::{
@@ -214,6 +214,7 @@ fn words(words: &Words, now_mono_ns: u64) -> Result<(), Nonsense> {
         text("the name of a codec", codec, LONGEST_ARG)?;
     }
     let said = words.reason.iter().chain(&words.warnings);
+    let said = said.chain(&words.relay);
     said.into_iter()
         .try_for_each(|said| sentence(said, DEEPEST))
 }
@@ -225,6 +226,7 @@ fn counters(counters: &Counters, now_mono_ns: u64) -> Result<(), Nonsense> {
 fn known(code: &str) -> Option<&'static CatalogueEntry> {
     let mut all = [
         CaptureSentence::CATALOGUE,
+        QuirkSentence::CATALOGUE,
         RtspStep::CATALOGUE,
         BufferSentence::CATALOGUE,
     ]
@@ -263,6 +265,7 @@ pub fn fitted(words: &Words) -> Words {
         video: codec(&words.video),
         audio: codec(&words.audio),
         warnings: warnings.map(fitted_sentence).collect(),
+        relay: words.relay.as_ref().map(fitted_sentence),
         ..words.clone()
     }
 }

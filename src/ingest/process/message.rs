@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::base::{BootId, CameraId};
+use crate::base::{BootId, CameraId, Sentence};
 use crate::cage::CageReport;
 use crate::config::{Camera, CameraSound, Credentials, Reconnect, RingSettings, Secret, Transport};
 use crate::ring::RingOpened;
@@ -91,6 +91,8 @@ struct CameraToRead {
     udp: bool,
     sound: CameraSound,
     latency_ms: u64,
+    /// What an earlier process said of the relay.
+    relay: Option<Sentence>,
 }
 
 /// What a process says.
@@ -200,6 +202,19 @@ impl ReaderBegin {
         }
     }
 
+    /// What was said of the relay by the processes that read them before, in their order.
+    pub fn remember(&mut self, relays: impl Iterator<Item = Option<Sentence>>) {
+        for (camera, relay) in self.cameras.iter_mut().zip(relays) {
+            camera.relay = relay;
+        }
+    }
+
+    /// Of the camera of this number.
+    pub fn relay(&self, camera: CameraIndex) -> Option<Sentence> {
+        let camera = self.cameras.get(usize::from(camera));
+        camera.and_then(|camera| camera.relay.clone())
+    }
+
     /// As ingest takes them.
     pub fn settings(&self) -> (Settings, Limits) {
         let settings = Settings {
@@ -256,6 +271,7 @@ impl CameraToRead {
             udp: transport == Transport::Udp,
             sound,
             latency_ms,
+            relay: None,
         }
     }
 

@@ -122,7 +122,9 @@ impl Supervisor {
 
     fn start(&mut self, group: &Group, now_mono_ns: u64) {
         let one_bytes = self.how.one_bytes();
-        let begin = ReaderBegin::of(&self.settings, &group.cameras, &self.limits, one_bytes);
+        let mut begin = ReaderBegin::of(&self.settings, &group.cameras, &self.limits, one_bytes);
+        let views = group.cameras.iter().map(|camera| self.views.get(*camera));
+        begin.remember(views.map(|view| view.and_then(|view| view.shared.words().relay)));
         let link = ReaderLink::start(&self.how.program, group.id, group.cameras.clone(), begin);
         self.groups.started(group.id, now_mono_ns);
         match link {

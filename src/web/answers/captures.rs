@@ -57,6 +57,9 @@ pub struct CameraView {
     /// How the ring was found at the start.
     pub ring: String,
     pub ring_code: SentenceCode,
+    /// "needs the relay, because …": its RTSP has to be mended on the way. No fault: its clips are whole.
+    pub relay: Option<String>,
+    pub relay_code: Option<SentenceCode>,
     /// What to change at the camera or in the config so that clips come out whole.
     #[cfg_attr(test, schemars(inner(length(min = 1))))]
     pub warnings: Vec<String>,
