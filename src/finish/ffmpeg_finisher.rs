@@ -461,7 +461,7 @@ impl Finisher for FfmpegFinisher {
         stop: &Stop,
     ) -> Result<Finished, Failure> {
         let done = match self.encodes() {
-            true => self.encode(job, progress, stop),
+            true => self.encode(job, &rising(progress), stop),
             false => self.only_a_thumbnail(job, progress, stop),
         };
         self.note_problem(&done);
@@ -473,6 +473,17 @@ fn unreadable(error: &std::io::Error) -> Failure {
     Failure::failed(FinishingSentence::Unreadable {
         error: for_people(error),
     })
+}
+
+/// Hears no permille that is not beyond all before: another run begins anew.
+fn rising(progress: &dyn Fn(u16)) -> impl Fn(u16) {
+    let furthest = Cell::new(0);
+    move |permille| {
+        if permille > furthest.get() {
+            furthest.set(permille);
+            progress(permille);
+        }
+    }
 }
 
 pub(super) fn seconds_since(began_ns: u64) -> f64 {

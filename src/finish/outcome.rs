@@ -13,7 +13,7 @@ use super::place::Canvas;
 use super::sentence::{Difference, FrameSeconds, OutcomeError, Seconds};
 use crate::base::Coded;
 use crate::media::{Codec, Track};
-use crate::mp4::{self, Inspected};
+use crate::mp4::{self, Inspected, Mp4Error};
 
 /// What is noted of a video that is whole.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,7 +41,10 @@ pub fn video(
     };
     let (file, bytes) = opened(path, what)?;
     let mut file = BufReader::new(file);
-    let inspected = mp4::inspect_encoded(&mut file, bytes).map_err(|e| garbage(e.to_string()))?;
+    let inspected = mp4::inspect_encoded(&mut file, bytes).map_err(|e| match e {
+        Mp4Error::ShownAtOnce { tick } => different(Difference::FramesAtOnce { tick }),
+        e => garbage(e.to_string()),
+    })?;
     if let Some(why) =
         mp4::second_opinion(&mut file, bytes, &inspected).map_err(|e| garbage(e.to_string()))?
     {

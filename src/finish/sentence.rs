@@ -52,9 +52,10 @@ impl OutcomeError {
     /// Frames are there, at times that are not those of the clip or not in order.
     pub fn is_of_times(&self) -> bool {
         match self {
-            OutcomeError::Different { why, .. } => why.code == "finish_frame_time_differs",
-            OutcomeError::Garbage { why, .. } => why.contains("samples are shown at tick"),
-            OutcomeError::Nothing { .. } => false,
+            OutcomeError::Different { why, .. } => {
+                ["finish_frame_time_differs", "finish_frames_at_once"].contains(&why.code.as_str())
+            }
+            OutcomeError::Garbage { .. } | OutcomeError::Nothing { .. } => false,
         }
     }
 }
@@ -70,6 +71,7 @@ crate::sentences! {
             "it plays {plays_90k} s, the clip {clip_90k} s",
         FrameTime { frame: usize, at_90k: FrameSeconds } = "finish_frame_time_differs":
             "its frame {frame} is shown at {at_90k} s, when the clip shows none",
+        FramesAtOnce { tick: u64 } = "finish_frames_at_once": "two of its frames are shown at once, at tick {tick}",
         FramesMissing { missing: u64, frames: usize, doubtful: u64 } = "finish_too_many_frames_missing":
             "{missing} of the clip's {frames} frames are not in it, at most {doubtful} may be missing",
     }

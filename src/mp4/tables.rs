@@ -172,7 +172,7 @@ fn times(trak: &Trak, samples: &mut [InspectedSample]) -> Result<(), Mp4Error> {
     let mut shown: Vec<u64> = samples.iter().map(|sample| sample.cts).collect();
     shown.sort_unstable();
     match shown.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => unreadable(format!("two samples are shown at tick {}", pair[0])),
+        Some(pair) => Err(Mp4Error::ShownAtOnce { tick: pair[0] }),
         None => Ok(()),
     }
 }

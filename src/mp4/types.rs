@@ -62,6 +62,8 @@ pub enum Mp4Error {
     Unwritable(String),
     #[error("cannot read the MP4: {0}")]
     Unreadable(String),
+    #[error("cannot read the MP4: two samples are shown at tick {tick}")]
+    ShownAtOnce { tick: u64 },
 }
 
 /// `ticks` of `from` per second in ticks of `to` per second, to the nearest;
