@@ -251,3 +251,82 @@ fn tell(talk: &RelayTalk, found: &Mutex<Found>) {
         found.quirks = talk.quirks.clone();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+    use crate::base::CameraId;
+    use crate::config::{CameraSound, Transport};
+
+    async fn ask(at: &str, word: &str) -> TcpStream {
+        let mut caller = TcpStream::connect(at).await.unwrap();
+        let text = format!("DESCRIBE rtsp://{at}/{word} RTSP/1.0\r\nCSeq: 1\r\n\r\n");
+        caller.write_all(text.as_bytes()).await.unwrap();
+        caller
+    }
+
+    /// What is heard until an end, or an answer.
+    async fn heard(of: &mut TcpStream) -> String {
+        let mut bytes = [0; 400];
+        let read = of.read(&mut bytes).await.unwrap_or(0);
+        String::from_utf8_lossy(&bytes[..read]).into_owned()
+    }
+
+    async fn strangers() {
+        let door = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let there = door.local_addr().unwrap();
+        let camera = Camera {
+            id: CameraId::new("court1").unwrap(),
+            name: String::new(),
+            court: String::new(),
+            url: format!("rtsp://{there}/live").parse().unwrap(),
+            credentials: None,
+            transport: Transport::Tcp,
+            sound: CameraSound::Auto,
+            latency_ms: 0,
+        };
+        let relay = Relay::open(&camera).await.unwrap();
+        let (mut at_camera, _) = door.accept().await.unwrap();
+        let url = relay.url().clone();
+        let at = format!("127.0.0.1:{}", url.port().unwrap());
+        let word = url.path().trim_start_matches('/');
+        assert_eq!(word.len(), 32);
+        let mut stranger = ask(&at, &"0".repeat(32)).await;
+        // Nothing said is no word, too.
+        let mut silent = TcpStream::connect(&at).await.unwrap();
+        let mut ours = ask(&at, word).await;
+        let asked = heard(&mut at_camera).await;
+        assert!(
+            asked.starts_with(&format!("DESCRIBE rtsp://{there}/live RTSP/1.0\r\n")),
+            "{asked}"
+        );
+        at_camera
+            .write_all(b"RTSP/1.0 404\r\nCSeq: 1\r\nServer:\r\n\r\n")
+            .await
+            .unwrap();
+        let answer = heard(&mut ours).await;
+        assert!(answer.starts_with("RTSP/1.0 404 "), "{answer}");
+        for other in [&mut stranger, &mut silent] {
+            assert_eq!(heard(other).await, "");
+        }
+        // It is called once.
+        assert!(TcpStream::connect(&at).await.is_err());
+        assert_eq!(relay.mended(), Some(QuirkSentence::NoReasonPhrase {}));
+        // It ends with the session.
+        drop(ours);
+        assert_eq!(heard(&mut at_camera).await, "");
+        assert_eq!(relay.end(), None);
+    }
+
+    #[test]
+    fn whoever_does_not_know_the_word_hears_nothing_and_takes_nobodys_place() {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(strangers());
+    }
+}
