@@ -37,7 +37,7 @@ crate::sentences! {
         ClockExtrapolated {} = "clip_clock_extrapolated":
             "the camera sent nothing around the press: its clock was carried over the hole",
         TimesMended { pictures: usize } = "clip_times_mended":
-            "the camera's clock stepped back: {pictures} pictures are shown at times that were made even",
+            "the camera's clock stepped back: pictures shown at times that were made even: {pictures}",
         EndsWithCamera { early_ms: Tenths } = "clip_ends_with_camera":
             "the clip ends {early_ms} early: the camera sent no more pictures",
         EndsWithParameters { early_ms: Tenths } = "clip_ends_with_parameters":

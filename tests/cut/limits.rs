@@ -53,7 +53,7 @@ fn a_clip_with_times_that_were_made_even_says_so() {
     let mended = notes.iter().find(|n| n.code == "clip_times_mended");
     let text = mended.map(|note| note.text.as_str());
     assert!(
-        text.unwrap().contains("stepped back: 2 pictures"),
+        text.unwrap().contains("times that were made even: 2"),
         "{notes:?}"
     );
 }
