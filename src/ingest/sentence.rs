@@ -161,6 +161,7 @@ crate::sentences! {
         OddSession {} = "camera_quirk_odd_session": "how long its sessions last is written in a way of its own",
         TimeoutZero {} = "camera_quirk_timeout_zero": "it says that its sessions last 0 s",
         OddTransport {} = "camera_quirk_odd_transport": "its answer describes the transport in a way of its own",
+        OtherSender {} = "camera_quirk_other_sender": "its packets come from another sender (SSRC) than its answer says",
         OddRtpInfo {} = "camera_quirk_odd_rtp_info": "its answer says in a way of its own where the stream begins",
         OddContentType {} = "camera_quirk_odd_content_type": "it calls the description of its stream by another name",
         OddContentBase {} = "camera_quirk_odd_content_base": "it names an address that is none",

@@ -33,6 +33,8 @@ const MOST_AU_BYTES: usize = 16 << 20;
 /// After so many packets in a row that cannot be taken, and none of the picture between them, the session is given up:
 /// a camera that has begun anew within it is taken up by the next.
 const MOST_BAD_PACKETS: u32 = 200;
+/// The same where none ever was good.
+const MOST_BAD_AT_FIRST: u32 = 30;
 /// So many packets may bring nothing before others of the same thread have their turn.
 const PACKETS_IN_A_ROW: usize = 64;
 
@@ -47,6 +49,7 @@ pub struct Playing {
     items: VecDeque<StreamItem>,
     foreign: PacketFaults,
     bad_in_a_row: u32,
+    some_good: bool,
     codec: Codec,
     audio_rate: Option<u32>,
     /// What was left out, for people.
@@ -180,6 +183,7 @@ async fn call(
         items: VecDeque::new(),
         foreign: PacketFaults::default(),
         bad_in_a_row: 0,
+        some_good: false,
         codec: chosen.codec,
         audio_rate: chosen.audio_rate,
         left_out: chosen.left_out,
@@ -305,7 +309,11 @@ impl Playing {
                 Some(Err(e)) if error_text::is_of_one_packet(&e) => {
                     self.foreign.add(PacketFault::Foreign);
                     self.bad_in_a_row += 1;
-                    if self.bad_in_a_row > MOST_BAD_PACKETS {
+                    let most = match self.some_good {
+                        true => MOST_BAD_PACKETS,
+                        false => MOST_BAD_AT_FIRST,
+                    };
+                    if self.bad_in_a_row > most {
                         return Err(CaptureSentence::OnlyBadPackets {});
                     }
                 }
@@ -332,6 +340,7 @@ impl Playing {
         };
         if track == Track::Video {
             self.bad_in_a_row = 0;
+            self.some_good = true;
         }
         let at = packet.timestamp();
         self.learn_start(track, at, normalizer);

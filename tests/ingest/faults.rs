@@ -376,6 +376,38 @@ fn packets_out_of_order_or_twice_are_at_worst_a_loss() {
 }
 
 #[test]
+fn stray_packets_end_no_connection_and_cost_no_picture() {
+    let bad = DemoCamera::start(Script::default()).unwrap();
+    let watched = Watched::start(vec![camera("court1", bad.url())]);
+    let struck = watched.wait_state("court1", "streaming", |s| s.access_units > 30);
+    let another_sender = [
+        0x80, 96, 0x9c, 0x40, 0, 0, 0, 77, 0x5b, 0xf7, 0x3f, 0x70, 0x41, 1, 2,
+    ];
+    for (rtcp, payload) in [
+        (false, another_sender.to_vec()),
+        (false, Vec::new()),
+        (false, b"\x80".to_vec()),
+        (true, Vec::new()),
+        (true, b"keepalive!!!".to_vec()),
+        (true, b"\x80\xc8\xff\xff".to_vec()),
+    ] {
+        for _ in 0..20 {
+            let payload = payload.clone();
+            bad.inject(CameraFault::Stray { rtcp, payload });
+        }
+    }
+    let state = watched.wait_state("court1", "a while later", |s| {
+        s.access_units > struck.access_units + 150
+    });
+    let kept = units(&watched.reader("court1"));
+    watched.end();
+    assert_eq!((state.connections, state.lost_packets), (1, 0));
+    assert!(kept.iter().all(|u| u.meta.epoch == 1));
+    let pts: Vec<i64> = video(&kept).iter().map(|u| u.meta.pts).collect();
+    assert!(pts.windows(2).all(|p| p[1] - p[0] == 3_000));
+}
+
+#[test]
 fn a_network_that_holds_everything_back_for_a_while_is_no_epoch_and_no_loss() {
     let (kept, state, _) = after(CameraFault::Hold { ms: 1_200 });
     assert_eq!((state.connections, state.lost_packets), (1, 0));

@@ -389,6 +389,18 @@ fn over_udp_nothing_can_be_mended_and_what_to_change_is_said() {
 }
 
 #[test]
+fn a_camera_whose_packets_come_from_another_sender_than_it_said_is_read_through_the_relay() {
+    let odd = DemoCamera::start(bent(|method, text| {
+        replaced("SETUP", method, text, "ssrc=", "ssrc=11223344;x-old=")
+    }))
+    .unwrap();
+    let watched = patient(vec![camera("odd", odd.url())]);
+    let state = whole(&watched, "odd", "from another sender");
+    assert_eq!(state.connections, 1);
+    watched.end();
+}
+
+#[test]
 fn frames_that_are_none_of_the_streams_are_left_out_on_the_way() {
     let odd = DemoCamera::start(bent(|method, text| {
         // A sender that never comes: packets have another.

@@ -120,6 +120,10 @@ impl RelayMemory {
                 if let CaptureSentence::Misspeaks { what, .. } = reason {
                     self.needs = Some(Some(what.clone()));
                 }
+                // Not one was of the sender that it had announced.
+                if matches!(reason, CaptureSentence::OnlyBadPackets {}) && streamed_ms.is_none() {
+                    self.needs = Some(Some(QuirkSentence::OtherSender {}));
+                }
                 let soon = streamed_ms.is_some_and(|ms| ms < Self::SOON_MS);
                 let signs = camera.credentials.is_some();
                 let closed = matches!(reason, CaptureSentence::Closed {});
@@ -284,6 +288,17 @@ mod tests {
                 .to_string()
                 .contains("does not answer")
         );
+    }
+
+    #[test]
+    fn one_of_whose_packets_none_were_its_own_is_read_through_it() {
+        let camera = camera(false, Transport::Tcp);
+        let bad = CaptureSentence::OnlyBadPackets {};
+        for (streamed_ms, way) in [(Some(5), CallWay::Direct), (None, CallWay::Relayed)] {
+            let mut memory = RelayMemory::default();
+            memory.ended(CallWay::Direct, &bad, streamed_ms, None, &camera);
+            assert_eq!(memory.way(), way, "{streamed_ms:?}");
+        }
     }
 
     #[test]

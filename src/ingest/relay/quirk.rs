@@ -112,6 +112,8 @@ pub const QUIRKS: &[QuirkRow] = &[
     ),
     row(Quirk::OddTransport {}, "the same", "channel number"),
     row(Quirk::OddTransport {}, "the same", "adjacent channels"),
+    // Retina says so of each packet.
+    row(Quirk::OtherSender {}, "OEM firmware (retina 121)", ""),
     row(
         Quirk::OddRtpInfo {},
         "unnamed, \"seq=;rtptime=\"; names of streams with commas",
