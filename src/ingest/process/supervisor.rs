@@ -379,8 +379,12 @@ impl Supervisor {
         }
     }
 
-    /// A process that dies before all rings were open ends the start.
+    /// A process that dies before its rings were open ends the start; one that dies of a camera, while
+    /// others open theirs, does not.
     fn not_ready(&mut self, cameras: &[usize], death: &Death) {
+        if cameras.iter().all(|at| !self.unopened.contains(at)) {
+            return;
+        }
         let Some(ready) = self.ready.take() else {
             return;
         };
