@@ -323,8 +323,12 @@ fn an_overtaken_tap_goes_on_at_a_key_frame_and_keeps_real_time() {
     tap.end();
     let seen = frames::read_frame_numbers(&bench.file());
     let numbers = numbers(&seen);
-    assert_eq!(numbers[0], 0);
     assert_eq!(numbers.last(), Some(&199));
+    // A machine with no time left may let it read nothing before the hole: then it begins behind it.
+    if numbers[0] != 0 {
+        assert_eq!(numbers[0] % 50, 0, "{numbers:?}");
+        return assert_real_time(&seen);
+    }
     let jumps = numbers.windows(2).map(|pair| (pair[1] - pair[0], pair[1]));
     let (far, to) = jumps.max().unwrap();
     // Which key frame is the newest when it notices depends on the machine; a B-frame before the hole may be missing, too.
